@@ -1,0 +1,15 @@
+"""gfr: benchmarks face gender recognition with frozen backbones and a small head.
+
+Glossary, one word per concept:
+
+- **backbone**: a convolutional network of `keras.applications` without its top, never trained here.
+- **scaling**: what maps pixels 0..255 to what the backbone expects (`tf`: to [-1, 1]).
+- **feature set**: the pooled outputs of one backbone at one image size, float32 (N, D), for all
+  images; computed once and kept on disk.
+- **head**: Dense(128, relu) -> Dense(1, sigmoid), the only part that is trained.
+- **iteration**: image size and epochs, one column of the published experiment.
+- **trial**: one backbone x one iteration: a head trained and evaluated on a feature set.
+- **benchmark**: all trials of one TOML file. **run**: one execution of a benchmark.
+- **fused model**: raw uint8 RGB in, probability out: resize, scaling, backbone, pooling, head.
+- **is_male**: 1 where CelebA's attribute "Male" is 1. **p_male**: the predicted probability of it.
+"""

@@ -1,0 +1,9 @@
+"""The one exception that means "the user can mend this": raised at the door, caught by the CLI.
+
+In: one line saying what is wrong, where, and how to mend it. Out: exit code 2, no traceback.
+Never raised for a defect of gfr itself.
+"""
+
+
+class BadInput(ValueError):
+    """Input that gfr cannot work with; `str(error)` is one line: what, where, how to mend."""

@@ -1,0 +1,250 @@
+"""What is measured: a benchmark file becomes one frozen object.
+
+In: a TOML file (benchmarks/*.toml). Out: Benchmark, whose trials and feature sets follow from its
+rows. Never imports TensorFlow, never looks at images or weights; whatever is wrong with the file
+is refused here, by name.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from gfr.applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
+from gfr.errors import BadInput
+
+SCHEMA = 1
+MAX_SIDE_PX = 2048
+
+_FORBID = ConfigDict(extra="forbid")
+_Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$")]
+_Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+_Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One row `[[backbone]]`; empty `scaling` and `label` mean the backbone's own."""
+
+    __pydantic_config__ = _FORBID
+    name: str
+    scaling: str = ""
+    weights: str = ""  # auto | imagenet | random | a directory; empty: as the run says
+    label: _Label | Literal[""] = ""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One row `[[iteration]]`: `size` is (height, width) in px, as Keras orders it."""
+
+    __pydantic_config__ = _FORBID
+    number: Annotated[int, Field(ge=1, le=999)]
+    size: tuple[_Side, _Side]
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    input: Literal["fixed", "any"] = "fixed"  # the backbone's input shape: (*size, 3) or its own
+    backbones: tuple[str, ...] = ()  # labels; empty: every backbone
+
+
+@dataclass(frozen=True)
+class Data:
+    """Table `[data]`: how many images, and the fractions of the split."""
+
+    __pydantic_config__ = _FORBID
+    images: Annotated[int, Field(ge=10)] | Literal["all"]
+    test_fraction: _Fraction
+    validation_fraction: _Fraction
+
+
+@dataclass(frozen=True)
+class Training:
+    """Table `[training]`. The head, Adam and the loss are fixed: gfr/head.py."""
+
+    __pydantic_config__ = _FORBID
+    batch_size: Annotated[int, Field(ge=1, le=65_536)]
+    freeze: bool = True
+
+
+@dataclass(frozen=True)
+class Features:
+    """Table `[features]`: the arithmetic of the frozen backbone."""
+
+    __pydantic_config__ = _FORBID
+    precision: Literal["float32"] = "float32"
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """One backbone at one image size (height, width): what iterations can share."""
+
+    backbone: Backbone
+    size: tuple[int, int]
+    input: Literal["fixed", "any"]
+    precision: Literal["float32"]
+
+    @property
+    def id(self) -> str:
+        """Name of its files, e.g. `VGG16-128x128`."""
+        height, width = self.size
+        return f"{self.backbone.label}-{height}x{width}" + ("-any" if self.input == "any" else "")
+
+    @property
+    def title(self) -> str:
+        """As people read it, e.g. `VGG16 at 128x128`."""
+        return "{} at {}x{}".format(self.backbone.label, *self.size)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One backbone x one iteration."""
+
+    backbone: Backbone
+    iteration: Iteration
+    feature_set: FeatureSet
+    batch_size: int
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Name of its files, e.g. `VGG16-iteration-3`."""
+        return f"{self.backbone.label}-iteration-{self.iteration.number}"
+
+    @property
+    def title(self) -> str:
+        """As people read it, e.g. `VGG16 / iteration 3`."""
+        return f"{self.backbone.label} / iteration {self.iteration.number}"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """All that a benchmark file says, checked."""
+
+    __pydantic_config__ = _FORBID
+    schema: Literal[1]
+    name: _Label
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    training: Training
+    backbone: Annotated[tuple[Backbone, ...], Field(min_length=1)]
+    iteration: Annotated[tuple[Iteration, ...], Field(min_length=1)]
+    features: Features = field(default_factory=Features)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every backbone x iteration, in the file's order."""
+        return tuple(
+            Trial(backbone, iteration, self._feature_set(backbone, iteration), batch_size, seed)
+            for batch_size, seed in [(self.training.batch_size, self.seed)]
+            for backbone in self.backbone
+            for iteration in self.iteration
+            if not iteration.backbones or backbone.label in iteration.backbones
+        )
+
+    @property
+    def feature_sets(self) -> tuple[FeatureSet, ...]:
+        """What the trials need, each once, in the order of first use."""
+        return tuple(dict.fromkeys(trial.feature_set for trial in self.trials))
+
+    def _feature_set(self, backbone: Backbone, iteration: Iteration) -> FeatureSet:
+        return FeatureSet(backbone, iteration.size, iteration.input, self.features.precision)
+
+
+def load(path: Path) -> Benchmark:
+    """Read and check a benchmark file; BadInput names the file, the place and the cure."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be read ({error.strerror}); name a benchmark file"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid TOML ({error})") from None
+    try:
+        _refuse_what_breaks_features_once(document)
+        return check(document)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+
+
+def check(document: object) -> Benchmark:
+    """A parsed benchmark document -> Benchmark with every default filled in."""
+    try:
+        text = json.dumps(document, default=str)
+        benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise BadInput(_first_problem(error)) from None
+    filled = tuple(_fill(row, f"backbone {i}") for i, row in enumerate(benchmark.backbone, 1))
+    benchmark = Benchmark(**{**vars(benchmark), "backbone": filled})
+    _check_rows(benchmark)
+    return benchmark
+
+
+def _refuse_what_breaks_features_once(document: dict[str, object]) -> None:
+    training = document.get("training")
+    training = training if isinstance(training, dict) else {}
+    if training.get("freeze") is False:
+        raise BadInput(
+            "training.freeze = false: gfr computes each feature once, which holds only for a "
+            "frozen backbone; set freeze = true"
+        )
+    for table in (document, training):
+        for key in table:
+            if key.lower().startswith("augment"):
+                raise BadInput(
+                    f"{key}: gfr computes each feature once, which holds only for unaugmented "
+                    "images; remove it"
+                )
+
+
+def _first_problem(error: ValidationError) -> str:
+    # An unknown key explains a missing one: `sede` before `seed`.
+    problems = error.errors(include_url=False)
+    first = min(problems, key=lambda row: row["type"] != "unexpected_keyword_argument")
+    place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "unexpected_keyword_argument":
+        return f"unknown key {place}; remove it or mend its spelling{more}"
+    if first["type"] == "missing":
+        return f"missing key {place}{more}"
+    return f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r:.60}{more}"
+
+
+def _fill(row: Backbone, where: str) -> Backbone:
+    application = APPLICATIONS.get(row.name)
+    if application is None:
+        raise BadInput(f"{where}: unknown name {row.name!r}; known: {', '.join(APPLICATIONS)}")
+    scaling = row.scaling or application.scaling
+    if scaling not in SCALINGS:
+        raise BadInput(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
+    if application.scaling == OWN_PREPROCESSING and scaling != OWN_PREPROCESSING:
+        raise BadInput(f"{where}: {row.name} scales its input itself; remove scaling = {scaling!r}")
+    return Backbone(row.name, scaling, row.weights, row.label or row.name)
+
+
+def _check_rows(benchmark: Benchmark) -> None:
+    _refuse_repeats([row.label for row in benchmark.backbone], "backbone", "label")
+    _refuse_repeats([row.number for row in benchmark.iteration], "iteration", "number")
+    labels = {row.label for row in benchmark.backbone}
+    for row in benchmark.iteration:
+        for unknown in sorted(set(row.backbones) - labels):
+            raise BadInput(
+                f"iteration {row.number}: unknown backbone {unknown!r}; "
+                f"known: {', '.join(sorted(labels))}"
+            )
+    if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
+        raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
+    for trial in benchmark.trials:
+        min_side_px = APPLICATIONS[trial.backbone.name].min_side_px
+        if min(trial.iteration.size) < min_side_px:
+            raise BadInput(
+                f"iteration {trial.iteration.number}: size {list(trial.iteration.size)} is "
+                f"impossible, {trial.backbone.name} needs at least {min_side_px} px a side"
+            )
+
+
+def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:
+    for value in values:
+        if list(values).count(value) > 1:
+            raise BadInput(f"[[{table}]]: {key} {value!r} stands twice; give each its own {key}")

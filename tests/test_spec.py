@@ -1,0 +1,94 @@
+"""Benchmark files: what they mean, and what is refused by name."""
+
+import pytest
+
+from gfr import runs, spec
+from gfr.errors import BadInput
+
+FULL = runs.at_root("benchmarks/full.toml")
+
+
+def load_edited(tmp_path, old, new):
+    """full.toml with one edit."""
+    text = FULL.read_text()
+    assert old in text
+    path = tmp_path / "edited.toml"
+    path.write_text(text.replace(old, new, 1))
+    return spec.load(path)
+
+
+def test_full_is_the_published_experiment():
+    """Three backbones x three iterations: nine trials on six feature sets."""
+    full = spec.load(FULL)
+    assert (9, 6) == (len(full.trials), len(full.feature_sets))
+    assert [(128, 128), (128, 128), (178, 218)] == [row.size for row in full.iteration]
+    assert [20, 50, 20] == [row.epochs for row in full.iteration]
+    assert {"tf"} == {row.scaling for row in full.backbone}
+    assert (64, 1024) == (full.training.batch_size, full.seed)
+
+
+def test_iterations_1_and_2_share_their_features():
+    """They differ in epochs alone."""
+    first, second, third = (row.feature_set for row in spec.load(FULL).trials[:3])
+    assert first == second
+    assert first != third
+
+
+def test_a_tenth_trial_is_a_row(tmp_path):
+    """The mended portrait size for one backbone: nothing but one row in the file."""
+    row = '[[iteration]]\nnumber = 4\nsize = [218, 178]\nepochs = 7\nbackbones = ["VGG16"]\n'
+    path = tmp_path / "ten.toml"
+    path.write_text(FULL.read_text() + row)
+    tenth = spec.load(path).trials[3]
+    assert 10 == len(spec.load(path).trials)
+    assert ("VGG16 / iteration 4", (218, 178)) == (tenth.title, tenth.iteration.size)
+
+
+def test_a_new_row_has_the_backbones_own_scaling(tmp_path):
+    """Only what a row leaves open is filled in."""
+    edited = load_edited(tmp_path, 'name = "InceptionV3"\nscaling = "tf"', 'name = "ResNet50"')
+    assert ["tf", "caffe", "tf"] == [row.scaling for row in edited.backbone]
+
+
+def test_one_backbone_may_stand_twice_under_two_labels(tmp_path):
+    """VGG16 in two scalings side by side."""
+    edited = load_edited(
+        tmp_path,
+        'name = "InceptionV3"\nscaling = "tf"',
+        'name = "VGG16"\nlabel = "VGG16-own"'.replace("-", "_"),
+    )
+    assert "VGG16_own-128x128" == edited.feature_sets[2].id
+
+
+REFUSED = [
+    ("seed = 1024", "sede = 1024", "unknown key sede"),
+    ("epochs = 20", "epochs = 20\nepohcs = 3", "unknown key iteration.1.epohcs"),
+    ("epochs = 20", 'epochs = "20"', "iteration.1.epochs"),
+    ("epochs = 20", "epochs = 0", "iteration.1.epochs"),
+    ('"VGG16"', '"VGG17"', "unknown name 'VGG17'; known: ConvNeXtBase"),
+    ('scaling = "tf"', 'scaling = "tff"', "unknown scaling 'tff'"),
+    ('name = "VGG16"', 'name = "EfficientNetB0"', "EfficientNetB0 scales its input itself"),
+    ("size = [128, 128]", "size = [74, 128]", "InceptionV3 needs at least 75 px"),
+    ("size = [128, 128]", "size = [128, 99999]", "iteration.1.size.2"),
+    ("size = [128, 128]", "size = [128]", "iteration.1.size"),
+    ("number = 2", "number = 1", "number 1 stands twice"),
+    ('name = "InceptionV3"', 'name = "VGG16"', "label 'VGG16' stands twice"),
+    ("freeze = true", "freeze = false", "training.freeze = false"),
+    ("freeze = true", "freeze = true\naugmentation = true", "augmentation"),
+    ("test_fraction = 0.2", "test_fraction = 0.8", "leave nothing to train on"),
+    ("test_fraction = 0.2", "test_fraction = nan", "data.test_fraction"),
+    ("images = 5000", 'images = "some"', "data.images"),
+    ("schema = 1", "schema = 2", "schema"),
+    ('name = "full"', 'name = "../full"', "name"),
+    ("[data]", "[data", "not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), REFUSED)
+def test_what_is_wrong_is_refused_by_name(tmp_path, old, new, words):
+    """One line that names the file, the place and what is wrong there."""
+    with pytest.raises(BadInput) as refused:
+        load_edited(tmp_path, old, new)
+    assert words in str(refused.value)
+    assert "edited.toml" in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
