@@ -1,0 +1,151 @@
+"""CelebA's files, however they were unpacked.
+
+In: a directory. Out: where its images and label files are, and the label files as tables. Never
+opens an image, never chooses among images.
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gfr.errors import BadInput
+
+IMAGE_FOLDERS = ("img_align_celeba", "images")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LABEL_FILES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "list_attribute.txt")
+IDENTITY_FILES = ("identity_CelebA.txt", "identity_CelebA.csv")
+PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
+MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a CelebA directory keeps what gfr reads."""
+
+    image_dir: Path
+    label_file: Path
+    identity_file: Path | None
+    partition_file: Path | None
+
+
+def find(directory: Path) -> Layout:
+    """Look for the image folder and the label files independently, shallowest first."""
+    if not directory.is_dir():
+        raise BadInput(f"{directory}: no such directory; name the folder that holds CelebA")
+    image_dir: Path | None = None
+    files: dict[str, Path] = {}
+    for folder, names in _walk(directory):
+        for name in names:
+            files.setdefault(name, folder / name)
+        if folder.name in IMAGE_FOLDERS and image_dir is None:
+            has_images = any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
+            image_dir = folder if has_images else None
+    if image_dir is None:
+        folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
+        raise BadInput(f"{directory}: no images found in a folder {folders}; unpack CelebA there")
+    label_file = _first(files, LABEL_FILES)
+    if label_file is None:
+        raise BadInput(f"{directory}: no label file; put {' or '.join(LABEL_FILES)} there")
+    return Layout(
+        image_dir, label_file, _first(files, IDENTITY_FILES), _first(files, PARTITION_FILES)
+    )
+
+
+def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
+    found = []
+    for folder, folders, names in os.walk(directory):
+        depth = len(Path(folder).relative_to(directory).parts)
+        folders[:] = sorted(folders) if depth < MAX_DEPTH else []
+        found.append((depth, Path(folder), names))
+    found.sort(key=lambda row: row[:2])
+    return [(folder, names) for _, folder, names in found]
+
+
+def _first(files: dict[str, Path], names: tuple[str, ...]) -> Path | None:
+    return next((files[name] for name in names if name in files), None)
+
+
+def read_attributes(path: Path) -> pd.DataFrame:
+    """All attributes as bool, one row an image name, sorted by name; BadInput names the line."""
+    table = _read_table(path)
+    if "Male" not in table.columns:
+        raise BadInput(f"{path}: no column Male in its header; is it CelebA's attribute list?")
+    wrong = np.argwhere(~table.isin([1, -1]).to_numpy())
+    if len(wrong):
+        name, column = table.index[wrong[0][0]], table.columns[wrong[0][1]]
+        raise BadInput(f"{path}: {name}: {column} is {table.loc[name, column]}, not 1 or -1")
+    return table == 1
+
+
+def read_column(path: Path) -> pd.Series:
+    """A two-column list (identity or partition) as int64 by image name."""
+    table = _read_table(path)
+    if table.shape[1] != 1:
+        raise BadInput(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
+    return table.iloc[:, 0]
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as text ({error})") from None
+    lines = [line for line in lines if line.strip()]
+    stated_rows = int(lines.pop(0)) if lines and lines[0].strip().isdigit() else None
+    separator = "," if lines and "," in lines[0] else None
+    header = lines[0].split(separator) if lines else []
+    if len(header) > 1 and _is_number(header[-1]):
+        header = ["image_id", *(f"column_{i}" for i in range(1, len(header)))]
+    else:
+        lines = lines[1:]
+    if not lines:
+        raise BadInput(f"{path}: no rows; is the file cut short?")
+    if stated_rows is not None and stated_rows != len(lines):
+        raise BadInput(f"{path}: says {stated_rows:,} rows, holds {len(lines):,}; is it cut short?")
+    columns = [name.strip() for name in header]
+    if len(columns) == len(lines[0].split(separator)):
+        columns = columns[
+            1:
+        ]  # Kaggle's CSV names the first column, image_id; the official does not
+    return _parse_rows(path, lines, columns, separator)
+
+
+def _parse_rows(
+    path: Path, lines: list[str], columns: list[str], separator: str | None
+) -> pd.DataFrame:
+    for line in lines:
+        if len(line.split(separator)) != len(columns) + 1:
+            raise BadInput(
+                f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, "
+                f"{len(columns) + 1} expected"
+            )
+    if len(set(columns)) != len(columns):
+        raise BadInput(f"{path}: a column name stands twice in its header")
+    try:
+        table = pd.read_csv(
+            io.StringIO("\n".join(lines)),
+            sep=separator or r"\s+",
+            header=None,
+            index_col=0,
+            names=["name", *columns],
+            dtype={"name": str} | dict.fromkeys(columns, np.int64),
+            keep_default_na=False,
+            quoting=3,
+        )
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"{path}: a value is no whole number ({error})") from None
+    table = table.sort_index()
+    if not table.index.is_unique:
+        raise BadInput(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
+    for name in table.index:
+        if name != Path(name).name or name in (".", ".."):
+            raise BadInput(f"{path}: {name[:60]!r} is no plain file name")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().lstrip("-").isdigit()

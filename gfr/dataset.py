@@ -1,0 +1,329 @@
+"""The images of a run: which ones, what is known of each, and the split.
+
+In: a CelebA directory (gfr/synthetic.py writes the same layout), how many images, a seed. Out:
+Faces, a DataRecord that says what was found, and a table faces.csv in the run directory. The
+choice and the split depend on image names and the seed alone: not on file order, not on the
+machine. Never replaces an image that is missing, never resizes.
+"""
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from gfr import atomic, celeba, images
+from gfr.errors import BadInput
+
+SPLITS = ("train", "validation", "test")
+NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
+MAX_DROPPED_FRACTION = 0.01
+_CHUNK = 1024  # images under inspection at once: bounds memory
+
+
+@dataclass(frozen=True)
+class Faces:
+    """N images, sorted by name.
+
+    names (N,); is_male bool (N,); attributes bool (N, A) with CelebA's column names; identity
+    int64 (N,) or None; partition int64 (N,) (CelebA's own: 0 train, 1 validation, 2 test) or None.
+    """
+
+    image_dir: Path
+    names: tuple[str, ...]
+    is_male: np.ndarray
+    attributes: pd.DataFrame
+    identity: np.ndarray | None
+    partition: np.ndarray | None
+
+    def paths(self) -> list[Path]:
+        """The image files, in the order of `names`."""
+        return [self.image_dir / name for name in self.names]
+
+    def rows(self, keep: np.ndarray) -> "Faces":
+        """The images where bool `keep` (N,) holds."""
+        return replace(
+            self,
+            names=tuple(name for name, kept in zip(self.names, keep, strict=True) if kept),
+            is_male=self.is_male[keep],
+            attributes=self.attributes[keep],
+            identity=None if self.identity is None else self.identity[keep],
+            partition=None if self.partition is None else self.partition[keep],
+        )
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What was found at the door. Digests are SHA-256; counts are of images."""
+
+    source: Literal["celeba", "synthetic"]
+    directory: str
+    image_dir: str
+    num_listed: int
+    num_asked: int
+    num_used: int
+    num_unlisted: int
+    dropped: dict[str, str]  # name -> reason
+    converted: dict[str, int]  # mode of the file, e.g. L or CMYK -> images converted to RGB
+    num_other_size: int
+    has_identity: bool
+    has_partition: bool
+    num_male: int
+    digest: str  # names, labels and pixels
+    pixels_digest: str  # names and pixels
+
+
+@dataclass(frozen=True)
+class SplitRecord:
+    """Class counts of each split, and what the splits share."""
+
+    num_female: dict[str, int]
+    num_male: dict[str, int]
+    duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
+    identities_in_train_and_test: int | None  # None: identities unknown
+    test_images_of_shared_identities: int | None
+
+    @property
+    def majority_share(self) -> float:
+        """Test accuracy of always answering the class that is more frequent in training."""
+        male_in_train = self.num_male["train"] > self.num_female["train"]
+        majority = self.num_male if male_in_train else self.num_female
+        return majority["test"] / (self.num_male["test"] + self.num_female["test"])
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The chosen images as the label file knows them, before any is opened."""
+
+    faces: Faces
+    num_listed: int
+    num_unlisted: int  # image files in the folder that the label file does not name
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The chosen images that can be decoded, and what was seen on the way."""
+
+    faces: Faces
+    dropped: dict[str, str]
+    converted: dict[str, int]
+    num_other_size: int
+    pixel_digests: dict[str, str]  # name -> SHA-256 of size and pixels
+
+
+def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
+    """Choose images from a CelebA directory; BadInput if they cannot serve."""
+    layout = celeba.find(directory)
+    attributes = celeba.read_attributes(layout.label_file)
+    names = choose(list(attributes.index), num_images, seed, layout.label_file)
+    on_disk = {path.name for path in layout.image_dir.iterdir()}
+    unlisted = sum(name.lower().endswith(celeba.IMAGE_SUFFIXES) for name in on_disk)
+    unlisted -= len(on_disk.intersection(attributes.index))
+    num_listed = len(attributes)
+    attributes = attributes.loc[names]
+    is_male = attributes["Male"].to_numpy(bool)
+    if is_male.all() or not is_male.any():
+        only = "male" if is_male.all() else "female"
+        raise BadInput(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
+    faces = Faces(
+        image_dir=layout.image_dir,
+        names=tuple(names),
+        is_male=is_male,
+        attributes=attributes,
+        identity=_column(layout.identity_file, names),
+        partition=_column(layout.partition_file, names),
+    )
+    return Listing(faces, num_listed, unlisted)
+
+
+def choose(
+    names: Sequence[str], num_images: int | Literal["all"], seed: int, source: Path
+) -> list[str]:
+    """The same names for the same seed, whatever their order: the smallest hashes, sorted."""
+    if num_images == "all" or num_images == len(names):
+        return sorted(names)
+    if num_images > len(names):
+        raise BadInput(
+            f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
+            'lower [data] images in the benchmark file or set it to "all"'
+        )
+    return sorted(sorted(names, key=lambda name: _rank(seed, "choose", name))[:num_images])
+
+
+def _rank(seed: int, purpose: str, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
+
+
+def _column(path: Path | None, names: list[str]) -> np.ndarray | None:
+    if path is None:
+        return None
+    column = celeba.read_column(path)
+    missing = [name for name in names if name not in column.index]
+    if missing:
+        raise BadInput(f"{path}: {len(missing):,} images are not listed, the first {missing[0]}")
+    return column.loc[names].to_numpy(np.int64)
+
+
+def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
+    """Decode every image once; BadInput if more than 1 % cannot be."""
+    seen: list[_Seen] = []
+    with ThreadPoolExecutor(images.NUM_DECODE_THREADS) as pool:
+        paths = faces.paths()
+        for start in range(0, len(paths), _CHUNK):
+            seen += pool.map(_see, paths[start : start + _CHUNK])
+            report(len(seen), len(paths))
+    named = dict(zip(faces.names, seen, strict=True))
+    dropped = {name: image.reason for name, image in named.items() if image.reason}
+    _refuse_too_many_dropped(faces, dropped)
+    good = {name: image for name, image in named.items() if not image.reason}
+    modes = Counter(image.mode for image in good.values() if image.mode != "RGB")
+    return Inspection(
+        faces=faces.rows(np.array([name in good for name in faces.names])),
+        dropped=dropped,
+        converted=dict(sorted(modes.items())),
+        num_other_size=sum(image.size != NATIVE_SIZE for image in good.values()),
+        pixel_digests={name: image.sha256 for name, image in good.items()},
+    )
+
+
+def describe(
+    source: Literal["celeba", "synthetic"], directory: Path, listing: Listing, seen: Inspection
+) -> DataRecord:
+    """What was found, as the run record keeps it."""
+    faces, digests = seen.faces, seen.pixel_digests
+    labelled = zip(faces.names, faces.is_male, strict=True)
+    return DataRecord(
+        source=source,
+        directory=str(directory),
+        image_dir=str(faces.image_dir),
+        num_listed=listing.num_listed,
+        num_asked=len(listing.faces.names),
+        num_used=len(faces.names),
+        num_unlisted=listing.num_unlisted,
+        dropped=seen.dropped,
+        converted=seen.converted,
+        num_other_size=seen.num_other_size,
+        has_identity=faces.identity is not None,
+        has_partition=faces.partition is not None,
+        num_male=int(faces.is_male.sum()),
+        digest=_digest([f"{name} {int(male)} {digests[name]}" for name, male in labelled]),
+        pixels_digest=_digest([f"{name} {digests[name]}" for name in faces.names]),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One inspected image; `reason` is empty where it could be decoded."""
+
+    reason: str
+    mode: str = ""
+    size: tuple[int, int] = (0, 0)
+    sha256: str = ""
+
+
+def _see(path: Path) -> _Seen:
+    try:
+        decoded = images.decode(path)
+    except images.Undecodable as error:
+        return _Seen(str(error))
+    height, width, _ = decoded.pixels.shape
+    digest = hashlib.sha256(f"{height} {width} ".encode())
+    digest.update(np.ascontiguousarray(decoded.pixels).data)
+    return _Seen("", decoded.mode, (height, width), digest.hexdigest())
+
+
+def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
+    if len(dropped) > MAX_DROPPED_FRACTION * len(faces.names):
+        name, reason = next(iter(dropped.items()))
+        raise BadInput(
+            f"{faces.image_dir}: {len(dropped):,} of {len(faces.names):,} chosen images are "
+            f"missing or undecodable, the first {name} ({reason}); at most 1 % may be. Restore "
+            "them, or take their lines out of the label file"
+        )
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def split(
+    names: Sequence[str],
+    is_male: np.ndarray,
+    test_fraction: float,
+    validation_fraction: float,
+    seed: int,
+) -> np.ndarray:
+    """Names (N,) and bool (N,) -> str (N,): train, validation or test, stratified by class.
+
+    Within a class the images are ranked by a hash of seed and name; an image's rank divided by
+    its class' size is its place in 0..1. The lowest places of all are the test images, the next
+    the validation images: totals are exact, each class' share is within one image of the total's.
+    """
+    ranks = [_rank(seed, "split", name) for name in names]
+    place = np.empty(len(names))
+    for of_class in (is_male, ~is_male):
+        members = sorted(np.flatnonzero(of_class), key=lambda i: ranks[i])
+        place[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
+    order = sorted(range(len(names)), key=lambda i: (place[i], ranks[i]))
+    num_test = round(test_fraction * len(names))
+    num_validation = round(validation_fraction * len(names))
+    splits = np.full(len(names), "train", dtype="<U10")
+    splits[order[:num_test]] = "test"
+    splits[order[num_test : num_test + num_validation]] = "validation"
+    return splits
+
+
+def describe_split(faces: Faces, splits: np.ndarray, digests: dict[str, str]) -> SplitRecord:
+    """Count classes, equal pixels and shared identities; `digests` are of pixels, by name."""
+    by_pixels: dict[str, list[int]] = {}
+    for i, name in enumerate(faces.names):
+        by_pixels.setdefault(digests[name], []).append(i)
+    across = tuple(
+        tuple(faces.names[i] for i in rows)
+        for rows in by_pixels.values()
+        if len({splits[i] for i in rows}) > 1
+    )
+    shared = shared_images = None
+    if faces.identity is not None:
+        in_train = set(faces.identity[splits == "train"].tolist())
+        of_test = faces.identity[splits == "test"].tolist()
+        shared = len(in_train.intersection(of_test))
+        shared_images = sum(identity in in_train for identity in of_test)
+    return SplitRecord(
+        num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
+        num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
+        duplicates_across=across,
+        identities_in_train_and_test=shared,
+        test_images_of_shared_identities=shared_images,
+    )
+
+
+def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
+    """faces.csv: name, split, identity and partition where known, then every attribute as 0/1."""
+    table = faces.attributes.astype(np.int8)
+    if faces.partition is not None:
+        table.insert(0, "partition", faces.partition)
+    if faces.identity is not None:
+        table.insert(0, "identity", faces.identity)
+    table.insert(0, "split", splits)
+    atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
+
+
+def read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
+    """What `write_table` wrote -> Faces and the split, str (N,)."""
+    table = pd.read_csv(
+        io.StringIO(path.read_text("utf-8")), index_col="name", dtype={"name": str, "split": str}
+    )
+    splits = table.pop("split").to_numpy("<U10")
+    identity = table.pop("identity").to_numpy() if "identity" in table else None
+    partition = table.pop("partition").to_numpy() if "partition" in table else None
+    attributes = table == 1
+    is_male = attributes["Male"].to_numpy(bool)
+    faces = Faces(image_dir, tuple(table.index), is_male, attributes, identity, partition)
+    return faces, splits

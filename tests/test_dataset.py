@@ -1,0 +1,217 @@
+"""CelebA's layouts, the choice of images, the split, and what is said at the door."""
+
+import random
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_image, write_labels
+from PIL import Image
+
+from gfr import celeba as layouts
+from gfr import dataset
+from gfr.errors import BadInput
+
+
+def quiet(done, total):
+    """No progress."""
+
+
+def look(root, num_images="all", seed=1):
+    """Load and inspect in one go."""
+    listing = dataset.load(root, num_images, seed)
+    return listing, dataset.inspect(listing.faces, quiet)
+
+
+def as_csv(root):
+    """Kaggle's form of the label file."""
+    path = root / "list_attr_celeba.txt"
+    _, header, *lines = path.read_text().splitlines()
+    rows = ["image_id," + header.replace(" ", ","), *(line.replace(" ", ",") for line in lines)]
+    path.with_suffix(".csv").write_text("\n".join(rows) + "\n")
+    path.unlink()
+
+
+def renamed(root):
+    """The published project's name of the label file."""
+    (root / "list_attr_celeba.txt").rename(root / "list_attribute.txt")
+
+
+def official(root):
+    """CelebA as its authors pack it: images and labels in folders of their own."""
+    (root / "Anno").mkdir()
+    (root / "list_attr_celeba.txt").rename(root / "Anno" / "list_attr_celeba.txt")
+
+
+@pytest.mark.parametrize(
+    ("folder", "arrange"),
+    [
+        ("images", lambda root: None),
+        ("img_align_celeba", renamed),
+        ("img_align_celeba/img_align_celeba", as_csv),
+        ("Img/img_align_celeba", official),
+    ],
+)
+def test_every_layout_gives_the_same_faces(celeba, folder, arrange):
+    """Images and labels are found independently, all attributes stay with each image."""
+    root = celeba(12, folder)
+    arrange(root)
+    faces = dataset.load(root, "all", seed=1).faces
+    assert ("000001.jpg", "000012.jpg") == (faces.names[0], faces.names[-1])
+    assert [True, False, True] == faces.is_male[:3].tolist()
+    assert ["Eyeglasses", "Male", "Smiling"] == list(faces.attributes.columns)
+    assert [False, False, True] == faces.attributes["Eyeglasses"].tolist()[:3]
+    assert all(path.is_file() for path in faces.paths())
+
+
+def test_the_same_seed_chooses_the_same_images_in_any_order():
+    """Neither the order of the list nor the machine matters; another seed chooses others."""
+    names = [f"{i:06}.jpg" for i in range(1, 1001)]
+    shuffled = random.Random(0).sample(names, len(names))
+    chosen = dataset.choose(names, 100, 1024, "labels")
+    assert chosen == dataset.choose(shuffled, 100, 1024, "labels")
+    assert chosen != dataset.choose(names, 100, 1025, "labels")
+    # SHA-256 of "1024/choose/<name>" is the same on every machine.
+    assert ["000006.jpg", "000009.jpg", "000022.jpg"] == chosen[:3]
+
+
+def test_the_split_is_exact_stratified_and_blind_to_order():
+    """20/20/60 to the image; each class within one image of its share."""
+    names = [f"{i:06}.jpg" for i in range(1, 1001)]
+    is_male = np.arange(1000) % 5 < 2
+    splits = dataset.split(names, is_male, 0.2, 0.2, 1024)
+    assert {"test": 200, "validation": 200, "train": 600} == {
+        name: int((splits == name).sum()) for name in dataset.SPLITS
+    }
+    for name in dataset.SPLITS:
+        assert abs(0.4 * (splits == name).sum() - is_male[splits == name].sum()) <= 1
+    order = np.random.default_rng(0).permutation(1000)
+    shuffled = dataset.split([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
+    assert splits[order].tolist() == shuffled.tolist()
+
+
+def test_a_missing_image_is_dropped_by_name_and_never_replaced(celeba):
+    """One of 100 is said; what it leaves behind keeps its split."""
+    root = celeba(100)
+    (root / "images" / "000007.jpg").unlink()
+    listing, seen = look(root)
+    assert {"000007.jpg": "missing"} == seen.dropped
+    assert (100, 99) == (len(listing.faces.names), len(seen.faces.names))
+
+
+def test_more_than_one_percent_undecodable_is_an_error(celeba):
+    """Two of 100: the message counts them and names the first."""
+    root = celeba(100)
+    (root / "images" / "000007.jpg").write_text("no image")
+    (root / "images" / "000009.jpg").write_bytes(b"")
+    with pytest.raises(BadInput, match=r"2 of 100 .* 000007.jpg \(not an image\)"):
+        look(root)
+
+
+def test_odd_images_are_converted_and_counted(celeba):
+    """Grey, CMYK and 16-bit files become RGB; an odd size is counted, not refused."""
+    root = celeba(12)
+    folder = root / "images"
+    write_image(folder / "000001.jpg", 1, "L")
+    write_image(folder / "000002.jpg", 2, "CMYK")
+    ramp = np.linspace(0, 65535, 218 * 178).reshape(218, 178).astype(np.uint16)
+    Image.fromarray(ramp).save(folder / "000003.jpg", "PNG")
+    Image.new("RGB", (50, 60)).save(folder / "000004.jpg")
+    _, seen = look(root)
+    assert {"CMYK": 1, "I;16": 1, "L": 1} == seen.converted
+    assert 1 == seen.num_other_size
+
+
+def test_equal_images_and_shared_identities_are_found(celeba):
+    """The same picture in two splits, the same person in train and test."""
+    root = celeba(40)
+    names = [f"{i:06}.jpg" for i in range(1, 41)]
+    listing = dataset.load(root, "all", 1)
+    splits = dataset.split(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
+    in_train = names[int(np.flatnonzero(splits == "train")[0])]
+    in_test = names[int(np.flatnonzero(splits == "test")[0])]
+    shutil.copy(root / "images" / in_train, root / "images" / in_test)
+    identity = {name: i for i, name in enumerate(names)} | {in_test: names.index(in_train)}
+    (root / "identity_CelebA.txt").write_text(
+        "".join(f"{name} {number}\n" for name, number in identity.items())
+    )
+    _, seen = look(root)
+    found = dataset.describe_split(seen.faces, splits, seen.pixel_digests)
+    assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
+    assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
+
+
+def test_the_digest_follows_pixels_and_labels(celeba):
+    """A changed pixel changes both digests, a changed label only that of the data."""
+    root = celeba(12)
+
+    def record():
+        listing, seen = look(root)
+        return dataset.describe("celeba", root, listing, seen)
+
+    before = record()
+    labels = root / "list_attr_celeba.txt"
+    labels.write_text(labels.read_text().replace("000001.jpg -1 1", "000001.jpg -1 -1"))
+    relabelled = record()
+    write_image(root / "images" / "000002.jpg", 99)
+    redrawn = record()
+    assert before.pixels_digest == relabelled.pixels_digest != redrawn.pixels_digest
+    assert before.digest != relabelled.digest
+
+
+def test_faces_survive_their_table(celeba, tmp_path):
+    """What faces.csv keeps is what was chosen."""
+    root = celeba(12)
+    faces = dataset.load(root, "all", 1).faces
+    splits = dataset.split(faces.names, faces.is_male, 0.2, 0.2, 1)
+    dataset.write_table(tmp_path / "faces.csv", faces, splits)
+    back, splits_back = dataset.read_table(tmp_path / "faces.csv", faces.image_dir)
+    assert faces.names == back.names
+    assert faces.is_male.tolist() == back.is_male.tolist()
+    assert splits.tolist() == splits_back.tolist()
+    assert faces.attributes.equals(back.attributes)
+
+
+ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda text: "", "no rows"),
+        (lambda text: text.replace("2\n", "3\n", 1), "says 3 rows, holds 2"),
+        (lambda text: text.replace("Male", "Mail"), "no column Male"),
+        (lambda text: text.replace("000002.jpg 1", "000002.jpg 7"), "Eyeglasses is 7"),
+        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "no whole number"),
+        (lambda text: text.replace("000002.jpg 1 ", "000002.jpg "), "3 fields, 4 expected"),
+        (lambda text: text.replace("000002", "000001"), "listed twice"),
+        (lambda text: text.replace("000002", "../000002"), "no plain file name"),
+    ],
+)
+def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
+    """Cut, misspelt, out of range, doubled, or an attempt to leave the folder."""
+    path = tmp_path / "list_attr_celeba.txt"
+    write_labels(path, ROWS)
+    path.write_text(spoil(path.read_text()))
+    with pytest.raises(BadInput) as refused:
+        layouts.read_attributes(path)
+    assert words in str(refused.value)
+
+
+def test_doors_that_lead_nowhere_say_so(celeba, tmp_path):
+    """No directory, no images, no labels, too few images, one class only."""
+    with pytest.raises(BadInput, match="no such directory"):
+        dataset.load(tmp_path / "nowhere", "all", 1)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="no images found"):
+        dataset.load(tmp_path / "empty", "all", 1)
+    root = celeba(12)
+    with pytest.raises(BadInput, match="lists 12 images, 13 are asked for"):
+        dataset.load(root, 13, 1)
+    rows = {f"{i:06}.jpg": (1, 1, 1) for i in range(1, 13)}
+    write_labels(root / "list_attr_celeba.txt", rows)
+    with pytest.raises(BadInput, match="all 12 chosen images are male"):
+        dataset.load(root, "all", 1)
+    (root / "list_attr_celeba.txt").unlink()
+    with pytest.raises(BadInput, match="no label file"):
+        dataset.load(root, "all", 1)
