@@ -1,0 +1,113 @@
+"""A frozen backbone with its front and its pooling, as one Keras model.
+
+In: a FeatureSet and the path of its weights. Out: raw pixels -> pooled features, and with a head
+raw pixels -> probability (the fused model). Resize and scaling are float32 layers of the model:
+extraction, latency, prediction and export all go through these same layers. Never trains, never
+chooses weights.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gfr.applications import APPLICATIONS
+from gfr.errors import BadInput
+from gfr.spec import FeatureSet
+
+# What keras.applications.imagenet_utils.preprocess_input subtracts and divides by, in RGB order.
+_TORCH_MEAN, _TORCH_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+_CAFFE_BGR_MEAN = [103.939, 116.779, 123.68]
+
+_SCALING_LAYERS = {
+    "tf": lambda x: keras.layers.Rescaling(1 / 127.5, -1.0, name="scaling")(x),
+    "unit": lambda x: keras.layers.Rescaling(1 / 255, name="scaling")(x),
+    "torch": lambda x: keras.layers.Normalization(
+        mean=[255 * m for m in _TORCH_MEAN],
+        variance=[(255 * s) ** 2 for s in _TORCH_STD],
+        name="scaling",
+    )(x),
+    "caffe": lambda x: keras.layers.Rescaling(
+        [1.0, 1.0, 1.0], [-m for m in _CAFFE_BGR_MEAN], name="scaling"
+    )(keras.ops.flip(x, axis=-1)),
+    "none": lambda x: x,
+}
+
+
+def make_deterministic() -> None:
+    """Have TensorFlow refuse operations whose result depends on thread timing."""
+    tf.config.experimental.enable_op_determinism()
+
+
+def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
+    """Raw pixels (N, any H, any W, 3), 0..255 -> pooled features float32 (N, D), frozen.
+
+    `weights_path` None leaves Keras' initialisation. BadInput if the file does not fit.
+    """
+    height, width = feature_set.size
+    pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
+    resized = keras.layers.Resizing(height, width, "bilinear", name="resize")(pixels)
+    scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
+    shape = (height, width, 3) if feature_set.input == "fixed" else None
+    network = application(feature_set.backbone.name, shape, weights_path)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(network(scaled, training=False))
+    model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
+    model.trainable = False
+    return model
+
+
+def application(
+    name: str, input_shape: tuple[int, int, int] | None, weights_path: Path | None
+) -> keras.Model:
+    """The Keras application without its top; BadInput if the weights do not fit it."""
+    constructor = getattr(keras.applications, name)
+    try:
+        return constructor(
+            include_top=False,
+            input_shape=input_shape,
+            weights=None if weights_path is None else str(weights_path),
+        )
+    except (ValueError, OSError, KeyError) as error:
+        if weights_path is None:
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"{weights_path}: no weights of {name} without top ({reason:.120}); "
+            f"expected Keras' {APPLICATIONS[name].weights_file}"
+        ) from None
+
+
+def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
+    """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
+
+    `scale` is the constant on the pooled output: 1 but for calibrated random weights.
+    """
+    pooled = backbone.output
+    if scale != 1.0:
+        pooled = keras.layers.Rescaling(scale, name="calibration")(pooled)
+    return keras.Model(backbone.input, head(pooled), name="fused")
+
+
+def compiled(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
+    """The model as one inference graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    def run(pixels: tf.Tensor) -> tf.Tensor:
+        return model(tf.cast(pixels, tf.float32), training=False)
+
+    return run.get_concrete_function()
+
+
+def run_batch(graph: tf.types.experimental.ConcreteFunction, images: Sequence) -> np.ndarray:
+    """Images uint8 (H, W, 3), sizes may differ -> float32 (len(images), D), in the order given."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for row, image in enumerate(images):
+        by_shape.setdefault(image.shape, []).append(row)
+    outputs: list = [None] * len(images)
+    for rows in by_shape.values():
+        values = graph(tf.constant(np.stack([images[row] for row in rows]))).numpy()
+        for row, value in zip(rows, values, strict=True):
+            outputs[row] = value
+    return np.stack(outputs)

@@ -1,0 +1,50 @@
+"""Probabilities and labels -> Metrics.
+
+In: p_male float (N,), 0..1, and is_male bool (N,). Out: loss, accuracy, confusion matrix. Pure
+numpy: never sees a model, an image or a file.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+THRESHOLD = 0.5  # p_male above it answers "male"
+_EPSILON = 1e-7  # as keras.losses.BinaryCrossentropy clips probabilities
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Of one split: `loss` in nats, `accuracy` 0..1; confusion counts name truth, then answer."""
+
+    num_images: int
+    loss: float
+    accuracy: float
+    male_as_male: int
+    male_as_female: int
+    female_as_male: int
+    female_as_female: int
+
+
+@dataclass(frozen=True)
+class History:
+    """One value an epoch. Training figures are running means within the epoch, as Keras' are."""
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+
+
+def metrics(p_male: np.ndarray, is_male: np.ndarray) -> Metrics:
+    """float (N,), 0..1 and bool (N,) -> Metrics; loss is the mean binary cross-entropy."""
+    p = np.clip(p_male.astype(np.float64), _EPSILON, 1 - _EPSILON)
+    answer = p_male > THRESHOLD
+    return Metrics(
+        num_images=len(p_male),
+        loss=float(-np.mean(np.where(is_male, np.log(p), np.log1p(-p)))),
+        accuracy=float(np.mean(answer == is_male)),
+        male_as_male=int(np.sum(answer & is_male)),
+        male_as_female=int(np.sum(~answer & is_male)),
+        female_as_male=int(np.sum(answer & ~is_male)),
+        female_as_female=int(np.sum(~answer & ~is_male)),
+    )

@@ -1,0 +1,109 @@
+"""The machine a number was measured on.
+
+In: nothing. Out: Hardware: CPU, memory, load, GPUs. Never guesses: what cannot be read is None,
+"unknown" or, for GPUs, an empty list with the reason.
+"""
+
+import contextlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pynvml
+
+# What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
+NOTABLE_CPU_FLAGS = (
+    "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as NVML reports it; utilisation 0..1."""
+
+    name: str
+    driver: str
+    memory_total_bytes: int
+    memory_used_bytes: int
+    memory_free_bytes: int
+    utilization: float
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """CPU, memory, load and GPUs at one moment; `cpu_load` is the 1-minute load average."""
+
+    cpu_architecture: str
+    cpu_model: str
+    cpu_physical_cores: int | None
+    cpu_threads: int
+    cpu_flags: tuple[str, ...]
+    cpu_load: float
+    memory_total_bytes: int
+    memory_available_bytes: int
+    gpus: tuple[Gpu, ...]
+    gpu_note: str
+
+
+def collect() -> Hardware:
+    """Read the machine now."""
+    memory = psutil.virtual_memory()
+    model, flags = _cpu()
+    gpus, gpu_note = _gpus()
+    return Hardware(
+        cpu_architecture=platform.machine(),
+        cpu_model=model,
+        cpu_physical_cores=psutil.cpu_count(logical=False),
+        cpu_threads=psutil.cpu_count() or 1,
+        cpu_flags=tuple(flag for flag in NOTABLE_CPU_FLAGS if flag in flags),
+        cpu_load=psutil.getloadavg()[0],
+        memory_total_bytes=memory.total,
+        memory_available_bytes=memory.available,
+        gpus=gpus,
+        gpu_note=gpu_note,
+    )
+
+
+def _cpu() -> tuple[str, set[str]]:
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return platform.processor() or "unknown", set()
+    fields: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    return fields.get("model name", "unknown"), set(fields.get("flags", "").split())
+
+
+def _gpus() -> tuple[tuple[Gpu, ...], str]:
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return (), f"none (NVML: {error})"
+    try:
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        gpus = tuple(_gpu(i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
+        return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
+    except pynvml.NVMLError as error:
+        return (), f"none (NVML failed: {error})"
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _gpu(index: int, driver: str) -> Gpu:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return Gpu(
+        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        driver=driver,
+        memory_total_bytes=memory.total,
+        memory_used_bytes=memory.used,
+        memory_free_bytes=memory.free,
+        utilization=pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,59 @@
+"""What a stage costs: wall seconds, CPU seconds, peak memory.
+
+In: a callable. Out: its value and a Cost. Never estimates: memory is this process and its
+children, sampled; CPU seconds are this process' own, all threads.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+
+SAMPLE_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`peak_memory_bytes`: largest resident size of the process tree among samples 0.2 s apart."""
+
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+def metered(stage: Callable[[], T]) -> tuple[T, Cost]:
+    """Run `stage` and say what it cost."""
+    stop = threading.Event()
+    peak_bytes = [resident_bytes()]
+
+    def watch() -> None:
+        while not stop.wait(SAMPLE_EVERY_S):
+            peak_bytes[0] = max(peak_bytes[0], resident_bytes())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    try:
+        value = stage()
+    finally:
+        wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        stop.set()
+        watcher.join()
+    return value, Cost(wall_s, cpu_s, max(peak_bytes[0], resident_bytes()))
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process and its children, bytes."""
+    total = 0
+    process = psutil.Process()
+    for member in (process, *process.children(recursive=True)):
+        try:
+            total += member.memory_info().rss
+        except psutil.Error:  # it ended between the listing and the reading
+            continue
+    return total

@@ -1,0 +1,28 @@
+"""How far a stage is, as log records.
+
+In: a stage's name and counts. Out: records of the logger `gfr.progress`, at most two a second,
+that carry `step`, `done` and `total`; what listens decides how to show them. Never prints.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+LOGGER = logging.getLogger("gfr.progress")
+_EVERY_S = 0.5
+
+
+def reporter(step: str) -> Callable[[int, int], None]:
+    """A function to call with (done, total) as often as one likes."""
+    last_s = [0.0]
+
+    def report(done: int, total: int) -> None:
+        now_s = time.monotonic()
+        if done < total and now_s - last_s[0] < _EVERY_S:
+            return
+        last_s[0] = now_s
+        LOGGER.debug(
+            "%s: %d of %d", step, done, total, extra={"step": step, "done": done, "total": total}
+        )
+
+    return report

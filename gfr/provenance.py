@@ -1,0 +1,70 @@
+"""What a number was made with: code, packages, commit.
+
+In: the project root. Out: versions, git commit, digests of the lock and of source files. Never
+imports the packages it reports on, never writes.
+"""
+
+import ast
+import hashlib
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Code and packages of one run; `git_commit` is "unknown" outside a repository."""
+
+    git_commit: str
+    git_dirty: bool
+    lock_sha256: str
+    python: str
+    platform: str
+    versions: dict[str, str]
+
+
+def collect(root: Path) -> Provenance:
+    """What is installed and checked out at `root`."""
+    lock = root / "requirements.lock"
+    return Provenance(
+        git_commit=_git(root, "rev-parse", "HEAD") or "unknown",
+        git_dirty=bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        lock_sha256=file_sha256(lock) if lock.exists() else "none",
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def version(package: str) -> str:
+    """The installed version, or "missing"."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source_sha256(*paths: Path) -> str:
+    """SHA-256 over the syntax trees of source files: blind to comments and layout."""
+    trees = [ast.dump(ast.parse(path.read_text("utf-8"))) for path in paths]
+    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
+
+
+def _git(root: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

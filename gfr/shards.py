@@ -1,0 +1,137 @@
+"""Features on disk: float32 (N, D) in shards, rows keyed by image name.
+
+In: a directory, names, and blocks of rows. Out: rows by index, read from disk as they are asked
+for, so that memory does not grow with the images. A shard's file name ends in the first 16 hex
+digits of its SHA-256: what does not match is not there. Never computes a feature.
+
+    cache/features/VGG16-128x128-<key>/
+      key.json            everything the key is a digest of, readable
+      names.txt           one name a row, sorted
+      00000-<sha256>.npy  rows 0..511, 00001-... the next 512
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gfr import atomic
+
+ROWS = 512  # rows of a shard: a multiple of the extraction batch
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Where the features are, and how many images were computed now or taken from disk."""
+
+    directory: str
+    key: str
+    num_images: int
+    num_dims: int
+    num_computed: int
+    num_reused: int
+
+
+def key(contents: dict[str, object]) -> str:
+    """Digest of everything the features depend on, 16 hex digits."""
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def create(directory: Path, contents: dict[str, object], names: Sequence[str]) -> None:
+    """Make the directory and say what it holds; harmless if it is there."""
+    atomic.write_text(directory / "names.txt", "".join(f"{name}\n" for name in names))
+    atomic.write_json(directory / "key.json", contents)
+
+
+def forget_once(directory: Path, run_id: str) -> None:
+    """Remove all shards, but only the first time a run asks: its retry resumes."""
+    marker = directory / "fresh-for.txt"
+    if marker.exists() and marker.read_text("utf-8") == run_id:
+        return
+    for path in directory.glob("[0-9]*.npy"):
+        path.unlink()
+    atomic.write_text(marker, run_id)
+
+
+def num_shards(num_rows: int) -> int:
+    """Shards that hold `num_rows` rows."""
+    return -(-num_rows // ROWS)
+
+
+def write(directory: Path, shard: int, features: np.ndarray) -> None:
+    """Store rows `shard * ROWS` and on: float32 (<= ROWS, D); replaces what stood for them."""
+    features = np.ascontiguousarray(features, dtype=np.float32)
+    for old in directory.glob(f"{shard:05}-*.npy"):
+        old.unlink()
+    path = directory / f"{shard:05}-{_sha256(features)}.npy"
+    atomic.save(path, lambda temporary: np.save(temporary, features))
+
+
+def intact(directory: Path, shard: int) -> Path | None:
+    """The shard's file if it is there and its content has the digest of its name."""
+    for path in directory.glob(f"{shard:05}-*.npy"):
+        try:
+            features = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError):
+            return None
+        if path.stem == f"{shard:05}-{_sha256(features)}":
+            return path
+    return None
+
+
+def _sha256(features: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{features.dtype} {features.shape} ".encode())
+    digest.update(np.ascontiguousarray(features).data)
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Features:
+    """All shards of a feature set, open for reading by row."""
+
+    names: tuple[str, ...]
+    num_dims: int
+    files: tuple[Path, ...]
+    offsets: tuple[int, ...]  # where each file's rows begin, bytes
+
+    def rows(self, indices: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """int (n,) -> float32 (n, D), in the order asked for, times `scale`."""
+        out = np.empty((len(indices), self.num_dims), np.float32)
+        row_bytes = 4 * self.num_dims
+        for shard in np.unique(indices // ROWS):
+            places = np.flatnonzero(indices // ROWS == shard)
+            # pread, not mmap: mapped pages would count as this process' memory.
+            descriptor = os.open(self.files[shard], os.O_RDONLY)
+            try:
+                for place in places:
+                    offset = self.offsets[shard] + int(indices[place] % ROWS) * row_bytes
+                    out[place] = np.frombuffer(os.pread(descriptor, row_bytes, offset), np.float32)
+            finally:
+                os.close(descriptor)
+        return out if scale == 1.0 else out * np.float32(scale)
+
+
+def read(directory: Path) -> Features:
+    """Open a complete feature set; every shard is checked against its digest."""
+    names = tuple((directory / "names.txt").read_text("utf-8").splitlines())
+    files = [intact(directory, shard) for shard in range(num_shards(len(names)))]
+    whole = tuple(path for path in files if path is not None)
+    if len(whole) < len(files):
+        raise FileNotFoundError(f"{directory}: shard {files.index(None)} is missing or damaged")
+    headers = [np.load(path, mmap_mode="r") for path in whole]
+    offsets = tuple(header.offset for header in headers)
+    return Features(names, headers[0].shape[1], whole, offsets)
+
+
+def listing(cache: Path) -> list[tuple[Path, dict[str, object], int, int]]:
+    """Cached feature sets: directory, key contents, shards present, shards in all."""
+    found = []
+    for path in sorted((cache / "features").glob("*/key.json")):
+        num_rows = len((path.parent / "names.txt").read_text("utf-8").splitlines())
+        present = len({file.name[:5] for file in path.parent.glob("*.npy")})
+        found.append((path.parent, json.loads(path.read_text()), present, num_shards(num_rows)))
+    return found

@@ -1,0 +1,136 @@
+"""Which weights a backbone gets, and where they are.
+
+In: a Backbone and what the user asked for. Out: Weights: one file, its digest, and the words that
+must stand beside every number it touches. Random weights are Keras' own initialisation, drawn once
+per seed and kept as a file like any other; the constant that gives their features unit spread is
+`calibrate`. Never builds features, never falls back without saying so.
+"""
+
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gfr import atomic, provenance
+from gfr.applications import APPLICATIONS
+from gfr.errors import BadInput
+from gfr.spec import Backbone
+
+KEYWORDS = ("auto", "imagenet", "random")
+NUM_CALIBRATION_IMAGES = 256
+_HOST = "https://storage.googleapis.com"  # where keras.applications downloads from
+_PROBE_TIMEOUT_S = 3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """`path` holds the backbone without top; `note` is empty for ImageNet weights."""
+
+    backbone: str
+    source: Literal["imagenet", "directory", "random"]
+    path: str
+    sha256: str
+    note: str
+    why: str  # how `auto` came to this
+
+
+def resolve(
+    backbone: Backbone, request: str, seed: int, cache: Path, allow_download: bool
+) -> Weights:
+    """Decide for one backbone; `request` is auto, imagenet, random or a directory.
+
+    auto and a directory try in turn: the directory, Keras' cache, a download, random. BadInput if
+    `imagenet` cannot be had or a directory does not exist.
+    """
+    request = backbone.weights or request
+    if request == "random":
+        return _weights(backbone, "random", draw(backbone.name, seed, cache), "asked for")
+    tried = []
+    if request not in KEYWORDS:
+        path = in_directory(backbone.name, Path(request))
+        if path is not None:
+            return _weights(backbone, "directory", path, f"found in {request}")
+        tried.append(f"{APPLICATIONS[backbone.name].weights_file} is not in {request}")
+    path = in_keras_cache(backbone.name)
+    if path is not None:
+        return _weights(backbone, "imagenet", path, "in Keras' cache")
+    tried.append("not in Keras' cache")
+    failure = _download(backbone.name) if allow_download else "download not allowed"
+    path = in_keras_cache(backbone.name)
+    if not failure and path is not None:
+        return _weights(backbone, "imagenet", path, "downloaded by Keras")
+    tried.append(failure or "the download left no file")
+    if request == "imagenet":
+        raise BadInput(f"ImageNet weights of {backbone.name} cannot be had: {'; '.join(tried)}")
+    return _weights(backbone, "random", draw(backbone.name, seed, cache), "; ".join(tried))
+
+
+def in_directory(name: str, directory: Path) -> Path | None:
+    """The file under Keras' name, or None; BadInput without the directory."""
+    if not directory.is_dir():
+        raise BadInput(
+            f"weights {str(directory)!r}: no such directory; name one, or {', '.join(KEYWORDS)}"
+        )
+    path = directory / APPLICATIONS[name].weights_file
+    return path if path.is_file() else None
+
+
+def in_keras_cache(name: str) -> Path | None:
+    """The file that Keras downloaded earlier, or None."""
+    # Keras reads the same variable, but has no public function that says where its home is.
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    path = home / "models" / APPLICATIONS[name].weights_file
+    return path if path.is_file() else None
+
+
+def draw(name: str, seed: int, cache: Path) -> Path:
+    """Keras' own initialisation for `seed`, drawn once and kept under `cache`/weights."""
+    import keras  # here, not above: finding weights must not cost TensorFlow's start
+
+    from gfr.backbones import application
+
+    path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
+    if not path.exists():
+        keras.utils.clear_session()  # else layer names, and so the file, count earlier models
+        keras.utils.set_random_seed(seed)
+        network = application(name, None, None)
+        atomic.save(path, network.save_weights)
+    return path
+
+
+def calibrate(features: np.ndarray) -> float:
+    """float32 (n, D) of training images -> the constant that gives them unit spread.
+
+    Spread is the root of the mean variance per dimension. Keras' random initialisation leaves
+    pooled features of about 1e-3 (VGG16): on them a head learns nothing in 50 epochs.
+    """
+    spread = float(np.sqrt(features.astype(np.float64).var(axis=0).mean()))
+    return 1.0 / spread if spread > 0 else 1.0
+
+
+def _weights(
+    backbone: Backbone, source: Literal["imagenet", "directory", "random"], path: Path, why: str
+) -> Weights:
+    note = "random weights: not comparable" if source == "random" else ""
+    return Weights(backbone.label, source, str(path), provenance.file_sha256(path), note, why)
+
+
+def _download(name: str) -> str:
+    """Let Keras fetch its file; returns the reason of a failure, or ""."""
+    try:
+        urllib.request.urlopen(_HOST, timeout=_PROBE_TIMEOUT_S).close()
+    except urllib.error.HTTPError:
+        pass  # any answer will do: the host is reachable
+    except OSError as error:
+        return f"download failed at once ({error})"
+    import keras
+
+    try:
+        getattr(keras.applications, name)(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception for every failed fetch
+        return f"download failed ({error})"
+    return ""

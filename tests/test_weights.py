@@ -1,0 +1,97 @@
+"""Which weights, and what is said of them."""
+
+import numpy as np
+import pytest
+
+from gfr import weights
+from gfr.applications import APPLICATIONS
+from gfr.errors import BadInput
+from gfr.spec import Backbone, FeatureSet
+
+VGG16 = Backbone("VGG16", "tf", "", "VGG16")
+SMALL = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
+
+
+@pytest.fixture
+def empty_keras_home(tmp_path, monkeypatch):
+    """A Keras cache without files."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+def test_a_directory_comes_first_then_keras_cache(tmp_path, empty_keras_home):
+    """Decided per backbone, by the file's name alone."""
+    name = APPLICATIONS["VGG16"].weights_file
+    cached = empty_keras_home / "models" / name
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"cached")
+    given = tmp_path / "given"
+    given.mkdir()
+    found = weights.resolve(VGG16, str(given), 1, tmp_path, allow_download=False)
+    assert ("imagenet", str(cached), "") == (found.source, found.path, found.note)
+    (given / name).write_bytes(b"given")
+    found = weights.resolve(VGG16, str(given), 1, tmp_path, allow_download=False)
+    assert ("directory", str(given / name)) == (found.source, found.path)
+
+
+def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):
+    """The note stands beside every number, the reason in the record."""
+    found = weights.resolve(SMALL, "auto", 1, tmp_path, allow_download=False)
+    assert ("random", "random weights: not comparable") == (found.source, found.note)
+    assert "not in Keras' cache; download not allowed" == found.why
+
+
+def test_imagenet_that_cannot_be_had_is_an_error(tmp_path, empty_keras_home):
+    """Asked for by name, nothing else will do."""
+    with pytest.raises(BadInput, match="ImageNet weights of VGG16 cannot be had"):
+        weights.resolve(VGG16, "imagenet", 1, tmp_path, allow_download=False)
+
+
+def test_a_failed_download_says_so(tmp_path, empty_keras_home, monkeypatch):
+    """A host that does not answer: random weights, with the reason."""
+    monkeypatch.setattr(weights, "_HOST", "http://127.0.0.1:9")
+    found = weights.resolve(SMALL, "auto", 1, tmp_path, allow_download=True)
+    assert "random" == found.source
+    assert "download failed at once" in found.why
+
+
+def test_a_row_of_the_file_outranks_the_run(tmp_path, empty_keras_home):
+    """`weights = "random"` in one row."""
+    row = Backbone("MobileNetV2", "tf", "random", "MobileNetV2")
+    found = weights.resolve(row, "imagenet", 1, tmp_path, allow_download=False)
+    assert ("random", "asked for") == (found.source, found.why)
+
+
+def test_random_weights_follow_from_the_seed(tmp_path):
+    """Drawn twice they are the same file, byte for byte; another seed gives another."""
+    digests = [
+        weights.resolve(SMALL, "random", seed, tmp_path / folder, allow_download=False).sha256
+        for seed, folder in [(1, "a"), (1, "b"), (2, "a")]
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_calibration_gives_unit_spread():
+    """The root of the mean variance per dimension becomes 1."""
+    features = np.random.default_rng(0).normal(5, 0.003, (256, 64)).astype(np.float32)
+    scaled = weights.calibrate(features) * features
+    assert pytest.approx(1.0, rel=1e-5) == float(np.sqrt(scaled.var(axis=0).mean()))
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", "another network"])
+def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content):
+    """Empty, text, or the weights of another backbone."""
+    from gfr import backbones
+
+    path = tmp_path / APPLICATIONS["VGG16"].weights_file
+    if content == "another network":
+        import keras
+
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(
+            tmp_path / "x.weights.h5"
+        )
+        path = tmp_path / "x.weights.h5"
+    else:
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match="no weights of VGG16 without top"):
+        backbones.build(FeatureSet(VGG16, (32, 32), "fixed", "float32"), path)
