@@ -1,0 +1,147 @@
+"""What the terminal shows while a run goes on.
+
+In: log records of `gfr` and `gfr.progress`. Out: on a terminal one live view: the step at hand and
+the whole, each with the time left; elsewhere plain lines. Everything goes to standard error, so
+that standard output is the result alone.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from gfr.spec import Benchmark
+
+PLAIN_EVERY_S = 15
+_REFERENCE_PX = 128 * 128
+
+
+@contextlib.contextmanager
+def progress(benchmark: Benchmark | None) -> Iterator[None]:
+    """Show what `gfr` logs while the block runs; with a benchmark also how far the whole is."""
+    # A descriptor of its own: start.quiet_tensorflow holds back the usual one.
+    with os.fdopen(os.dup(2), "w") as stream:
+        console = Console(file=stream, highlight=False)
+        handler = _Live(console, benchmark) if console.is_terminal else _Plain(console, benchmark)
+        logger = logging.getLogger("gfr")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(handler)
+        try:
+            with handler:
+                yield
+        finally:
+            logger.removeHandler(handler)
+
+
+def effort(benchmark: Benchmark) -> dict[str, float]:
+    """Expected cost of each step by its name, in one image of 128 x 128 through a backbone."""
+    num_images = 5000 if benchmark.data.images == "all" else benchmark.data.images
+    steps = {}
+    for row in benchmark.feature_sets:
+        per_image = row.size[0] * row.size[1] / _REFERENCE_PX
+        steps[row.title] = num_images * per_image
+        steps[f"{row.title}, latency"] = (
+            200 + benchmark.data.test_fraction * num_images
+        ) * per_image
+    for trial in benchmark.trials:
+        steps[trial.title] = 0.0015 * trial.iteration.epochs * num_images
+    return steps
+
+
+class _Whole:
+    """Share of the whole that is done, 0..1, from the steps' progress."""
+
+    def __init__(self, benchmark: Benchmark | None) -> None:
+        self.effort = effort(benchmark) if benchmark else {}
+        self.done: dict[str, float] = {}
+
+    def advance(self, step: str, share: float) -> float:
+        if step in self.effort:
+            self.done[step] = share * self.effort[step]
+        return sum(self.done.values()) / max(sum(self.effort.values()), 1e-9)
+
+
+class _Live(logging.Handler):
+    """Bars on a terminal; log lines above them."""
+
+    def __init__(self, console: Console, benchmark: Benchmark | None) -> None:
+        super().__init__(logging.DEBUG)
+        self.whole = _Whole(benchmark)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=600,
+        )
+        self.step: TaskID | None = None
+        self.total = self.bars.add_task("all steps, %", total=100) if benchmark else None
+
+    def __enter__(self) -> "_Live":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not hasattr(record, "step"):
+            self.bars.console.print(record.getMessage())
+            return
+        tasks = {task.id: task for task in self.bars.tasks}
+        if self.step is None or tasks[self.step].description != record.step:
+            if self.step is not None:
+                self.bars.remove_task(self.step)
+            self.step = self.bars.add_task(record.step, total=record.total)
+        self.bars.update(self.step, completed=record.done, total=record.total)
+        if self.total is not None:
+            share = self.whole.advance(record.step, record.done / record.total)
+            self.bars.update(self.total, completed=round(100 * share, 1))
+
+
+class _Plain(logging.Handler):
+    """A line an event, a line of progress every quarter of a minute."""
+
+    def __init__(self, console: Console, benchmark: Benchmark | None) -> None:
+        super().__init__(logging.DEBUG)
+        self.console, self.whole = console, _Whole(benchmark)
+        self.began_s = self.last_s = time.monotonic()
+
+    def __enter__(self) -> "_Plain":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.console.file.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now_s = time.monotonic()
+        if not hasattr(record, "step"):
+            self.console.print(record.getMessage(), soft_wrap=True, markup=False)
+            return
+        share = self.whole.advance(record.step, record.done / record.total)
+        if now_s - self.last_s < PLAIN_EVERY_S:
+            return
+        self.last_s = now_s
+        left = ""
+        if share > 0.02:
+            left = (
+                f"; about {(now_s - self.began_s) * (1 - share) / share / 60:.0f} min left in all"
+            )
+        self.console.print(
+            f"{record.step}: {record.done:,} of {record.total:,}{left}", markup=False
+        )

@@ -1,0 +1,215 @@
+"""`gfr`: one command, one library call.
+
+In: words on the command line. Out: what the library found, as text or JSON, and an exit code:
+0 complete, 1 finished with failures, 2 bad input. Heavy imports stand inside the commands, so that
+`gfr --help` starts at once.
+"""
+
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gfr.errors import BadInput
+
+app = typer.Typer(
+    help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Look at a data set before a run.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Benchmark = Annotated[
+    str, typer.Argument(help="A file of benchmarks/ by name (full, smoke), or a path to a TOML.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        envvar="GFR_DATA",
+        help="A CelebA directory, or `synthetic`; `auto` is data/celeba if there, else synthetic.",
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        envvar="GFR_WEIGHTS",
+        help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
+        "Keras' cache, then a download, then random.",
+    ),
+]
+Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
+Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
+
+
+@app.command()
+def run(
+    benchmark: Benchmark = "full",
+    data: Data = "auto",
+    weights: Weights = "auto",
+    run_id: RunId = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute features anew, ignoring the cache.")
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights."),
+    ] = False,
+    cache: Cache = None,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a benchmark: data and weights, features, heads, latency, selection.
+
+    Features are computed once and kept; running again takes only heads and latency. A run that
+    was interrupted goes on where it stopped when it is given the same --run-id.
+    """
+    from gfr import door
+
+    request = door.request(
+        _typed(benchmark) if benchmark.endswith(".toml") else benchmark,
+        data if data in door.DATA_KEYWORDS else _typed(data),
+        weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
+        run_id,
+        fresh,
+        not offline,
+        _or_default(reports, "reports"),
+        _or_default(cache, "cache"),
+        shlex.join(["gfr", *sys.argv[1:]]),
+    )
+    from cli import display, start
+
+    with display.progress(request.benchmark):
+        state = start.flow(request)
+    from gfr import results, runs, table
+
+    finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
+    if as_json:
+        print(json.dumps(table.facts(finished), indent=1))
+    else:
+        print(table.text(finished))
+    raise typer.Exit(0 if state.is_completed() else 1)
+
+
+@app.command("list")
+def list_(
+    benchmark: Benchmark = "full",
+    cache: Cache = None,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
+    from gfr import inventory, runs, spec
+
+    loaded = spec.load(
+        runs.benchmark_file(_typed(benchmark) if benchmark.endswith(".toml") else benchmark)
+    )
+    found = inventory.collect(
+        loaded, Path(_or_default(cache, "cache")), Path(_or_default(reports, "reports"))
+    )
+    print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
+
+
+@data_app.command("check")
+def data_check(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A CelebA directory.")],
+    benchmark: Annotated[
+        str, typer.Option(help="Whose number of images, seed and split to use.")
+    ] = "full",
+    cache: Cache = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decode every image that a run would use and say what was found."""
+    from cli import display
+    from gfr import door, runs, spec
+
+    loaded = spec.load(runs.benchmark_file(benchmark))
+    with display.progress(None):
+        found = door.look(_typed(str(directory)), loaded, Path(_or_default(cache, "cache")))
+    if as_json:
+        print(
+            json.dumps(
+                {"data": dataclasses.asdict(found.data), "split": dataclasses.asdict(found.split)},
+                indent=1,
+            )
+        )
+    else:
+        print("\n".join(door.describe_data(found.data, found.split)))
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run; the newest finished one if not given.")
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
+    ] = None,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify images with the selected model: the probability that CelebA would say "Male"."""
+    from cli import start
+    from gfr import runs
+
+    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    with start.quiet_tensorflow():
+        from gfr import predict as library
+    predictions = library.predict(run_dir, trial, images)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in predictions], indent=1))
+        return
+    for row in predictions:
+        note = f"  ({row.note})" if row.note else ""
+        print(f"{row.path}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
+
+
+@app.command()
+def doctor(
+    data: Data = "auto", weights: Weights = "auto", cache: Cache = None, as_json: AsJson = False
+) -> None:
+    """Check versions, known-bad combinations, CPU, GPU, disk, weights and data."""
+    from gfr import doctor as library
+    from gfr import door
+
+    checks = library.examine(
+        data if data in door.DATA_KEYWORDS else _typed(data),
+        weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
+        Path(_or_default(cache, "cache")),
+    )
+    if as_json:
+        print(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
+    else:
+        width = max(len(check.subject) for check in checks)
+        for check in checks:
+            print(f"{check.status:4}  {check.subject:{width}}  {check.finding}")
+    raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
+
+
+def _typed(path: str) -> str:
+    """What a user types is relative to where the user is; the library's paths are not."""
+    return str(Path(path).expanduser().absolute())
+
+
+def _or_default(path: Path | None, default: str) -> str:
+    return default if path is None else _typed(str(path))
+
+
+def main() -> None:
+    """Entry point; bad input is one line and exit code 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except BadInput as error:
+        print(f"gfr: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,69 @@
+"""Starting what is heavy: TensorFlow without its noise, Prefect without a server at hand.
+
+In: a Request. Out: the final state of the flow. Environment variables are set here, before the
+imports that read them, and only where the user has not set them.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from gfr import door
+from gfr.errors import BadInput
+
+# pyproject.toml says the same to Prefect, but only where the working directory is the project's.
+_PREFECT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "gfr",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # The terminal shows gfr's own lines; Prefect's go to its server.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+}
+
+
+def flow(request: door.Request) -> Any:
+    """Run the flow `gfr` in this process; returns Prefect's final state."""
+    with quiet_tensorflow():
+        # Before Prefect, so that bad input costs no server and shows no traceback.
+        door.prepare(request)
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+    with quiet_tensorflow():
+        from flows.benchmark import gfr
+    return gfr(
+        benchmark=request.benchmark_path,
+        data=request.data,
+        weights=request.weights,
+        run_id=request.run_id,
+        fresh=request.fresh,
+        allow_download=request.allow_download,
+        reports=request.reports,
+        cache=request.cache,
+        command=request.command,
+        return_state=True,
+    )
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ writes while it loads; shown after all if loading fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BadInput:
+            raise
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,1 @@
+"""Prefect flows: flows/benchmark.py holds `gfr`."""

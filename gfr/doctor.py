@@ -1,0 +1,135 @@
+"""Is this machine fit to run gfr?
+
+In: the project root, data and weights as the user would give them. Out: one Check a fact. Reads
+metadata only: never imports the packages it judges, never mends anything.
+"""
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from gfr import door, hardware, runs, weights
+from gfr.applications import APPLICATIONS
+from gfr.errors import BadInput
+from gfr.provenance import version
+
+# (package, first bad version, what goes wrong): sets that install and then break in silence.
+KNOWN_BAD = (
+    ("fastapi", "0.151", "every flow dies: unexpected keyword argument 'min_items'"),
+    ("sqlalchemy", "2.1", "schedules look active and no nightly run is ever created"),
+    ("ydf", "0.16", "import tensorflowjs dies on a Protobuf mismatch"),
+    ("setuptools", "81", "tensorflow_hub finds no pkg_resources"),
+    ("prefect", "3.9", "not tried with this set"),
+)
+MIN_FREE_BYTES = 5 * 10**9
+BENCHMARKED = ("VGG16", "InceptionV3", "InceptionResNetV2")
+
+
+@dataclass(frozen=True)
+class Check:
+    """`status`: ok, note (worth knowing) or bad (mend it before you run)."""
+
+    status: str
+    subject: str
+    finding: str
+
+
+def examine(data: str, weights_request: str, cache: Path) -> list[Check]:
+    """All checks, in the order in which one would mend what they find."""
+    checks = [_python(), _platform(), *_requirements(), *_known_bad(), *_hardware(), _disk(cache)]
+    return [*checks, _data(data), *_weights(weights_request)]
+
+
+def _python() -> Check:
+    found = platform.python_version()
+    tested = sys.version_info[:2] == (3, 11)
+    return Check("ok" if tested else "note", "Python", found if tested else f"{found}, not 3.11")
+
+
+def _platform() -> Check:
+    found = f"{platform.system()} {platform.machine()}"
+    tested = found == "Linux x86_64"
+    return Check("ok" if tested else "note", "platform", found if tested else f"{found}: untested")
+
+
+def _requirements() -> list[Check]:
+    checks = []
+    for line in metadata.requires("gfr") or []:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found = version(requirement.name)
+        fits = found != "missing" and requirement.specifier.contains(found, prereleases=True)
+        wanted = f" (wanted: {requirement.specifier})" if requirement.specifier and not fits else ""
+        checks.append(Check("ok" if fits else "bad", requirement.name, found + wanted))
+    return checks
+
+
+def _known_bad() -> list[Check]:
+    installed = [(name, version(name), bad, why) for name, bad, why in KNOWN_BAD]
+    return [
+        Check("bad", name, f"{found}: {why}; install {name}<{bad}")
+        for name, found, bad, why in installed
+        if found != "missing" and Version(found) >= Version(bad)
+    ]
+
+
+def _hardware() -> list[Check]:
+    found = hardware.collect()
+    busy = found.cpu_load > 0.5 * found.cpu_threads
+    return [
+        Check(
+            "ok",
+            "CPU",
+            f"{found.cpu_model}, {found.cpu_physical_cores} cores, {found.cpu_threads} threads, "
+            f"{' '.join(found.cpu_flags) or 'no AVX2'}",
+        ),
+        Check("note" if busy else "ok", "load", f"{found.cpu_load:.2f} (1 minute)"),
+        Check(
+            "ok" if found.memory_available_bytes > 8e9 else "note",
+            "memory",
+            f"{found.memory_available_bytes / 1e9:.1f} of {found.memory_total_bytes / 1e9:.1f} GB "
+            "available; a full run needs up to 8",
+        ),
+        Check("ok", "GPU", ", ".join(gpu.name for gpu in found.gpus) or found.gpu_note),
+    ]
+
+
+def _disk(cache: Path) -> Check:
+    parent = next(path for path in (cache, *cache.parents) if path.exists())
+    free_bytes = shutil.disk_usage(parent).free
+    status = "ok" if free_bytes > MIN_FREE_BYTES else "note"
+    return Check(status, "disk", f"{free_bytes / 1e9:.1f} GB free for {cache}")
+
+
+def _data(request: str) -> Check:
+    source, directory = door.locate(request)
+    if directory is None:
+        return Check("note", "data", "synthetic faces: no CelebA under data/celeba and no --data")
+    try:
+        from gfr import celeba
+
+        layout = celeba.find(directory)
+    except BadInput as error:
+        return Check("bad", "data", str(error))
+    return Check("ok", "data", f"{source}: {layout.image_dir}, labels in {layout.label_file.name}")
+
+
+def _weights(request: str) -> list[Check]:
+    checks = []
+    for name in BENCHMARKED:
+        path = weights.in_keras_cache(name)
+        if request not in weights.KEYWORDS:
+            try:
+                path = weights.in_directory(name, runs.at_root(request)) or path
+            except BadInput as error:
+                return [Check("bad", "weights", str(error))]
+        missing = f"{APPLICATIONS[name].weights_file} not here: download, else random weights"
+        checks.append(Check("ok" if path else "note", f"weights {name}", str(path or missing)))
+    return checks

@@ -1,0 +1,251 @@
+"""The first stage: look at data and weights, choose and split the images.
+
+In: a Request. Out: run.json and faces.csv in the run directory, or BadInput before anything heavy
+has begun. Never computes a feature.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gfr import dataset, hardware, provenance, results, runs, spec, synthetic
+from gfr.errors import BadInput
+from gfr.metering import metered
+from gfr.progress import reporter
+from gfr.spec import Benchmark
+from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
+from gfr.weights import Weights, resolve
+
+DATA_KEYWORDS = ("auto", "synthetic")
+NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
+
+LOG = logging.getLogger("gfr")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The images of a run, checked and split: splits is str (N,)."""
+
+    faces: dataset.Faces
+    splits: np.ndarray
+    data: dataset.DataRecord
+    split: dataset.SplitRecord
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; `reports` and `cache` are absolute directories."""
+
+    run_id: str
+    benchmark_path: str
+    benchmark: Benchmark
+    data: str  # auto | synthetic | a directory
+    weights: str  # auto | imagenet | random | a directory
+    reports: str
+    cache: str
+    fresh: bool
+    allow_download: bool
+    command: str
+
+
+def request(
+    benchmark: str,
+    data: str,
+    weights: str,
+    run_id: str | None,
+    fresh: bool,
+    allow_download: bool,
+    reports: str,
+    cache: str,
+    command: str,
+) -> Request:
+    """Names and paths as typed, relative to the project root -> a checked Request."""
+    path = runs.benchmark_file(benchmark)
+    loaded = spec.load(path)
+    run_id = run_id or runs.new_id(loaded.name)
+    runs.directory(Path(reports), run_id)
+    return Request(
+        run_id=run_id,
+        benchmark_path=str(path),
+        benchmark=loaded,
+        data=data if data in DATA_KEYWORDS else str(runs.at_root(data)),
+        weights=weights if weights in WEIGHTS_KEYWORDS else str(runs.at_root(weights)),
+        reports=str(runs.at_root(reports)),
+        cache=str(runs.at_root(cache)),
+        fresh=fresh,
+        allow_download=allow_download,
+        command=command,
+    )
+
+
+def prepare(request: Request) -> str:
+    """Write what the run is about; returns its directory. An existing one is continued."""
+    run_dir = runs.directory(Path(request.reports), request.run_id)
+    path = run_dir / "run.json"
+    if path.exists():
+        _refuse_another_request(results.read(path, results.RunRecord), request)
+        if (run_dir / "features").exists():
+            LOG.info("run %s exists: continuing", request.run_id)
+        return str(run_dir)
+    looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    record = results.RunRecord(
+        schema=results.SCHEMA,
+        run_id=request.run_id,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=request.command,
+        data_request=request.data,
+        weights_request=request.weights,
+        benchmark=request.benchmark,
+        data=looked.data,
+        split=looked.split,
+        weights=_resolve_weights(request),
+        cache=request.cache,
+        fresh=request.fresh,
+        provenance=provenance.collect(runs.ROOT),
+        hardware=hardware.collect(),
+        cost=cost,
+    )
+    for line in describe(record):
+        LOG.info(line)
+    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
+    results.write(path, record)
+    return str(run_dir)
+
+
+def locate(request: str) -> tuple[Literal["celeba", "synthetic"], Path | None]:
+    """auto, synthetic or a directory -> what is meant; the directory is None for synthetic faces.
+
+    auto is CelebA under data/celeba of the project where that exists, else synthetic faces.
+    """
+    if request == "auto":
+        default = runs.at_root("data/celeba")
+        return ("celeba", default) if default.is_dir() else ("synthetic", None)
+    return ("synthetic", None) if request == "synthetic" else ("celeba", Path(request))
+
+
+def open_listing(
+    request: str, benchmark: Benchmark, cache: Path
+) -> tuple[Literal["celeba", "synthetic"], Path, dataset.Listing]:
+    """Find (or draw) the data set and choose the benchmark's images from it."""
+    source, directory = locate(request)
+    if directory is None:
+        num_images = benchmark.data.images
+        num_images = NUM_SYNTHETIC_FOR_ALL if num_images == "all" else num_images
+        directory = draw_synthetic(cache, num_images, benchmark.seed)
+    return source, directory, dataset.load(directory, benchmark.data.images, benchmark.seed)
+
+
+def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
+    """The synthetic faces of a seed, drawn if they are not in the cache."""
+    code = provenance.source_sha256(Path(synthetic.__file__))[:8]
+    directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
+    if not (directory / synthetic.LABELS_NAME).exists():
+        synthetic.write(directory, num_images, seed, reporter("drawing synthetic faces"))
+    return directory
+
+
+def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
+    """Open, check and split the images that a run of this benchmark would use."""
+    source, directory, listing = open_listing(data, benchmark, cache)
+    seen = dataset.inspect(listing.faces, reporter("checking images"))
+    # Split before dropping: a damaged file moves no other image to another split.
+    splits = dataset.split(
+        listing.faces.names,
+        listing.faces.is_male,
+        benchmark.data.test_fraction,
+        benchmark.data.validation_fraction,
+        benchmark.seed,
+    )
+    splits = splits[[name not in seen.dropped for name in listing.faces.names]]
+    for name in dataset.SPLITS:
+        if len(set(seen.faces.is_male[splits == name].tolist())) < 2:
+            raise BadInput(
+                f"{directory}: the {name} split of {len(splits):,} images lacks a class; "
+                "use more images or a larger fraction"
+            )
+    return Looked(
+        faces=seen.faces,
+        splits=splits,
+        data=dataset.describe(source, directory, listing, seen),
+        split=dataset.describe_split(seen.faces, splits, seen.pixel_digests),
+    )
+
+
+def _resolve_weights(request: Request) -> tuple[Weights, ...]:
+    return tuple(
+        resolve(
+            row,
+            request.weights,
+            request.benchmark.seed,
+            Path(request.cache),
+            request.allow_download,
+        )
+        for row in request.benchmark.backbone
+    )
+
+
+def _refuse_another_request(record: results.RunRecord, request: Request) -> None:
+    asked = (
+        ("benchmark", record.benchmark, request.benchmark),
+        ("data", record.data_request, request.data),
+        ("weights", record.weights_request, request.weights),
+    )
+    for what, then, now in asked:
+        if then != now:
+            raise BadInput(
+                f"run {record.run_id}: exists with another {what}; "
+                "use another --run-id, or the same parameters to continue it"
+            )
+
+
+def describe(record: results.RunRecord) -> list[str]:
+    """What a run found, one fact a line; what was used stands first."""
+    weights = [
+        f"weights: {row.backbone}: {row.note or row.source} ({row.why})" for row in record.weights
+    ]
+    first, *others = describe_data(record.data, record.split)
+    return [first, *weights, *others]
+
+
+def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[str]:
+    """What was found in the images, one fact a line."""
+    words = {"celeba": "CelebA", "synthetic": "SYNTHETIC faces"}
+    lines = [
+        f"data: {words[data.source]}, {data.num_used:,} of {data.num_asked:,} images "
+        f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
+        f"chosen from {data.num_listed:,} in {data.directory}",
+        "split: "
+        + ", ".join(
+            f"{name} {split.num_male[name] + split.num_female[name]:,}" for name in dataset.SPLITS
+        )
+        + f"; always answering the majority class scores {split.majority_share:.1%} on test",
+        *describe_flaws(data),
+    ]
+    if split.duplicates_across:
+        groups = len(split.duplicates_across)
+        lines.append(f"{groups:,} groups of identical images span several splits")
+    if split.identities_in_train_and_test is not None:
+        lines.append(
+            f"{split.identities_in_train_and_test:,} identities are in both train and test "
+            f"({split.test_images_of_shared_identities:,} test images)"
+        )
+    return lines
+
+
+def describe_flaws(data: dataset.DataRecord) -> list[str]:
+    """What is not as CelebA's aligned images are, one fact a line; empty when all is well."""
+    lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
+    lines += [
+        f"{count:,} images of mode {mode} converted to RGB"
+        for mode, count in data.converted.items()
+    ]
+    if data.num_other_size:
+        height, width = dataset.NATIVE_SIZE
+        lines.append(f"{data.num_other_size:,} images are not {width} wide x {height} high")
+    if data.num_unlisted:
+        lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
+    return lines

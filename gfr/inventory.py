@@ -1,0 +1,105 @@
+"""What there is: a benchmark's trials, the cached feature sets, the runs so far.
+
+In: a Benchmark, the cache, the reports. Out: Inventory, and its text. Never imports TensorFlow,
+never changes anything.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gfr import results, runs, shards
+from gfr.errors import BadInput
+from gfr.spec import Benchmark
+
+
+@dataclass(frozen=True)
+class Cached:
+    """One feature set on disk."""
+
+    name: str
+    backbone: str
+    size: tuple[int, int]
+    precision: str
+    complete: bool
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run directory; `state` is finished, unfinished or unreadable."""
+
+    run_id: str
+    benchmark: str
+    created_utc: str
+    data: str
+    num_trials: int
+    num_failed: int
+    selected: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All of it, for one benchmark."""
+
+    benchmark: str
+    trials: tuple[str, ...]
+    feature_sets: tuple[str, ...]
+    cached: tuple[Cached, ...]
+    runs: tuple[PastRun, ...]
+
+
+def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
+    """Look at the disk."""
+    return Inventory(
+        benchmark=benchmark.name,
+        trials=tuple(trial.title for trial in benchmark.trials),
+        feature_sets=tuple(row.title for row in benchmark.feature_sets),
+        cached=tuple(_cached(*found) for found in shards.listing(cache)),
+        runs=tuple(_past_run(path) for path in runs.existing(reports)),
+    )
+
+
+def _cached(directory: Path, contents: dict, present: int, expected: int) -> Cached:
+    return Cached(
+        name=directory.name,
+        backbone=contents["backbone"],
+        size=tuple(contents["size"]),
+        precision=contents["precision"],
+        complete=present == expected,
+        num_bytes=sum(path.stat().st_size for path in directory.iterdir()),
+    )
+
+
+def _past_run(directory: Path) -> PastRun:
+    try:
+        run = results.read_run(directory)
+    except BadInput as error:
+        return PastRun(directory.name, "", "", "", 0, 0, "", f"unreadable: {error}")
+    return PastRun(
+        run_id=run.record.run_id,
+        benchmark=run.record.benchmark.name,
+        created_utc=run.record.created_utc,
+        data=run.record.data.source,
+        num_trials=len(run.trials),
+        num_failed=len(run.failures),
+        selected=run.selection.trial_id if run.selection else "",
+        state="finished" if run.selection else "unfinished",
+    )
+
+
+def text(found: Inventory) -> str:
+    """As people read it."""
+    lines = [f"benchmark {found.benchmark}: {len(found.trials)} trials"]
+    lines += [f"  {title}" for title in found.trials]
+    lines += [f"feature sets: {len(found.feature_sets)}", *(f"  {t}" for t in found.feature_sets)]
+    lines.append(f"cached feature sets: {len(found.cached)}")
+    for row in found.cached:
+        state = "complete" if row.complete else "incomplete"
+        lines.append(f"  {row.name}  {row.precision}  {row.num_bytes / 1e6:.1f} MB  {state}")
+    lines.append(f"runs: {len(found.runs)}")
+    for run in found.runs:
+        selected = f"selected {run.selected}" if run.selected else run.state
+        failed = f", {run.num_failed} failed" if run.num_failed else ""
+        lines.append(f"  {run.run_id}  {run.data}  {run.num_trials} trials{failed}  {selected}")
+    return "\n".join(lines)

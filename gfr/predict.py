@@ -1,0 +1,71 @@
+"""The selected model on images of the user's.
+
+In: a run, image files. Out: p_male for each. Through the same decode, layers and head as the run
+itself. Never trains, never guesses where a file cannot be read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gfr import backbones, images, results, stages
+from gfr.errors import BadInput
+from gfr.evaluate import THRESHOLD
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`p_male` 0..1; `note` is what must stand beside it, e.g. that weights are random."""
+
+    path: str
+    p_male: float
+    answer: str
+    trial: str
+    note: str
+
+
+def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
+    """Classify images with the selected trial of a run, or with the one named."""
+    run = results.read_run(run_dir)
+    wanted = trial_id or (run.selection.trial_id if run.selection else None)
+    found = [result for result in run.trials if result.trial.id == wanted]
+    if not found:
+        known = ", ".join(result.trial.id for result in run.trials) or "none has finished"
+        raise BadInput(f"{run_dir}: no trial {wanted}; known: {known}")
+    for path in paths:  # before the model is built: a typing error should not cost ten seconds
+        if not path.is_file():
+            raise BadInput(f"{path}: no such image")
+    result = found[0]
+    notes = (
+        result.features.weights.note,
+        "trained on synthetic faces" if run.record.data.source == "synthetic" else "",
+    )
+    graph = stages.load_graph(str(run_dir), result)
+    predictions = []
+    for start in range(0, len(paths), BATCH):
+        group = paths[start : start + BATCH]
+        for path, p_male in zip(
+            group, backbones.run_batch(graph, [_decode(path) for path in group])[:, 0], strict=True
+        ):
+            answer = "male" if p_male > THRESHOLD else "female"
+            predictions.append(
+                Prediction(
+                    str(path),
+                    float(p_male),
+                    answer,
+                    result.trial.title,
+                    "; ".join(filter(None, notes)),
+                )
+            )
+    return predictions
+
+
+def _decode(path: Path) -> np.ndarray:
+    try:
+        return images.decode(path).pixels
+    except images.Undecodable as error:
+        raise BadInput(f"{path}: {error}") from None

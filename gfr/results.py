@@ -1,0 +1,217 @@
+"""What a run leaves on disk: the only seam between measuring and reporting.
+
+In: records of the stages. Out: one JSON file each, with a schema version, in the run directory;
+and back. Truth is these files alone. Never measures, never imports TensorFlow.
+
+    reports/runs/<run_id>/
+      run.json                   RunRecord: what was asked, data, weights, machine, versions
+      faces.csv                  the images with split and attributes (gfr/dataset.py)
+      features/<feature set>.json  FeatureResult
+      heads/<trial>.keras        the trained head
+      trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
+      latency/<feature set>.json LatencyResult
+      selection.json             Selection
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from gfr import atomic
+from gfr.dataset import DataRecord, SplitRecord
+from gfr.errors import BadInput
+from gfr.evaluate import History, Metrics
+from gfr.hardware import Hardware
+from gfr.latency import Samples
+from gfr.metering import Cost
+from gfr.provenance import Provenance
+from gfr.shards import Extracted
+from gfr.spec import Benchmark, FeatureSet, Trial
+from gfr.weights import Weights
+
+SCHEMA: Literal[1] = 1
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was asked to do and what it found at the door."""
+
+    schema: Literal[1]
+    run_id: str
+    created_utc: str
+    command: str
+    data_request: str
+    weights_request: str
+    benchmark: Benchmark
+    data: DataRecord
+    split: SplitRecord
+    weights: tuple[Weights, ...]
+    cache: str
+    fresh: bool
+    provenance: Provenance
+    hardware: Hardware
+    cost: Cost
+
+    def weights_of(self, label: str) -> Weights:
+        """The weights of the backbone with this label."""
+        return next(row for row in self.weights if row.backbone == label)
+
+
+@dataclass(frozen=True)
+class FeatureResult:
+    """One feature set: `scale` is the constant on the pooled output, 1 but for random weights."""
+
+    schema: Literal[1]
+    feature_set: FeatureSet
+    weights: Weights
+    extracted: Extracted
+    scale: float
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial, complete in itself; `metrics` by split, `test_probabilities` by image name."""
+
+    schema: Literal[1]
+    run_id: str
+    trial: Trial
+    data_digest: str
+    features: FeatureResult
+    history: History
+    metrics: dict[str, Metrics]
+    train_cost: Cost
+    evaluate_cost: Cost
+    provenance: Provenance
+    hardware: Hardware
+    test_probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that has no result, and why."""
+
+    schema: Literal[1]
+    trial: Trial
+    reason: str
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """The fused model of one feature set, alone on the machine.
+
+    `single`: calls on one image each. `batches_s`: calls on `batch_size` images each, over the
+    whole test set; their sum is the "Inference Time". Both from decoded uint8 pixels in memory to
+    probabilities; decoding is `decode_s`. `max_difference`: of the fused model's test
+    probabilities from those recorded for `trial_id`, whose head it carries.
+    """
+
+    schema: Literal[1]
+    feature_set: FeatureSet
+    trial_id: str
+    build_s: float
+    first_call_s: float
+    single: Samples
+    batch_size: int
+    batches_s: tuple[float, ...]
+    batches_cpu_s: float
+    decode_s: float
+    num_test_images: int
+    max_difference: float
+    load_before: float
+    cost: Cost
+
+    @property
+    def inference_s(self) -> float:
+        """Seconds to classify the whole test set in batches."""
+        return sum(self.batches_s)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The selected trial and the order of all, best first; chosen on validation, never on test."""
+
+    schema: Literal[1]
+    trial_id: str
+    ranking: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All records of one run directory."""
+
+    directory: Path
+    record: RunRecord
+    trials: tuple[TrialResult, ...]  # in the benchmark's order
+    failures: tuple[Failure, ...]
+    latencies: dict[str, LatencyResult]  # by feature set id
+    selection: Selection | None
+
+    def latency_of(self, trial: Trial) -> LatencyResult | None:
+        """The latency of a trial's fused model; trials of one feature set share it."""
+        return self.latencies.get(trial.feature_set.id)
+
+
+def write(path: Path, record: Any) -> None:
+    """Store a record as JSON, whole or not at all."""
+    atomic.write_json(path, dataclasses.asdict(record))
+
+
+def write_failure(run_dir: str, trial: Trial, reason: str) -> None:
+    """Keep why a trial has no result."""
+    write(Path(run_dir) / "failures" / f"{trial.id}.json", Failure(SCHEMA, trial, reason))
+
+
+def read(path: Path, kind: type[Record]) -> Record:
+    """The record back; BadInput if the file is cut, edited or of another schema."""
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes(), strict=True)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise BadInput(
+            f"{path}: no {kind.__name__} of schema {SCHEMA} ({place}: {first['msg']}); "
+            "delete it and run again with the same --run-id"
+        ) from None
+
+
+def read_run(directory: Path) -> Run:
+    """Everything that a run has left so far."""
+    record = read(directory / "run.json", RunRecord)
+    trials, failures, latencies = [], [], {}
+    for trial in record.benchmark.trials:
+        path = directory / "trials" / f"{trial.id}.json"
+        failed = directory / "failures" / f"{trial.id}.json"
+        if path.exists():
+            trials.append(read(path, TrialResult))
+        elif failed.exists():
+            failures.append(read(failed, Failure))
+    for feature_set in record.benchmark.feature_sets:
+        path = directory / "latency" / f"{feature_set.id}.json"
+        if path.exists():
+            latencies[feature_set.id] = read(path, LatencyResult)
+    path = directory / "selection.json"
+    selection = read(path, Selection) if path.exists() else None
+    return Run(directory, record, tuple(trials), tuple(failures), latencies, selection)
+
+
+def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -> Selection:
+    """Rank by validation accuracy, ties by validation loss, then p50 latency. Never by test."""
+
+    def order(result: TrialResult) -> tuple[float, float, float, str]:
+        validation = result.metrics["validation"]
+        latency = latencies.get(result.trial.feature_set.id)
+        p50_s = latency.single.percentile_s(50) if latency else float("inf")
+        return -validation.accuracy, validation.loss, p50_s, result.trial.id
+
+    ranking = tuple(result.trial.id for result in sorted(trials, key=order))
+    if not ranking:
+        raise ValueError("no trial finished: nothing to select from")
+    return Selection(SCHEMA, ranking[0], ranking)

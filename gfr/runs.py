@@ -1,0 +1,63 @@
+"""Where runs live, and which one is meant.
+
+In: a project root, run ids as typed. Out: paths. Never reads results, never creates anything.
+"""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gfr.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[1]  # the clone: gfr is installed from it, editable
+
+_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")
+
+
+def at_root(path: str | Path) -> Path:
+    """A path relative to the project root, whatever the working directory."""
+    return ROOT / path
+
+
+def new_id(benchmark: str) -> str:
+    """Sorts by time: `20261123T204512Z-full`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
+
+
+def directory(reports: Path, run_id: str) -> Path:
+    """The directory of a run; BadInput for an id that is no plain name."""
+    if not _RUN_ID.match(run_id):
+        raise BadInput(
+            f"run id {run_id!r}: letters, digits and _ . + - only, no slash, at most 100"
+        )
+    return reports / "runs" / run_id
+
+
+def existing(reports: Path) -> list[Path]:
+    """Directories of all runs that have a record, in the order in which they were begun."""
+    records = sorted((reports / "runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    return [path.parent for path in records]
+
+
+def find(reports: Path, run_id: str | None) -> Path:
+    """The run that was named, or the newest with a selection; BadInput if there is none."""
+    if run_id is not None:
+        path = directory(reports, run_id)
+        if not (path / "run.json").exists():
+            raise BadInput(f"{path}: no such run; `gfr list` names those there are")
+        return path
+    finished = [path for path in existing(reports) if (path / "selection.json").exists()]
+    if not finished:
+        raise BadInput(f"{reports / 'runs'}: no finished run yet; start one with `gfr run`")
+    return finished[-1]
+
+
+def benchmark_file(name: str) -> Path:
+    """`full` -> benchmarks/full.toml of the project; anything with a suffix or slash is a path."""
+    if "/" in name or name.endswith(".toml"):
+        return at_root(name)
+    path = at_root("benchmarks") / f"{name}.toml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
+        raise BadInput(f"benchmark {name!r}: unknown; known: {known}, or the path of a .toml file")
+    return path

@@ -1,0 +1,68 @@
+"""The results of a run as a plain table.
+
+In: a Run. Out: text, or the same facts for JSON. Pure: reads no file, imports no TensorFlow.
+"""
+
+import pandas as pd
+
+from gfr.results import Run
+
+FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
+
+
+def rows(run: Run) -> pd.DataFrame:
+    """One row a trial, in the benchmark's order; failed trials carry their reason."""
+    selected = run.selection.trial_id if run.selection else None
+    table = []
+    for result in run.trials:
+        latency = run.latency_of(result.trial)
+        metrics = result.metrics
+        table.append(
+            {
+                "trial": result.trial.title + (" *" if result.trial.id == selected else ""),
+                "test_accuracy": metrics["test"].accuracy,
+                "test_loss": metrics["test"].loss,
+                "inference_s": latency.inference_s if latency else None,
+                "train_accuracy": metrics["train"].accuracy,
+                "train_loss": metrics["train"].loss,
+                "validation_accuracy": metrics["validation"].accuracy,
+                "validation_loss": metrics["validation"].loss,
+                "p50_ms": 1000 * latency.single.percentile_s(50) if latency else None,
+                "features": "computed" if result.features.extracted.num_computed else "reused",
+                "note": result.features.weights.note,
+            }
+        )
+    table += [{"trial": row.trial.title, "note": f"FAILED: {row.reason}"} for row in run.failures]
+    return pd.DataFrame(table)
+
+
+def text(run: Run) -> str:
+    """The table with what must be said beside it."""
+    data, split = run.record.data, run.record.split
+    lines = [
+        f"{run.record.run_id}: {data.source} data, {data.num_used:,} images, "
+        f"test n = {split.num_male['test'] + split.num_female['test']:,}",
+        "",
+        rows(run).to_markdown(index=False, floatfmt=FORMATS, tablefmt="simple", missingval="-"),
+        "",
+        f"majority class on test: {split.majority_share:.3f}",
+    ]
+    if run.selection:
+        lines.append(f"* selected by validation accuracy: {run.selection.trial_id}")
+    return "\n".join([*lines, f"records: {run.directory}"])
+
+
+def facts(run: Run) -> dict[str, object]:
+    """The same for scripts."""
+    table = rows(run)
+    return {
+        "run_id": run.record.run_id,
+        "directory": str(run.directory),
+        "data": run.record.data.source,
+        "selected": run.selection.trial_id if run.selection else None,
+        "majority_share": run.record.split.majority_share,
+        "trials": [
+            {key: value for key, value in row.items() if pd.notna(value)}
+            for row in table.to_dict("records")
+        ],
+    }

@@ -1,0 +1,1 @@
+"""One statement per Prefect task: what `gfr` does, under the names that Prefect shows."""
