@@ -141,7 +141,8 @@ def open_listing(
 
 def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     """The synthetic faces of a seed, drawn if they are not in the cache."""
-    code = provenance.source_sha256(Path(synthetic.__file__))[:8]
+    sources = sorted(Path(synthetic.__file__).parent.glob("synthetic*.py"))
+    code = provenance.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
     if not (directory / synthetic.LABELS_NAME).exists():
         synthetic.write(directory, num_images, seed, reporter("drawing synthetic faces"))
@@ -213,7 +214,8 @@ def describe(record: results.RunRecord) -> list[str]:
 
 def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[str]:
     """What was found in the images, one fact a line."""
-    words = {"celeba": "CelebA", "synthetic": "SYNTHETIC faces"}
+    noise = f"{synthetic.LABEL_NOISE_SHARE:.0%} of labels flipped"
+    words = {"celeba": "CelebA", "synthetic": f"SYNTHETIC faces, {noise}"}
     lines = [
         f"data: {words[data.source]}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "

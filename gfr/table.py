@@ -7,7 +7,17 @@ import pandas as pd
 
 from gfr.results import Run
 
-FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
+_FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
+_HEADERS = {
+    "test_accuracy": "test acc",
+    "test_loss": "loss",
+    "inference_s": "inference s",
+    "train_accuracy": "train acc",
+    "train_loss": "loss",
+    "validation_accuracy": "val acc",
+    "validation_loss": "loss",
+    "p50_ms": "p50 ms",
+}
 
 
 def rows(run: Run) -> pd.DataFrame:
@@ -43,9 +53,12 @@ def text(run: Run) -> str:
         f"{run.record.run_id}: {data.source} data, {data.num_used:,} images, "
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
-        rows(run).to_markdown(index=False, floatfmt=FORMATS, tablefmt="simple", missingval="-"),
+        rows(run)
+        .rename(columns=_HEADERS)
+        .to_markdown(index=False, floatfmt=_FORMATS, tablefmt="simple", missingval="-"),
         "",
-        f"majority class on test: {split.majority_share:.3f}",
+        f"majority class on test: {split.majority_share:.3f}; inference: the whole test set in "
+        "batches of 64; p50: one image",
     ]
     if run.selection:
         lines.append(f"* selected by validation accuracy: {run.selection.trial_id}")
