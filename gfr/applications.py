@@ -25,6 +25,7 @@ class Application:
     scaling: str
     min_side_px: int
     weights_file: str
+    any_size: bool = True  # False: its layers depend on the input size, which must be fixed
 
 
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras
@@ -75,8 +76,8 @@ APPLICATIONS: dict[str, Application] = {
     "MobileNetV3Small": Application(
         "none", 32, "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"
     ),
-    "NASNetLarge": Application("tf", 32, "nasnet_large_no_top.h5"),
-    "NASNetMobile": Application("tf", 32, "nasnet_mobile_no_top.h5"),
+    "NASNetLarge": Application("tf", 32, "nasnet_large_no_top.h5", any_size=False),
+    "NASNetMobile": Application("tf", 32, "nasnet_mobile_no_top.h5", any_size=False),
     "ResNet101": Application("caffe", 32, "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5"),
     "ResNet101V2": Application("tf", 32, "resnet101v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
     "ResNet152": Application("caffe", 32, "resnet152_weights_tf_dim_ordering_tf_kernels_notop.h5"),

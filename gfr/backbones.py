@@ -17,6 +17,8 @@ from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
 from gfr.spec import FeatureSet
 
+ANY_SIZE = (None, None, 3)
+
 # What keras.applications.imagenet_utils.preprocess_input subtracts and divides by, in RGB order.
 _TORCH_MEAN, _TORCH_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _CAFFE_BGR_MEAN = [103.939, 116.779, 123.68]
@@ -50,7 +52,7 @@ def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
     pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
     resized = keras.layers.Resizing(height, width, "bilinear", name="resize")(pixels)
     scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
-    shape = (height, width, 3) if feature_set.input == "fixed" else None
+    shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
     network = application(feature_set.backbone.name, shape, weights_path)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(network(scaled, training=False))
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
@@ -59,7 +61,7 @@ def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
 
 
 def application(
-    name: str, input_shape: tuple[int, int, int] | None, weights_path: Path | None
+    name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:
     """The Keras application without its top; BadInput if the weights do not fit it."""
     constructor = getattr(keras.applications, name)

@@ -236,12 +236,20 @@ def _check_rows(benchmark: Benchmark) -> None:
     if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
         raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
     for trial in benchmark.trials:
-        min_side_px = APPLICATIONS[trial.backbone.name].min_side_px
-        if min(trial.iteration.size) < min_side_px:
-            raise BadInput(
-                f"iteration {trial.iteration.number}: size {list(trial.iteration.size)} is "
-                f"impossible, {trial.backbone.name} needs at least {min_side_px} px a side"
-            )
+        _check_size(trial.backbone.name, trial.iteration)
+
+
+def _check_size(name: str, iteration: Iteration) -> None:
+    application = APPLICATIONS[name]
+    if min(iteration.size) < application.min_side_px:
+        raise BadInput(
+            f"iteration {iteration.number}: size {list(iteration.size)} is impossible, {name} "
+            f"needs at least {application.min_side_px} px a side"
+        )
+    if iteration.input == "any" and not application.any_size:
+        raise BadInput(
+            f'iteration {iteration.number}: {name} cannot take any size; set input = "fixed"'
+        )
 
 
 def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:

@@ -91,13 +91,14 @@ def draw(name: str, seed: int, cache: Path) -> Path:
     """Keras' own initialisation for `seed`, drawn once and kept under `cache`/weights."""
     import keras  # here, not above: finding weights must not cost TensorFlow's start
 
-    from gfr.backbones import application
+    from gfr.backbones import ANY_SIZE, application
 
     path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
     if not path.exists():
         keras.utils.clear_session()  # else layer names, and so the file, count earlier models
         keras.utils.set_random_seed(seed)
-        network = application(name, None, None)
+        shape = ANY_SIZE if APPLICATIONS[name].any_size else (224, 224, 3)
+        network = application(name, shape, None)
         atomic.save(path, network.save_weights)
     return path
 

@@ -69,6 +69,7 @@ REFUSED = [
     ('scaling = "tf"', 'scaling = "tff"', "unknown scaling 'tff'"),
     ('name = "VGG16"', 'name = "EfficientNetB0"', "EfficientNetB0 scales its input itself"),
     ("size = [128, 128]", "size = [74, 128]", "InceptionV3 needs at least 75 px"),
+    ('name = "InceptionV3"', 'name = "NASNetMobile"', "NASNetMobile cannot take any size"),
     ("size = [128, 128]", "size = [128, 99999]", "iteration.1.size.2"),
     ("size = [128, 128]", "size = [128]", "iteration.1.size"),
     ("number = 2", "number = 1", "number 1 stands twice"),
