@@ -101,7 +101,7 @@ class _Live(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "step"):
-            self.bars.console.print(record.getMessage())
+            self.bars.console.print(record.getMessage(), markup=False)
             return
         tasks = {task.id: task for task in self.bars.tasks}
         if self.step is None or tasks[self.step].description != record.step:

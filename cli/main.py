@@ -92,12 +92,29 @@ def run(
         state = start.flow(request)
     from gfr import results, runs, table
 
+    if not state.is_completed():
+        print(f"gfr: {state.message}", file=sys.stderr)
     finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
     if as_json:
         print(json.dumps(table.facts(finished), indent=1))
     else:
         print(table.text(finished))
     raise typer.Exit(0 if state.is_completed() else 1)
+
+
+@app.command()
+def report(
+    run_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
+    ] = None,
+    reports: Reports = None,
+) -> None:
+    """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
+    from gfr import publish, runs
+
+    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    print(publish.write_report(str(run_dir)))
 
 
 @app.command("list")
@@ -198,11 +215,13 @@ def doctor(
 
 def _typed(path: str) -> str:
     """What a user types is relative to where the user is; the library's paths are not."""
-    return str(Path(path).expanduser().absolute())
+    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
 
 
 def _or_default(path: Path | None, default: str) -> str:
-    return default if path is None else _typed(str(path))
+    from gfr import runs
+
+    return runs.at_root(default) if path is None else _typed(str(path))
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from gfr import door
+from gfr import door, results, runs
 from gfr.errors import BadInput
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
@@ -30,7 +31,11 @@ def flow(request: door.Request) -> Any:
     """Run the flow `gfr` in this process; returns Prefect's final state."""
     with quiet_tensorflow():
         # Before Prefect, so that bad input costs no server and shows no traceback.
-        door.prepare(request)
+        known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+        if known.exists():
+            door.refuse_another_request(results.read(known, results.RunRecord), request)
+        else:
+            door.prepare(request)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     with quiet_tensorflow():

@@ -9,7 +9,14 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from gfr import door, results
-from tasks.benchmark import extract_features, measure_latency, prepare, select_model, train_head
+from tasks.benchmark import (
+    extract_features,
+    measure_latency,
+    prepare,
+    select_model,
+    train_head,
+    write_report,
+)
 
 
 # One heavy step at a time: two TensorFlow jobs on the same cores only slow each other down.
@@ -50,13 +57,19 @@ def gfr(
         trial: train_head.submit(run_dir, trial, wait_for=[features[trial.feature_set]])
         for trial in request.benchmark.trials
     }
-    states = {trial: future.wait() or future.state for trial, future in heads.items()}
-    finished = [trial for trial, state in states.items() if state.is_completed()]
-    for trial in states.keys() - set(finished):
-        results.write_failure(run_dir, trial, states[trial].message or states[trial].name)
-    for feature_set in dict.fromkeys(trial.feature_set for trial in finished):
-        measure_latency(run_dir, feature_set)
-    selected = select_model(run_dir)
-    if len(finished) < len(states):
-        return Failed(message=f"{len(states) - len(finished)} of {len(states)} trials failed")
-    return Completed(message=f"selected {selected}", data=run_dir)
+    ends = {trial: future.wait() or future.state for trial, future in heads.items()}
+    finished = [trial for trial, end in ends.items() if end.is_completed()]
+    failed = {trial: end for trial, end in ends.items() if not end.is_completed()}
+    for trial, end in failed.items():
+        source = features[trial.feature_set].state
+        results.write_failure(run_dir, trial, (end if source.is_completed() else source).message)
+    timed = [
+        measure_latency(run_dir, feature_set, return_state=True)
+        for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
+    ]
+    untimed = [end.message for end in timed if not end.is_completed()]
+    select_model(run_dir)
+    write_report(run_dir)
+    if failed or untimed:
+        return Failed(message="; ".join([f"{len(failed)} of {len(ends)} trials failed", *untimed]))
+    return Completed(message="all trials finished")

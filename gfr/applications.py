@@ -2,7 +2,7 @@
 
 In: nothing. Out: a table by constructor name: the scaling a backbone was trained with, the
 smallest side it can take, and Keras' name for its ImageNet weights without top. Held against Keras
-itself by tests/test_applications.py. Never imports Keras.
+itself by tests/test_backbones.py. Never imports Keras.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ class Application:
     min_side_px: int
     weights_file: str
     any_size: bool = True  # False: its layers depend on the input size, which must be fixed
+    squares_deviation: bool = False  # its ImageNet weights want (x - mean) / variance
 
 
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras
@@ -45,14 +46,14 @@ APPLICATIONS: dict[str, Application] = {
     "DenseNet201": Application(
         "torch", 32, "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5"
     ),
-    "EfficientNetB0": Application("none", 32, "efficientnetb0_notop.h5"),
-    "EfficientNetB1": Application("none", 32, "efficientnetb1_notop.h5"),
-    "EfficientNetB2": Application("none", 32, "efficientnetb2_notop.h5"),
-    "EfficientNetB3": Application("none", 32, "efficientnetb3_notop.h5"),
-    "EfficientNetB4": Application("none", 32, "efficientnetb4_notop.h5"),
-    "EfficientNetB5": Application("none", 32, "efficientnetb5_notop.h5"),
-    "EfficientNetB6": Application("none", 32, "efficientnetb6_notop.h5"),
-    "EfficientNetB7": Application("none", 32, "efficientnetb7_notop.h5"),
+    "EfficientNetB0": Application("none", 32, "efficientnetb0_notop.h5", squares_deviation=True),
+    "EfficientNetB1": Application("none", 32, "efficientnetb1_notop.h5", squares_deviation=True),
+    "EfficientNetB2": Application("none", 32, "efficientnetb2_notop.h5", squares_deviation=True),
+    "EfficientNetB3": Application("none", 32, "efficientnetb3_notop.h5", squares_deviation=True),
+    "EfficientNetB4": Application("none", 32, "efficientnetb4_notop.h5", squares_deviation=True),
+    "EfficientNetB5": Application("none", 32, "efficientnetb5_notop.h5", squares_deviation=True),
+    "EfficientNetB6": Application("none", 32, "efficientnetb6_notop.h5", squares_deviation=True),
+    "EfficientNetB7": Application("none", 32, "efficientnetb7_notop.h5", squares_deviation=True),
     "EfficientNetV2B0": Application("none", 32, "efficientnetv2-b0_notop.h5"),
     "EfficientNetV2B1": Application("none", 32, "efficientnetv2-b1_notop.h5"),
     "EfficientNetV2B2": Application("none", 32, "efficientnetv2-b2_notop.h5"),

@@ -66,11 +66,14 @@ def application(
     """The Keras application without its top; BadInput if the weights do not fit it."""
     constructor = getattr(keras.applications, name)
     try:
-        return constructor(
+        network = constructor(
             include_top=False,
             input_shape=input_shape,
             weights=None if weights_path is None else str(weights_path),
         )
+        if weights_path is not None and APPLICATIONS[name].squares_deviation:
+            _square_deviation(network)
+        return network
     except (ValueError, OSError, KeyError) as error:
         if weights_path is None:
             raise
@@ -79,6 +82,19 @@ def application(
             f"{weights_path}: no weights of {name} without top ({reason:.120}); "
             f"expected Keras' {APPLICATIONS[name].weights_file}"
         ) from None
+
+
+def _square_deviation(network: keras.Model) -> None:
+    """What Keras adds to EfficientNet only if it downloads the weights itself.
+
+    Those were trained with (x - mean) / variance: Keras divides by the root of ImageNet's deviation
+    once more in a layer of its own (keras/src/applications/efficientnet.py). Here the same factor
+    goes into the variance of the normalisation layer.
+    """
+    layer = next(row for row in network.layers if isinstance(row, keras.layers.Normalization))
+    mean, variance, count = layer.get_weights()
+    layer.set_weights([mean, variance * np.array(_TORCH_STD, np.float32), count])
+    layer.finalize_state()
 
 
 def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:

@@ -57,7 +57,7 @@ def find(directory: Path) -> Layout:
 
 def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
     found = []
-    for folder, folders, names in os.walk(directory):
+    for folder, folders, names in os.walk(directory, followlinks=True):
         depth = len(Path(folder).relative_to(directory).parts)
         folders[:] = sorted(folders) if depth < MAX_DEPTH else []
         found.append((depth, Path(folder), names))
@@ -91,7 +91,7 @@ def read_column(path: Path) -> pd.Series:
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as text ({error})") from None
     lines = [line for line in lines if line.strip()]

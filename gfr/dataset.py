@@ -20,6 +20,7 @@ import pandas as pd
 
 from gfr import atomic, celeba, images
 from gfr.errors import BadInput
+from gfr.evaluate import constant_answer
 
 SPLITS = ("train", "validation", "test")
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
@@ -32,7 +33,8 @@ class Faces:
     """N images, sorted by name.
 
     names (N,); is_male bool (N,); attributes bool (N, A) with CelebA's column names; identity
-    int64 (N,) or None; partition int64 (N,) (CelebA's own: 0 train, 1 validation, 2 test) or None.
+    int64 (N,) or None; partition int64 (N,) (CelebA's own: 0 train, 1 validation, 2 test) or None;
+    pixels_sha256 (N,) once the images have been inspected.
     """
 
     image_dir: Path
@@ -41,6 +43,7 @@ class Faces:
     attributes: pd.DataFrame
     identity: np.ndarray | None
     partition: np.ndarray | None
+    pixels_sha256: tuple[str, ...] = ()
 
     def paths(self) -> list[Path]:
         """The image files, in the order of `names`."""
@@ -75,6 +78,7 @@ class DataRecord:
     has_identity: bool
     has_partition: bool
     num_male: int
+    names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
 
@@ -92,9 +96,7 @@ class SplitRecord:
     @property
     def majority_share(self) -> float:
         """Test accuracy of always answering the class that is more frequent in training."""
-        male_in_train = self.num_male["train"] > self.num_female["train"]
-        majority = self.num_male if male_in_train else self.num_female
-        return majority["test"] / (self.num_male["test"] + self.num_female["test"])
+        return constant_answer(self.num_male, self.num_female, "test")[0]
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,6 @@ class Inspection:
     dropped: dict[str, str]
     converted: dict[str, int]
     num_other_size: int
-    pixel_digests: dict[str, str]  # name -> SHA-256 of size and pixels
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
@@ -184,11 +185,13 @@ def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
     good = {name: image for name, image in named.items() if not image.reason}
     modes = Counter(image.mode for image in good.values() if image.mode != "RGB")
     return Inspection(
-        faces=faces.rows(np.array([name in good for name in faces.names])),
+        faces=replace(
+            faces.rows(np.array([name in good for name in faces.names])),
+            pixels_sha256=tuple(image.sha256 for image in good.values()),
+        ),
         dropped=dropped,
         converted=dict(sorted(modes.items())),
         num_other_size=sum(image.size != NATIVE_SIZE for image in good.values()),
-        pixel_digests={name: image.sha256 for name, image in good.items()},
     )
 
 
@@ -196,8 +199,8 @@ def describe(
     source: Literal["celeba", "synthetic"], directory: Path, listing: Listing, seen: Inspection
 ) -> DataRecord:
     """What was found, as the run record keeps it."""
-    faces, digests = seen.faces, seen.pixel_digests
-    labelled = zip(faces.names, faces.is_male, strict=True)
+    faces = seen.faces
+    pixels = list(zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True))
     return DataRecord(
         source=source,
         directory=str(directory),
@@ -212,8 +215,9 @@ def describe(
         has_identity=faces.identity is not None,
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
-        digest=_digest([f"{name} {int(male)} {digests[name]}" for name, male in labelled]),
-        pixels_digest=_digest([f"{name} {digests[name]}" for name in faces.names]),
+        names_digest=names_digest(listing.faces.names),
+        digest=_digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in pixels]),
+        pixels_digest=_digest([f"{name} {sha256}" for name, _, sha256 in pixels]),
     )
 
 
@@ -233,9 +237,7 @@ def _see(path: Path) -> _Seen:
     except images.Undecodable as error:
         return _Seen(str(error))
     height, width, _ = decoded.pixels.shape
-    digest = hashlib.sha256(f"{height} {width} ".encode())
-    digest.update(np.ascontiguousarray(decoded.pixels).data)
-    return _Seen("", decoded.mode, (height, width), digest.hexdigest())
+    return _Seen("", decoded.mode, (height, width), images.sha256(decoded.pixels))
 
 
 def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
@@ -246,6 +248,11 @@ def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
             f"missing or undecodable, the first {name} ({reason}); at most 1 % may be. Restore "
             "them, or take their lines out of the label file"
         )
+
+
+def names_digest(names: Sequence[str]) -> str:
+    """SHA-256 of image names, sorted, one a line: tells whether two runs chose the same images."""
+    return _digest(sorted(names))
 
 
 def _digest(lines: Sequence[str]) -> str:
@@ -279,11 +286,11 @@ def split(
     return splits
 
 
-def describe_split(faces: Faces, splits: np.ndarray, digests: dict[str, str]) -> SplitRecord:
-    """Count classes, equal pixels and shared identities; `digests` are of pixels, by name."""
+def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
+    """Count classes, equal pixels and shared identities of inspected faces; splits str (N,)."""
     by_pixels: dict[str, list[int]] = {}
-    for i, name in enumerate(faces.names):
-        by_pixels.setdefault(digests[name], []).append(i)
+    for i, sha256 in enumerate(faces.pixels_sha256):
+        by_pixels.setdefault(sha256, []).append(i)
     across = tuple(
         tuple(faces.names[i] for i in rows)
         for rows in by_pixels.values()
@@ -305,12 +312,13 @@ def describe_split(faces: Faces, splits: np.ndarray, digests: dict[str, str]) ->
 
 
 def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
-    """faces.csv: name, split, identity and partition where known, then every attribute as 0/1."""
+    """faces.csv: name, split, digest, identity and partition if known, every attribute as 0/1."""
     table = faces.attributes.astype(np.int8)
     if faces.partition is not None:
         table.insert(0, "partition", faces.partition)
     if faces.identity is not None:
         table.insert(0, "identity", faces.identity)
+    table.insert(0, "pixels_sha256", faces.pixels_sha256)
     table.insert(0, "split", splits)
     atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
 
@@ -321,9 +329,11 @@ def read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
         io.StringIO(path.read_text("utf-8")), index_col="name", dtype={"name": str, "split": str}
     )
     splits = table.pop("split").to_numpy("<U10")
+    pixels_sha256 = tuple(table.pop("pixels_sha256"))
     identity = table.pop("identity").to_numpy() if "identity" in table else None
     partition = table.pop("partition").to_numpy() if "partition" in table else None
     attributes = table == 1
     is_male = attributes["Male"].to_numpy(bool)
-    faces = Faces(image_dir, tuple(table.index), is_male, attributes, identity, partition)
+    names = tuple(table.index)
+    faces = Faces(image_dir, names, is_male, attributes, identity, partition, pixels_sha256)
     return faces, splits

@@ -1,7 +1,7 @@
 """Is this machine fit to run gfr?
 
 In: the project root, data and weights as the user would give them. Out: one Check a fact. Reads
-metadata only: never imports the packages it judges, never mends anything.
+metadata first: imports the packages it judges only if none is missing. Never mends anything.
 """
 
 import platform
@@ -14,7 +14,6 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from gfr import door, hardware, runs, weights
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
 from gfr.provenance import version
@@ -42,8 +41,10 @@ class Check:
 
 def examine(data: str, weights_request: str, cache: Path) -> list[Check]:
     """All checks, in the order in which one would mend what they find."""
-    checks = [_python(), _platform(), *_requirements(), *_known_bad(), *_hardware(), _disk(cache)]
-    return [*checks, _data(data), *_weights(weights_request)]
+    checks = [_python(), _platform(), *_requirements(), *_known_bad()]
+    if any(check.finding.startswith("missing") for check in checks):
+        return checks  # what follows needs the packages
+    return [*checks, *_hardware(), _disk(cache), _data(data), *_weights(weights_request)]
 
 
 def _python() -> Check:
@@ -81,6 +82,8 @@ def _known_bad() -> list[Check]:
 
 
 def _hardware() -> list[Check]:
+    from gfr import hardware
+
     found = hardware.collect()
     busy = found.cpu_load > 0.5 * found.cpu_threads
     return [
@@ -109,12 +112,12 @@ def _disk(cache: Path) -> Check:
 
 
 def _data(request: str) -> Check:
+    from gfr import celeba, door
+
     source, directory = door.locate(request)
     if directory is None:
-        return Check("note", "data", "synthetic faces: no CelebA under data/celeba and no --data")
+        return Check("note", "data", "synthetic faces: asked for, or no CelebA under data/celeba")
     try:
-        from gfr import celeba
-
         layout = celeba.find(directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
@@ -122,12 +125,14 @@ def _data(request: str) -> Check:
 
 
 def _weights(request: str) -> list[Check]:
+    from gfr import weights
+
     checks = []
     for name in BENCHMARKED:
         path = weights.in_keras_cache(name)
         if request not in weights.KEYWORDS:
             try:
-                path = weights.in_directory(name, runs.at_root(request)) or path
+                path = weights.in_directory(name, Path(request)) or path
             except BadInput as error:
                 return [Check("bad", "weights", str(error))]
         missing = f"{APPLICATIONS[name].weights_file} not here: download, else random weights"

@@ -18,7 +18,7 @@ from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.spec import Benchmark
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
-from gfr.weights import Weights, resolve
+from gfr.weights import Weights, check_directory, resolve
 
 DATA_KEYWORDS = ("auto", "synthetic")
 NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
@@ -68,14 +68,17 @@ def request(
     loaded = spec.load(path)
     run_id = run_id or runs.new_id(loaded.name)
     runs.directory(Path(reports), run_id)
+    weights = runs.at_root(weights, WEIGHTS_KEYWORDS)
+    if weights not in WEIGHTS_KEYWORDS:
+        check_directory(Path(weights))
     return Request(
         run_id=run_id,
         benchmark_path=str(path),
         benchmark=loaded,
-        data=data if data in DATA_KEYWORDS else str(runs.at_root(data)),
-        weights=weights if weights in WEIGHTS_KEYWORDS else str(runs.at_root(weights)),
-        reports=str(runs.at_root(reports)),
-        cache=str(runs.at_root(cache)),
+        data=runs.at_root(data, DATA_KEYWORDS),
+        weights=weights,
+        reports=runs.at_root(reports),
+        cache=runs.at_root(cache),
         fresh=fresh,
         allow_download=allow_download,
         command=command,
@@ -87,15 +90,19 @@ def prepare(request: Request) -> str:
     run_dir = runs.directory(Path(request.reports), request.run_id)
     path = run_dir / "run.json"
     if path.exists():
-        _refuse_another_request(results.read(path, results.RunRecord), request)
+        known = results.read(path, results.RunRecord)
+        refuse_another_request(known, request)
         if (run_dir / "features").exists():
             LOG.info("run %s exists: continuing", request.run_id)
+            for line in describe(known):
+                LOG.info(line)
         return str(run_dir)
+    LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
     record = results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
         command=request.command,
         data_request=request.data,
         weights_request=request.weights,
@@ -122,7 +129,7 @@ def locate(request: str) -> tuple[Literal["celeba", "synthetic"], Path | None]:
     auto is CelebA under data/celeba of the project where that exists, else synthetic faces.
     """
     if request == "auto":
-        default = runs.at_root("data/celeba")
+        default = runs.ROOT / "data" / "celeba"
         return ("celeba", default) if default.is_dir() else ("synthetic", None)
     return ("synthetic", None) if request == "synthetic" else ("celeba", Path(request))
 
@@ -172,7 +179,7 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
         faces=seen.faces,
         splits=splits,
         data=dataset.describe(source, directory, listing, seen),
-        split=dataset.describe_split(seen.faces, splits, seen.pixel_digests),
+        split=dataset.describe_split(seen.faces, splits),
     )
 
 
@@ -189,11 +196,14 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
     )
 
 
-def _refuse_another_request(record: results.RunRecord, request: Request) -> None:
+def refuse_another_request(record: results.RunRecord, request: Request) -> None:
+    """BadInput if a run of this id exists and was asked for something else."""
     asked = (
         ("benchmark", record.benchmark, request.benchmark),
         ("data", record.data_request, request.data),
         ("weights", record.weights_request, request.weights),
+        ("cache", record.cache, request.cache),
+        ("--fresh", record.fresh, request.fresh),
     )
     for what, then, now in asked:
         if then != now:

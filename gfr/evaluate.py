@@ -48,3 +48,16 @@ def metrics(p_male: np.ndarray, is_male: np.ndarray) -> Metrics:
         female_as_male=int(np.sum(answer & ~is_male)),
         female_as_female=int(np.sum(~answer & ~is_male)),
     )
+
+
+def constant_answer(
+    num_male: dict[str, int], num_female: dict[str, int], split: str
+) -> tuple[float, float]:
+    """Accuracy and loss on a split of always answering with the training share of men.
+
+    The answer is the class more frequent in training; the loss is the cross-entropy of its share.
+    """
+    share = num_male["train"] / (num_male["train"] + num_female["train"])
+    is_male = np.repeat([True, False], [num_male[split], num_female[split]])
+    found = metrics(np.full(len(is_male), share), is_male)
+    return found.accuracy, found.loss

@@ -13,18 +13,21 @@ import numpy as np
 
 from gfr import backbones, images, provenance, shards
 from gfr.dataset import Faces
+from gfr.errors import BadInput
 from gfr.spec import FeatureSet
 from gfr.weights import Weights
 
 BATCH = 64
-_SOURCES = ("backbones.py", "features.py", "images.py")
+# At import: what is on disk later may not be what runs.
+_CODE_SHA256 = provenance.source_sha256(
+    *(Path(__file__).parent / name for name in ("backbones.py", "features.py", "images.py"))
+)
 
 
 def key_contents(
     feature_set: FeatureSet, weights: Weights, pixels_digest: str
 ) -> dict[str, object]:
     """Everything that decides the values of a feature set."""
-    here = Path(__file__).parent
     return {
         "backbone": feature_set.backbone.name,
         "size": list(feature_set.size),
@@ -33,7 +36,7 @@ def key_contents(
         "precision": feature_set.precision,
         "weights_sha256": weights.sha256,
         "pixels_digest": pixels_digest,
-        "code_sha256": provenance.source_sha256(*(here / name for name in _SOURCES)),
+        "code_sha256": _CODE_SHA256,
         "tensorflow": provenance.version("tensorflow"),
         "keras": provenance.version("keras"),
     }
@@ -48,7 +51,10 @@ def extract(
     fresh_for: str,
     report: Callable[[int, int], None],
 ) -> shards.Extracted:
-    """Compute the missing shards of a feature set; with `fresh_for` (a run id) all, once for it."""
+    """Compute the missing shards of a feature set; with `fresh_for` (a run) all, once for it.
+
+    BadInput if weights or images are no longer those that the run was begun with.
+    """
     contents = key_contents(feature_set, weights, pixels_digest)
     key = shards.key(contents)
     directory = cache / "features" / f"{feature_set.id}-{key}"
@@ -59,6 +65,7 @@ def extract(
     missing = [k for k in range(num_shards) if shards.intact(directory, k) is None]
     num_computed = 0
     if missing:
+        weights.check()
         num_computed = _compute(feature_set, faces, Path(weights.path), directory, missing, report)
     features = shards.read(directory)
     num_images = len(faces.names)
@@ -83,11 +90,12 @@ def _compute(
     """Fill the missing shards; returns the number of images computed."""
     keras.utils.clear_session()
     graph = backbones.compiled(backbones.build(feature_set, weights_path))
-    paths = faces.paths()
-    wanted = [path for k in missing for path in paths[k * shards.ROWS : (k + 1) * shards.ROWS]]
+    known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
+    wanted = [row for k in missing for row in known[k * shards.ROWS : (k + 1) * shards.ROWS]]
     done, block = 0, []
     waiting = list(missing)
-    for batch in images.batches(wanted, BATCH):
+    for batch in images.batches([path for path, _ in wanted], BATCH):
+        _check_pixels(batch, wanted[done : done + BATCH])
         block.append(backbones.run_batch(graph, batch))  # (<= BATCH, D)
         done += len(batch)
         if sum(map(len, block)) == shards.ROWS or done == len(wanted):
@@ -95,3 +103,9 @@ def _compute(
             block = []
         report(done, len(wanted))
     return done
+
+
+def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:
+    for pixels, (path, sha256) in zip(batch, known, strict=True):
+        if images.sha256(pixels) != sha256:
+            raise BadInput(f"{path}: has changed since the run was begun; begin a new run")

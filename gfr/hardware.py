@@ -8,9 +8,9 @@ import contextlib
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import psutil
-import pynvml
 
 # What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
 NOTABLE_CPU_FLAGS = (
@@ -20,14 +20,14 @@ NOTABLE_CPU_FLAGS = (
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU as NVML reports it; utilisation 0..1."""
+    """One NVIDIA GPU as NVML reports it; utilisation 0..1, None if unknown."""
 
     name: str
     driver: str
     memory_total_bytes: int
     memory_used_bytes: int
     memory_free_bytes: int
-    utilization: float
+    utilization: float | None
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,16 @@ def _cpu() -> tuple[str, set[str]]:
 
 def _gpus() -> tuple[tuple[Gpu, ...], str]:
     try:
+        import pynvml  # here, so that `gfr doctor` can say that it is missing
+    except ImportError:
+        return (), "none seen (the module pynvml is missing)"
+    try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         return (), f"none (NVML: {error})"
     try:
         driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        gpus = tuple(_gpu(i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
+        gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
         return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
     except pynvml.NVMLError as error:
         return (), f"none (NVML failed: {error})"
@@ -92,16 +96,20 @@ def _gpus() -> tuple[tuple[Gpu, ...], str]:
             pynvml.nvmlShutdown()
 
 
-def _gpu(index: int, driver: str) -> Gpu:
+def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    try:
+        utilization = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    except pynvml.NVMLError:  # not every GPU can say
+        utilization = None
     return Gpu(
         name=_text(pynvml.nvmlDeviceGetName(handle)),
         driver=driver,
         memory_total_bytes=memory.total,
         memory_used_bytes=memory.used,
         memory_free_bytes=memory.free,
-        utilization=pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
+        utilization=utilization,
     )
 
 

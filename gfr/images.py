@@ -6,6 +6,7 @@ DCT) equals `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browse
 (tests/test_images.py); TensorFlow's default, a fast DCT, differs from all of them.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,8 +40,9 @@ def decode(path: Path) -> Decoded:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Undecodable(f"{width} x {height} px is more than {MAX_PIXELS:,} pixels")
+            mode = _mode(image)
             image.load()
-            return Decoded(np.asarray(_as_rgb(image)), image.mode)
+            return Decoded(np.ascontiguousarray(_as_rgb(image)), mode)
     except FileNotFoundError:
         raise Undecodable("missing") from None
     except UnidentifiedImageError:
@@ -49,6 +51,20 @@ def decode(path: Path) -> Decoded:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Undecodable(str(error) or type(error).__name__) from None
+
+
+def _mode(image: Image.Image) -> str:
+    """The file's own mode: Pillow opens 16-bit RGB as RGB and tells only before it loads."""
+    raw = [str(tile[3]) for tile in getattr(image, "tile", [])]
+    return next((args for args in raw if ";16" in args), image.mode)
+
+
+def sha256(pixels: np.ndarray) -> str:
+    """Digest of size and pixels, uint8 (H, W, 3)."""
+    height, width, _ = pixels.shape
+    digest = hashlib.sha256(f"{height} {width} ".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

@@ -19,20 +19,20 @@ SAMPLE_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class Cost:
-    """`peak_memory_bytes`: largest resident size of the process tree among samples 0.2 s apart."""
+    """`peak_memory_bytes`: largest resident size of the process tree in regular samples."""
 
     wall_s: float
     cpu_s: float
     peak_memory_bytes: int
 
 
-def metered(stage: Callable[[], T]) -> tuple[T, Cost]:
+def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> tuple[T, Cost]:
     """Run `stage` and say what it cost."""
     stop = threading.Event()
     peak_bytes = [resident_bytes()]
 
     def watch() -> None:
-        while not stop.wait(SAMPLE_EVERY_S):
+        while not stop.wait(sample_every_s):
             peak_bytes[0] = max(peak_bytes[0], resident_bytes())
 
     watcher = threading.Thread(target=watch, daemon=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import backbones, images, results, stages
+from gfr import images, results, timing
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 
@@ -40,28 +40,18 @@ def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
     result = found[0]
-    notes = (
-        result.features.weights.note,
-        "trained on synthetic faces" if run.record.data.source == "synthetic" else "",
-    )
-    graph = stages.load_graph(str(run_dir), result)
-    predictions = []
+    notes = [result.features.weights.note]
+    if run.record.data.source == "synthetic":
+        notes.append("trained on synthetic faces")
+    note = "; ".join(filter(None, notes))
+    classify, _ = timing.load_model(str(run_dir), result)
+    p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
-        group = paths[start : start + BATCH]
-        for path, p_male in zip(
-            group, backbones.run_batch(graph, [_decode(path) for path in group])[:, 0], strict=True
-        ):
-            answer = "male" if p_male > THRESHOLD else "female"
-            predictions.append(
-                Prediction(
-                    str(path),
-                    float(p_male),
-                    answer,
-                    result.trial.title,
-                    "; ".join(filter(None, notes)),
-                )
-            )
-    return predictions
+        p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()
+    return [
+        Prediction(str(path), p, "male" if p > THRESHOLD else "female", result.trial.title, note)
+        for path, p in zip(paths, p_male, strict=True)
+    ]
 
 
 def _decode(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ imports the packages it reports on, never writes.
 """
 
 import ast
+import functools
 import hashlib
 import platform
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "requirements.lock")
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
 
@@ -27,12 +29,13 @@ class Provenance:
     versions: dict[str, str]
 
 
+@functools.cache
 def collect(root: Path) -> Provenance:
-    """What is installed and checked out at `root`."""
+    """What is installed and checked out at `root`, as it was when first asked in this process."""
     lock = root / "requirements.lock"
     return Provenance(
         git_commit=_git(root, "rev-parse", "HEAD") or "unknown",
-        git_dirty=bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        git_dirty=bool(_git(root, "status", "--porcelain", "--", *CODE)),
         lock_sha256=file_sha256(lock) if lock.exists() else "none",
         python=platform.python_version(),
         platform=platform.platform(),

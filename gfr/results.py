@@ -105,31 +105,40 @@ class Failure:
 class LatencyResult:
     """The fused model of one feature set, alone on the machine.
 
-    `single`: calls on one image each. `batches_s`: calls on `batch_size` images each, over the
-    whole test set; their sum is the "Inference Time". Both from decoded uint8 pixels in memory to
-    probabilities; decoding is `decode_s`. `max_difference`: of the fused model's test
-    probabilities from those recorded for `trial_id`, whose head it carries.
+    `single`: calls on one image each. `batches`: calls on `batch_size` images each, over the whole
+    test set. Both from decoded uint8 pixels in memory to probabilities; JPEG decoding is
+    `decode_s`. `max_difference`: of the fused model's test probabilities from those recorded for
+    `trial_id`, whose head it carries.
     """
 
     schema: Literal[1]
     feature_set: FeatureSet
     trial_id: str
+    num_parameters: int
     build_s: float
     first_call_s: float
     single: Samples
     batch_size: int
-    batches_s: tuple[float, ...]
-    batches_cpu_s: float
+    batches: Samples
     decode_s: float
     num_test_images: int
     max_difference: float
-    load_before: float
     cost: Cost
 
     @property
     def inference_s(self) -> float:
         """Seconds to classify the whole test set in batches."""
-        return sum(self.batches_s)
+        return sum(self.batches.values_s)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the fused model's parameters in float32."""
+        return 4 * self.num_parameters
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other processes disturbed either timing."""
+        return self.single.is_contended or self.batches.is_contended
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,10 @@ def read_run(directory: Path) -> Run:
 
 
 def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -> Selection:
-    """Rank by validation accuracy, ties by validation loss, then p50 latency. Never by test."""
+    """Rank by validation accuracy, ties by validation loss, then p50 latency. Never by test.
+
+    Takes at least one trial.
+    """
 
     def order(result: TrialResult) -> tuple[float, float, float, str]:
         validation = result.metrics["validation"]
@@ -212,6 +224,4 @@ def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -
         return -validation.accuracy, validation.loss, p50_s, result.trial.id
 
     ranking = tuple(result.trial.id for result in sorted(trials, key=order))
-    if not ranking:
-        raise ValueError("no trial finished: nothing to select from")
     return Selection(SCHEMA, ranking[0], ranking)

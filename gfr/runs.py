@@ -3,6 +3,7 @@
 In: a project root, run ids as typed. Out: paths. Never reads results, never creates anything.
 """
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]  # the clone: gfr is installed from i
 _RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")
 
 
-def at_root(path: str | Path) -> Path:
-    """A path relative to the project root, whatever the working directory."""
-    return ROOT / path
+def at_root(path: str, keywords: tuple[str, ...] = ()) -> str:
+    """A path relative to the project root, whatever the working directory; keywords stay."""
+    return path if path in keywords else os.path.normpath(ROOT / path)
 
 
 def new_id(benchmark: str) -> str:
@@ -40,7 +41,7 @@ def existing(reports: Path) -> list[Path]:
 
 
 def find(reports: Path, run_id: str | None) -> Path:
-    """The run that was named, or the newest with a selection; BadInput if there is none."""
+    """The run that was named, or the newest finished one; BadInput if there is none."""
     if run_id is not None:
         path = directory(reports, run_id)
         if not (path / "run.json").exists():
@@ -55,9 +56,10 @@ def find(reports: Path, run_id: str | None) -> Path:
 def benchmark_file(name: str) -> Path:
     """`full` -> benchmarks/full.toml of the project; anything with a suffix or slash is a path."""
     if "/" in name or name.endswith(".toml"):
-        return at_root(name)
-    path = at_root("benchmarks") / f"{name}.toml"
+        return Path(at_root(name))
+    path = ROOT / "benchmarks" / f"{name}.toml"
     if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
+        stems = {file.stem for file in path.parent.glob("*.toml")} - {"published"}  # no benchmark
+        known = ", ".join(sorted(stems))
         raise BadInput(f"benchmark {name!r}: unknown; known: {known}, or the path of a .toml file")
     return path

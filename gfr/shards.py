@@ -132,6 +132,6 @@ def listing(cache: Path) -> list[tuple[Path, dict[str, object], int, int]]:
     found = []
     for path in sorted((cache / "features").glob("*/key.json")):
         num_rows = len((path.parent / "names.txt").read_text("utf-8").splitlines())
-        present = len({file.name[:5] for file in path.parent.glob("*.npy")})
+        present = len({file.name[:5] for file in path.parent.glob("[0-9]*.npy")})
         found.append((path.parent, json.loads(path.read_text()), present, num_shards(num_rows)))
     return found

@@ -9,7 +9,7 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -181,20 +181,22 @@ def check(document: object) -> Benchmark:
     return benchmark
 
 
-def _refuse_what_breaks_features_once(document: dict[str, object]) -> None:
-    training = document.get("training")
-    training = training if isinstance(training, dict) else {}
-    if training.get("freeze") is False:
-        raise BadInput(
-            "training.freeze = false: gfr computes each feature once, which holds only for a "
-            "frozen backbone; set freeze = true"
-        )
-    for table in (document, training):
+def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
+    tables = [("", document)]
+    for name, value in document.items():
+        rows = value if isinstance(value, list) else [value]
+        tables += [(f"{name}.", row) for row in rows if isinstance(row, dict)]
+    for place, table in tables:
+        if table.get("freeze") is False:
+            raise BadInput(
+                f"{place}freeze = false: gfr computes each feature once, which holds only for a "
+                "frozen backbone; set freeze = true"
+            )
         for key in table:
             if key.lower().startswith("augment"):
                 raise BadInput(
-                    f"{key}: gfr computes each feature once, which holds only for unaugmented "
-                    "images; remove it"
+                    f"{place}{key}: gfr computes each feature once, which holds only for "
+                    "unaugmented images; remove it"
                 )
 
 
@@ -235,6 +237,11 @@ def _check_rows(benchmark: Benchmark) -> None:
             )
     if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
         raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
+    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
+    if len(sizes) < len(benchmark.feature_sets):
+        raise BadInput(
+            '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
+        )
     for trial in benchmark.trials:
         _check_size(trial.backbone.name, trial.iteration)
 
@@ -253,6 +260,8 @@ def _check_size(name: str, iteration: Iteration) -> None:
 
 
 def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:
-    for value in values:
-        if list(values).count(value) > 1:
+    # Labels become file names: not every disk tells `a` from `A`.
+    folded = [value.casefold() if isinstance(value, str) else value for value in values]
+    for value, plain in zip(values, folded, strict=True):
+        if folded.count(plain) > 1:
             raise BadInput(f"[[{table}]]: {key} {value!r} stands twice; give each its own {key}")

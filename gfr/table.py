@@ -5,7 +5,7 @@ In: a Run. Out: text, or the same facts for JSON. Pure: reads no file, imports n
 
 import pandas as pd
 
-from gfr.results import Run
+from gfr.results import LatencyResult, Run, TrialResult
 
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
 _HEADERS = {
@@ -39,11 +39,16 @@ def rows(run: Run) -> pd.DataFrame:
                 "validation_loss": metrics["validation"].loss,
                 "p50_ms": 1000 * latency.single.percentile_s(50) if latency else None,
                 "features": "computed" if result.features.extracted.num_computed else "reused",
-                "note": result.features.weights.note,
+                "note": _note(result, latency),
             }
         )
     table += [{"trial": row.trial.title, "note": f"FAILED: {row.reason}"} for row in run.failures]
     return pd.DataFrame(table)
+
+
+def _note(result: TrialResult, latency: LatencyResult | None) -> str:
+    contended = "latency CONTENDED" if latency and latency.is_contended else ""
+    return "; ".join(filter(None, (result.features.weights.note, contended)))
 
 
 def text(run: Run) -> str:
@@ -54,6 +59,8 @@ def text(run: Run) -> str:
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
         rows(run)
+        .astype(object)
+        .where(lambda table: table.notna(), None)
         .rename(columns=_HEADERS)
         .to_markdown(index=False, floatfmt=_FORMATS, tablefmt="simple", missingval="-"),
         "",

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import h5py
 import numpy as np
 
 from gfr import atomic, provenance
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.runs import at_root
 from gfr.spec import Backbone
 
 KEYWORDS = ("auto", "imagenet", "random")
@@ -37,6 +39,12 @@ class Weights:
     note: str
     why: str  # how `auto` came to this
 
+    def check(self) -> None:
+        """BadInput if the file is gone or is not what it was when it was chosen."""
+        path = Path(self.path)
+        if not path.is_file() or provenance.file_sha256(path) != self.sha256:
+            raise BadInput(f"{path}: the weights of {self.backbone} are gone or have changed")
+
 
 def resolve(
     backbone: Backbone, request: str, seed: int, cache: Path, allow_download: bool
@@ -46,7 +54,8 @@ def resolve(
     auto and a directory try in turn: the directory, Keras' cache, a download, random. BadInput if
     `imagenet` cannot be had or a directory does not exist.
     """
-    request = backbone.weights or request
+    if backbone.weights:
+        request = at_root(backbone.weights, KEYWORDS)
     if request == "random":
         return _weights(backbone, "random", draw(backbone.name, seed, cache), "asked for")
     tried = []
@@ -71,12 +80,17 @@ def resolve(
 
 def in_directory(name: str, directory: Path) -> Path | None:
     """The file under Keras' name, or None; BadInput without the directory."""
+    check_directory(directory)
+    path = directory / APPLICATIONS[name].weights_file
+    return path if path.is_file() else None
+
+
+def check_directory(directory: Path) -> None:
+    """BadInput if a directory of weights does not exist."""
     if not directory.is_dir():
         raise BadInput(
             f"weights {str(directory)!r}: no such directory; name one, or {', '.join(KEYWORDS)}"
         )
-    path = directory / APPLICATIONS[name].weights_file
-    return path if path.is_file() else None
 
 
 def in_keras_cache(name: str) -> Path | None:
@@ -116,6 +130,8 @@ def calibrate(features: np.ndarray) -> float:
 def _weights(
     backbone: Backbone, source: Literal["imagenet", "directory", "random"], path: Path, why: str
 ) -> Weights:
+    if not h5py.is_hdf5(path):
+        raise BadInput(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     note = "random weights: not comparable" if source == "random" else ""
     return Weights(backbone.label, source, str(path), provenance.file_sha256(path), note, why)
 

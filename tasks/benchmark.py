@@ -9,7 +9,7 @@ from functools import partial
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from gfr import door, stages
+from gfr import door, publish, stages, timing
 
 _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)
 
@@ -19,6 +19,7 @@ extract_features = _stage(name="extract-features", task_run_name="{feature_set.t
 )
 train_head = _stage(name="train-head", task_run_name="{trial.title}")(stages.train)
 measure_latency = _stage(name="measure-latency", task_run_name="{feature_set.title}, latency")(
-    stages.time_model
+    timing.time_model
 )
 select_model = _stage(name="select-model")(stages.select)
+write_report = _stage(name="write-report")(publish.write_report)

@@ -1,11 +1,11 @@
 """The table of backbones against Keras itself, and the layers in front."""
 
+import importlib
 import inspect
 
 import keras
 import numpy as np
 import pytest
-from keras.applications import imagenet_utils
 
 from gfr import backbones, weights
 from gfr.applications import APPLICATIONS
@@ -42,14 +42,29 @@ def test_the_weights_file_is_the_one_keras_would_fetch(name, monkeypatch):
     assert [APPLICATIONS[name].weights_file] == asked
 
 
-@pytest.mark.parametrize("scaling", ["tf", "torch", "caffe"])
-def test_scaling_layers_equal_keras_preprocessing(scaling):
-    """The layer in front of the backbone does what preprocess_input does."""
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_backbones_own_scaling_is_that_of_keras(name):
+    """The layer in front of each backbone does what its module's preprocess_input does."""
+    module = importlib.import_module(getattr(keras.applications, name).__module__)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype(np.float32)
-    expected = imagenet_utils.preprocess_input(pixels.copy(), mode=scaling)
+    expected = np.asarray(module.preprocess_input(pixels.copy()))
     inputs = keras.Input((None, None, 3))
-    layer = keras.Model(inputs, backbones._SCALING_LAYERS[scaling](inputs))
-    assert pytest.approx(np.asarray(expected), abs=1e-4) == layer(pixels).numpy()
+    layer = keras.Model(inputs, backbones._SCALING_LAYERS[APPLICATIONS[name].scaling](inputs))
+    assert pytest.approx(expected, abs=1e-4) == np.asarray(layer(pixels))
+
+
+def test_efficientnet_is_normalised_as_with_keras_own_download(tmp_path, monkeypatch):
+    """Keras adds a layer only if it fetches the weights itself; gfr always has them as a file."""
+    from keras.src.utils import file_utils
+
+    name = "EfficientNetB0"
+    path = weights.draw(name, 1, tmp_path)
+    monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: str(path))
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 75, 80, 3)).astype(np.float32)
+    theirs = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
+    ours = backbones.application(name, backbones.ANY_SIZE, path)
+    expected = np.asarray(theirs(pixels))
+    assert pytest.approx(expected, rel=1e-3, abs=1e-3 * expected.std()) == np.asarray(ours(pixels))
 
 
 def test_images_of_several_sizes_keep_their_order(tmp_path):

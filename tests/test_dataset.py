@@ -2,6 +2,9 @@
 
 import random
 import shutil
+import struct
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from conftest import write_image, write_labels
 from PIL import Image
 
 from gfr import celeba as layouts
-from gfr import dataset
+from gfr import dataset, door, runs, spec
 from gfr.errors import BadInput
 
 
@@ -90,13 +93,19 @@ def test_the_split_is_exact_stratified_and_blind_to_order():
     assert splits[order].tolist() == shuffled.tolist()
 
 
-def test_a_missing_image_is_dropped_by_name_and_never_replaced(celeba):
+def test_a_missing_image_is_dropped_by_name_and_never_replaced(celeba, tmp_path):
     """One of 100 is said; what it leaves behind keeps its split."""
     root = celeba(100)
+    smoke = spec.load(runs.benchmark_file("smoke"))
+    hundred = replace(smoke, data=replace(smoke.data, images=100))
+    whole = door.look(str(root), hundred, tmp_path)
     (root / "images" / "000007.jpg").unlink()
-    listing, seen = look(root)
-    assert {"000007.jpg": "missing"} == seen.dropped
-    assert (100, 99) == (len(listing.faces.names), len(seen.faces.names))
+    looked = door.look(str(root), hundred, tmp_path)
+    assert {"000007.jpg": "missing"} == looked.data.dropped
+    assert (100, 99) == (looked.data.num_asked, looked.data.num_used)
+    before = dict(zip(whole.faces.names, whole.splits, strict=True))
+    del before["000007.jpg"]
+    assert before == dict(zip(looked.faces.names, looked.splits, strict=True))
 
 
 def test_more_than_one_percent_undecodable_is_an_error(celeba):
@@ -108,6 +117,20 @@ def test_more_than_one_percent_undecodable_is_an_error(celeba):
         look(root)
 
 
+def sixteen_bit_png():
+    """A grey 178 x 218 PNG of 16-bit RGB, which Pillow can read but not write."""
+
+    def chunk(kind, content):
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", 178, 218, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80\x01" * 3 * 178) * 218)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
 def test_odd_images_are_converted_and_counted(celeba):
     """Grey, CMYK and 16-bit files become RGB; an odd size is counted, not refused."""
     root = celeba(12)
@@ -117,8 +140,9 @@ def test_odd_images_are_converted_and_counted(celeba):
     ramp = np.linspace(0, 65535, 218 * 178).reshape(218, 178).astype(np.uint16)
     Image.fromarray(ramp).save(folder / "000003.jpg", "PNG")
     Image.new("RGB", (50, 60)).save(folder / "000004.jpg")
+    (folder / "000005.jpg").write_bytes(sixteen_bit_png())
     _, seen = look(root)
-    assert {"CMYK": 1, "I;16": 1, "L": 1} == seen.converted
+    assert {"CMYK": 1, "I;16B": 1, "L": 1, "RGB;16B": 1} == seen.converted
     assert 1 == seen.num_other_size
 
 
@@ -136,7 +160,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
         "".join(f"{name} {number}\n" for name, number in identity.items())
     )
     _, seen = look(root)
-    found = dataset.describe_split(seen.faces, splits, seen.pixel_digests)
+    found = dataset.describe_split(seen.faces, splits)
     assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
     assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
 
@@ -162,13 +186,14 @@ def test_the_digest_follows_pixels_and_labels(celeba):
 def test_faces_survive_their_table(celeba, tmp_path):
     """What faces.csv keeps is what was chosen."""
     root = celeba(12)
-    faces = dataset.load(root, "all", 1).faces
+    faces = look(root)[1].faces
     splits = dataset.split(faces.names, faces.is_male, 0.2, 0.2, 1)
     dataset.write_table(tmp_path / "faces.csv", faces, splits)
     back, splits_back = dataset.read_table(tmp_path / "faces.csv", faces.image_dir)
     assert faces.names == back.names
     assert faces.is_male.tolist() == back.is_male.tolist()
     assert splits.tolist() == splits_back.tolist()
+    assert faces.pixels_sha256 == back.pixels_sha256
     assert faces.attributes.equals(back.attributes)
 
 

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import h5py
 import pytest
 import yaml
 
 from gfr import results, runs, spec
+from gfr.applications import APPLICATIONS
 
 SPEC = """
 schema = 1
@@ -40,15 +42,19 @@ backbones = ["MobileNetV3Small"]
 """
 
 
-def run(folder, run_id):
-    """`gfr run` on synthetic faces with random weights."""
-    (folder / "ten.toml").write_text(SPEC)
+def gfr(folder, *words):
+    """The installed command, run in `folder`."""
     program = [sys.executable, "-c", "from cli.main import main; main()"]
-    words = ["run", "ten.toml", "--data", "synthetic", "--weights", "random", "--offline"]
-    places = ["--run-id", run_id, "--cache", "cache", "--reports", "reports", "--json"]
     return subprocess.run(
-        [*program, *words, *places], cwd=folder, capture_output=True, text=True, timeout=600
+        [*program, *words, "--reports", "reports"], cwd=folder, capture_output=True, text=True
     )
+
+
+def run(folder, run_id, *more, spec=SPEC):
+    """`gfr run` on synthetic faces with random weights."""
+    (folder / "ten.toml").write_text(spec)
+    words = ["ten.toml", "--data", "synthetic", "--weights", "random", "--offline", "--json"]
+    return gfr(folder, "run", *words, "--run-id", run_id, "--cache", "cache", *more)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,19 @@ def two_runs(tmp_path_factory):
     done = [run(folder, run_id) for run_id in ("first", "second")]
     assert [0, 0] == [row.returncode for row in done], done[0].stderr + done[1].stderr
     return folder, done
+
+
+def trials(folder, run_id):
+    """The trial records of a run."""
+    return results.read_run(folder / "reports" / "runs" / run_id).trials
+
+
+def assert_equal_results(before, after):
+    """Histories, metrics and test probabilities by name are identical, not nearly so."""
+    for first, second in zip(before, after, strict=True):
+        assert first.test_probabilities == second.test_probabilities
+        assert first.history == second.history
+        assert first.metrics == second.metrics
 
 
 @pytest.mark.slow
@@ -80,6 +99,14 @@ def test_every_trial_leaves_a_complete_record(two_runs):
 
 
 @pytest.mark.slow
+def test_iteration_1_is_the_beginning_of_iteration_2(two_runs):
+    """One seed, one feature set, one more epoch."""
+    first, second = trials(two_runs[0], "first")[:2]
+    assert first.history.loss == second.history.loss[:2]
+    assert first.history.val_accuracy == second.history.val_accuracy[:2]
+
+
+@pytest.mark.slow
 def test_the_fused_model_gives_the_recorded_probabilities(two_runs):
     """One pipeline, one probability: pixels to p_male as features to p_male."""
     folder, _ = two_runs
@@ -93,16 +120,57 @@ def test_the_fused_model_gives_the_recorded_probabilities(two_runs):
 def test_running_again_takes_only_heads_and_latency(two_runs):
     """Features are reused; accuracies, histories and probabilities are identical."""
     folder, done = two_runs
-    first, second = (
-        results.read_run(folder / "reports" / "runs" / name).trials for name in ("first", "second")
-    )
+    second = trials(folder, "second")
     assert {60} == {result.features.extracted.num_reused for result in second}
-    for before, after in zip(first, second, strict=True):
-        assert before.test_probabilities == after.test_probabilities
-        assert before.history == after.history
-        assert before.metrics == after.metrics
+    assert_equal_results(trials(folder, "first"), second)
     facts = json.loads(done[1].stdout)
     assert ("second", 5) == (facts["run_id"], len(facts["trials"]))
+
+
+@pytest.mark.slow
+def test_a_fresh_run_computes_everything_anew_to_the_same_results(two_runs):
+    """Two runs on one machine from images to probabilities differ in nothing but time."""
+    folder, _ = two_runs
+    done = run(folder, "fresh", "--fresh")
+    assert 0 == done.returncode, done.stderr
+    fresh = trials(folder, "fresh")
+    assert {60} == {result.features.extracted.num_computed for result in fresh}
+    assert_equal_results(trials(folder, "first"), fresh)
+
+
+@pytest.mark.slow
+def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
+    """Exit code 1, the reason in the failed rows, the rest complete and one of them selected."""
+    folder, _ = two_runs
+    (folder / "weights").mkdir()
+    with h5py.File(folder / "weights" / APPLICATIONS["MobileNetV2"].weights_file, "w") as file:
+        file["not"] = "weights of MobileNetV2"
+    row = f'name = "MobileNetV2"\nweights = "{folder}/weights"'
+    done = run(folder, "broken", spec=SPEC.replace('name = "MobileNetV2"', row, 1))
+    found = results.read_run(folder / "reports" / "runs" / "broken")
+    assert (1, 3, 2) == (done.returncode, len(found.trials), len(found.failures)), done.stderr
+    assert "no weights of MobileNetV2" in found.failures[0].reason
+    assert found.selection.trial_id.startswith("MobileNetV3Small")
+    assert "2 of 5 trials failed" in done.stderr
+    assert "Failed" in (found.directory / "summary.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
+    """One shard is lost, the trials of one iteration too: resumed to the same results."""
+    folder, _ = two_runs
+    before = trials(folder, "second")
+    for path in (folder / "cache" / "features").glob("MobileNetV2-*/0*.npy"):
+        path.unlink()
+    (folder / "reports" / "runs" / "second" / "trials" / f"{before[0].trial.id}.json").unlink()
+    done = run(folder, "second")
+    assert 0 == done.returncode, done.stderr
+    after = trials(folder, "second")
+    assert (60, 0) == (
+        after[0].features.extracted.num_computed,
+        after[1].features.extracted.num_computed,
+    )
+    assert_equal_results(before, after)
 
 
 @pytest.mark.slow
@@ -111,15 +179,7 @@ def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
     folder, _ = two_runs
     again = run(folder, "first")
     assert (0, True) == (again.returncode, "continuing" in again.stderr)
-    (folder / "other.toml").write_text(SPEC.replace("1024", "7"))
-    words = ["run", "other.toml", "--data", "synthetic", "--weights", "random", "--offline"]
-    refused = subprocess.run(
-        [sys.executable, "-c", "from cli.main import main; main()", *words]
-        + ["--run-id", "first", "--cache", "cache", "--reports", "reports"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    refused = run(folder, "first", spec=SPEC.replace("1024", "7"))
     assert (2, True) == (refused.returncode, "exists with another benchmark" in refused.stderr)
 
 
@@ -131,13 +191,7 @@ def test_predict_answers_as_the_run_did(two_runs):
     selected = next(r for r in found.trials if r.trial.id == found.selection.trial_id)
     name, expected = next(iter(selected.test_probabilities.items()))
     image = f"{found.record.data.image_dir}/{name}"
-    done = subprocess.run(
-        [sys.executable, "-c", "from cli.main import main; main()", "predict", image, "--json"]
-        + ["--reports", "reports"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    done = gfr(folder, "predict", image, "--json")
     (row,) = json.loads(done.stdout)
     assert pytest.approx(expected, abs=1e-4) == row["p_male"]
     assert "random weights: not comparable; trained on synthetic faces" == row["note"]

@@ -5,7 +5,7 @@ import pytest
 from gfr import runs, spec
 from gfr.errors import BadInput
 
-FULL = runs.at_root("benchmarks/full.toml")
+FULL = runs.benchmark_file("full")
 
 
 def load_edited(tmp_path, old, new):
@@ -75,7 +75,9 @@ REFUSED = [
     ("number = 2", "number = 1", "number 1 stands twice"),
     ('name = "InceptionV3"', 'name = "VGG16"', "label 'VGG16' stands twice"),
     ("freeze = true", "freeze = false", "training.freeze = false"),
-    ("freeze = true", "freeze = true\naugmentation = true", "augmentation"),
+    ("freeze = true", "freeze = true\naugmentation = true", "training.augmentation"),
+    ('scaling = "tf"', "augment = true", "backbone.augment"),
+    ('input = "fixed"', 'input = "any"', "one size with input"),
     ("test_fraction = 0.2", "test_fraction = 0.8", "leave nothing to train on"),
     ("test_fraction = 0.2", "test_fraction = nan", "data.test_fraction"),
     ("images = 5000", 'images = "some"', "data.images"),

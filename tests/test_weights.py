@@ -1,5 +1,6 @@
 """Which weights, and what is said of them."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -10,6 +11,12 @@ from gfr.spec import Backbone, FeatureSet
 
 VGG16 = Backbone("VGG16", "tf", "", "VGG16")
 SMALL = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
+
+
+def write_hdf5(path, value):
+    """A file that could hold weights."""
+    with h5py.File(path, "w") as file:
+        file["value"] = value
 
 
 @pytest.fixture
@@ -24,14 +31,23 @@ def test_a_directory_comes_first_then_keras_cache(tmp_path, empty_keras_home):
     name = APPLICATIONS["VGG16"].weights_file
     cached = empty_keras_home / "models" / name
     cached.parent.mkdir(parents=True)
-    cached.write_bytes(b"cached")
+    write_hdf5(cached, 1)
     given = tmp_path / "given"
     given.mkdir()
     found = weights.resolve(VGG16, str(given), 1, tmp_path, allow_download=False)
     assert ("imagenet", str(cached), "") == (found.source, found.path, found.note)
-    (given / name).write_bytes(b"given")
+    write_hdf5(given / name, 2)
     found = weights.resolve(VGG16, str(given), 1, tmp_path, allow_download=False)
     assert ("directory", str(given / name)) == (found.source, found.path)
+
+
+def test_a_download_cut_short_is_refused_at_the_door(tmp_path, empty_keras_home):
+    """Keras writes straight to the final name: what a killed download leaves is no HDF5 file."""
+    path = empty_keras_home / "models" / APPLICATIONS["VGG16"].weights_file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a file")
+    with pytest.raises(BadInput, match="no HDF5 file; is the download of VGG16 cut short"):
+        weights.resolve(VGG16, "auto", 1, tmp_path, allow_download=False)
 
 
 def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):

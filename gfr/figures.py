@@ -1,0 +1,151 @@
+"""Figures of a run.
+
+In: results. Out: matplotlib Figures, readable in print and by colour-blind people: colours of Okabe
+and Ito, and every distinction also a shape, a line style or a word. Writes nothing, imports no
+TensorFlow.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from gfr.evaluate import Metrics
+from gfr.results import Run, TrialResult
+from gfr.stats import wilson
+
+# Okabe & Ito (2008), distinguishable under every common colour vision deficiency.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f} %")
+
+
+def accuracy_against_latency(run: Run) -> Figure:
+    """Test accuracy with its 95 % interval over p50 latency of one image; needs a latency."""
+    figure, axes = _one_axes(7.2, 4.4)
+    p50_ms = {key: 1000 * row.single.percentile_s(50) for key, row in run.latencies.items()}
+    # Iterations that share a model share a latency: set them apart by 3 % of the axis to be seen.
+    step = (2 * max(p50_ms.values()) / min(p50_ms.values())) ** 0.03
+    for number, backbone in enumerate(run.record.benchmark.backbone):
+        colour, marker = _COLOURS[number % 7], _MARKERS[number % 7]
+        for result in run.trials:
+            trial = result.trial
+            if trial.backbone.label == backbone.label and trial.feature_set.id in p50_ms:
+                place_ms = p50_ms[trial.feature_set.id] * step ** (trial.iteration.number - 2)
+                _point(axes, result, place_ms, colour, marker)
+        axes.plot([], [], marker, color=colour, label=backbone.label)
+    if any(result.features.weights.source == "random" for result in run.trials):
+        axes.plot([], [], "o", mfc="white", mec="0.3", label="hollow: random weights")
+    share = run.record.split.majority_share
+    axes.axhline(share, color="0.4", linestyle="--", linewidth=1, label="majority class")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.12)
+    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.set_xlabel("p50 latency of one image, ms (log scale)")
+    axes.set_ylabel("test accuracy, 95 % interval")
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker: str) -> None:
+    test = result.metrics["test"]
+    low, high = wilson(_num_right(test), test.num_images)
+    is_random = result.features.weights.source == "random"
+    axes.errorbar(
+        place_ms,
+        test.accuracy,
+        yerr=[[test.accuracy - low], [high - test.accuracy]],
+        fmt=marker,
+        color=colour,
+        markerfacecolor="white" if is_random else colour,
+        markersize=7,
+        elinewidth=1,
+        capsize=2,
+    )
+    axes.annotate(
+        str(result.trial.iteration.number),
+        (place_ms, test.accuracy),
+        xytext=(-5, 5),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+    )
+
+
+def _num_right(metrics: Metrics) -> int:
+    return metrics.male_as_male + metrics.female_as_female
+
+
+def learning_curves(result: TrialResult) -> Figure:
+    """Accuracy and loss over the epochs, training solid, validation dashed."""
+    figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+    accuracy, loss = figure.subplots(1, 2)
+    history = result.history
+    epochs = np.arange(1, len(history.loss) + 1)
+    for axes, training, validation, name in (
+        (accuracy, history.accuracy, history.val_accuracy, "accuracy"),
+        (loss, history.loss, history.val_loss, "loss, nats"),
+    ):
+        axes.plot(epochs, training, "-", color=_COLOURS[0], label="training")
+        axes.plot(epochs, validation, "--", color=_COLOURS[1], label="validation")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _plain(axes)
+    accuracy.yaxis.set_major_formatter(_PERCENT)
+    loss.set_ylim(bottom=0)
+    handles = [
+        Line2D([], [], color=_COLOURS[0], linestyle="-", label="training"),
+        Line2D([], [], color=_COLOURS[1], linestyle="--", label="validation"),
+    ]
+    loss.legend(handles=handles, fontsize=8, frameon=False)
+    figure.suptitle(result.trial.title, fontsize=10)
+    return figure
+
+
+def confusion_matrix(result: TrialResult) -> Figure:
+    """Counts on the test set, and each as a share of its true class."""
+    test = result.metrics["test"]
+    counts = np.array(
+        [
+            [test.female_as_female, test.female_as_male],
+            [test.male_as_female, test.male_as_male],
+        ]
+    )
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = _one_axes(3.4, 2.9)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row in range(2):
+        for column in range(2):
+            axes.text(
+                column,
+                row,
+                f"{counts[row, column]:,}\n{shares[row, column]:.1%}",
+                ha="center",
+                va="center",
+                fontsize=11,
+                color="white" if shares[row, column] > 0.55 else "black",
+            )
+    axes.set_xticks([0, 1], ["female", "male"])
+    axes.set_yticks([0, 1], ["female", "male"], rotation=90, va="center")
+    axes.set_xlabel("answer")
+    axes.set_ylabel("label")
+    axes.tick_params(length=0)
+    axes.set_title(f"{result.trial.title}, test n = {test.num_images:,}", fontsize=9)
+    return figure
+
+
+def _one_axes(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    axes = figure.subplots()
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

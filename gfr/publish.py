@@ -1,0 +1,57 @@
+"""The report on disk: figures, summary.md and summary.json beside the records they come from.
+
+In: a run directory. Out: `runs/<run_id>/summary.md`, `.json` and `figures/`, and, for the newest
+finished run of the benchmark named `full`, `reports/summary.md`. A pure function of the run
+directory, so that it can be rendered again at any time. Never measures, imports no TensorFlow.
+"""
+
+import logging
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gfr import atomic, figures, published, report, results, runs, table
+
+FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
+_DPI = 150
+
+LOG = logging.getLogger("gfr")
+
+
+def write_report(run_dir: str) -> str:
+    """Render everything that a run's records say; returns the path of summary.md."""
+    directory = Path(run_dir)
+    run = results.read_run(directory)
+    known = published.load(runs.ROOT / "benchmarks" / "published.toml")
+    if run.latencies:
+        _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
+    for result in run.trials:
+        _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
+        _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))
+    path = directory / "summary.md"
+    atomic.write_text(path, report.render(run, known, "figures"))
+    atomic.write_json(directory / "summary.json", table.facts(run))
+    reports = directory.parents[1]
+    if _is_newest_full(reports, run):
+        text = report.render(run, known, f"runs/{directory.name}/figures")
+        atomic.write_text(reports / "summary.md", text)
+        path = reports / "summary.md"
+    LOG.info("report: %s", path)
+    return str(path)
+
+
+def _save(directory: Path, name: str, figure: Figure) -> None:
+    path = directory / "figures" / f"{name}.png"
+    # Without metadata: the same records give the same bytes.
+    atomic.save(
+        path, lambda temporary: figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
+    )
+
+
+def _is_newest_full(reports: Path, run: results.Run) -> bool:
+    if run.record.benchmark.name != FULL or run.selection is None:
+        return False
+    finished = [path for path in runs.existing(reports) if (path / "selection.json").exists()]
+    records = [results.read(path / "run.json", results.RunRecord) for path in finished]
+    newest = max(row.created_utc for row in records if row.benchmark.name == FULL)
+    return run.record.created_utc >= newest

@@ -1,0 +1,314 @@
+"""A run as the page that people read.
+
+In: a Run, the published numbers if they apply, where the figures are. Out: Markdown. Pure: every
+sentence and every number follows from the records; nothing is measured, nothing is written, no
+TensorFlow is imported.
+"""
+
+import pandas as pd
+
+from gfr import door
+from gfr import report_details as details
+from gfr.evaluate import constant_answer
+from gfr.published import Published
+from gfr.results import LatencyResult, Run, TrialResult
+from gfr.stats import wilson
+
+_RANDOM = "†"
+
+
+def render(run: Run, published: Published | None, figures: str) -> str:
+    """Markdown of `summary.md`; `figures` is the folder of the figures as the page refers to it."""
+    sections = [
+        _verdict(run),
+        _comparison(run),
+        _scatter(run, figures),
+        _selection(run),
+        _beside_published(run, published),
+        details.hardware(run),
+        details.dataset(run),
+        details.parameters(run),
+        *(details.trial(result, figures) for result in run.trials),
+        details.reproduce(run),
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _scatter(run: Run, figures: str) -> str:
+    name = "Test accuracy against latency of one image"
+    return f"![{name}]({figures}/accuracy-latency.png)" if run.latencies else ""
+
+
+def _verdict(run: Run) -> str:
+    record = run.record
+    lines = [f"# gfr: {record.benchmark.name}, run {record.run_id}", ""]
+    selected = selected_trial(run)
+    if selected is None:
+        lines.append("**No model is selected**: the run has not finished.")
+    else:
+        latency = run.latency_of(selected.trial)
+        speed = f", {_p50(latency)}" if latency else ""
+        lines.append(
+            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}."
+        )
+    lines += ["", *(f"- {fact}" for fact in caveats(run))]
+    return "\n".join(lines)
+
+
+def caveats(run: Run) -> list[str]:
+    """What must be known before any number is read: data, weights, failures, contention."""
+    record = run.record
+    data, *others = door.describe_data(record.data, record.split)
+    facts = [data[0].upper() + data[1:]]
+    for row in record.weights:
+        source = f"**{row.note}**" if row.note else f"ImageNet weights, {row.why}"
+        if row.source == "directory":
+            source = f"weights {row.why}, taken for ImageNet's (SHA-256 {row.sha256[:12]})"
+        facts.append(f"{row.backbone}: {source}")
+    facts += [fact[0].upper() + fact[1:] for fact in others]
+    facts += [f"**Failed**: {row.trial.title}: {row.reason}" for row in run.failures]
+    for latency in run.latencies.values():
+        if latency.is_contended:
+            share = max(latency.single.others_share, latency.batches.others_share)
+            facts.append(
+                f"**Contended**: other processes took {share:.0%} of the machine while "
+                f"{latency.feature_set.title} was timed"
+            )
+    return facts
+
+
+def selected_trial(run: Run) -> TrialResult | None:
+    """The result of the selected trial."""
+    wanted = run.selection.trial_id if run.selection else None
+    return next((row for row in run.trials if row.trial.id == wanted), None)
+
+
+def accuracy(result: TrialResult, split: str) -> str:
+    """`test accuracy 90.6 % [88.6, 92.3] (n = 1,000)`, the interval being Wilson's at 95 %."""
+    found = result.metrics[split]
+    low, high = wilson(found.male_as_male + found.female_as_female, found.num_images)
+    return (
+        f"{split} accuracy {100 * found.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
+        f"(n = {found.num_images:,})"
+    )
+
+
+def _p50(latency: LatencyResult) -> str:
+    p50_ms, p95_ms = (1000 * latency.single.percentile_s(percent) for percent in (50, 95))
+    return (
+        f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms an image "
+        f"(batch 1, {len(latency.single.values_s)} calls, CPU)"
+    )
+
+
+# Column, how it is printed, whether more is better.
+_COLUMNS: tuple[tuple[str, str, bool], ...] = (
+    ("Test Accuracy", "{:.3f}", True),
+    ("Test Loss", "{:.3f}", False),
+    ("Inference Time (s)", "{:.2f}", False),
+    ("Training Accuracy", "{:.3f}", True),
+    ("Training Loss", "{:.3f}", False),
+    ("Validation Accuracy", "{:.3f}", True),
+    ("Validation Loss", "{:.3f}", False),
+    ("p50 (ms)", "{:.1f}", False),
+    ("Parameters (M)", "{:.1f}", False),
+    ("Size (MB)", "{:.0f}", False),
+)
+
+
+def numbers(run: Run) -> pd.DataFrame:
+    """One row a finished trial, by trial id; NaN where a model could not be timed."""
+    rows = {}
+    for result in run.trials:
+        latency, found = run.latency_of(result.trial), result.metrics
+        timed = (
+            (latency.inference_s, 1000 * latency.single.percentile_s(50))
+            + (latency.num_parameters / 1e6, latency.size_bytes / 1e6)
+            if latency
+            else (float("nan"),) * 4
+        )
+        rows[result.trial.id] = (
+            *(found["test"].accuracy, found["test"].loss, timed[0]),
+            *(found["train"].accuracy, found["train"].loss),
+            *(found["validation"].accuracy, found["validation"].loss, *timed[1:]),
+        )
+    names = [name for name, _, _ in _COLUMNS]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+
+
+def _comparison(run: Run) -> str:
+    table = numbers(run)
+    printed = table.copy().astype(object)
+    for name, form, more_is_better in _COLUMNS:
+        best = table[name].max() if more_is_better else table[name].min()
+        cells = [
+            "-"
+            if pd.isna(value)
+            else f"**{form.format(value)}**"
+            if value == best
+            else form.format(value)
+            for value in table[name]
+        ]
+        printed[name] = cells
+    rows: list[list[str]] = []
+    for backbone in run.record.benchmark.backbone:
+        note = run.record.weights_of(backbone.label).note
+        mark = f" {_RANDOM}" if note else ""
+        rows.append([f"**{backbone.label}**{mark}", *[""] * len(_COLUMNS)])
+        rows += _backbone_rows(run, backbone.label, printed)
+    rows.append(_majority_row(run))
+    text = pd.DataFrame(rows, columns=["Model", *printed.columns]).to_markdown(
+        index=False, disable_numparse=True, colalign=("left", *["right"] * len(_COLUMNS))
+    )
+    return "\n\n".join(["## Comparison", text, *_comparison_notes(run)])
+
+
+def _backbone_rows(run: Run, label: str, printed: pd.DataFrame) -> list[list[str]]:
+    selected = run.selection.trial_id if run.selection else None
+    rows = []
+    for trial in run.record.benchmark.trials:
+        if trial.backbone.label != label:
+            continue
+        name = f"- Iteration {trial.iteration.number}"
+        if trial.id in printed.index:
+            mark = " (selected)" if trial.id == selected else ""
+            rows.append([name + mark, *printed.loc[trial.id]])
+        else:
+            rows.append([f"{name}: failed", *["-"] * len(_COLUMNS)])
+    return rows
+
+
+def _majority_row(run: Run) -> list[str]:
+    cells = dict.fromkeys((name for name, _, _ in _COLUMNS), "")
+    split = run.record.split
+    for name, title in (("test", "Test"), ("train", "Training"), ("validation", "Validation")):
+        found = constant_answer(split.num_male, split.num_female, name)
+        cells[f"{title} Accuracy"], cells[f"{title} Loss"] = (f"{value:.3f}" for value in found)
+    return ["Majority class", *cells.values()]
+
+
+def not_better_than_majority(run: Run) -> list[TrialResult]:
+    """Trials whose 95 % interval of test accuracy does not lie above the majority share."""
+    share = run.record.split.majority_share
+    return [
+        row
+        for row in run.trials
+        if wilson(
+            row.metrics["test"].male_as_male + row.metrics["test"].female_as_female,
+            row.metrics["test"].num_images,
+        )[0]
+        <= share
+    ]
+
+
+def _comparison_notes(run: Run) -> list[str]:
+    notes = [
+        "Best of each column in bold. Inference Time: the whole test set in batches of 64, from "
+        "decoded pixels to probability; p50: one image; iterations on one model share their times. "
+        "Size: parameters in float32. Majority class: always the answer that is more frequent in "
+        "training, with its training share as probability."
+    ]
+    if any(row.note for row in run.record.weights):
+        notes.append(
+            f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
+            "weights and cannot be compared with rows that have them."
+        )
+    weak = not_better_than_majority(run)
+    if weak:
+        names = ", ".join(row.trial.title for row in weak)
+        notes.append(f"**Not better than the majority class** (95 % interval): {names}.")
+    else:
+        notes.append("Every trial is better than the majority class (95 % interval above it).")
+    return notes
+
+
+def _selection(run: Run) -> str:
+    selected = selected_trial(run)
+    if selected is None or run.selection is None:
+        return "## Selection\n\nNothing is selected: the run has not finished."
+    by_id = {row.trial.id: row for row in run.trials}
+    lines = [
+        "## Selection",
+        "",
+        f"**{selected.trial.title}**: of {len(run.trials)} trials none has a higher validation "
+        f"accuracy. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. Ties "
+        "go to the lower validation loss, then to the lower latency; the test set has no say.",
+    ]
+    if len(run.selection.ranking) > 1:
+        lines += ["", _against(run, selected, by_id[run.selection.ranking[1]])]
+    lines += ["", _published_rule(run, selected)]
+    if len({row.features.weights.source == "random" for row in run.trials}) > 1:
+        lines += [
+            "",
+            "Some trials have random weights and some have not: the selection says which of these "
+            "models is the most accurate, not which backbone is.",
+        ]
+    return "\n".join(lines)
+
+
+def _against(run: Run, selected: TrialResult, other: TrialResult) -> str:
+    """What the selected trial gains over the next best, and what it costs."""
+    ours, theirs = selected.metrics["validation"], other.metrics["validation"]
+    images = round((ours.accuracy - theirs.accuracy) * ours.num_images)
+    gain = (
+        f"{images} of {ours.num_images:,} validation images ahead"
+        if images
+        else "level on accuracy"
+    )
+    text = f"Next is {other.trial.title}: {selected.trial.title} is {gain}"
+    mine, its = run.latency_of(selected.trial), run.latency_of(other.trial)
+    if mine is None or its is None:
+        return text + "."
+    if selected.trial.feature_set == other.trial.feature_set:
+        return (
+            text + "; both run on the same backbone at the same size, at the same latency and size."
+        )
+    ratio = mine.single.percentile_s(50) / its.single.percentile_s(50)
+    size = mine.size_bytes / its.size_bytes
+    return text + f"; it takes {ratio:.2f} times as long an image and {size:.2f} times the space."
+
+
+def _published_rule(run: Run, selected: TrialResult) -> str:
+    """The published project chose the highest test accuracy: say what that would have done."""
+    top = max(row.metrics["test"].accuracy for row in run.trials)
+    best = [row for row in run.trials if row.metrics["test"].accuracy == top]
+    names = " and ".join(row.trial.title for row in best)
+    if selected in best and len(best) == 1:
+        return f"The published rule, the highest test accuracy, chooses the same ({top:.3f})."
+    if selected in best:
+        return f"The published rule, the highest test accuracy, ties between {names} ({top:.3f})."
+    ours = selected.metrics["test"].accuracy
+    return (
+        f"The published rule, the highest test accuracy, would choose {names} ({top:.3f} against "
+        f"{ours:.3f}): the two rules disagree. Choosing on the test set flatters the chosen."
+    )
+
+
+def _beside_published(run: Run, published: Published | None) -> str:
+    if published is None or not published.applies_to(run.record.data):
+        return ""
+    rows = []
+    for result in run.trials:
+        other = published.find(result.trial.backbone.name, result.trial.iteration.number)
+        latency = run.latency_of(result.trial)
+        if other is None:
+            continue
+        test = result.metrics["test"]
+        rows.append(
+            [
+                result.trial.title + (f" {_RANDOM}" if result.features.weights.note else ""),
+                f"{test.accuracy:.3f}",
+                f"{other.test_accuracy:.3f}",
+                f"{test.loss:.3f}",
+                f"{other.test_loss:.3f}",
+                f"{latency.inference_s:.2f}" if latency else "-",
+                f"{other.inference_s:.2f}",
+            ]
+        )
+    header = ["Model", "Test Accuracy", "published", "Test Loss", "published"]
+    header += ["Inference Time (s)", f"published, other hardware ({published.hardware})"]
+    return (
+        "## Beside the published numbers\n\n"
+        f"The same {published.num_images:,} images, split anew; published: one run each "
+        f"({published.source}).\n\n" + details.table(header, rows)
+    )

@@ -1,0 +1,148 @@
+"""The second half of the page: machine, data, parameters, each trial, how to reproduce.
+
+In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
+"""
+
+import pandas as pd
+
+from gfr.dataset import SPLITS
+from gfr.metering import Cost
+from gfr.results import Run, TrialResult
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of cells that are text already."""
+    return pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True)
+
+
+def hardware(run: Run) -> str:
+    """CPU, memory and GPUs of the machine that ran it."""
+    found = run.record.hardware
+    gigabytes = 1e9
+    rows = [
+        ["CPU", found.cpu_model],
+        ["Architecture", found.cpu_architecture],
+        ["Cores / threads", f"{found.cpu_physical_cores or 'unknown'} / {found.cpu_threads}"],
+        ["CPU features", ", ".join(found.cpu_flags) or "no AVX2"],
+        ["Memory, total", f"{found.memory_total_bytes / gigabytes:.2f} GB"],
+        ["Memory, available at the start", f"{found.memory_available_bytes / gigabytes:.2f} GB"],
+        ["Load at the start", f"{found.cpu_load:.2f} (1-minute average)"],
+        ["GPU", "" if found.gpus else found.gpu_note],
+    ]
+    for number, gpu in enumerate(found.gpus, 1):
+        known = gpu.utilization is not None
+        busy = f"{gpu.utilization:.0%} busy" if known else "utilisation unknown"
+        rows.append(
+            [
+                f"GPU {number}",
+                f"{gpu.name}, driver {gpu.driver}, memory {gpu.memory_total_bytes / gigabytes:.2f} "
+                f"GB ({gpu.memory_used_bytes / gigabytes:.2f} used, "
+                f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
+            ]
+        )
+    return "## Hardware specifications\n\n" + table(["", ""], [row for row in rows if row[1]])
+
+
+def dataset(run: Run) -> str:
+    """Class counts of each split."""
+    split = run.record.split
+    rows = []
+    for name in SPLITS:
+        male, female = split.num_male[name], split.num_female[name]
+        share = male / (male + female)
+        rows.append([name, f"{male:,}", f"{female:,}", f"{male + female:,}", f"{share:.1%}"])
+    counts = table(["Split", "male", "female", "images", "share male"], rows)
+    return f"## Dataset\n\n{counts}"
+
+
+def parameters(run: Run) -> str:
+    """What the iterations differ in, and what they share."""
+    benchmark = run.record.benchmark
+    scalings = {row.label: row.scaling for row in benchmark.backbone}
+    shared = {
+        "Backbone": "frozen, BatchNorm in inference mode, features computed once",
+        "Scaling": ", ".join(f"{label}: {scaling}" for label, scaling in scalings.items()),
+        "Head": "GlobalAveragePooling2D, Dense(128, relu), Dense(1, sigmoid)",
+        "Optimizer, loss": "Adam at Keras' default rate, binary cross-entropy",
+        "Batch size": str(benchmark.training.batch_size),
+        "Seed": str(benchmark.seed),
+        "Precision of the features": benchmark.features.precision,
+    }
+    rows = [
+        [
+            str(row.number),
+            "{} x {}".format(*row.size),
+            str(row.epochs),
+            "({}, {}, 3)".format(*row.size) if row.input == "fixed" else "any size",
+        ]
+        for row in benchmark.iteration
+    ]
+    header = ["Iteration", "Image size, height x width", "Epochs", "Backbone input"]
+    facts = "\n".join(f"- {name}: {value}" for name, value in shared.items())
+    return f"## Parameters\n\n{table(header, rows)}\n\n{facts}{_prefixes(run)}"
+
+
+def _prefixes(run: Run) -> str:
+    """Iterations that differ in epochs alone: one is the beginning of the other."""
+    rows = run.record.benchmark.iteration
+    pairs = [
+        f"Iteration {a.number} is the first {a.epochs} epochs of iteration {b.number}: the two are "
+        "not independent."
+        for a in rows
+        for b in rows
+        if (a.size, a.input, a.backbones) == (b.size, b.input, b.backbones) and a.epochs < b.epochs
+    ]
+    return "".join(f"\n- {pair}" for pair in pairs)
+
+
+def trial(result: TrialResult, figures: str) -> str:
+    """One trial: the three splits and its two figures."""
+    rows = [
+        [name, f"{found.accuracy:.3f}", f"{found.loss:.3f}", f"{found.num_images:,}"]
+        for name, found in ((name, result.metrics[name]) for name in SPLITS)
+    ]
+    note = f"\n\n{result.features.weights.note}" if result.features.weights.note else ""
+    name = result.trial.id
+    return (
+        f"## {result.trial.title}{note}\n\n{table(['', 'Accuracy', 'Loss', 'n'], rows)}\n\n"
+        f"![Learning curves of {result.trial.title}]({figures}/{name}-curves.png)\n\n"
+        f"![Confusion matrix of {result.trial.title}]({figures}/{name}-confusion.png)"
+    )
+
+
+def reproduce(run: Run) -> str:
+    """Everything that decides the numbers, and what each stage cost."""
+    record = run.record
+    made = record.provenance
+    changed = ", with uncommitted changes" if made.git_dirty else ""
+    facts = {
+        "Command": f"`{record.command}`",
+        "Commit": f"{made.git_commit}{changed}",
+        "Lock, SHA-256": made.lock_sha256,
+        "Data, SHA-256": record.data.digest,
+        **{f"Weights of {row.backbone}, SHA-256": row.sha256 for row in record.weights},
+        "Versions": ", ".join(f"{name} {version}" for name, version in made.versions.items()),
+        "Python": f"{made.python} on {made.platform}",
+        "Begun": record.created_utc,
+    }
+    lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
+    return f"## Reproduce\n\n{lines}\n\n{table(header, _stage_rows(run))}"
+
+
+def _stage_rows(run: Run) -> list[list[str]]:
+    def row(name: str, what: str, cost: Cost) -> list[str]:
+        memory = f"{cost.peak_memory_bytes / 1e9:.2f}"
+        return [name, what, f"{cost.wall_s:.1f}", f"{cost.cpu_s:.1f}", memory]
+
+    rows = [row("Checking images", "", run.record.cost)]
+    for features in {r.features.feature_set: r.features for r in run.trials}.values():
+        made = features.extracted
+        what = f"{made.num_computed:,} computed, {made.num_reused:,} reused"
+        rows.append(row(f"Features: {features.feature_set.title}", what, features.cost))
+    for result in run.trials:
+        epochs = f"{result.trial.iteration.epochs} epochs"
+        rows.append(row(f"Head: {result.trial.title}", epochs, result.train_cost))
+    for latency in run.latencies.values():
+        rows.append(row(f"Latency: {latency.feature_set.title}", "", latency.cost))
+    return rows

@@ -1,0 +1,211 @@
+"""Sample who a synthetic face shows: the proportions, hair, beard, clothes and CelebA attributes.
+
+In: a random generator; out: one frozen `Face`. Men and women differ in means and chances alone, so
+every proportion and every attribute occurs in both. Never: draws a pixel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Colour = tuple[float, float, float]  # red, green, blue, 0..1
+
+MALE_SHARE = 0.417  # as in CelebA
+
+# (mean of women, mean of men, spread within each sex). Lengths count in half a face's width, from
+# the middle of the eye line, y downwards.
+_PROPORTIONS: dict[str, tuple[float, float, float]] = {
+    "cheek": (0.96, 1.0, 0.045),
+    "jaw": (0.73, 0.85, 0.065),
+    "chin": (0.20, 0.32, 0.065),
+    "chin_y": (1.36, 1.46, 0.07),
+    "brow_h": (0.060, 0.105, 0.024),
+    "brow_y": (-0.37, -0.31, 0.04),
+    "brow_arch": (0.09, 0.045, 0.03),
+    "eye_w": (0.220, 0.202, 0.016),
+    "eye_h": (0.106, 0.088, 0.015),
+    "nose_w": (0.19, 0.235, 0.03),
+    "nose_y": (0.57, 0.62, 0.04),
+    "lip_h": (0.112, 0.086, 0.02),
+    "mouth_w": (0.34, 0.37, 0.035),
+    "mouth_y": (0.92, 0.97, 0.03),
+    "neck": (0.50, 0.71, 0.065),
+    "volume": (0.21, 0.05, 0.06),
+    "hairline": (-0.78, -0.84, 0.07),
+    "lashes": (0.030, 0.020, 0.006),
+}
+
+# (chance among women, chance among men), by CelebA's attribute names.
+_CHANCES: dict[str, tuple[float, float]] = {
+    "Young": (0.80, 0.68),
+    "Eyeglasses": (0.08, 0.16),
+    "Wearing_Hat": (0.04, 0.07),
+    "Heavy_Makeup": (0.38, 0.015),
+    "Wearing_Lipstick": (0.30, 0.015),
+    "Wearing_Earrings": (0.34, 0.03),
+    "Wearing_Necklace": (0.22, 0.04),
+    "Smiling": (0.53, 0.42),
+    "Mouth_Slightly_Open": (0.50, 0.42),
+    "Bangs": (0.22, 0.11),
+    "Wavy_Hair": (0.46, 0.24),
+    "Rosy_Cheeks": (0.12, 0.03),
+    "Chubby": (0.06, 0.11),
+}
+
+# (name, chance among women, chance among men): one choice out of several.
+Options = tuple[tuple[str, float, float], ...]
+_HAIR_STYLES: Options = (
+    ("long", 0.66, 0.06),
+    ("bob", 0.18, 0.06),
+    ("tied", 0.06, 0.03),
+    ("short", 0.09, 0.74),
+    ("bald", 0.01, 0.11),
+)
+_HAIR_END_Y = {"long": (1.6, 2.6), "bob": (0.8, 1.4), "short": (-0.15, 0.3)}
+_BEARDS: Options = (
+    ("none", 0.988, 0.56),
+    ("stubble", 0.003, 0.12),
+    ("Mustache", 0.003, 0.06),
+    ("Goatee", 0.003, 0.08),
+    ("full", 0.003, 0.18),
+)
+_NECKLINES: Options = (
+    ("wide", 0.58, 0.05),
+    ("round", 0.30, 0.40),
+    ("collar", 0.08, 0.17),
+    ("suit", 0.04, 0.38),
+)
+_HAIR_COLOURS: Options = (
+    ("Black_Hair", 0.34, 0.38),
+    ("Brown_Hair", 0.36, 0.34),
+    ("Blond_Hair", 0.18, 0.12),
+    ("Gray_Hair", 0.05, 0.09),
+    ("red", 0.07, 0.07),
+)
+_HAIR_RGB: dict[str, Colour] = {
+    "Black_Hair": (0.10, 0.085, 0.08),
+    "Brown_Hair": (0.30, 0.19, 0.12),
+    "Blond_Hair": (0.74, 0.58, 0.35),
+    "Gray_Hair": (0.60, 0.59, 0.58),
+    "red": (0.46, 0.22, 0.12),
+}
+_SKIN_RGB: tuple[Colour, ...] = (  # from pale to deep
+    (0.93, 0.80, 0.72),
+    (0.90, 0.73, 0.62),
+    (0.85, 0.66, 0.52),
+    (0.76, 0.56, 0.42),
+    (0.63, 0.44, 0.32),
+    (0.50, 0.34, 0.24),
+    (0.39, 0.26, 0.19),
+)
+_IRIS_RGB: tuple[Colour, ...] = (
+    (0.25, 0.15, 0.08),
+    (0.36, 0.24, 0.12),
+    (0.34, 0.40, 0.27),
+    (0.33, 0.46, 0.57),
+    (0.42, 0.46, 0.48),
+)
+
+
+@dataclass(frozen=True)
+class Face:
+    """Everything about one person that the picture shows."""
+
+    is_male: bool
+    proportion: dict[str, float]
+    has: dict[str, bool]
+    hair_style: str
+    hair_colour: str
+    hair_end_y: float
+    beard: str
+    neckline: str
+    skin_tone: float  # 0 pale .. 6 deep
+    skin: Colour
+    hair: Colour
+    iris: Colour
+
+    def attributes(self) -> dict[str, bool]:
+        """CelebA's attribute names, in its order -> whether the drawn face has them."""
+        p, has_hair = self.proportion, self.hair_style != "bald"
+        found = {
+            **self.has,
+            **{name: self.hair_colour == name and has_hair for name in _HAIR_RGB if name != "red"},
+            "Male": self.is_male,
+            "Bald": not has_hair,
+            "Straight_Hair": has_hair and not self.has["Wavy_Hair"],
+            "5_o_Clock_Shadow": self.beard == "stubble",
+            "Mustache": self.beard in ("Mustache", "full"),
+            "Goatee": self.beard == "Goatee",
+            "No_Beard": self.beard == "none",
+            "Bushy_Eyebrows": p["brow_h"] > 0.115,
+            "Arched_Eyebrows": p["brow_arch"] > 0.09,
+            "Big_Nose": p["nose_w"] > 0.24,
+            "Big_Lips": p["lip_h"] > 0.12,
+            "Oval_Face": p["chin_y"] / p["jaw"] > 1.85,
+            "Pale_Skin": self.skin_tone < 0.5,
+        }
+        return dict(sorted(found.items()))
+
+
+def sample(rng: np.random.Generator) -> Face:
+    """One person, by the chances of a sex that is itself drawn first."""
+    is_male = bool(rng.random() < MALE_SHARE)
+    proportion = {
+        name: float(row[is_male] + row[2] * np.clip(rng.standard_normal(), -2.3, 2.3))
+        for name, row in _PROPORTIONS.items()
+    }
+    has = {name: bool(rng.random() < chance[is_male]) for name, chance in _CHANCES.items()}
+    has["Wearing_Lipstick"] |= has["Heavy_Makeup"] and bool(rng.random() < 0.5)
+    if has["Chubby"]:
+        proportion["cheek"] += 0.06
+        proportion["jaw"] += 0.09
+    style = _choose(_HAIR_STYLES, is_male, rng)
+    neckline = _choose(_NECKLINES, is_male, rng)
+    if style == "bald":
+        has["Bangs"] = has["Wavy_Hair"] = False
+    has["Wearing_Necktie"] = neckline in ("collar", "suit") and bool(rng.random() < 0.45)
+    has["Wearing_Necklace"] &= not has["Wearing_Necktie"]
+    tone = float(rng.uniform(0, 5.99) * rng.uniform(0.3, 1.0))
+    colours = [row for row in _HAIR_COLOURS if tone < 3 or row[0] not in ("Blond_Hair", "red")]
+    if has["Young"]:
+        colours = [row for row in colours if row[0] != "Gray_Hair"]
+    hair_colour = _choose(colours, is_male, rng)
+    return Face(
+        is_male=is_male,
+        proportion=proportion,
+        has=has,
+        hair_style=style,
+        hair_colour=hair_colour,
+        hair_end_y=float(rng.uniform(*_HAIR_END_Y.get(style, (-0.1, 0.1)))),
+        beard=_choose(_BEARDS, is_male, rng),
+        neckline=neckline,
+        skin_tone=tone,
+        skin=_skin(tone),
+        hair=_varied(_HAIR_RGB[hair_colour], rng),
+        iris=_IRIS_RGB[int(rng.integers(2 if tone > 3 else len(_IRIS_RGB)))],
+    )
+
+
+def _choose(
+    options: Sequence[tuple[str, float, float]], is_male: bool, rng: np.random.Generator
+) -> str:
+    bounds = np.cumsum([option[1 + is_male] for option in options])
+    return options[int(np.searchsorted(bounds, rng.random() * bounds[-1]))][0]
+
+
+def _skin(tone: float) -> Colour:
+    steps = range(len(_SKIN_RGB))
+    red, green, blue = (
+        float(np.interp(tone, steps, part)) for part in zip(*_SKIN_RGB, strict=True)
+    )
+    return red, green, blue
+
+
+def _varied(colour: Colour, rng: np.random.Generator) -> Colour:
+    light, warmth = rng.uniform(0.85, 1.15), rng.uniform(-0.07, 0.07)
+    return (
+        float(colour[0] * light * (1 + warmth)),
+        float(colour[1] * light),
+        float(colour[2] * light * (1 - warmth)),
+    )
