@@ -88,8 +88,16 @@ def run(
     )
     from cli import display, start
 
-    with display.progress(request.benchmark):
-        state = start.flow(request)
+    try:
+        with start.interruptible(), display.progress(request.benchmark):
+            state = start.flow(request)
+    except start.Interrupted as interrupted:
+        words = [] if run_id else ["--run-id", request.run_id]
+        print(
+            f"gfr: interrupted; to go on: {shlex.join(['gfr', *sys.argv[1:], *words])}",
+            file=sys.stderr,
+        )
+        start.leave(interrupted.code)
     from gfr import results, runs, table
 
     if not state.is_completed():

@@ -6,11 +6,16 @@ imports that read them, and only where the user has not set them.
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, NoReturn
+
+import psutil
 
 from gfr import door, results, runs
 from gfr.errors import BadInput
@@ -40,18 +45,67 @@ def flow(request: door.Request) -> Any:
         os.environ.setdefault(name, value)
     with quiet_tensorflow():
         from flows.benchmark import gfr
-    return gfr(
-        benchmark=request.benchmark_path,
-        data=request.data,
-        weights=request.weights,
-        run_id=request.run_id,
-        fresh=request.fresh,
-        allow_download=request.allow_download,
-        reports=request.reports,
-        cache=request.cache,
-        command=request.command,
-        return_state=True,
-    )
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            state = gfr(
+                benchmark=request.benchmark_path,
+                data=request.data,
+                weights=request.weights,
+                run_id=request.run_id,
+                fresh=request.fresh,
+                allow_download=request.allow_download,
+                reports=request.reports,
+                cache=request.cache,
+                command=request.command,
+                return_state=True,
+            )
+            done.set_result(state)
+        except BaseException as error:  # handed to the caller of `flow`, whatever it is
+            done.set_exception(error)
+
+    # Beside the main thread: there Prefect would take the signals and wait for the step at hand.
+    Thread(target=run, daemon=True).start()
+    return done.result()
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; `code` is the exit code, 130 or 143."""
+
+    def __init__(self, code: int) -> None:
+        """Keep the exit code."""
+        super().__init__(code)
+        self.code = code
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside the block Ctrl-C and SIGTERM raise Interrupted."""
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        raise Interrupted(128 + number)
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave(code: int) -> NoReturn:
+    """End at once, with the processes that this one has started; every file is whole or absent."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        child.terminate()
+    for child in psutil.wait_procs(children, timeout=5)[1]:
+        child.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager
@@ -63,7 +117,7 @@ def quiet_tensorflow() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BadInput:
+        except (BadInput, Interrupted):
             raise
         except BaseException:
             held.seek(0)

@@ -1,10 +1,13 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import h5py
+import psutil
 import pytest
 import yaml
 
@@ -42,19 +45,36 @@ backbones = ["MobileNetV3Small"]
 """
 
 
+GFR = [sys.executable, "-c", "from cli.main import main; main()"]
+
+
 def gfr(folder, *words):
     """The installed command, run in `folder`."""
-    program = [sys.executable, "-c", "from cli.main import main; main()"]
     return subprocess.run(
-        [*program, *words, "--reports", "reports"], cwd=folder, capture_output=True, text=True
+        [*GFR, *words, "--reports", "reports"], cwd=folder, capture_output=True, text=True
     )
 
 
-def run(folder, run_id, *more, spec=SPEC):
+def run_words(run_id, *more):
     """`gfr run` on synthetic faces with random weights."""
+    words = ["run", "ten.toml", "--data", "synthetic", "--weights", "random", "--offline"]
+    places = ["--run-id", run_id, "--cache", "cache", "--reports", "reports"]
+    return [*GFR, *words, *places, *more]
+
+
+def run(folder, run_id, *more, spec=SPEC):
+    """The same, to its end."""
     (folder / "ten.toml").write_text(spec)
-    words = ["ten.toml", "--data", "synthetic", "--weights", "random", "--offline", "--json"]
-    return gfr(folder, "run", *words, "--run-id", run_id, "--cache", "cache", *more)
+    words = run_words(run_id, "--json", *more)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True)
+
+
+def wait_for(happened, timeout_s=120):
+    """Until it has, or fail."""
+    end_s = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +230,23 @@ def test_prefect_yaml_names_a_flow_that_loads():
         assert "gfr" == flow.name
         flow.validate_parameters(row["parameters"])
         spec.load(runs.benchmark_file(row["parameters"]["benchmark"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code):
+    """In mid training: at once, no process left behind, and the command it names completes it."""
+    folder, _ = two_runs
+    name = f"interrupted-{code}"
+    process = subprocess.Popen(
+        run_words(name, "--fresh"), cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: (folder / "reports" / "runs" / name / "trials").exists())
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1].decode()
+    assert code == process.returncode
+    assert "to go on: gfr run ten.toml --data synthetic" in said and f"--run-id {name}" in said
+    assert [] == [child for child in children if child.is_running()]
+    assert 0 == run(folder, name, "--fresh").returncode
+    assert_equal_results(trials(folder, "first"), trials(folder, name))
