@@ -1,8 +1,8 @@
 """`gfr`: one command, one library call.
 
 In: words on the command line. Out: what the library found, as text or JSON, and an exit code:
-0 complete, 1 finished with failures, 2 bad input, 130 or 143 interrupted. Heavy imports stand inside
-the commands, so that `gfr --help` starts at once.
+0 complete, 1 finished with failures, 2 bad input, 130 or 143 interrupted. Heavy imports stand
+inside the commands, so that `gfr --help` starts at once.
 """
 
 import dataclasses
