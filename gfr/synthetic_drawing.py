@@ -308,7 +308,7 @@ def _hair_texture(s: Scene) -> Image.Image:
     fall = np.stack([reach + sway, np.broadcast_to(down, sway.shape)], axis=2)
     strands_px = s.pose.place(np.concatenate([over, fall], axis=1).reshape(-1, 2))
     # Long hair shows more strands: finer contrast keeps its share of edges near short hair's.
-    contrast = 0.15 if s.face.hair_style in ("long", "bob") else 0.5
+    contrast = 0.11 if s.face.hair_style in ("long", "bob") else 0.5
     colours = tones(s.face.hair, rng.uniform(1 - contrast, 1 + contrast, _NUM_STRANDS))
     widths_px = rng.integers(1, 4, _NUM_STRANDS).tolist()
     pen = ImageDraw.Draw(texture)

@@ -72,8 +72,8 @@ def photograph(canvas: Image.Image, rng: np.random.Generator) -> Image.Image:
     tells nothing about the sex.
     """
     small = canvas.reduce(SUPERSAMPLING)
-    if rng.random() < 0.4:
-        small = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 0.8))))
+    if rng.random() < 0.6:
+        small = small.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.0))))
     pixels = np.asarray(small, dtype=np.float32) / 255
     warmth, across = rng.normal(0, 0.05), np.linspace(-1, 1, WIDTH_PX, dtype=np.float32)
     lamp = 1 + np.float32(rng.normal(0, 0.08)) * across

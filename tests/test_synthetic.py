@@ -12,6 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from gfr import synthetic
 
+pytestmark = pytest.mark.slow
+
 SEED = 20
 NUM_FACES = 1500
 NUM_TRAINING = 900
