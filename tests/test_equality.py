@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gfr import backbones, features, head, images, shards, synthetic, weights
-from gfr.dataset import load
+from gfr.dataset import inspect, load
 from gfr.spec import Backbone, FeatureSet
 
 NUM_IMAGES, NUM_TRAIN, EPOCHS, BATCH, SEED = 200, 140, 3, 64, 1024
@@ -17,7 +17,7 @@ def faces(tmp_path_factory):
     """200 synthetic faces."""
     directory = tmp_path_factory.mktemp("faces")
     synthetic.write(directory, NUM_IMAGES, SEED)
-    return load(directory, "all", SEED).faces
+    return inspect(load(directory, "all", SEED).faces, quiet).faces
 
 
 @pytest.mark.slow
