@@ -77,6 +77,14 @@ def wait_for(happened, timeout_s=120):
         time.sleep(0.05)
 
 
+def is_alive(process):
+    """Neither gone nor a zombie that its new parent has not reaped yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory):
     """The same benchmark twice; the second finds the features of the first."""
@@ -238,6 +246,7 @@ def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code):
     """In mid training: at once, no process left behind, and the command it names completes it."""
     folder, _ = two_runs
     name = f"interrupted-{code}"
+    (folder / "ten.toml").write_text(SPEC)
     process = subprocess.Popen(
         run_words(name, "--fresh"), cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
@@ -247,6 +256,6 @@ def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code):
     said = process.communicate(timeout=30)[1].decode()
     assert code == process.returncode
     assert "to go on: gfr run ten.toml --data synthetic" in said and f"--run-id {name}" in said
-    assert [] == [child for child in children if child.is_running()]
+    assert [] == [child for child in children if is_alive(child)]
     assert 0 == run(folder, name, "--fresh").returncode
     assert_equal_results(trials(folder, "first"), trials(folder, name))
