@@ -53,8 +53,8 @@ def summary(
             seed,
             lambda done, total: None,
         )
-        p_male = head.predict(model, features, found.scale, rows["test"])
-        tests.append(metrics(p_male, faces.is_male[rows["test"]]))
+        logits = head.logits(model, features, found.scale, rows["test"])
+        tests.append(metrics(logits, faces.is_male[rows["test"]]))
     accuracies, losses = [test.accuracy for test in tests], [test.loss for test in tests]
     return {
         "trial": trial.title,

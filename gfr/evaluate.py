@@ -1,6 +1,6 @@
-"""Probabilities and labels -> Metrics.
+"""Logits and labels -> Metrics.
 
-In: p_male float (N,), 0..1, and is_male bool (N,). Out: loss, accuracy, confusion matrix. Pure
+In: logits of p_male float (N,), and is_male bool (N,). Out: loss, accuracy, confusion matrix. Pure
 numpy: never sees a model, an image or a file.
 """
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 THRESHOLD = 0.5  # p_male above it answers "male"
-_EPSILON = 1e-7  # as keras.losses.BinaryCrossentropy clips probabilities
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,22 @@ class History:
     val_accuracy: tuple[float, ...]
 
 
-def metrics(p_male: np.ndarray, is_male: np.ndarray) -> Metrics:
-    """float (N,), 0..1 and bool (N,) -> Metrics; loss is the mean binary cross-entropy."""
-    p = np.clip(p_male.astype(np.float64), _EPSILON, 1 - _EPSILON)
-    answer = p_male > THRESHOLD
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """float (N,) -> p_male float64 (N,), 0..1: the logistic function."""
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
+
+
+def metrics(logits: np.ndarray, is_male: np.ndarray) -> Metrics:
+    """Logits of p_male, float (N,), and bool (N,) -> Metrics.
+
+    Loss is the mean binary cross-entropy, from logits as Keras computes it while training: a
+    probability that has rounded to 0 or 1 no longer says how wrong it is.
+    """
+    z = logits.astype(np.float64)
+    answer = probabilities(z) > THRESHOLD
     return Metrics(
-        num_images=len(p_male),
-        loss=float(-np.mean(np.where(is_male, np.log(p), np.log1p(-p)))),
+        num_images=len(z),
+        loss=float(np.mean(np.logaddexp(0, np.where(is_male, -z, z)))),
         accuracy=float(np.mean(answer == is_male)),
         male_as_male=int(np.sum(answer & is_male)),
         male_as_female=int(np.sum(~answer & is_male)),
@@ -59,5 +67,5 @@ def constant_answer(
     """
     share = num_male["train"] / (num_male["train"] + num_female["train"])
     is_male = np.repeat([True, False], [num_male[split], num_female[split]])
-    found = metrics(np.full(len(is_male), share), is_male)
+    found = metrics(np.full(len(is_male), np.log(share / (1 - share))), is_male)
     return found.accuracy, found.loss

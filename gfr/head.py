@@ -67,20 +67,22 @@ def train(
                 tf.constant(features.rows(rows, scale)),
                 tf.constant(is_male[rows], tf.float32),
             ).numpy()
-        p_male = predict(head, features, scale, validation_rows)
-        validation = metrics(p_male, is_male[validation_rows])
+        validation = metrics(
+            logits(head, features, scale, validation_rows), is_male[validation_rows]
+        )
         epochs_seen.append((*(sums / len(order)), validation.loss, validation.accuracy))
         report(epoch + 1, epochs)
     columns = [tuple(map(float, column)) for column in zip(*epochs_seen, strict=True)]
     return head, History(*columns)
 
 
-def predict(head: keras.Model, features: Features, scale: float, rows: np.ndarray) -> np.ndarray:
-    """Rows int (n,) of a feature set -> p_male float32 (n,), 0..1."""
-    parts = [
-        head(features.rows(rows[start : start + _ROWS_PER_CALL], scale), training=False).numpy()
-        for start in range(0, len(rows), _ROWS_PER_CALL)
-    ]
+def logits(head: keras.Model, features: Features, scale: float, rows: np.ndarray) -> np.ndarray:
+    """Rows int (n,) of a feature set -> float32 (n,), what the head's sigmoid is applied to."""
+    hidden, last = head.get_layer("hidden"), head.get_layer("p_male")
+    parts = []
+    for start in range(0, len(rows), _ROWS_PER_CALL):
+        block = features.rows(rows[start : start + _ROWS_PER_CALL], scale)
+        parts.append((tf.matmul(hidden(block), last.kernel) + last.bias).numpy())
     return np.concatenate(parts)[:, 0]
 
 

@@ -24,7 +24,7 @@ from gfr import (
     shards,
     weights,
 )
-from gfr.evaluate import metrics
+from gfr.evaluate import metrics, probabilities
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.results import SCHEMA
@@ -124,10 +124,10 @@ def _train(run_dir: str, trial: Trial) -> tuple[results.TrialResult, keras.Model
             reporter(trial.title),
         )
     )
-    p_male, evaluate_cost = metered(
-        lambda: {name: head.predict(model, table, found.scale, rows[name]) for name in rows}
+    logits, evaluate_cost = metered(
+        lambda: {name: head.logits(model, table, found.scale, rows[name]) for name in rows}
     )
-    names = [faces.names[row] for row in rows["test"]]
+    names, p_male = [faces.names[row] for row in rows["test"]], probabilities(logits["test"])
     result = results.TrialResult(
         schema=SCHEMA,
         run_id=record.run_id,
@@ -135,12 +135,12 @@ def _train(run_dir: str, trial: Trial) -> tuple[results.TrialResult, keras.Model
         data_digest=record.data.digest,
         features=found,
         history=history,
-        metrics={name: metrics(p_male[name], faces.is_male[rows[name]]) for name in rows},
+        metrics={name: metrics(logits[name], faces.is_male[rows[name]]) for name in rows},
         train_cost=train_cost,
         evaluate_cost=evaluate_cost,
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
-        test_probabilities=dict(zip(names, p_male["test"].tolist(), strict=True)),
+        test_probabilities=dict(zip(names, p_male.tolist(), strict=True)),
     )
     return result, model
 

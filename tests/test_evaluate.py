@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from gfr.evaluate import metrics
+from gfr.evaluate import metrics, probabilities
 
 
 def test_metrics_by_hand():
     """Four images, one wrong on each side: accuracy 1/2, loss from four logarithms."""
-    found = metrics(np.array([0.9, 0.2, 0.6, 0.1]), np.array([True, True, False, False]))
+    p_male = np.array([0.9, 0.2, 0.6, 0.1])
+    found = metrics(np.log(p_male / (1 - p_male)), np.array([True, True, False, False]))
     assert (1, 1, 1, 1) == (
         found.male_as_male,
         found.male_as_female,
@@ -22,7 +23,8 @@ def test_metrics_by_hand():
     assert pytest.approx(expected) == found.loss
 
 
-def test_a_certain_mistake_costs_as_much_as_keras_says():
-    """Probabilities are clipped to 1e-7, so a loss is never infinite."""
-    found = metrics(np.array([1.0, 0.0]), np.array([False, False]))
-    assert pytest.approx(-math.log(1e-7) / 2, rel=1e-6) == found.loss
+def test_a_certain_mistake_costs_its_logit():
+    """Wrong by a logit of 40 costs 40 nats, though its probability has rounded to 1."""
+    found = metrics(np.array([40.0, -40.0]), np.array([False, False]))
+    assert pytest.approx(20.0) == found.loss
+    assert [1.0, 0.5] == probabilities(np.array([40.0, 0.0])).tolist()
