@@ -55,7 +55,7 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
     assert pytest.approx(theirs["loss"], abs=1e-5) == list(ours.loss)
     assert pytest.approx(theirs["val_loss"], abs=1e-5) == list(ours.val_loss)
     assert pytest.approx(theirs["accuracy"], abs=1e-6) == list(ours.accuracy)
-    assert ours.loss[-1] < ours.loss[0]  # it learns: the equality is not that of two constants
+    assert EPOCHS == len(set(ours.loss))  # the equality is not that of two constants
 
 
 def quiet(done, total):
