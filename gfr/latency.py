@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-# Above this share of the machine's CPU time in other hands a row is called contended. An idle Prefect
-# server takes 1 to 2 % of two cores.
+# Above this share of the machine's CPU time in other hands a row is called contended. An idle
+# Prefect server takes 1 to 2 % of two cores.
 MAX_OTHERS_SHARE = 0.10
 
 
