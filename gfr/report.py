@@ -47,7 +47,7 @@ def _verdict(run: Run) -> str:
         lines.append("**No model is selected**: the run has not finished.")
     else:
         latency = run.latency_of(selected.trial)
-        speed = f", {_p50(latency)}" if latency else ""
+        speed = f", {_p50(run, latency)}" if latency else ""
         lines.append(
             f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}."
         )
@@ -93,11 +93,12 @@ def accuracy(result: TrialResult, split: str) -> str:
     )
 
 
-def _p50(latency: LatencyResult) -> str:
+def _p50(run: Run, latency: LatencyResult) -> str:
+    device = "" if run.record.hardware.gpus else ", CPU"
     p50_ms, p95_ms = (1000 * latency.single.percentile_s(percent) for percent in (50, 95))
     return (
         f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms an image "
-        f"(batch 1, {len(latency.single.values_s)} calls, CPU)"
+        f"(batch 1, {len(latency.single.values_s)} calls{device})"
     )
 
 
@@ -203,9 +204,10 @@ def not_better_than_majority(run: Run) -> list[TrialResult]:
 
 def _comparison_notes(run: Run) -> list[str]:
     notes = [
-        "Best of each column in bold. Inference Time: the whole test set in batches of 64, from "
-        "decoded pixels to probability; p50: one image; iterations on one model share their times. "
-        "Size: parameters in float32. Majority class: always the answer that is more frequent in "
+        "Best of each column in bold. Inference Time: the whole test set in batches of "
+        f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; "
+        "iterations on one model share their times. Size: parameters in "
+        "float32. Majority class: always the answer that is more frequent in "
         "training, with its training share as probability."
     ]
     if any(row.note for row in run.record.weights):

@@ -161,6 +161,11 @@ class Run:
     latencies: dict[str, LatencyResult]  # by feature set id
     selection: Selection | None
 
+    @property
+    def batch_sizes(self) -> str:
+        """Images a batch while the test set was timed, as people read it: `64`."""
+        return ", ".join(sorted({str(row.batch_size) for row in self.latencies.values()})) or "-"
+
     def latency_of(self, trial: Trial) -> LatencyResult | None:
         """The latency of a trial's fused model; trials of one feature set share it."""
         return self.latencies.get(trial.feature_set.id)

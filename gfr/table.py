@@ -65,7 +65,7 @@ def text(run: Run) -> str:
         .to_markdown(index=False, floatfmt=_FORMATS, tablefmt="simple", missingval="-"),
         "",
         f"majority class on test: {split.majority_share:.3f}; inference: the whole test set in "
-        "batches of 64; p50: one image",
+        f"batches of {run.batch_sizes}; p50: one image",
     ]
     if run.selection:
         lines.append(f"* selected by validation accuracy: {run.selection.trial_id}")
