@@ -98,15 +98,17 @@ def run(
             file=sys.stderr,
         )
         start.leave(interrupted.code)
-    from gfr import results, runs, table
+    from gfr import results, runs
 
     if not state.is_completed():
         print(f"gfr: {state.message}", file=sys.stderr)
     finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
     if as_json:
-        print(json.dumps(table.facts(finished), indent=1))
+        print((finished.directory / "summary.json").read_text("utf-8"), end="")
     else:
-        print(table.text(finished))
+        from cli import ending
+
+        print(ending.text(finished))
     raise typer.Exit(0 if state.is_completed() else 1)
 
 

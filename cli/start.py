@@ -33,7 +33,10 @@ _PREFECT = {
 
 
 def flow(request: door.Request) -> Any:
-    """Run the flow `gfr` in this process; returns Prefect's final state."""
+    """Run the flow `gfr` in this process; returns Prefect's final state.
+
+    BadInput if the flow could not go on because of something that the user can mend.
+    """
     with quiet_tensorflow():
         # Before Prefect, so that bad input costs no server and shows no traceback.
         known = runs.directory(Path(request.reports), request.run_id) / "run.json"
@@ -44,6 +47,8 @@ def flow(request: door.Request) -> Any:
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     with quiet_tensorflow():
+        from prefect.states import get_state_exception
+
         from flows.benchmark import gfr
     done: Future[Any] = Future()
 
@@ -67,7 +72,11 @@ def flow(request: door.Request) -> Any:
 
     # Beside the main thread: there Prefect would take the signals and wait for the step at hand.
     Thread(target=run, daemon=True).start()
-    return done.result()
+    state = done.result()
+    error = None if state.is_completed() else get_state_exception(state)
+    if isinstance(error, BadInput):
+        raise BadInput(f"{error}; what was computed is kept: go on with --run-id {request.run_id}")
+    return state
 
 
 class Interrupted(BaseException):

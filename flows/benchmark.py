@@ -5,10 +5,11 @@ in it. No logic, no classes: the stages are in `gfr`, their Prefect names in `ta
 """
 
 from prefect import State, flow
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, get_state_exception
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from gfr import door, results
+from gfr.errors import CannotWrite
 from tasks.benchmark import (
     extract_features,
     measure_latency,
@@ -62,7 +63,10 @@ def gfr(
     failed = {trial: end for trial, end in ends.items() if not end.is_completed()}
     for trial, end in failed.items():
         source = features[trial.feature_set].state
-        results.write_failure(run_dir, trial, (end if source.is_completed() else source).message)
+        cause = end if source.is_completed() else source
+        if isinstance(error := get_state_exception(cause), CannotWrite):
+            raise error  # a full disk is no property of a trial
+        results.write_failure(run_dir, trial, cause.message)
     timed = [
         measure_latency(run_dir, feature_set, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)

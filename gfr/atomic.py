@@ -4,24 +4,60 @@ In: a path and its bytes or text. Out: the file, written to a temporary name bes
 and renamed. Never leaves a half-written file under the final name, never reads.
 """
 
+import errno
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gfr.errors import CannotWrite
+
 
 def save(path: Path, by_path: Callable[[Path], object]) -> None:
-    """Create `path` with what `by_path(temporary path of the same ending)` writes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Create `path` with what `by_path(temporary path of the same ending)` writes.
+
+    CannotWrite if the disk is full or closed to us.
+    """
     temporary = path.with_name(f"tmp-{os.getpid()}-{threading.get_ident()}-{path.name}")
     try:
-        by_path(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            by_path(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise _cannot_write(path, reason) from None
+
+
+def _cannot_write(path: Path, reason: str) -> CannotWrite:
+    return CannotWrite(
+        f"{path}: cannot be written ({reason}); make room there, or name another directory"
+    )
+
+
+def require_room(path: Path, num_bytes: int) -> None:
+    """CannotWrite if the disk has no room for a file of `num_bytes` at `path`.
+
+    For writers that do not survive a full disk themselves: HDF5 ends the process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < num_bytes:
+        raise _cannot_write(path, os.strerror(errno.ENOSPC))
+
+
+def require_writable(directory: Path, option: str) -> None:
+    """Create `directory` if need be; CannotWrite names `option` if nothing can be written."""
+    try:
+        write_text(directory / "tmp-writable", "")
+        (directory / "tmp-writable").unlink(missing_ok=True)
+    except CannotWrite as error:
+        raise CannotWrite(f"{option}: {error}") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ opens an image, never chooses among images.
 
 import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,10 @@ LABEL_FILES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "list_attribute.t
 IDENTITY_FILES = ("identity_CelebA.txt", "identity_CelebA.csv")
 PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
+
+# [0-9], not \d: what else Unicode calls a digit is no number to int().
+_COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
+_NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,10 @@ def _read_table(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as text ({error})") from None
     lines = [line for line in lines if line.strip()]
-    stated_rows = int(lines.pop(0)) if lines and lines[0].strip().isdigit() else None
+    stated_rows = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
     separator = "," if lines and "," in lines[0] else None
     header = lines[0].split(separator) if lines else []
-    if len(header) > 1 and _is_number(header[-1]):
+    if len(header) > 1 and _NUMBER.fullmatch(header[-1]):
         header = ["image_id", *(f"column_{i}" for i in range(1, len(header)))]
     else:
         lines = lines[1:]
@@ -126,17 +131,18 @@ def _parse_rows(
     if len(set(columns)) != len(columns):
         raise BadInput(f"{path}: a column name stands twice in its header")
     try:
-        table = pd.read_csv(
-            io.StringIO("\n".join(lines)),
-            sep=separator or r"\s+",
-            header=None,
-            index_col=0,
-            names=["name", *columns],
-            dtype={"name": str} | dict.fromkeys(columns, np.int64),
-            keep_default_na=False,
-            quoting=3,
-        )
-    except (ValueError, OverflowError) as error:
+        with np.errstate(invalid="raise"):  # 1e999 as int64
+            table = pd.read_csv(
+                io.StringIO("\n".join(lines)),
+                sep=separator or r"\s+",
+                header=None,
+                index_col=0,
+                names=["name", *columns],
+                dtype={"name": str} | dict.fromkeys(columns, np.int64),
+                keep_default_na=False,
+                quoting=3,
+            )
+    except (ValueError, ArithmeticError) as error:
         raise BadInput(f"{path}: a value is no whole number ({error})") from None
     table = table.sort_index()
     if not table.index.is_unique:
@@ -145,7 +151,3 @@ def _parse_rows(
         if name != Path(name).name or name in (".", ".."):
             raise BadInput(f"{path}: {name[:60]!r} is no plain file name")
     return table
-
-
-def _is_number(text: str) -> bool:
-    return text.strip().lstrip("-").isdigit()

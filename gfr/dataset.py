@@ -21,8 +21,8 @@ import pandas as pd
 from gfr import atomic, celeba, images
 from gfr.errors import BadInput
 from gfr.evaluate import constant_answer
+from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
 
-SPLITS = ("train", "validation", "test")
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 MAX_DROPPED_FRACTION = 0.01
 _CHUNK = 1024  # images under inspection at once: bounds memory
@@ -68,16 +68,16 @@ class DataRecord:
     source: Literal["celeba", "synthetic"]
     directory: str
     image_dir: str
-    num_listed: int
-    num_asked: int
-    num_used: int
-    num_unlisted: int
+    num_listed: Positive
+    num_asked: Positive
+    num_used: Positive
+    num_unlisted: Count
     dropped: dict[str, str]  # name -> reason
-    converted: dict[str, int]  # mode of the file, e.g. L or CMYK -> images converted to RGB
-    num_other_size: int
+    converted: dict[str, Positive]  # mode of the file, e.g. L or CMYK -> images now RGB
+    num_other_size: Count
     has_identity: bool
     has_partition: bool
-    num_male: int
+    num_male: Positive
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
@@ -87,11 +87,11 @@ class DataRecord:
 class SplitRecord:
     """Class counts of each split, and what the splits share."""
 
-    num_female: dict[str, int]
-    num_male: dict[str, int]
+    num_female: CountsBySplit
+    num_male: CountsBySplit
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
-    identities_in_train_and_test: int | None  # None: identities unknown
-    test_images_of_shared_identities: int | None
+    identities_in_train_and_test: Count | None  # None: identities unknown
+    test_images_of_shared_identities: Count | None
 
     @property
     def majority_share(self) -> float:
@@ -200,7 +200,6 @@ def describe(
 ) -> DataRecord:
     """What was found, as the run record keeps it."""
     faces = seen.faces
-    pixels = list(zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True))
     return DataRecord(
         source=source,
         directory=str(directory),
@@ -216,9 +215,19 @@ def describe(
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
-        digest=_digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in pixels]),
-        pixels_digest=_digest([f"{name} {sha256}" for name, _, sha256 in pixels]),
+        digest=_digest_of(faces),
+        pixels_digest=_digest(
+            [
+                f"{name} {sha256}"
+                for name, sha256 in zip(faces.names, faces.pixels_sha256, strict=True)
+            ]
+        ),
     )
+
+
+def _digest_of(faces: Faces) -> str:
+    rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
+    return _digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in rows])
 
 
 @dataclass(frozen=True)
@@ -323,8 +332,22 @@ def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
     atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
 
 
-def read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
-    """What `write_table` wrote -> Faces and the split, str (N,)."""
+def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces, np.ndarray]:
+    """What `write_table` wrote -> Faces and the split, str (N,).
+
+    BadInput if the file is damaged: if it is not what the records of its run were made from.
+    """
+    try:
+        faces, splits = _read_table(path, Path(data.image_dir))
+        if (_digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
+            return faces, splits
+        reason = "its rows are not those of run.json"
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+    raise BadInput(f"{path}: damaged ({reason:.120}); move the directory away and begin a new run")
+
+
+def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
     table = pd.read_csv(
         io.StringIO(path.read_text("utf-8")), index_col="name", dtype={"name": str, "split": str}
     )

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from gfr import dataset, hardware, provenance, results, runs, spec, synthetic
-from gfr.errors import BadInput
+from gfr import atomic, dataset, hardware, provenance, results, runs, spec, synthetic
+from gfr.errors import BadInput, CannotWrite
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.spec import Benchmark
@@ -89,6 +89,8 @@ def prepare(request: Request) -> str:
     """Write what the run is about; returns its directory. An existing one is continued."""
     run_dir = runs.directory(Path(request.reports), request.run_id)
     path = run_dir / "run.json"
+    atomic.require_writable(Path(request.reports), "--reports")
+    atomic.require_writable(Path(request.cache), "--cache")
     if path.exists():
         known = results.read(path, results.RunRecord)
         refuse_another_request(known, request)
@@ -152,7 +154,10 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     code = provenance.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
     if not (directory / synthetic.LABELS_NAME).exists():
-        synthetic.write(directory, num_images, seed, reporter("drawing synthetic faces"))
+        try:
+            synthetic.write(directory, num_images, seed, reporter("drawing synthetic faces"))
+        except OSError as error:
+            raise CannotWrite(f"{directory}: no synthetic faces drawn ({error.strerror})") from None
     return directory
 
 

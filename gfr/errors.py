@@ -7,3 +7,7 @@ Never raised for a defect of gfr itself.
 
 class BadInput(ValueError):
     """Input that gfr cannot work with; `str(error)` is one line: what, where, how to mend."""
+
+
+class CannotWrite(BadInput):
+    """The disk is full or closed to us: no fault of what was being computed."""

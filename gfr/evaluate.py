@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gfr.ranges import Count, Nats, Positive, Share
+
 THRESHOLD = 0.5  # p_male above it answers "male"
 
 
@@ -15,23 +17,40 @@ THRESHOLD = 0.5  # p_male above it answers "male"
 class Metrics:
     """Of one split: `loss` in nats, `accuracy` 0..1; confusion counts name truth, then answer."""
 
-    num_images: int
-    loss: float
-    accuracy: float
-    male_as_male: int
-    male_as_female: int
-    female_as_male: int
-    female_as_female: int
+    num_images: Positive
+    loss: Nats
+    accuracy: Share
+    male_as_male: Count
+    male_as_female: Count
+    female_as_male: Count
+    female_as_female: Count
+
+    def __post_init__(self) -> None:
+        """ValueError if the four counts are not those of `num_images` answers."""
+        answers = self.num_right + self.male_as_female + self.female_as_male
+        if answers != self.num_images:
+            raise ValueError(f"{answers} answers on {self.num_images} images")
+
+    @property
+    def num_right(self) -> int:
+        """Images whose answer is their label."""
+        return self.male_as_male + self.female_as_female
 
 
 @dataclass(frozen=True)
 class History:
     """One value an epoch. Training figures are running means within the epoch, as Keras' are."""
 
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    val_loss: tuple[float, ...]
-    val_accuracy: tuple[float, ...]
+    loss: tuple[Nats, ...]
+    accuracy: tuple[Share, ...]
+    val_loss: tuple[Nats, ...]
+    val_accuracy: tuple[Share, ...]
+
+    def __post_init__(self) -> None:
+        """ValueError if the four curves are not of one length."""
+        lengths = {len(curve) for curve in vars(self).values()}
+        if len(lengths) > 1:
+            raise ValueError(f"curves of {sorted(lengths)} epochs")
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ name. What is on disk and intact is not computed again. Never trains, never scal
 the constant of calibrated random weights is applied where they are read.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from gfr.spec import FeatureSet
 from gfr.weights import Weights
 
 BATCH = 64
+
+LOG = logging.getLogger("gfr")
 # At import: what is on disk later may not be what runs.
 _CODE_SHA256 = provenance.source_sha256(
     *(Path(__file__).parent / name for name in ("backbones.py", "features.py", "images.py"))
@@ -64,6 +67,9 @@ def extract(
     num_shards = shards.num_shards(len(faces.names))
     missing = [k for k in range(num_shards) if shards.intact(directory, k) is None]
     num_computed = 0
+    for k in missing:
+        if shards.is_there(directory, k):
+            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, num_shards)
     if missing:
         weights.check()
         num_computed = _compute(feature_set, faces, Path(weights.path), directory, missing, report)

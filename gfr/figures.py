@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from gfr.evaluate import Metrics
 from gfr.results import Run, TrialResult
-from gfr.stats import wilson
+from gfr.summary import interval
 
 # Okabe & Ito (2008), distinguishable under every common colour vision deficiency.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -53,7 +52,7 @@ def accuracy_against_latency(run: Run) -> Figure:
 
 def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker: str) -> None:
     test = result.metrics["test"]
-    low, high = wilson(_num_right(test), test.num_images)
+    low, high = interval(test)
     is_random = result.features.weights.source == "random"
     axes.errorbar(
         place_ms,
@@ -74,10 +73,6 @@ def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker
         ha="right",
         fontsize=8,
     )
-
-
-def _num_right(metrics: Metrics) -> int:
-    return metrics.male_as_male + metrics.female_as_female
 
 
 def learning_curves(result: TrialResult) -> Figure:

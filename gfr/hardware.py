@@ -9,8 +9,12 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 import psutil
+from pydantic import Field
+
+from gfr.ranges import Count, Positive, Share
 
 # What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
 NOTABLE_CPU_FLAGS = (
@@ -24,10 +28,10 @@ class Gpu:
 
     name: str
     driver: str
-    memory_total_bytes: int
-    memory_used_bytes: int
-    memory_free_bytes: int
-    utilization: float | None
+    memory_total_bytes: Count
+    memory_used_bytes: Count
+    memory_free_bytes: Count
+    utilization: Share | None
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,12 @@ class Hardware:
 
     cpu_architecture: str
     cpu_model: str
-    cpu_physical_cores: int | None
-    cpu_threads: int
+    cpu_physical_cores: Positive | None
+    cpu_threads: Positive
     cpu_flags: tuple[str, ...]
-    cpu_load: float
-    memory_total_bytes: int
-    memory_available_bytes: int
+    cpu_load: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    memory_total_bytes: Count
+    memory_available_bytes: Count
     gpus: tuple[Gpu, ...]
     gpu_note: str
 

@@ -17,9 +17,6 @@ class Cached:
     """One feature set on disk."""
 
     name: str
-    backbone: str
-    size: tuple[int, int]
-    precision: str
     complete: bool
     num_bytes: int
 
@@ -55,18 +52,15 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
         benchmark=benchmark.name,
         trials=tuple(trial.title for trial in benchmark.trials),
         feature_sets=tuple(row.title for row in benchmark.feature_sets),
-        cached=tuple(_cached(*found) for found in shards.listing(cache)),
+        cached=tuple(map(_cached, sorted((cache / "features").glob("*/")))),
         runs=tuple(_past_run(path) for path in runs.existing(reports)),
     )
 
 
-def _cached(directory: Path, contents: dict, present: int, expected: int) -> Cached:
+def _cached(directory: Path) -> Cached:
     return Cached(
         name=directory.name,
-        backbone=contents["backbone"],
-        size=tuple(contents["size"]),
-        precision=contents["precision"],
-        complete=present == expected,
+        complete=shards.is_complete(directory),
         num_bytes=sum(path.stat().st_size for path in directory.iterdir()),
     )
 
@@ -96,7 +90,7 @@ def text(found: Inventory) -> str:
     lines.append(f"cached feature sets: {len(found.cached)}")
     for row in found.cached:
         state = "complete" if row.complete else "incomplete"
-        lines.append(f"  {row.name}  {row.precision}  {row.num_bytes / 1e6:.1f} MB  {state}")
+        lines.append(f"  {row.name}  {row.num_bytes / 1e6:.1f} MB  {state}")
     lines.append(f"runs: {len(found.runs)}")
     for run in found.runs:
         selected = f"selected {run.selected}" if run.selected else run.state

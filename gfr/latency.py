@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from gfr.ranges import Above0, Seconds, Share
+
 # Above this share of the machine's CPU time in other hands a row is called contended. An idle
 # Prefect server takes 1 to 2 % of two cores.
 MAX_OTHERS_SHARE = 0.10
@@ -25,11 +27,11 @@ class Samples:
     `others_share`: share 0..1 of the machine's CPU time that other processes took meanwhile.
     """
 
-    warmups_s: tuple[float, ...]
-    values_s: tuple[float, ...]
-    wall_s: float
-    cpu_s: float
-    others_share: float
+    warmups_s: tuple[Seconds, ...]
+    values_s: tuple[Above0, ...]
+    wall_s: Seconds
+    cpu_s: Seconds
+    others_share: Share
 
     def percentile_s(self, percent: float) -> float:
         """Linearly interpolated percentile of the values, seconds."""

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import psutil
 
+from gfr.ranges import Count, Seconds
+
 T = TypeVar("T")
 
 SAMPLE_EVERY_S = 0.2
@@ -21,9 +23,9 @@ SAMPLE_EVERY_S = 0.2
 class Cost:
     """`peak_memory_bytes`: largest resident size of the process tree in regular samples."""
 
-    wall_s: float
-    cpu_s: float
-    peak_memory_bytes: int
+    wall_s: Seconds
+    cpu_s: Seconds
+    peak_memory_bytes: Count
 
 
 def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> tuple[T, Cost]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gfr import atomic, figures, published, report, results, runs, table
+from gfr import atomic, figures, published, report, results, runs, summary
+from gfr.errors import BadInput
 
 FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
 _DPI = 150
@@ -28,16 +29,19 @@ def write_report(run_dir: str) -> str:
     for result in run.trials:
         _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
         _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))
-    path = directory / "summary.md"
-    atomic.write_text(path, report.render(run, known, "figures"))
-    atomic.write_json(directory / "summary.json", table.facts(run))
-    reports = directory.parents[1]
-    if _is_newest_full(reports, run):
-        text = report.render(run, known, f"runs/{directory.name}/figures")
-        atomic.write_text(reports / "summary.md", text)
-        path = reports / "summary.md"
+    atomic.write_text(directory / "summary.md", report.render(run, known, "figures"))
+    atomic.write_json(directory / "summary.json", summary.facts(run, known))
+    path = page(run)
+    if path.parent != directory:
+        atomic.write_text(path, report.render(run, known, f"runs/{directory.name}/figures"))
     LOG.info("report: %s", path)
     return str(path)
+
+
+def page(run: results.Run) -> Path:
+    """The page to read: `reports/summary.md` for the newest finished `full`, else the run's."""
+    reports = run.directory.parents[1]
+    return (reports if _is_newest_full(reports, run) else run.directory) / "summary.md"
 
 
 def _save(directory: Path, name: str, figure: Figure) -> None:
@@ -52,6 +56,17 @@ def _is_newest_full(reports: Path, run: results.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
     finished = [path for path in runs.existing(reports) if (path / "selection.json").exists()]
-    records = [results.read(path / "run.json", results.RunRecord) for path in finished]
-    newest = max(row.created_utc for row in records if row.benchmark.name == FULL)
-    return run.record.created_utc >= newest
+    return all(
+        run.record.created_utc >= other.created_utc
+        for other in filter(None, map(_record, finished))
+        if other.benchmark.name == FULL
+    )
+
+
+def _record(directory: Path) -> results.RunRecord | None:
+    """The record of another run; None if it is damaged, which must not cost this one its page."""
+    try:
+        return results.read(directory / "run.json", results.RunRecord)
+    except BadInput as error:
+        LOG.warning("left out: %s", error)
+        return None

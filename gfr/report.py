@@ -7,12 +7,12 @@ TensorFlow is imported.
 
 import pandas as pd
 
-from gfr import door
 from gfr import report_details as details
+from gfr import summary
 from gfr.evaluate import constant_answer
 from gfr.published import Published
+from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, TrialResult
-from gfr.stats import wilson
 
 _RANDOM = "†"
 
@@ -42,7 +42,7 @@ def _scatter(run: Run, figures: str) -> str:
 def _verdict(run: Run) -> str:
     record = run.record
     lines = [f"# gfr: {record.benchmark.name}, run {record.run_id}", ""]
-    selected = selected_trial(run)
+    selected = summary.selected_trial(run)
     if selected is None:
         lines.append("**No model is selected**: the run has not finished.")
     else:
@@ -51,42 +51,15 @@ def _verdict(run: Run) -> str:
         lines.append(
             f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}."
         )
-    lines += ["", *(f"- {fact}" for fact in caveats(run))]
+    caveats = summary.caveats(run)
+    lines += ["", *(f"- **{row.text}**" if row.is_serious else f"- {row.text}" for row in caveats)]
     return "\n".join(lines)
-
-
-def caveats(run: Run) -> list[str]:
-    """What must be known before any number is read: data, weights, failures, contention."""
-    record = run.record
-    data, *others = door.describe_data(record.data, record.split)
-    facts = [data[0].upper() + data[1:]]
-    for row in record.weights:
-        source = f"**{row.note}**" if row.note else f"ImageNet weights, {row.why}"
-        if row.source == "directory":
-            source = f"weights {row.why}, taken for ImageNet's (SHA-256 {row.sha256[:12]})"
-        facts.append(f"{row.backbone}: {source}")
-    facts += [fact[0].upper() + fact[1:] for fact in others]
-    facts += [f"**Failed**: {row.trial.title}: {row.reason}" for row in run.failures]
-    for latency in run.latencies.values():
-        if latency.is_contended:
-            share = max(latency.single.others_share, latency.batches.others_share)
-            facts.append(
-                f"**Contended**: other processes took {share:.0%} of the machine while "
-                f"{latency.feature_set.title} was timed"
-            )
-    return facts
-
-
-def selected_trial(run: Run) -> TrialResult | None:
-    """The result of the selected trial."""
-    wanted = run.selection.trial_id if run.selection else None
-    return next((row for row in run.trials if row.trial.id == wanted), None)
 
 
 def accuracy(result: TrialResult, split: str) -> str:
     """`test accuracy 90.6 % [88.6, 92.3] (n = 1,000)`, the interval being Wilson's at 95 %."""
     found = result.metrics[split]
-    low, high = wilson(found.male_as_male + found.female_as_female, found.num_images)
+    low, high = summary.interval(found)
     return (
         f"{split} accuracy {100 * found.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
         f"(n = {found.num_images:,})"
@@ -182,24 +155,11 @@ def _backbone_rows(run: Run, label: str, printed: pd.DataFrame) -> list[list[str
 def _majority_row(run: Run) -> list[str]:
     cells = dict.fromkeys((name for name, _, _ in _COLUMNS), "")
     split = run.record.split
-    for name, title in (("test", "Test"), ("train", "Training"), ("validation", "Validation")):
+    for name in SPLITS:
+        title = {"train": "Training"}.get(name, name.capitalize())
         found = constant_answer(split.num_male, split.num_female, name)
         cells[f"{title} Accuracy"], cells[f"{title} Loss"] = (f"{value:.3f}" for value in found)
     return ["Majority class", *cells.values()]
-
-
-def not_better_than_majority(run: Run) -> list[TrialResult]:
-    """Trials whose 95 % interval of test accuracy does not lie above the majority share."""
-    share = run.record.split.majority_share
-    return [
-        row
-        for row in run.trials
-        if wilson(
-            row.metrics["test"].male_as_male + row.metrics["test"].female_as_female,
-            row.metrics["test"].num_images,
-        )[0]
-        <= share
-    ]
 
 
 def _comparison_notes(run: Run) -> list[str]:
@@ -215,20 +175,19 @@ def _comparison_notes(run: Run) -> list[str]:
             f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
             "weights and cannot be compared with rows that have them."
         )
-    weak = not_better_than_majority(run)
+    weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
     if weak:
         names = ", ".join(row.trial.title for row in weak)
         notes.append(f"**Not better than the majority class** (95 % interval): {names}.")
-    else:
+    elif run.trials:
         notes.append("Every trial is better than the majority class (95 % interval above it).")
     return notes
 
 
 def _selection(run: Run) -> str:
-    selected = selected_trial(run)
-    if selected is None or run.selection is None:
+    selected = summary.selected_trial(run)
+    if selected is None:
         return "## Selection\n\nNothing is selected: the run has not finished."
-    by_id = {row.trial.id: row for row in run.trials}
     lines = [
         "## Selection",
         "",
@@ -236,8 +195,9 @@ def _selection(run: Run) -> str:
         f"accuracy. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. Ties "
         "go to the lower validation loss, then to the lower latency; the test set has no say.",
     ]
-    if len(run.selection.ranking) > 1:
-        lines += ["", _against(run, selected, by_id[run.selection.ranking[1]])]
+    second = summary.runner_up(run)
+    if second is not None:
+        lines += ["", _against(run, selected, second)]
     lines += ["", _published_rule(run, selected)]
     if len({row.features.weights.source == "random" for row in run.trials}) > 1:
         lines += [
@@ -248,36 +208,36 @@ def _selection(run: Run) -> str:
     return "\n".join(lines)
 
 
-def _against(run: Run, selected: TrialResult, other: TrialResult) -> str:
+def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     """What the selected trial gains over the next best, and what it costs."""
-    ours, theirs = selected.metrics["validation"], other.metrics["validation"]
-    images = round((ours.accuracy - theirs.accuracy) * ours.num_images)
+    other = next(row for row in run.trials if row.trial.id == second.trial_id)
+    num_images = selected.metrics["validation"].num_images
     gain = (
-        f"{images} of {ours.num_images:,} validation images ahead"
-        if images
+        f"{second.images_ahead} of {num_images:,} validation images ahead"
+        if second.images_ahead
         else "level on accuracy"
     )
     text = f"Next is {other.trial.title}: {selected.trial.title} is {gain}"
-    mine, its = run.latency_of(selected.trial), run.latency_of(other.trial)
-    if mine is None or its is None:
+    if second.latency_ratio is None or second.size_ratio is None:
         return text + "."
     if selected.trial.feature_set == other.trial.feature_set:
         return (
             text + "; both run on the same backbone at the same size, at the same latency and size."
         )
-    ratio = mine.single.percentile_s(50) / its.single.percentile_s(50)
-    size = mine.size_bytes / its.size_bytes
-    return text + f"; it takes {ratio:.2f} times as long an image and {size:.2f} times the space."
+    return (
+        text + f"; it takes {second.latency_ratio:.2f} times as long an image and "
+        f"{second.size_ratio:.2f} times the space."
+    )
 
 
 def _published_rule(run: Run, selected: TrialResult) -> str:
     """The published project chose the highest test accuracy: say what that would have done."""
-    top = max(row.metrics["test"].accuracy for row in run.trials)
-    best = [row for row in run.trials if row.metrics["test"].accuracy == top]
-    names = " and ".join(row.trial.title for row in best)
-    if selected in best and len(best) == 1:
+    chosen = summary.top_on_test(run)
+    top = chosen[0].metrics["test"].accuracy
+    names = " and ".join(row.trial.title for row in chosen)
+    if chosen == [selected]:
         return f"The published rule, the highest test accuracy, chooses the same ({top:.3f})."
-    if selected in best:
+    if selected in chosen:
         return f"The published rule, the highest test accuracy, ties between {names} ({top:.3f})."
     ours = selected.metrics["test"].accuracy
     return (

@@ -6,8 +6,8 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 import pandas as pd
 
 from gfr.dataset import SPLITS
-from gfr.metering import Cost
 from gfr.results import Run, TrialResult
+from gfr.summary import Stage, stages
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -127,22 +127,9 @@ def reproduce(run: Run) -> str:
     }
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
-    return f"## Reproduce\n\n{lines}\n\n{table(header, _stage_rows(run))}"
+    return f"## Reproduce\n\n{lines}\n\n{table(header, list(map(_stage_row, stages(run))))}"
 
 
-def _stage_rows(run: Run) -> list[list[str]]:
-    def row(name: str, what: str, cost: Cost) -> list[str]:
-        memory = f"{cost.peak_memory_bytes / 1e9:.2f}"
-        return [name, what, f"{cost.wall_s:.1f}", f"{cost.cpu_s:.1f}", memory]
-
-    rows = [row("Checking images", "", run.record.cost)]
-    for features in {r.features.feature_set: r.features for r in run.trials}.values():
-        made = features.extracted
-        what = f"{made.num_computed:,} computed, {made.num_reused:,} reused"
-        rows.append(row(f"Features: {features.feature_set.title}", what, features.cost))
-    for result in run.trials:
-        epochs = f"{result.trial.iteration.epochs} epochs"
-        rows.append(row(f"Head: {result.trial.title}", epochs, result.train_cost))
-    for latency in run.latencies.values():
-        rows.append(row(f"Latency: {latency.feature_set.title}", "", latency.cost))
-    return rows
+def _stage_row(stage: Stage) -> list[str]:
+    memory = f"{stage.cost.peak_memory_bytes / 1e9:.2f}"
+    return [stage.name, stage.did, f"{stage.cost.wall_s:.1f}", f"{stage.cost.cpu_s:.1f}", memory]

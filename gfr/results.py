@@ -16,9 +16,9 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
@@ -28,6 +28,7 @@ from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.provenance import Provenance
+from gfr.ranges import Above0, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted
 from gfr.spec import Benchmark, FeatureSet, Trial
 from gfr.weights import Weights
@@ -57,6 +58,11 @@ class RunRecord:
     hardware: Hardware
     cost: Cost
 
+    def __post_init__(self) -> None:
+        """ValueError if a backbone has no weights."""
+        if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
+            raise ValueError("weights of other backbones than the benchmark's")
+
     def weights_of(self, label: str) -> Weights:
         """The weights of the backbone with this label."""
         return next(row for row in self.weights if row.backbone == label)
@@ -70,7 +76,7 @@ class FeatureResult:
     feature_set: FeatureSet
     weights: Weights
     extracted: Extracted
-    scale: float
+    scale: Above0
     cost: Cost
 
 
@@ -84,12 +90,12 @@ class TrialResult:
     data_digest: str
     features: FeatureResult
     history: History
-    metrics: dict[str, Metrics]
+    metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
     train_cost: Cost
     evaluate_cost: Cost
     provenance: Provenance
     hardware: Hardware
-    test_probabilities: dict[str, float]
+    test_probabilities: dict[str, Share]
 
 
 @dataclass(frozen=True)
@@ -114,16 +120,21 @@ class LatencyResult:
     schema: Literal[1]
     feature_set: FeatureSet
     trial_id: str
-    num_parameters: int
-    build_s: float
-    first_call_s: float
+    num_parameters: Positive
+    build_s: Seconds
+    first_call_s: Seconds
     single: Samples
-    batch_size: int
+    batch_size: Positive
     batches: Samples
-    decode_s: float
-    num_test_images: int
-    max_difference: float
+    decode_s: Seconds
+    num_test_images: Positive
+    max_difference: Share
     cost: Cost
+
+    def __post_init__(self) -> None:
+        """ValueError if nothing was timed."""
+        if not (self.single.values_s and self.batches.values_s):
+            raise ValueError("no timed call")
 
     @property
     def inference_s(self) -> float:
@@ -148,6 +159,11 @@ class Selection:
     schema: Literal[1]
     trial_id: str
     ranking: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """ValueError if the selected trial is not the first."""
+        if self.ranking[:1] != (self.trial_id,):
+            raise ValueError("the selected trial does not lead the ranking")
 
 
 @dataclass(frozen=True)
@@ -192,28 +208,48 @@ def read(path: Path, kind: type[Record]) -> Record:
         place = ".".join(map(str, first["loc"])) or "the file"
         raise BadInput(
             f"{path}: no {kind.__name__} of schema {SCHEMA} ({place}: {first['msg']}); "
-            "delete it and run again with the same --run-id"
+            f"{_cure(path)}"
         ) from None
 
 
+def _cure(path: Path) -> str:
+    if path.name == "run.json":
+        return "without it nothing here can be read; move the directory away and begin a new run"
+    return "delete it and run again with the same --run-id"
+
+
 def read_run(directory: Path) -> Run:
-    """Everything that a run has left so far."""
+    """Everything that a run has left so far; BadInput if a record is damaged or another's.
+
+    A selection that names a trial without a result is out of date and left out.
+    """
     record = read(directory / "run.json", RunRecord)
     trials, failures, latencies = [], [], {}
     for trial in record.benchmark.trials:
         path = directory / "trials" / f"{trial.id}.json"
         failed = directory / "failures" / f"{trial.id}.json"
         if path.exists():
-            trials.append(read(path, TrialResult))
+            trials.append(_read_of(path, TrialResult, trial=trial, run_id=record.run_id))
         elif failed.exists():
-            failures.append(read(failed, Failure))
+            failures.append(_read_of(failed, Failure, trial=trial))
     for feature_set in record.benchmark.feature_sets:
         path = directory / "latency" / f"{feature_set.id}.json"
         if path.exists():
-            latencies[feature_set.id] = read(path, LatencyResult)
+            latencies[feature_set.id] = _read_of(path, LatencyResult, feature_set=feature_set)
     path = directory / "selection.json"
     selection = read(path, Selection) if path.exists() else None
+    if selection and not {row.trial.id for row in trials}.issuperset(selection.ranking):
+        selection = None
     return Run(directory, record, tuple(trials), tuple(failures), latencies, selection)
+
+
+def _read_of(path: Path, kind: type[Record], **expected: object) -> Record:
+    """The record at `path`; BadInput if it belongs to something else than its name says."""
+    record = read(path, kind)
+    for name, value in expected.items():
+        if getattr(record, name) != value:
+            raise BadInput(f"{path}: is of another {name.replace('_', ' ')}; {_cure(path)}")
+    return record
 
 
 def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -> Selection:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from gfr import atomic
+from gfr.ranges import Count, Positive
 
 ROWS = 512  # rows of a shard: a multiple of the extraction batch
 
@@ -30,10 +31,10 @@ class Extracted:
 
     directory: str
     key: str
-    num_images: int
-    num_dims: int
-    num_computed: int
-    num_reused: int
+    num_images: Positive
+    num_dims: Positive
+    num_computed: Count
+    num_reused: Count
 
 
 def key(contents: dict[str, object]) -> str:
@@ -83,6 +84,11 @@ def intact(directory: Path, shard: int) -> Path | None:
     return None
 
 
+def is_there(directory: Path, shard: int) -> bool:
+    """Whether a shard has a file, intact or not."""
+    return any(directory.glob(f"{shard:05}-*.npy"))
+
+
 def _sha256(features: np.ndarray) -> str:
     digest = hashlib.sha256(f"{features.dtype} {features.shape} ".encode())
     digest.update(np.ascontiguousarray(features).data)
@@ -127,11 +133,11 @@ def read(directory: Path) -> Features:
     return Features(names, headers[0].shape[1], whole, offsets)
 
 
-def listing(cache: Path) -> list[tuple[Path, dict[str, object], int, int]]:
-    """Cached feature sets: directory, key contents, shards present, shards in all."""
-    found = []
-    for path in sorted((cache / "features").glob("*/key.json")):
-        num_rows = len((path.parent / "names.txt").read_text("utf-8").splitlines())
-        present = len({file.name[:5] for file in path.parent.glob("[0-9]*.npy")})
-        found.append((path.parent, json.loads(path.read_text()), present, num_shards(num_rows)))
-    return found
+def is_complete(directory: Path) -> bool:
+    """Whether every shard has a file; their contents are not looked at."""
+    try:
+        num_rows = len((directory / "names.txt").read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False
+    present = len({file.name[:5] for file in directory.glob("[0-9]*.npy")})
+    return num_rows > 0 and present == num_shards(num_rows)

@@ -159,7 +159,9 @@ def load(path: Path) -> Benchmark:
         raise BadInput(
             f"{path}: cannot be read ({error.strerror}); name a benchmark file"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Beside its own error tomllib lets a ValueError (a number of 5,000 digits) and, for deep
+    # nesting, a RecursionError through.
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not valid TOML ({error})") from None
     try:
         _refuse_what_breaks_features_once(document)

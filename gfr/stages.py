@@ -83,11 +83,12 @@ def _is_intact(found: results.FeatureResult) -> bool:
 def train(run_dir: str, trial: Trial) -> str:
     """Train and evaluate one head; returns the path of its record."""
     path = Path(run_dir) / "trials" / f"{trial.id}.json"
-    if path.exists():
+    head_path = Path(run_dir) / "heads" / f"{trial.id}.keras"
+    if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
         return str(path)
     result, model = _train(run_dir, trial)
-    atomic.save(Path(run_dir) / "heads" / f"{trial.id}.keras", model.save)
+    atomic.save(head_path, model.save)
     results.write(path, result)
     test, note = result.metrics["test"], result.features.weights.note
     LOG.info(
@@ -158,5 +159,5 @@ def select(run_dir: str) -> str:
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:
     """The record of a run, its images, and the split, str (N,)."""
     record = results.read(Path(run_dir) / "run.json", results.RunRecord)
-    faces, splits = dataset.read_table(Path(run_dir) / "faces.csv", Path(record.data.image_dir))
+    faces, splits = dataset.read_table(Path(run_dir) / "faces.csv", record.data, record.split)
     return record, faces, splits

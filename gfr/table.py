@@ -1,6 +1,6 @@
 """The results of a run as a plain table.
 
-In: a Run. Out: text, or the same facts for JSON. Pure: reads no file, imports no TensorFlow.
+In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 """
 
 import pandas as pd
@@ -70,19 +70,3 @@ def text(run: Run) -> str:
     if run.selection:
         lines.append(f"* selected by validation accuracy: {run.selection.trial_id}")
     return "\n".join([*lines, f"records: {run.directory}"])
-
-
-def facts(run: Run) -> dict[str, object]:
-    """The same for scripts."""
-    table = rows(run)
-    return {
-        "run_id": run.record.run_id,
-        "directory": str(run.directory),
-        "data": run.record.data.source,
-        "selected": run.selection.trial_id if run.selection else None,
-        "majority_share": run.record.split.majority_share,
-        "trials": [
-            {key: value for key, value in row.items() if pd.notna(value)}
-            for row in table.to_dict("records")
-        ],
-    }

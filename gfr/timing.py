@@ -8,6 +8,7 @@ features to probability gave. Never trains.
 import dataclasses
 import logging
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 
 from gfr import backbones, images, latency, results
+from gfr.errors import BadInput
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.results import SCHEMA
@@ -114,12 +116,23 @@ def load_model(run_dir: str, result: results.TrialResult) -> tuple[Classify, int
     """The fused model of a trial as a function, and its number of parameters.
 
     The function takes uint8 (H, W, 3) images and gives p_male float32 (n, 1). BadInput if the
-    backbone's weights have changed since the run.
+    backbone's weights have changed since the run, or the head's file is damaged.
     """
     result.features.weights.check()
     keras.utils.clear_session()
     backbone = backbones.build(result.trial.feature_set, Path(result.features.weights.path))
-    model = keras.saving.load_model(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
-    fused = backbones.fuse(backbone, result.features.scale, model)
+    head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
+    fused = backbones.fuse(backbone, result.features.scale, head)
     graph = backbones.compiled(fused)
     return lambda pixels: backbones.run_batch(graph, pixels), fused.count_params()
+
+
+def _load_head(path: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"{path}: no trained head ({reason:.120}); delete it and run again with the same "
+            "--run-id"
+        ) from None

@@ -26,6 +26,7 @@ KEYWORDS = ("auto", "imagenet", "random")
 NUM_CALIBRATION_IMAGES = 256
 _HOST = "https://storage.googleapis.com"  # where keras.applications downloads from
 _PROBE_TIMEOUT_S = 3
+_HDF5_OVERHEAD = 1.2  # file size over that of the bare float32 parameters, at most
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def draw(name: str, seed: int, cache: Path) -> Path:
         keras.utils.set_random_seed(seed)
         shape = ANY_SIZE if APPLICATIONS[name].any_size else (224, 224, 3)
         network = application(name, shape, None)
+        atomic.require_room(path, int(_HDF5_OVERHEAD * 4 * network.count_params()))
         atomic.save(path, network.save_weights)
     return path
 

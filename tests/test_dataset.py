@@ -117,13 +117,14 @@ def test_more_than_one_percent_undecodable_is_an_error(celeba):
         look(root)
 
 
+def chunk(kind, content):
+    """One chunk of a PNG."""
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
 def sixteen_bit_png():
     """A grey 178 x 218 PNG of 16-bit RGB, which Pillow can read but not write."""
-
-    def chunk(kind, content):
-        check = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + check
-
     header = struct.pack(">IIBBBBB", 178, 218, 16, 2, 0, 0, 0)
     rows = zlib.compress((b"\0" + b"\x80\x01" * 3 * 178) * 218)
     return (
@@ -139,11 +140,24 @@ def test_odd_images_are_converted_and_counted(celeba):
     write_image(folder / "000002.jpg", 2, "CMYK")
     ramp = np.linspace(0, 65535, 218 * 178).reshape(218, 178).astype(np.uint16)
     Image.fromarray(ramp).save(folder / "000003.jpg", "PNG")
-    Image.new("RGB", (50, 60)).save(folder / "000004.jpg")
+    Image.new("RGB", (1, 1)).save(folder / "000004.jpg")
     (folder / "000005.jpg").write_bytes(sixteen_bit_png())
     _, seen = look(root)
     assert {"CMYK": 1, "I;16B": 1, "L": 1, "RGB;16B": 1} == seen.converted
     assert 1 == seen.num_other_size
+
+
+@pytest.mark.parametrize("side_px", [8_000, 30_000])
+def test_an_enormous_image_is_dropped_before_it_is_decoded(celeba, side_px):
+    """A header that promises 64 or 900 million pixels: named with the reason, the others serve."""
+    root = celeba(120)
+    header = struct.pack(">IIBBBBB", side_px, side_px, 8, 2, 0, 0, 0)
+    (root / "images" / "000007.jpg").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+    ((name, reason),) = look(root)[1].dropped.items()
+    assert "000007.jpg" == name
+    assert f"{side_px} x {side_px} px is more than" in reason or "exceeds limit" in reason
 
 
 def test_equal_images_and_shared_identities_are_found(celeba):
@@ -188,13 +202,21 @@ def test_faces_survive_their_table(celeba, tmp_path):
     root = celeba(12)
     faces = look(root)[1].faces
     splits = dataset.split(faces.names, faces.is_male, 0.2, 0.2, 1)
-    dataset.write_table(tmp_path / "faces.csv", faces, splits)
-    back, splits_back = dataset.read_table(tmp_path / "faces.csv", faces.image_dir)
+    path = tmp_path / "faces.csv"
+    dataset.write_table(path, faces, splits)
+    data = dataset.describe("celeba", root, *look(root))
+    split = dataset.describe_split(faces, splits)
+    back, splits_back = dataset.read_table(path, data, split)
     assert faces.names == back.names
     assert faces.is_male.tolist() == back.is_male.tolist()
     assert splits.tolist() == splits_back.tolist()
     assert faces.pixels_sha256 == back.pixels_sha256
     assert faces.attributes.equals(back.attributes)
+    text = path.read_text()
+    for spoilt in ("", text[: len(text) // 2], text.replace(",test,", ",train,", 1)):
+        path.write_text(spoilt)
+        with pytest.raises(BadInput, match=r"faces\.csv: damaged"):
+            dataset.read_table(path, data, split)
 
 
 ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}

@@ -13,6 +13,7 @@ import yaml
 
 from gfr import results, runs, spec
 from gfr.applications import APPLICATIONS
+from gfr.errors import BadInput
 
 SPEC = """
 schema = 1
@@ -199,6 +200,54 @@ def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
         after[1].features.extracted.num_computed,
     )
     assert_equal_results(before, after)
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_in_the_cache_is_found_said_and_mended(two_runs):
+    """The run that meets it computes the shard again, to the same results."""
+    folder, _ = two_runs
+    (path,) = (folder / "cache" / "features").glob("MobileNetV3Small-32x32-*/0*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    done = run(folder, "mended")
+    assert (0, True) == (done.returncode, "shard 0 of 1 is damaged: computed again" in done.stderr)
+    assert_equal_results(trials(folder, "first"), trials(folder, "mended"))
+
+
+@pytest.mark.slow
+def test_a_damaged_head_is_trained_again(two_runs):
+    """Refused by name; once deleted, a rerun trains it and predict answers."""
+    folder, _ = two_runs
+    found = results.read_run(folder / "reports" / "runs" / "second")
+    path = found.directory / "heads" / f"{found.selection.trial_id}.keras"
+    path.write_bytes(path.read_bytes()[:1000])
+    image = next((folder / "cache" / "synthetic").rglob("000001.jpg"))
+    refused = gfr(folder, "predict", str(image), "--run", "second")
+    assert (2, True) == (refused.returncode, f"{path}: no trained head" in refused.stderr)
+    path.unlink()
+    assert 0 == run(folder, "second").returncode
+    assert 0 == gfr(folder, "predict", str(image), "--run", "second").returncode
+    assert_equal_results(found.trials, trials(folder, "second"))
+
+
+@pytest.mark.slow
+def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
+    """What the door saw is what is computed, or nothing is."""
+    from gfr import features, stages
+
+    record, faces, _ = stages.open_run(str(two_runs[0] / "reports" / "runs" / "first"))
+    path = faces.paths()[7]
+    content = path.read_bytes()
+    path.write_bytes(faces.paths()[8].read_bytes())
+    feature_set = record.benchmark.feature_sets[0]
+    try:
+        with pytest.raises(BadInput, match=f"{path}: has changed since the run was begun"):
+            features.extract(
+                feature_set, faces, record.weights[0], "p", tmp_path, "", lambda done, total: None
+            )
+    finally:
+        path.write_bytes(content)
 
 
 @pytest.mark.slow

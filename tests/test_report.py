@@ -1,116 +1,22 @@
 """The page: what stands on it, in which order, and that it says what the records say."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+import records
+from records import BENCHMARK, DATA, latency, metrics
 
-from gfr import figures, published, report, results, runs, spec
-from gfr.dataset import DataRecord, SplitRecord
-from gfr.evaluate import History, Metrics
-from gfr.hardware import Hardware
-from gfr.latency import Samples
-from gfr.metering import Cost
-from gfr.provenance import Provenance
-from gfr.shards import Extracted
+from gfr import figures, published, report, results, runs, summary
 from gfr.stats import wilson
-from gfr.weights import Weights
-
-COST = Cost(1.0, 2.0, 3_000_000)
-BENCHMARK = spec.load(runs.benchmark_file("smoke"))
-SPLIT = SplitRecord(
-    num_female={"train": 66, "validation": 22, "test": 60},
-    num_male={"train": 54, "validation": 18, "test": 40},
-    duplicates_across=(),
-    identities_in_train_and_test=None,
-    test_images_of_shared_identities=None,
-)
-DATA = DataRecord(
-    **{"source": "synthetic", "directory": "cache", "image_dir": "cache/images"},
-    **{"num_listed": 200, "num_asked": 200, "num_used": 200, "num_unlisted": 0, "dropped": {}},
-    **{"converted": {}, "num_other_size": 0, "has_identity": False, "has_partition": False},
-    **{"num_male": 90, "names_digest": "n", "digest": "d", "pixels_digest": "p"},
-)
-
-
-def metrics(num_right, num_images, loss=0.5):
-    """So many right answers, all errors on men."""
-    wrong = num_images - num_right
-    return Metrics(num_images, loss, num_right / num_images, 10, wrong, 0, num_right - 10)
-
-
-def result(trial, validation, test, note=""):
-    """A trial with so many right of 40 validation and 100 test images."""
-    source = "random" if note else "imagenet"
-    weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "k", 200, 8, 200, 0)
-    epochs = trial.iteration.epochs
-    return results.TrialResult(
-        schema=1,
-        run_id="r",
-        trial=trial,
-        data_digest="d",
-        features=results.FeatureResult(1, trial.feature_set, weights, extracted, 1.0, COST),
-        history=History(*(((0.5,) * epochs,) * 4)),
-        metrics={
-            "train": metrics(100, 120),
-            "validation": metrics(validation, 40),
-            "test": metrics(test, 100),
-        },
-        train_cost=COST,
-        evaluate_cost=COST,
-        provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
-        hardware=Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)"),
-        test_probabilities={},
-    )
-
-
-def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
-    """A hundred equal calls."""
-    single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
-    batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
-    return results.LatencyResult(
-        *(1, feature_set, "t", num_parameters, 1.0, 1.0, single, 64, batches, 0.1, 100, 0.0, COST)
-    )
 
 
 @pytest.fixture
 def run():
     """Four trials; VGG16 / iteration 2 has the best validation, iteration 1 the best test."""
-    trials = [
-        result(trial, validation, test, note)
-        for trial, validation, test, note in zip(
-            BENCHMARK.trials,
-            (30, 36, 25, 24),
-            (90, 88, 70, 62),
-            ("", "", *["random weights: not comparable"] * 2),
-            strict=True,
-        )
-    ]
-    vgg16, mobilenet = BENCHMARK.feature_sets
-    record = results.RunRecord(
-        schema=1,
-        run_id="r",
-        created_utc="2026-11-23T00:00:00.000+00:00",
-        command="gfr run smoke",
-        data_request="synthetic",
-        weights_request="auto",
-        benchmark=BENCHMARK,
-        data=DATA,
-        split=SPLIT,
-        weights=(trials[0].features.weights, trials[2].features.weights),
-        cache="cache",
-        fresh=False,
-        provenance=trials[0].provenance,
-        hardware=trials[0].hardware,
-        cost=COST,
-    )
-    latencies = {
-        vgg16.id: latency(vgg16, 0.05, num_parameters=14_700_000),
-        mobilenet.id: latency(mobilenet, 0.01),
-    }
-    selection = results.best(tuple(trials), latencies)
-    return results.Run(Path("reports/runs/r"), record, tuple(trials), (), latencies, selection)
+    return records.run()
 
 
 def page(run, known=None):
@@ -124,7 +30,7 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
     assert head.startswith("# gfr: smoke, run r\n\n**VGG16 / iteration 2** is selected: ")
     assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 50.0 ms" in head
     assert "SYNTHETIC faces" in head
-    assert "MobileNetV2: **random weights: not comparable**" in head
+    assert "- **MobileNetV2: random weights: not comparable**" in head
 
 
 def test_sections_come_in_the_promised_order(run):
@@ -174,8 +80,8 @@ def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
         latencies=run.latencies | {vgg16.id: latency(vgg16, 0.05, others_share=0.4)},
     )
     head, body = page(spoilt).split("## Comparison")
-    assert "**Failed**: MobileNetV2 / iteration 2: killed for memory" in head
-    assert "**Contended**: other processes took 40% of the machine while VGG16 at 64x64" in head
+    assert "- **Failed: MobileNetV2 / iteration 2: killed for memory**" in head
+    assert "- **Contended: other processes took 40% of the machine while VGG16 at 64x64" in head
     assert "- Iteration 2: failed" in body
 
 
@@ -221,3 +127,43 @@ def test_figures_are_drawn_from_the_records(run):
         text.get_text() for text in matrix.axes[0].texts
     }
     assert figures.accuracy_against_latency(run).axes
+
+
+def test_the_facts_are_those_of_the_page(run):
+    """summary.json: selection, rules, intervals, baseline, and it survives JSON."""
+    facts = json.loads(json.dumps(summary.facts(run, None)))
+    first, second = facts["trials"][:2]
+    assert ("VGG16-iteration-2", False) == (facts["selected"], facts["selection"]["rules_agree"])
+    assert ["VGG16-iteration-1"] == facts["selection"]["published_rule_chooses"]
+    assert 6 == facts["selection"]["next"]["images_ahead"]
+    assert [0.802, 0.93] == [round(x, 3) for x in second["metrics"]["test"]["accuracy_95"]]
+    assert (50.0, 58_800_000) == (first["latency"]["p50_ms"], first["latency"]["size_bytes"])
+    assert [True, True, True, False] == [row["better_than_majority"] for row in facts["trials"]]
+    assert 0.6 == facts["majority_class"]["test"]["accuracy"]
+
+
+def test_the_report_renders_again_without_tensorflow(tmp_path):
+    """Every figure, the page and the facts, in a process that never imports TensorFlow."""
+    written = records.run(tmp_path / "runs" / "r")
+    records.write(written)
+    program = (
+        "import sys; from cli.main import app\n"
+        f"app(['report', 'r', '--reports', {str(tmp_path)!r}], standalone_mode=False)\n"
+        "assert not {'tensorflow', 'keras', 'prefect'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=runs.ROOT, check=True)
+    assert 9 == len(list((written.directory / "figures").iterdir()))
+    page = (written.directory / "summary.md").read_text()
+    for path in (written.directory / "figures").iterdir():
+        assert f"figures/{path.name}" in page
+    assert "r" == json.loads((written.directory / "summary.json").read_text())["run_id"]
+
+
+def test_a_selection_without_its_trial_is_out_of_date(tmp_path):
+    """A trial's record was removed: the page says that nothing is selected, and nothing else."""
+    written = records.run(tmp_path / "runs" / "r")
+    records.write(written)
+    (written.directory / "trials" / "VGG16-iteration-2.json").unlink()
+    found = results.read_run(written.directory)
+    assert (None, 3) == (found.selection, len(found.trials))
+    assert "**No model is selected**" in page(found)

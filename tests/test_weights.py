@@ -94,19 +94,21 @@ def test_calibration_gives_unit_spread():
     assert pytest.approx(1.0, rel=1e-5) == float(np.sqrt(scaled.var(axis=0).mean()))
 
 
-@pytest.mark.parametrize("content", [b"", b"no HDF5", "another network"])
+@pytest.mark.parametrize("content", [b"", b"no HDF5", "another network", "cut short"])
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content):
-    """Empty, text, or the weights of another backbone."""
+    """Empty, text, the weights of another backbone, or half of a file."""
     from gfr import backbones
 
     path = tmp_path / APPLICATIONS["VGG16"].weights_file
-    if content == "another network":
+    if isinstance(content, str):
         import keras
 
         keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(
             tmp_path / "x.weights.h5"
         )
         path = tmp_path / "x.weights.h5"
+        if content == "cut short":
+            path.write_bytes(path.read_bytes()[:3000])
     else:
         path.write_bytes(content)
     with pytest.raises(BadInput, match="no weights of VGG16 without top"):

@@ -1,0 +1,36 @@
+"""The last words of a run: the table, where the report is, what to do next.
+
+In: a finished Run. Out: text. Writes nothing.
+"""
+
+import os
+from pathlib import Path
+
+from gfr import publish, table
+from gfr.results import Run
+
+
+def text(run: Run) -> str:
+    """Everything on standard output after `gfr run`."""
+    words = [f"report: {_here(publish.page(run))}", *_next(run)]
+    return "\n".join([table.text(run), *words])
+
+
+def _next(run: Run) -> list[str]:
+    """Only what would make this very run say more."""
+    record = run.record
+    lines = []
+    if run.failures:
+        lines.append(f"next: mend the failed trials and go on with --run-id {record.run_id}")
+    if record.data.source == "synthetic":
+        lines.append("next: real faces: gfr run full --data DIR, with CelebA under DIR")
+    if any(row.source == "random" for row in record.weights):
+        lines.append("next: ImageNet weights: --weights DIR, with Keras' files there, or online")
+    if run.selection:
+        lines.append("next: the selected model on a photograph: gfr predict photo.jpg")
+    return lines
+
+
+def _here(path: Path) -> str:
+    """Relative to where the user is, if it is below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

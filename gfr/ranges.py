@@ -1,0 +1,30 @@
+"""The ranges of numbers that records may hold; pydantic refuses what lies outside.
+
+In: nothing. Out: annotated types. Each names what a number is, so that a damaged record is refused
+where it is read and not where something divides by it.
+"""
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+
+SPLITS = ("train", "validation", "test")
+
+Value = TypeVar("Value")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Nats = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def every_split(values: dict[str, Value]) -> dict[str, Value]:
+    """The same, if there is one value a split; ValueError if not."""
+    if set(values) != set(SPLITS):
+        raise ValueError(f"one value for each of {', '.join(SPLITS)} is expected")
+    return values
+
+
+CountsBySplit = Annotated[dict[str, Positive], AfterValidator(every_split)]

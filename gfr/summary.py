@@ -1,0 +1,221 @@
+"""A run as the facts that its page tells: summary.json, `gfr run --json`.
+
+In: a Run, the published numbers if there are any. Out: one dict of plain values, and the
+comparisons that the page and the dict share. Pure: nothing is measured, nothing is written, no
+TensorFlow is imported.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from gfr import door
+from gfr.evaluate import Metrics, constant_answer
+from gfr.metering import Cost
+from gfr.published import Published
+from gfr.ranges import SPLITS
+from gfr.results import LatencyResult, Run, TrialResult
+from gfr.spec import Trial
+from gfr.stats import wilson
+
+SCHEMA = 1
+RULE = "highest validation accuracy; ties by lower validation loss, then by lower p50 latency"
+PUBLISHED_RULE = "highest test accuracy"
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """One sentence to read before the numbers; `is_serious` where they mean less for it."""
+
+    text: str
+    is_serious: bool
+
+
+@dataclass(frozen=True)
+class Next:
+    """The second of the ranking against the selected trial.
+
+    `images_ahead`: validation images that the selected trial gets right in excess of it. Ratios:
+    the selected trial's p50 latency and size over the other's; None where one was not timed.
+    """
+
+    trial_id: str
+    images_ahead: int
+    latency_ratio: float | None
+    size_ratio: float | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage did and what it cost."""
+
+    name: str
+    did: str
+    cost: Cost
+
+
+def facts(run: Run, published: Published | None) -> dict[str, object]:
+    """Everything that the page says, for scripts."""
+    record, split = run.record, run.record.split
+    comparable = published if published and published.applies_to(record.data) else None
+    return {
+        "schema": SCHEMA,
+        "run_id": record.run_id,
+        "benchmark": record.benchmark.name,
+        "created_utc": record.created_utc,
+        "command": record.command,
+        "caveats": [dataclasses.asdict(row) for row in caveats(run)],
+        "selected": run.selection.trial_id if run.selection else None,
+        "selection": _selection(run),
+        "majority_class": {
+            name: dict(
+                zip(
+                    ("accuracy", "loss"),
+                    constant_answer(split.num_male, split.num_female, name),
+                    strict=True,
+                )
+            )
+            for name in SPLITS
+        },
+        "trials": [_trial(run, result, comparable) for result in run.trials],
+        "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
+        "parameters": dataclasses.asdict(record.benchmark),
+        "data": dataclasses.asdict(record.data),
+        "split": dataclasses.asdict(split),
+        "weights": [dataclasses.asdict(row) for row in record.weights],
+        "hardware": dataclasses.asdict(record.hardware),
+        "provenance": dataclasses.asdict(record.provenance),
+        "stages": [dataclasses.asdict(row) for row in stages(run)],
+    }
+
+
+def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[str, object]:
+    trial, latency = result.trial, run.latency_of(result.trial)
+    return {
+        "trial": trial.id,
+        "title": trial.title,
+        "backbone": trial.backbone.label,
+        "iteration": trial.iteration.number,
+        "weights": result.features.weights.source,
+        "note": result.features.weights.note,
+        "features": "computed" if result.features.extracted.num_computed else "reused",
+        "metrics": {
+            name: dataclasses.asdict(found) | {"accuracy_95": interval(found)}
+            for name, found in result.metrics.items()
+        },
+        "better_than_majority": is_better_than_majority(run, result),
+        "latency": latency and _latency(latency),
+        "published": published and _published(published, trial),
+    }
+
+
+def _published(published: Published, trial: Trial) -> dict[str, object] | None:
+    row = published.find(trial.backbone.name, trial.iteration.number)
+    return dataclasses.asdict(row) | {"hardware": published.hardware} if row else None
+
+
+def _latency(latency: LatencyResult) -> dict[str, object]:
+    return {
+        "inference_s": latency.inference_s,
+        "num_test_images": latency.num_test_images,
+        "batch_size": latency.batch_size,
+        "p50_ms": 1000 * latency.single.percentile_s(50),
+        "p95_ms": 1000 * latency.single.percentile_s(95),
+        "num_calls": len(latency.single.values_s),
+        "contended": latency.is_contended,
+        "num_parameters": latency.num_parameters,
+        "size_bytes": latency.size_bytes,
+    }
+
+
+def _selection(run: Run) -> dict[str, object] | None:
+    if run.selection is None:
+        return None
+    second, top = runner_up(run), top_on_test(run)
+    return {
+        "rule": RULE,
+        "ranking": list(run.selection.ranking),
+        "next": second and dataclasses.asdict(second),
+        "published_rule": PUBLISHED_RULE,
+        "published_rule_chooses": [row.trial.id for row in top],
+        "rules_agree": [row.trial.id for row in top] == [run.selection.trial_id],
+    }
+
+
+def interval(found: Metrics) -> tuple[float, float]:
+    """Wilson's 95 % interval of an accuracy, 0..1."""
+    return wilson(found.num_right, found.num_images)
+
+
+def selected_trial(run: Run) -> TrialResult | None:
+    """The result of the selected trial."""
+    wanted = run.selection.trial_id if run.selection else None
+    return next((row for row in run.trials if row.trial.id == wanted), None)
+
+
+def is_better_than_majority(run: Run, result: TrialResult) -> bool:
+    """Whether the 95 % interval of the test accuracy lies above the majority share."""
+    return interval(result.metrics["test"])[0] > run.record.split.majority_share
+
+
+def top_on_test(run: Run) -> list[TrialResult]:
+    """The trials of the highest test accuracy: what the published rule chooses."""
+    top = max((row.metrics["test"].accuracy for row in run.trials), default=0.0)
+    return [row for row in run.trials if row.metrics["test"].accuracy == top]
+
+
+def runner_up(run: Run) -> Next | None:
+    """The second of the ranking against the first; None if there is none."""
+    if run.selection is None or len(run.selection.ranking) < 2:
+        return None
+    by_id = {row.trial.id: row for row in run.trials}
+    first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
+    ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
+    validation = [row.metrics["validation"] for row in (first, second)]
+    latency_ratio = size_ratio = None
+    if ours is not None and theirs is not None:
+        latency_ratio = ours.single.percentile_s(50) / theirs.single.percentile_s(50)
+        size_ratio = ours.num_parameters / theirs.num_parameters
+    return Next(
+        trial_id=second.trial.id,
+        images_ahead=validation[0].num_right - validation[1].num_right,
+        latency_ratio=latency_ratio,
+        size_ratio=size_ratio,
+    )
+
+
+def caveats(run: Run) -> list[Caveat]:
+    """What must be known before any number is read: data, weights, failures, contention."""
+    record = run.record
+    data, *others = door.describe_data(record.data, record.split)
+    found = [Caveat(data[0].upper() + data[1:], record.data.source == "synthetic")]
+    for row in record.weights:
+        source = row.note or f"ImageNet weights, {row.why}"
+        if row.source == "directory":
+            source = f"weights {row.why}, taken for ImageNet's (SHA-256 {row.sha256[:12]})"
+        found.append(Caveat(f"{row.backbone}: {source}", bool(row.note)))
+    found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
+    found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
+    for latency in run.latencies.values():
+        if latency.is_contended:
+            share = max(latency.single.others_share, latency.batches.others_share)
+            text = (
+                f"Contended: other processes took {share:.0%} of the machine while "
+                f"{latency.feature_set.title} was timed"
+            )
+            found.append(Caveat(text, True))
+    return found
+
+
+def stages(run: Run) -> list[Stage]:
+    """Every stage in order: computed or reused, and its cost."""
+    found = [Stage("Checking images", "", run.record.cost)]
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        made = features.extracted
+        did = f"{made.num_computed:,} computed, {made.num_reused:,} reused"
+        found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))
+    for result in run.trials:
+        did = f"{result.trial.iteration.epochs} epochs"
+        found.append(Stage(f"Head: {result.trial.title}", did, result.train_cost))
+    for latency in run.latencies.values():
+        found.append(Stage(f"Latency: {latency.feature_set.title}", "", latency.cost))
+    return found

@@ -1,0 +1,118 @@
+"""Records of a small run, made by hand: what a finished run leaves behind, without running."""
+
+from pathlib import Path
+
+from gfr import results, runs, spec
+from gfr.dataset import DataRecord, SplitRecord
+from gfr.evaluate import History, Metrics
+from gfr.hardware import Hardware
+from gfr.latency import Samples
+from gfr.metering import Cost
+from gfr.provenance import Provenance
+from gfr.shards import Extracted
+from gfr.weights import Weights
+
+COST = Cost(1.0, 2.0, 3_000_000)
+BENCHMARK = spec.load(runs.benchmark_file("smoke"))
+SPLIT = SplitRecord(
+    num_female={"train": 66, "validation": 22, "test": 60},
+    num_male={"train": 54, "validation": 18, "test": 40},
+    duplicates_across=(),
+    identities_in_train_and_test=None,
+    test_images_of_shared_identities=None,
+)
+DATA = DataRecord(
+    **{"source": "synthetic", "directory": "cache", "image_dir": "cache/images"},
+    **{"num_listed": 200, "num_asked": 200, "num_used": 200, "num_unlisted": 0, "dropped": {}},
+    **{"converted": {}, "num_other_size": 0, "has_identity": False, "has_partition": False},
+    **{"num_male": 90, "names_digest": "n", "digest": "d", "pixels_digest": "p"},
+)
+
+
+def metrics(num_right, num_images, loss=0.5):
+    """So many right answers, all errors on men."""
+    wrong = num_images - num_right
+    return Metrics(num_images, loss, num_right / num_images, 10, wrong, 0, num_right - 10)
+
+
+def result(trial, validation, test, note=""):
+    """A trial with so many right of 40 validation and 100 test images."""
+    source = "random" if note else "imagenet"
+    weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
+    extracted = Extracted("cache/features", "k", 200, 8, 200, 0)
+    epochs = trial.iteration.epochs
+    return results.TrialResult(
+        schema=1,
+        run_id="r",
+        trial=trial,
+        data_digest="d",
+        features=results.FeatureResult(1, trial.feature_set, weights, extracted, 1.0, COST),
+        history=History(*(((0.5,) * epochs,) * 4)),
+        metrics={
+            "train": metrics(100, 120),
+            "validation": metrics(validation, 40),
+            "test": metrics(test, 100),
+        },
+        train_cost=COST,
+        evaluate_cost=COST,
+        provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
+        hardware=Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)"),
+        test_probabilities={},
+    )
+
+
+def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
+    """A hundred equal calls."""
+    single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
+    batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
+    return results.LatencyResult(
+        *(1, feature_set, "t", num_parameters, 1.0, 1.0, single, 64, batches, 0.1, 100, 0.0, COST)
+    )
+
+
+def run(directory=Path("reports/runs/r")):
+    """Four trials; VGG16 / iteration 2 has the best validation, iteration 1 the best test."""
+    trials = [
+        result(trial, validation, test, note)
+        for trial, validation, test, note in zip(
+            BENCHMARK.trials,
+            (30, 36, 25, 24),
+            (90, 88, 70, 62),
+            ("", "", *["random weights: not comparable"] * 2),
+            strict=True,
+        )
+    ]
+    vgg16, mobilenet = BENCHMARK.feature_sets
+    record = results.RunRecord(
+        schema=1,
+        run_id="r",
+        created_utc="2026-11-23T00:00:00.000+00:00",
+        command="gfr run smoke",
+        data_request="synthetic",
+        weights_request="auto",
+        benchmark=BENCHMARK,
+        data=DATA,
+        split=SPLIT,
+        weights=(trials[0].features.weights, trials[2].features.weights),
+        cache="cache",
+        fresh=False,
+        provenance=trials[0].provenance,
+        hardware=trials[0].hardware,
+        cost=COST,
+    )
+    latencies = {
+        vgg16.id: latency(vgg16, 0.05, num_parameters=14_700_000),
+        mobilenet.id: latency(mobilenet, 0.01),
+    }
+    selection = results.best(tuple(trials), latencies)
+    return results.Run(directory, record, tuple(trials), (), latencies, selection)
+
+
+def write(run):
+    """The same on disk."""
+    results.write(run.directory / "run.json", run.record)
+    for result in run.trials:
+        results.write(run.directory / "trials" / f"{result.trial.id}.json", result)
+    for row in run.latencies.values():
+        results.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
+    results.write(run.directory / "selection.json", run.selection)

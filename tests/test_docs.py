@@ -1,0 +1,70 @@
+"""The documents say what is so: their commands run, the tests they name exist."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gfr.runs import ROOT
+
+
+def test_every_door_in_the_table_has_its_test():
+    """docs/doors.md names tests by file and function."""
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "docs" / "doors.md").read_text())
+    assert len(named) > 30
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}::{name}"
+
+
+def commands(document):
+    """The command lines of a document's indented blocks, comments and TOML left out."""
+    lines = re.findall(r"^    (\S.*)$", document.read_text(), re.MULTILINE)
+    return [
+        line.split("  #")[0].strip()
+        for line in lines
+        if not re.match(r"\[\[|\w+ = ", line)  # a row of a benchmark file
+    ]
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The project as a newcomer has it, but with a small `full` and one module of tests."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = tmp_path / "gfr"
+    for name in done.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith("tests/test_"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    shutil.copy2(ROOT / "tests" / "test_latency.py", folder / "tests")
+    small = (folder / "benchmarks" / "smoke.toml").read_text().replace("= 200", "= 40")
+    (folder / "benchmarks" / "full.toml").write_text(small.replace('"smoke"', '"full"'))
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv" / ".ready").touch()
+    return folder
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(clone, celeba):
+    """Each in order, in a clone, with DIR and photo.jpg put in place."""
+    data = celeba(40)
+    shutil.copy2(data / "images" / "000001.jpg", clone / "photo.jpg")
+    found = commands(ROOT / "README.md")
+    assert {"make run", "make test"} < set(found)
+    environment = os.environ | {"PYTHONPATH": str(clone), "GFR_OFFLINE": "1"}
+    for command in found:
+        words = [str(data) if word == "DIR" else word for word in shlex.split(command)]
+        done = subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True)
+        assert 0 == done.returncode, f"{command}\n{done.stdout}{done.stderr}"
+    assert (clone / "reports" / "summary.md").exists()

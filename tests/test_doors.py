@@ -1,0 +1,139 @@
+"""Wrong doors that need a whole command: places that cannot be written, runs that are damaged."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import records
+
+from gfr.runs import ROOT
+
+GFR = [sys.executable, "-c", "from cli.main import main; main()"]
+RUN = ["run", "smoke", "--data", "synthetic", "--weights", "random", "--offline"]
+
+
+def refused(*words):
+    """What a command says when it refuses: one line, exit code 2, no traceback."""
+    done = subprocess.run([*GFR, *map(str, words)], capture_output=True, text=True, cwd=ROOT)
+    assert 2 == done.returncode, done.stderr
+    assert 1 == len(done.stderr.splitlines()), done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The directory of a finished run."""
+    written = records.run(tmp_path / "runs" / "r")
+    records.write(written)
+    return written.directory
+
+
+@pytest.mark.parametrize("option", ["--reports", "--cache"])
+def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, option):
+    """A file stands where the directory should be; the other one stays empty."""
+    (tmp_path / "file").write_text("")
+    other = "--cache" if option == "--reports" else "--reports"
+    said = refused(*RUN, option, tmp_path / "file" / "below", other, tmp_path / "other")
+    assert f"gfr: {option}: {tmp_path}/file/below" in said
+    assert "Not a directory" in said and "name another directory" in said
+    assert [] == [path for path in tmp_path.rglob("other/*")]
+
+
+def spoil_cut(path):
+    """Half of the file."""
+    path.write_text(path.read_text()[: path.stat().st_size // 2])
+
+
+def spoil_empty(path):
+    """Nothing left."""
+    path.write_text("")
+
+
+def spoil_schema(path):
+    """Written by another version."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 0}))
+
+
+def spoil_key(path):
+    """One field is gone."""
+    document = json.loads(path.read_text())
+    document.popitem()
+    path.write_text(json.dumps(document))
+
+
+def spoil_swap(path):
+    """The record of something else under this name."""
+    path.write_text(sorted(path.parent.iterdir())[-1].read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        ("run.json", spoil_cut, "no RunRecord of schema 1"),
+        ("run.json", spoil_schema, "begin a new run"),
+        ("trials/VGG16-iteration-1.json", spoil_cut, "no TrialResult of schema 1"),
+        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 1)"),
+        ("trials/VGG16-iteration-1.json", spoil_swap, "is of another trial"),
+        ("latency/VGG16-64x64.json", spoil_key, "no LatencyResult of schema 1 (cost: Field"),
+        ("selection.json", spoil_empty, "run again with the same --run-id"),
+    ],
+)
+def test_a_damaged_record_is_named_with_its_cure(run, name, spoil, words):
+    """Cut, empty, of another schema, incomplete, exchanged."""
+    spoil(run / name)
+    said = refused("report", "r", "--reports", run.parents[1])
+    assert f"{run / name}: " in said
+    assert words in said
+
+
+def test_a_run_without_its_record_is_no_run(run):
+    """run.json is gone: nothing else there can be understood."""
+    (run / "run.json").unlink()
+    assert "no such run; `gfr list` names" in refused("report", "r", "--reports", run.parents[1])
+
+
+def test_a_damaged_run_does_not_hide_the_others(run):
+    """`gfr list` says which one is unreadable; another run of `full` still gets its page."""
+    healthy = records.run(run.parent / "s")
+    records.write(healthy)
+    spoil_cut(run / "run.json")
+    words = ["list", "--reports", str(run.parents[1]), "--cache", str(run / "none")]
+    done = subprocess.run([*GFR, *words], capture_output=True, text=True, cwd=ROOT)
+    assert 0 == done.returncode, done.stderr
+    assert "r    0 trials  unreadable: " in done.stdout
+    assert "4 trials  selected VGG16-iteration-2" in done.stdout
+
+
+FULL_DISK = """
+set -e
+mount -t tmpfs -o size=17m none "$1"
+cd "$1"
+shift
+"$@" && exit 1 || test $? = 2
+du -s . >&2
+mount -o remount,size=500m .
+"$@"
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_a_run_and_more_room_lets_it_go_on(tmp_path):
+    """A real file system of 17 MB: exit 2 and one line in mid run, then the same command ends."""
+    spec = tmp_path / "small.toml"
+    text = (ROOT / "benchmarks" / "smoke.toml").read_text()
+    spec.write_text(text.replace('"VGG16"\nscaling = "tf"', '"MobileNetV3Small"'))
+    (tmp_path / "disk").mkdir()
+    places = ["--run-id", "r", "--reports", "reports", "--cache", "cache"]
+    words = [*GFR, "run", str(spec), *RUN[2:], *places]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", FULL_DISK, "sh", str(tmp_path / "disk"), *words],
+        capture_output=True,
+        text=True,
+    )
+    assert 0 == done.returncode, done.stderr
+    (line,) = re.findall(r"^gfr: .*", done.stderr, re.MULTILINE)
+    assert "No space left on device" in line
+    assert "go on with --run-id r" in line
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,147 @@
+"""Text that comes from outside, spoilt in every way: understood, or refused in one line."""
+
+import json
+from contextlib import suppress
+
+import pytest
+import records
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gfr import celeba, figures, inventory, report, results, runs, spec, summary, table
+from gfr.errors import BadInput
+
+# One folder serves all cases of a test: every case writes its file anew.
+CASES = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+FULL = runs.benchmark_file("full").read_text()
+LABELS = "3\nEyeglasses Male\n000001.jpg  1 -1\n000002.jpg -1  1\n000003.jpg -1 -1\n"
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def spoilt(draw, text):
+    """`text` with one stretch of it replaced: cut, doubled, or something else in its place."""
+    start = draw(st.integers(0, len(text)))
+    end = draw(st.integers(start, min(len(text), start + 60)) | st.just(len(text)))
+    middle = draw(
+        st.sampled_from(
+            ["", text[start:end] * 2, "\x00", "-", "1e999", "nan", "[[", '"', "\n", ","]
+        )
+        | st.text(max_size=20)
+        | st.integers().map(str)
+    )
+    return text[:start] + middle + text[end:]
+
+
+def understood_or_refused(read, path):
+    """BadInput is one line that names the file; any other exception fails the test."""
+    try:
+        return read(path)
+    except BadInput as error:
+        assert "\n" not in str(error)
+        assert path.name in str(error)
+        return None
+
+
+@CASES
+@given(text=spoilt(FULL) | st.text())
+@example(text="a = " + "[" * 5000)
+@example(text="seed = " + "9" * 5000)
+@example(text=FULL.replace("seed = 1024", "seed = 1979-05-27"))
+def test_a_benchmark_file(tmp_path, text):
+    """TOML."""
+    path = tmp_path / "benchmark.toml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = understood_or_refused(spec.load, path)
+    assert found is None or found.trials
+
+
+@CASES
+@given(text=spoilt(LABELS) | st.text(), name=st.sampled_from(["list.txt", "list.csv"]))
+@example(text=LABELS.replace("3", "²", 1), name="list.txt")
+@example(text="9" * 5000 + LABELS[1:], name="list.txt")
+@example(text=LABELS.replace("1 -1\n", "9" * 30 + " -1\n", 1), name="list.txt")
+def test_an_attribute_file(tmp_path, text, name):
+    """CelebA's list of attributes; what is understood has a Male for each plain file name."""
+    path = tmp_path / name
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = understood_or_refused(celeba.read_attributes, path)
+    assert found is None or found["Male"].isin([True, False]).all()
+
+
+@CASES
+@given(text=spoilt("000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n") | st.text())
+def test_an_identity_or_partition_file(tmp_path, text):
+    """Two columns."""
+    path = tmp_path / "list.txt"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = understood_or_refused(celeba.read_column, path)
+    assert found is None or found.dtype == "int64"
+
+
+def places(document, here=()):
+    """Every place in a JSON document, as keys and indices from its root."""
+    yield here
+    if isinstance(document, dict | list):
+        items = document.items() if isinstance(document, dict) else enumerate(document[:3])
+        for key, value in items:
+            yield from places(value, (*here, key))
+
+
+@st.composite
+def spoilt_json(draw, text):
+    """The document with one value replaced or removed, or its text spoilt."""
+    if draw(st.integers(0, 3)) == 0:
+        return draw(spoilt(text))
+    document = json.loads(text)
+    *way, last = draw(st.sampled_from([place for place in places(document) if place]))
+    parent = document
+    for key in way:
+        parent = parent[key]
+    if draw(st.booleans()):
+        parent[last] = draw(VALUES | st.sampled_from([0, -1, 2, 1e308, float("inf"), "", 2**70]))
+    else:
+        del parent[last]
+    return json.dumps(document)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A run on disk, and the text of each of its records by file name."""
+    run = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
+    records.write(run)
+    files = sorted(run.directory.rglob("*.json"))
+    return run.directory, {path: path.read_text() for path in files}
+
+
+@pytest.mark.slow
+@CASES
+@given(data=st.data())
+def test_a_record_of_a_run(written, data):
+    """Whatever stands in one JSON: the report renders, or the file is named with its cure."""
+    directory, texts = written
+    path = data.draw(st.sampled_from(list(texts)), label="file")
+    text = data.draw(spoilt_json(texts[path]), label="text")
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        run = understood_or_refused(lambda _: results.read_run(directory), path)
+        inventory.collect(records.BENCHMARK, directory, directory.parents[1])
+        if run is None:
+            return
+        report.render(run, None, "figures")
+        json.dumps(summary.facts(run, None), allow_nan=False)
+        table.text(run)
+        for result in run.trials:
+            if result.trial.id == path.stem:
+                figures.learning_curves(result)
+                figures.confusion_matrix(result)
+        with suppress(BadInput):
+            runs.find(directory.parents[1], None)
+    finally:
+        path.write_text(texts[path])
