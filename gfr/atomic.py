@@ -31,7 +31,8 @@ def save(path: Path, by_path: Callable[[Path], object]) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
+        # numpy and HDF5 leave out the number of the error.
+        reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
         raise _cannot_write(path, reason) from None
 
 
