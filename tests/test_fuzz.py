@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from gfr import celeba, figures, inventory, report, results, runs, spec, summary, table
 from gfr.errors import BadInput
 
+pytestmark = pytest.mark.slow
+
 # One folder serves all cases of a test: every case writes its file anew.
 CASES = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -120,7 +122,6 @@ def written(tmp_path_factory):
     return run.directory, {path: path.read_text() for path in files}
 
 
-@pytest.mark.slow
 @CASES
 @given(data=st.data())
 def test_a_record_of_a_run(written, data):
