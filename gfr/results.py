@@ -248,7 +248,8 @@ def _read_of(path: Path, kind: type[Record], **expected: object) -> Record:
     record = read(path, kind)
     for name, value in expected.items():
         if getattr(record, name) != value:
-            raise BadInput(f"{path}: is of another {name.replace('_', ' ')}; {_cure(path)}")
+            what = name.replace("_", " ")
+            raise BadInput(f"{path}: is of another {what} than run.json says; {_cure(path)}")
     return record
 
 

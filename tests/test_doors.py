@@ -68,6 +68,15 @@ def spoil_swap(path):
     path.write_text(sorted(path.parent.iterdir())[-1].read_text())
 
 
+def test_a_record_that_contradicts_run_json_names_both(run):
+    """Another number of epochs in run.json: which of the two was edited, nobody can tell."""
+    document = json.loads((run / "run.json").read_text())
+    document["benchmark"]["iteration"][0]["epochs"] += 1
+    (run / "run.json").write_text(json.dumps(document))
+    said = refused("report", "r", "--reports", run.parents[1])
+    assert "VGG16-iteration-1.json: is of another trial than run.json says; " in said
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
