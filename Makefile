@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke report lock
+.PHONY: help run test check smoke chaos report server deploy worker lock
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,7 +22,7 @@ run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on syntheti
 test: $(READY) ## every test
 	$(BIN)/pytest
 
-check: $(READY) ## linters, types and the fast tests, under a minute
+check: $(READY) ## linters, types and the fast tests, about a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy gfr
@@ -31,8 +31,25 @@ check: $(READY) ## linters, types and the fast tests, under a minute
 smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
+chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
+	$(BIN)/python benchmarks/chaos.py
+
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
+
+# The server of this machine, unless the environment names another one.
+server deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
+server deploy worker: export DO_NOT_TRACK = 1
+
+server: $(READY) ## Prefect's server and UI, on this machine alone
+	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
+
+deploy: $(READY) ## the work pool `gfr` and the deployments of prefect.yaml
+	$(BIN)/prefect --no-prompt work-pool create gfr --type process --overwrite
+	$(BIN)/prefect --no-prompt deploy --all
+
+worker: $(READY) ## run what is due, until Ctrl-C
+	$(BIN)/prefect worker start --pool gfr --name gfr
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 \

@@ -64,6 +64,16 @@ def run(
         bool,
         typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights."),
     ] = False,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that a step may go without a sign of progress.")
+    ] = 900,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often a failed step is tried again.")
+    ] = 1,
     cache: Cache = None,
     reports: Reports = None,
     as_json: AsJson = False,
@@ -85,6 +95,9 @@ def run(
         _or_default(reports, "reports"),
         _or_default(cache, "cache"),
         shlex.join(["gfr", *sys.argv[1:]]),
+        timeout,
+        memory_limit,
+        retries,
     )
     from cli import display, start
 

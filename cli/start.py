@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr import door, results, runs
+from gfr import door, results, runs, steps
 from gfr.errors import BadInput
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
@@ -37,19 +37,18 @@ def flow(request: door.Request) -> Any:
 
     BadInput if the flow could not go on because of something that the user can mend.
     """
-    with quiet_tensorflow():
-        # Before Prefect, so that bad input costs no server and shows no traceback.
-        known = runs.directory(Path(request.reports), request.run_id) / "run.json"
-        if known.exists():
-            door.refuse_another_request(results.read(known, results.RunRecord), request)
-        else:
-            door.prepare(request)
+    # Before Prefect, so that bad input costs no server and shows no traceback.
+    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+    if known.exists():
+        door.refuse_another_request(results.read(known, results.RunRecord), request)
+    else:
+        steps.prepare(request, request.limits)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    with quiet_tensorflow():
-        from prefect.states import get_state_exception
+    from prefect.states import get_state_exception
 
-        from flows.benchmark import gfr
+    from flows.benchmark import gfr
+
     done: Future[Any] = Future()
 
     def run() -> None:
@@ -64,6 +63,9 @@ def flow(request: door.Request) -> Any:
                 reports=request.reports,
                 cache=request.cache,
                 command=request.command,
+                timeout_s=request.limits.silence_s,
+                memory_limit_gb=request.limits.memory_bytes / 1e9,
+                retries=request.retries,
                 return_state=True,
             )
             done.set_result(state)

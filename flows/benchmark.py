@@ -4,11 +4,14 @@ In: names and paths, relative to the project root. Out: the run directory, with 
 in it. No logic, no classes: the stages are in `gfr`, their Prefect names in `tasks`.
 """
 
+from pathlib import Path
+
 from prefect import State, flow
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from gfr import door, results
+from gfr import door, machine, results, runs
 from gfr.errors import CannotWrite
 from tasks.benchmark import (
     extract_features,
@@ -32,6 +35,9 @@ def gfr(
     reports: str = "reports",
     cache: str = "cache",
     command: str = "prefect deployment run gfr/full-benchmark",
+    timeout_s: float = 900,
+    memory_limit_gb: float | None = None,
+    retries: int = 1,
 ) -> State[str]:
     """Run every trial of a benchmark and select the best by validation accuracy.
 
@@ -39,23 +45,46 @@ def gfr(
         benchmark: name of a file in benchmarks/, or the path of another one
         data: auto, synthetic, or a directory that holds CelebA
         weights: auto, imagenet, random, or a directory of files under Keras' names
-        run_id: names the run; an existing one is continued
+        run_id: names the run; an existing one is continued; the scheduled start time if not given
         fresh: compute features anew instead of taking them from the cache
         allow_download: let Keras fetch ImageNet weights that are not on this machine
         reports: where runs are written
         cache: where features, drawn faces and random weights are kept
         command: what started this run, for the record
+        timeout_s: seconds that a step may go without a sign of progress
+        memory_limit_gb: what a step may take; nine tenths of the machine if not given
+        retries: how often a step that failed is tried again
     """
     request = door.request(
-        benchmark, data, weights, run_id, fresh, allow_download, reports, cache, command
+        benchmark,
+        data,
+        weights,
+        run_id,
+        fresh,
+        allow_download,
+        reports,
+        cache,
+        command,
+        timeout_s,
+        memory_limit_gb,
+        retries,
+        flow_run.scheduled_start_time,
     )
-    run_dir = prepare(request)
+    with machine.claimed(runs.directory(Path(request.reports), request.run_id)):
+        return _run(request)
+
+
+def _run(request: door.Request) -> State[str]:
+    limits, again = request.limits, {"retries": request.retries}
+    run_dir = prepare(request, limits)
     features = {
-        feature_set: extract_features.submit(run_dir, feature_set)
+        feature_set: extract_features.with_options(**again).submit(run_dir, feature_set, limits)
         for feature_set in request.benchmark.feature_sets
     }
     heads = {
-        trial: train_head.submit(run_dir, trial, wait_for=[features[trial.feature_set]])
+        trial: train_head.with_options(**again).submit(
+            run_dir, trial, limits, wait_for=[features[trial.feature_set]]
+        )
         for trial in request.benchmark.trials
     }
     ends = {trial: future.wait() or future.state for trial, future in heads.items()}
@@ -68,7 +97,7 @@ def gfr(
             raise error  # a full disk is no property of a trial
         results.write_failure(run_dir, trial, cause.message)
     timed = [
-        measure_latency(run_dir, feature_set, return_state=True)
+        measure_latency.with_options(**again)(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
     ]
     untimed = [end.message for end in timed if not end.is_completed()]

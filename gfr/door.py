@@ -14,6 +14,7 @@ import numpy as np
 
 from gfr import atomic, dataset, hardware, provenance, results, runs, spec, synthetic
 from gfr.errors import BadInput, CannotWrite
+from gfr.isolation import Limits
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.spec import Benchmark
@@ -50,6 +51,8 @@ class Request:
     fresh: bool
     allow_download: bool
     command: str
+    limits: Limits
+    retries: int  # of a step that failed for no fault of its input
 
 
 def request(
@@ -62,11 +65,18 @@ def request(
     reports: str,
     cache: str,
     command: str,
+    timeout_s: float,
+    memory_limit_gb: float | None,
+    retries: int,
+    begun: datetime | None = None,
 ) -> Request:
-    """Names and paths as typed, relative to the project root -> a checked Request."""
+    """Names and paths as typed, relative to the project root -> a checked Request.
+
+    `begun` names a run without an id; a later attempt at the same start finds the same run.
+    """
     path = runs.benchmark_file(benchmark)
     loaded = spec.load(path)
-    run_id = run_id or runs.new_id(loaded.name)
+    run_id = run_id or runs.new_id(loaded.name, begun)
     runs.directory(Path(reports), run_id)
     weights = runs.at_root(weights, WEIGHTS_KEYWORDS)
     if weights not in WEIGHTS_KEYWORDS:
@@ -82,6 +92,8 @@ def request(
         fresh=fresh,
         allow_download=allow_download,
         command=command,
+        limits=Limits.checked(timeout_s, memory_limit_gb),
+        retries=retries,
     )
 
 

@@ -11,3 +11,7 @@ class BadInput(ValueError):
 
 class CannotWrite(BadInput):
     """The disk is full or closed to us: no fault of what was being computed."""
+
+
+class StepFailed(RuntimeError):
+    """A step's process failed, died or was ended; `str(error)` is the reason in one line."""

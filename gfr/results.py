@@ -267,3 +267,13 @@ def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -
 
     ranking = tuple(result.trial.id for result in sorted(trials, key=order))
     return Selection(SCHEMA, ranking[0], ranking)
+
+
+def select(run_dir: str) -> str:
+    """Rank the trials and name the best; returns its id, or "" if no trial has finished."""
+    run = read_run(Path(run_dir))
+    if not run.trials:
+        return ""
+    selection = best(run.trials, run.latencies)
+    write(Path(run_dir) / "selection.json", selection)
+    return selection.trial_id

@@ -20,9 +20,9 @@ def at_root(path: str, keywords: tuple[str, ...] = ()) -> str:
     return path if path in keywords else os.path.normpath(ROOT / path)
 
 
-def new_id(benchmark: str) -> str:
-    """Sorts by time: `20261123T204512Z-full`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
+def new_id(benchmark: str, begun: datetime | None = None) -> str:
+    """Sorts by time, which is now unless given: `20261123T204512Z-full`."""
+    return f"{(begun or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
 
 
 def directory(reports: Path, run_id: str) -> Path:

@@ -146,16 +146,6 @@ def _train(run_dir: str, trial: Trial) -> tuple[results.TrialResult, keras.Model
     return result, model
 
 
-def select(run_dir: str) -> str:
-    """Rank the trials and name the best; returns its id, or "" if no trial has finished."""
-    run = results.read_run(Path(run_dir))
-    if not run.trials:
-        return ""
-    selection = results.best(run.trials, run.latencies)
-    results.write(Path(run_dir) / "selection.json", selection)
-    return selection.trial_id
-
-
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:
     """The record of a run, its images, and the split, str (N,)."""
     record = results.read(Path(run_dir) / "run.json", results.RunRecord)

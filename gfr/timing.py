@@ -93,6 +93,7 @@ def _time_test_set(
 ) -> tuple[latency.Samples, np.ndarray, float]:
     """Batches of the whole test set -> their samples, p_male (N,), seconds of decoding."""
     report = reporter(step)
+    report(0, len(paths))
     parts: list[latency.Samples] = []
     p_male: list[np.ndarray] = []
     decode_s = 0.0

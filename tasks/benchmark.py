@@ -5,21 +5,31 @@ Results are files, so Prefect neither caches nor keeps what the stages return.
 """
 
 from functools import partial
+from typing import Any
 
-from prefect import task
+from prefect import State, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import get_state_exception
 
-from gfr import door, publish, stages, timing
+from gfr import publish, results, steps
+from gfr.errors import BadInput
+
+
+def _is_no_bad_input(_task: Any, _run: Any, state: State) -> bool:
+    """What the user has to mend fails the same way twice."""
+    return not isinstance(get_state_exception(state), BadInput)
+
 
 _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)
+_step = partial(_stage, retry_condition_fn=_is_no_bad_input)
 
-prepare = _stage(name="prepare")(door.prepare)
-extract_features = _stage(name="extract-features", task_run_name="{feature_set.title}")(
-    stages.extract
+prepare = _stage(name="prepare")(steps.prepare)
+extract_features = _step(name="extract-features", task_run_name="{feature_set.title}")(
+    steps.extract
 )
-train_head = _stage(name="train-head", task_run_name="{trial.title}")(stages.train)
-measure_latency = _stage(name="measure-latency", task_run_name="{feature_set.title}, latency")(
-    timing.time_model
+train_head = _step(name="train-head", task_run_name="{trial.title}")(steps.train)
+measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
+    steps.time_model
 )
-select_model = _stage(name="select-model")(stages.select)
+select_model = _stage(name="select-model")(results.select)
 write_report = _stage(name="write-report")(publish.write_report)

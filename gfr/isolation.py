@@ -1,0 +1,165 @@
+"""A step in a process of its own, so that its death is no one else's.
+
+In: the name of a function, its arguments, Limits. Out: what the function returned, its log records
+handled here as if they were written here. A process that dies, falls silent or takes too much
+memory costs one step: StepFailed says which and why. Processes are kept for the next step, since
+TensorFlow takes seconds to import; they end with their parent, however that ends.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Pipe
+from typing import Any
+
+import psutil
+
+from gfr.errors import BadInput, StepFailed
+
+_LOOK_EVERY_S = 0.2
+_LAST_WORDS = 400  # characters of what a dead process wrote
+
+LOG = logging.getLogger("gfr")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a step may take before its process is ended.
+
+    `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size; `alone`:
+    no other step of gfr on this machine meanwhile.
+    """
+
+    silence_s: float = 900.0
+    memory_bytes: int = int(0.9 * psutil.virtual_memory().total)
+    alone: bool = True
+
+    @classmethod
+    def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
+        """Limits as typed; None is nine tenths of the machine. BadInput if nothing fits in them."""
+        if not timeout_s > 0:
+            raise BadInput(f"timeout {timeout_s:g}: seconds without progress must be above 0")
+        if memory_limit_gb is None:
+            return cls(timeout_s)
+        if not memory_limit_gb >= 1:
+            raise BadInput(f"memory limit {memory_limit_gb:g}: TensorFlow alone takes 1 GB")
+        return cls(timeout_s, int(1e9 * memory_limit_gb))
+
+
+def call(place: str, *arguments: object, limits: Limits) -> Any:
+    """Call `place`, "module:function", with picklable arguments in a child process.
+
+    BadInput raised there is raised here; any other end than returning is StepFailed.
+    """
+    with _worker() as worker:
+        return worker.call(place, arguments, limits)
+
+
+class _Worker:
+    """A running `gfr.worker` and the connection to it."""
+
+    def __init__(self) -> None:
+        self.connection, theirs = Pipe()
+        self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
+        command = [sys.executable, "-P", "-m", "gfr.worker", str(theirs.fileno()), str(os.getpid())]
+        # By a thread that lives as long as we do: Linux ends the child with the thread, not with
+        # the process, that started it.
+        start = _SPAWNER.submit(
+            subprocess.Popen,
+            command,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self.words,
+            stderr=self.words,
+        )
+        self.process = start.result()
+        theirs.close()
+
+    def call(self, place: str, arguments: tuple, limits: Limits) -> Any:
+        """See `gfr.isolation.call`."""
+        try:
+            self.connection.send((place, arguments))
+            kind, value = self._answer(limits)
+        except (EOFError, OSError):
+            raise StepFailed(f"its process {self._end()}") from None
+        if kind == "refused":
+            raise value
+        if kind == "failed":
+            reason, trace = value
+            LOG.debug("%s", trace)
+            raise StepFailed(reason)
+        return value
+
+    def _answer(self, limits: Limits) -> tuple[str, Any]:
+        watched = psutil.Process(self.process.pid)
+        last_s = time.monotonic()
+        while True:
+            if self.connection.poll(_LOOK_EVERY_S):
+                last_s = time.monotonic()
+                kind, value = self.connection.recv()
+                if kind != "log":
+                    return kind, value
+                logger = logging.getLogger(value.name)
+                if logger.isEnabledFor(value.levelno):
+                    logger.handle(value)
+            with contextlib.suppress(psutil.Error):  # it has ended: poll says so next
+                used_bytes = watched.memory_info().rss
+                if used_bytes > limits.memory_bytes:
+                    raise StepFailed(
+                        f"took {used_bytes / 1e9:.1f} GB of memory, "
+                        f"more than the limit of {limits.memory_bytes / 1e9:.1f} GB"
+                    )
+            if time.monotonic() - last_s > limits.silence_s:
+                raise StepFailed(f"no sign of life for {limits.silence_s:g} s")
+
+    def _end(self) -> str:
+        """How the process ended, and its last words."""
+        code = self.process.wait()
+        how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        self.words.seek(0)
+        lines = self.words.read()[-_LAST_WORDS:].decode("utf-8", "replace").split()
+        return f"{how}: {' '.join(lines)}" if lines else how
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        self.words.close()
+
+
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gfr-spawner")
+_IDLE: list[_Worker] = []
+_IDLE_LOCK = threading.Lock()
+
+
+@contextlib.contextmanager
+def _worker() -> Iterator[_Worker]:
+    """An idle process or a new one; kept afterwards if the step ended as it should."""
+    with _IDLE_LOCK:
+        worker = _IDLE.pop() if _IDLE else None
+    worker = worker or _Worker()
+    try:
+        yield worker
+    except BaseException:
+        worker.close()
+        raise
+    with _IDLE_LOCK:
+        _IDLE.append(worker)
+
+
+@atexit.register
+def _close_idle() -> None:
+    with _IDLE_LOCK:
+        while _IDLE:
+            _IDLE.pop().close()

@@ -1,0 +1,83 @@
+"""The child's side of gfr/isolation.py: `python -P -m gfr.worker DESCRIPTOR PARENT`.
+
+In: names of functions and their arguments, one after the other. Out: for each its log records, then
+what it returned or why it failed. Never outlives its parent, leaves Ctrl-C to it.
+"""
+
+import copy
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from gfr.errors import BadInput
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class _ToParent(logging.Handler):
+    """Log records on the way to the parent, as text that needs no import there."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(logging.DEBUG)
+        self.connection = connection
+        self.sending = threading.Lock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record = copy.copy(record)
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None
+        self.send("log", record)
+
+    def send(self, kind: str, value: object) -> None:
+        with self.sending:
+            self.connection.send((kind, value))
+
+
+def main() -> None:
+    """Serve until the parent closes the connection or dies."""
+    _die_with(int(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    connection = Connection(int(sys.argv[1]))
+    to_parent = _ToParent(connection)
+    logger = logging.getLogger("gfr")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(to_parent)
+    while True:
+        try:
+            place, arguments = connection.recv()
+        except EOFError:
+            return
+        to_parent.send(*_answer(place, arguments))
+
+
+def _answer(place: str, arguments: tuple) -> tuple[str, object]:
+    module, name = place.split(":")
+    try:
+        return "done", getattr(importlib.import_module(module), name)(*arguments)
+    except BadInput as error:
+        return "refused", error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return "failed", (reason, traceback.format_exc())
+
+
+def _die_with(parent: int) -> None:
+    """Linux ends this process when its parent ends, and takes it first when memory runs out."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+    Path("/proc/self/oom_score_adj").write_text("500")
+
+
+if __name__ == "__main__":
+    main()

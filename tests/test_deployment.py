@@ -1,0 +1,167 @@
+"""A real Prefect server and a real worker: by hand, by schedule, and with a wrong parameter."""
+
+import datetime
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from test_flow import wait_for
+
+from gfr.runs import ROOT
+
+pytestmark = pytest.mark.slow
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+
+
+class Server:
+    """A server on a port of its own with an empty database, and what talks to it."""
+
+    def __init__(self, home):
+        """Start it and wait until it answers."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/api"
+        self.home = home
+        self.environment = {
+            **os.environ,
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+        self.started = []
+        self.start("server", "start", "--host", "127.0.0.1", "--port", str(port))
+        wait_for(self.answers)
+
+    def start(self, *words):
+        """Something that goes on until the end of the tests, from a directory of no importance."""
+        with (self.home / f"{words[0]}.log").open("wb") as log:
+            self.started.append(
+                subprocess.Popen(
+                    [PREFECT, *words],
+                    env=self.environment,
+                    cwd=self.home,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+    def prefect(self, *words):
+        """A command, from the project root."""
+        return subprocess.run(
+            [PREFECT, "--no-prompt", *words],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+    def answers(self):
+        """Whether the API is up."""
+        try:
+            return urllib.request.urlopen(f"{self.url}/health", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def flow_runs(self, deployment):
+        """What the API says about the runs of a deployment."""
+        body = {"deployments": {"name": {"any_": [deployment]}}}
+        request = urllib.request.Request(
+            f"{self.url}/flow_runs/filter",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        return json.load(urllib.request.urlopen(request))
+
+    def stop(self):
+        """End what was started, worker first."""
+        for process in reversed(self.started):
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The deployments of prefect.yaml, with a place of their own to write and an early schedule."""
+    home = tmp_path_factory.mktemp("prefect")
+    document = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    for row in document["deployments"]:
+        row["parameters"] |= {"reports": str(home / "reports"), "cache": str(home / "cache")}
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
+    document["deployments"][1]["schedules"] = [
+        {"interval": 36000, "anchor_date": soon.isoformat(), "slug": "soon"}
+    ]
+    (home / "prefect.yaml").write_text(yaml.safe_dump(document))
+    running = Server(home)
+    try:
+        for words in (
+            ("work-pool", "create", "gfr", "--type", "process"),
+            ("deploy", "--all", "--prefect-file", str(home / "prefect.yaml")),
+        ):
+            done = running.prefect(*words)
+            assert 0 == done.returncode, done.stdout + done.stderr
+        running.start("worker", "start", "--pool", "gfr")
+        yield running
+    finally:
+        running.stop()
+
+
+def test_the_nightly_is_in_the_api(server):
+    """At two in the morning, from scratch, and never two at once."""
+
+    def nights():
+        return [row for row in server.flow_runs("full-benchmark") if row["auto_scheduled"]]
+
+    wait_for(nights)
+    assert {"T02:00:00"} == {row["expected_start_time"][10:19] for row in nights()}
+    assert {True} == {row["parameters"]["fresh"] for row in nights()}
+
+
+def test_a_run_by_hand_ends_with_its_report(server):
+    """As a user types it; the worker was started elsewhere."""
+    words = ("deployment", "run", "gfr/smoke-benchmark", "--watch")
+    done = server.prefect(*words, "-p", "run_id=by-hand")
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "smoke, run by-hand" in (server.home / "reports/runs/by-hand/summary.md").read_text()
+    (row,) = [row for row in server.flow_runs("smoke-benchmark") if not row["auto_scheduled"]]
+    assert ("COMPLETED", "all trials finished") == (row["state_type"], row["state"]["message"])
+
+
+def test_a_schedule_fires_and_names_its_run_by_its_start(server):
+    """Nobody started it."""
+
+    def runs():
+        return [
+            row
+            for row in server.flow_runs("smoke-benchmark")
+            if row["auto_scheduled"] and row["state_type"] in ("COMPLETED", "FAILED", "CRASHED")
+        ]
+
+    wait_for(runs, timeout_s=300)
+    (row,) = runs()
+    assert "COMPLETED" == row["state_type"], row["state"]["message"]
+    begun = datetime.datetime.fromisoformat(row["expected_start_time"])
+    run_dir = server.home / "reports" / "runs" / f"{begun:%Y%m%dT%H%M%SZ}-smoke"
+    assert (run_dir / "summary.md").exists()
+
+
+def test_a_wrong_parameter_says_what_is_known(server):
+    """The state's message is the line that the command line would print."""
+    words = ("deployment", "run", "gfr/smoke-benchmark", "--watch", "-p", "benchmark=smok")
+    assert 0 != server.prefect(*words).returncode
+    messages = [row["state"]["message"] for row in server.flow_runs("smoke-benchmark")]
+    wanted = "benchmark 'smok': unknown; known: full, smoke, or the path of a .toml file"
+    assert any(wanted in (message or "") for message in messages)

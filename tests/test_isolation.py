@@ -1,0 +1,126 @@
+"""A step that dies, hangs or swells costs itself alone."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from test_flow import GFR, SPEC, is_alive, wait_for
+
+from gfr import isolation, machine, results
+from gfr.errors import BadInput, StepFailed
+from gfr.isolation import Limits
+from gfr.runs import ROOT
+
+FAULTS = str(ROOT / "tests" / "faults")
+
+
+def with_faults(*faults):
+    """The environment of a run that is to go wrong there."""
+    return {**os.environ, "PYTHONPATH": FAULTS, "GFR_FAULTS": json.dumps(faults)}
+
+
+def words(folder, run_id, *more):
+    """`gfr run` of five small trials in `folder`."""
+    (folder / "ten.toml").write_text(SPEC)
+    given = ["run", "ten.toml", "--data", "synthetic", "--weights", "random", "--offline"]
+    places = ["--run-id", run_id, "--cache", "cache", "--reports", "reports"]
+    return [*GFR, *given, *places, *more]
+
+
+@pytest.mark.slow
+def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path):
+    """Abort, silence, memory, exception: each a row with its reason; the last is tried again."""
+    faults = [
+        {"at": "progress:MobileNetV2 / iteration 1", "do": "abort"},
+        {"at": "progress:MobileNetV2 / iteration 2", "do": "hang"},
+        {"at": "progress:MobileNetV3Small / iteration 1", "do": "allocate"},
+        {"at": "progress:MobileNetV3Small / iteration 2", "do": "raise"},
+        {
+            "at": "progress:MobileNetV3Small / iteration 3",
+            "do": "segfault",
+            "once": str(tmp_path / "once"),
+        },
+    ]
+    done = subprocess.run(
+        words(tmp_path, "r", "--timeout", "40", "--memory-limit", "2"),
+        cwd=tmp_path,
+        env=with_faults(*faults),
+        capture_output=True,
+        text=True,
+    )
+    assert 1 == done.returncode, done.stderr
+    assert "gfr: 4 of 5 trials failed" in done.stderr
+    found = results.read_run(tmp_path / "reports" / "runs" / "r")
+    reasons = {row.trial.id: row.reason for row in found.failures}
+    assert "ended with SIGABRT" in reasons["MobileNetV2-iteration-1"]
+    assert "no sign of life for 40 s" in reasons["MobileNetV2-iteration-2"]
+    assert "more than the limit of 2.0 GB" in reasons["MobileNetV3Small-iteration-1"]
+    assert "RuntimeError: made to fail" in reasons["MobileNetV3Small-iteration-2"]
+    assert (tmp_path / "once").exists()
+    assert "MobileNetV3Small-iteration-3" == found.selection.trial_id
+    page = (found.directory / "summary.md").read_text()
+    assert all(reason in page for reason in reasons.values())
+
+
+def test_a_child_goes_with_its_parent():
+    """kill -9 of the parent in mid step, which has no chance to tidy up."""
+    program = (
+        "from gfr import isolation; isolation.call('time:sleep', 600, limits=isolation.Limits())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    wait_for(lambda: psutil.Process(parent.pid).children())
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not is_alive(child), timeout_s=10)
+
+
+def test_the_next_step_finds_a_healthy_process():
+    """After a death a new one, after success the same one."""
+    first = isolation.call("os:getpid", limits=Limits())
+    assert first == isolation.call("os:getpid", limits=Limits())
+    with pytest.raises(StepFailed, match="ended with SIGABRT"):
+        isolation.call("os:abort", limits=Limits())
+    second = isolation.call("os:getpid", limits=Limits())
+    assert first != second != os.getpid()
+    with pytest.raises(StepFailed, match="ZeroDivisionError: "):
+        isolation.call("operator:truediv", 1, 0, limits=Limits())
+    with pytest.raises(StepFailed, match=r"no sign of life for 0\.5 s"):
+        isolation.call("time:sleep", 60, limits=Limits(silence_s=0.5))
+    with pytest.raises(BadInput, match="cannot be read"):
+        isolation.call("gfr.results:read_run", ROOT / "nothing", limits=Limits())
+
+
+def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, monkeypatch):
+    """Alone means alone; what need not be alone runs at the same time."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    order = []
+
+    def step(name, alone):
+        with machine.turn(alone):
+            order.append(f"{name} begins")
+            time.sleep(0.3)
+            order.append(f"{name} ends")
+
+    def together(*steps):
+        order.clear()
+        threads = [threading.Thread(target=step, args=row) for row in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return [line.split()[1] for line in order]
+
+    assert ["begins", "ends"] * 2 == together(("a", True), ("b", False))
+    assert ["begins", "begins", "ends", "ends"] == together(("a", False), ("b", False))
+    with (
+        machine.claimed(tmp_path / "r"),
+        pytest.raises(BadInput, match="run r: is in progress in another process"),
+        machine.claimed(tmp_path / "r"),
+    ):
+        pass
