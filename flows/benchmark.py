@@ -18,6 +18,7 @@ from tasks.benchmark import (
     measure_latency,
     prepare,
     select_model,
+    show_run,
     train_head,
     write_report,
 )
@@ -103,6 +104,7 @@ def _run(request: door.Request) -> State[str]:
     untimed = [end.message for end in timed if not end.is_completed()]
     select_model(run_dir)
     write_report(run_dir)
+    show_run(run_dir, return_state=True)
     if failed or untimed:
         return Failed(message="; ".join([f"{len(failed)} of {len(ends)} trials failed", *untimed]))
     return Completed(message="all trials finished")

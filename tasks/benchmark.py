@@ -13,6 +13,7 @@ from prefect.states import get_state_exception
 
 from gfr import publish, results, steps
 from gfr.errors import BadInput
+from tasks import seen
 
 
 def _is_no_bad_input(_task: Any, _run: Any, state: State) -> bool:
@@ -23,13 +24,14 @@ def _is_no_bad_input(_task: Any, _run: Any, state: State) -> bool:
 _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)
 _step = partial(_stage, retry_condition_fn=_is_no_bad_input)
 
-prepare = _stage(name="prepare")(steps.prepare)
+prepare = _stage(name="prepare")(seen.shown(steps.prepare))
 extract_features = _step(name="extract-features", task_run_name="{feature_set.title}")(
-    steps.extract
+    seen.shown(steps.extract)
 )
-train_head = _step(name="train-head", task_run_name="{trial.title}")(steps.train)
+train_head = _step(name="train-head", task_run_name="{trial.title}")(seen.shown(steps.train))
 measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
-    steps.time_model
+    seen.shown(steps.time_model)
 )
 select_model = _stage(name="select-model")(results.select)
 write_report = _stage(name="write-report")(publish.write_report)
+show_run = _stage(name="show-run")(seen.show_run)
