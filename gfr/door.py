@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from gfr import atomic, dataset, hardware, provenance, results, runs, spec, synthetic
+from gfr import atomic, dataset, hardware, provenance, results, runs, shared, spec, synthetic
 from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
 from gfr.metering import metered
@@ -22,6 +22,7 @@ from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
 
 DATA_KEYWORDS = ("auto", "synthetic")
+_ABANDONED_S = 86_400.0  # another run may be writing in the cache
 NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
 
 LOG = logging.getLogger("gfr")
@@ -103,6 +104,8 @@ def prepare(request: Request) -> str:
     path = run_dir / "run.json"
     atomic.require_writable(Path(request.reports), "--reports")
     atomic.require_writable(Path(request.cache), "--cache")
+    atomic.tidy(run_dir, 0)
+    atomic.tidy(Path(request.cache), _ABANDONED_S)
     if path.exists():
         known = results.read(path, results.RunRecord)
         refuse_another_request(known, request)
@@ -125,6 +128,7 @@ def prepare(request: Request) -> str:
         split=looked.split,
         weights=_resolve_weights(request),
         cache=request.cache,
+        cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),

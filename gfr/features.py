@@ -1,8 +1,9 @@
 """Frozen backbone over all images, once.
 
-In: a FeatureSet, the images, its weights. Out: shards on disk (gfr/shards.py), rows keyed by image
-name. What is on disk and intact is not computed again. Never trains, never scales the features:
-the constant of calibrated random weights is applied where they are read.
+In: a FeatureSet, the images, its weights, a Part of the shards. Out: those shards on disk
+(gfr/shards.py), rows keyed by image name. What is on disk and intact is not computed again. Never
+trains, never scales the features: the constant of calibrated random weights is applied where they
+are read.
 """
 
 import logging
@@ -51,10 +52,11 @@ def extract(
     weights: Weights,
     pixels_digest: str,
     cache: Path,
+    part: shards.Part,
     fresh_for: str,
     report: Callable[[int, int], None],
 ) -> shards.Extracted:
-    """Compute the missing shards of a feature set; with `fresh_for` (a run) all, once for it.
+    """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once for it.
 
     BadInput if weights or images are no longer those that the run was begun with.
     """
@@ -64,24 +66,23 @@ def extract(
     shards.create(directory, contents, faces.names)
     if fresh_for:
         shards.forget_once(directory, fresh_for)
-    num_shards = shards.num_shards(len(faces.names))
-    missing = [k for k in range(num_shards) if shards.intact(directory, k) is None]
-    num_computed = 0
+    num_images = len(faces.names)
+    ours = part.shards(num_images)
+    missing = [k for k in ours if shards.intact(directory, k) is None]
     for k in missing:
         if shards.is_there(directory, k):
-            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, num_shards)
+            total = shards.num_shards(num_images)
+            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, total)
     if missing:
         weights.check()
-        num_computed = _compute(feature_set, faces, Path(weights.path), directory, missing, report)
-    features = shards.read(directory)
-    num_images = len(faces.names)
+        _compute(feature_set, faces, Path(weights.path), directory, missing, report)
+    num_computed = shards.num_rows(missing, num_images)
     return shards.Extracted(
         directory=str(directory),
         key=key,
         num_images=num_images,
-        num_dims=features.num_dims,
         num_computed=num_computed,
-        num_reused=num_images - num_computed,
+        num_reused=shards.num_rows(ours, num_images) - num_computed,
     )
 
 
@@ -92,8 +93,8 @@ def _compute(
     directory: Path,
     missing: list[int],
     report: Callable[[int, int], None],
-) -> int:
-    """Fill the missing shards; returns the number of images computed."""
+) -> None:
+    """Fill the missing shards."""
     keras.utils.clear_session()
     graph = backbones.compiled(backbones.build(feature_set, weights_path))
     known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
@@ -108,7 +109,6 @@ def _compute(
             shards.write(directory, waiting.pop(0), np.concatenate(block))
             block = []
         report(done, len(wanted))
-    return done
 
 
 def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:

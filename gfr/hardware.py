@@ -5,6 +5,7 @@ In: nothing. Out: Hardware: CPU, memory, load, GPUs. Never guesses: what cannot 
 """
 
 import contextlib
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,14 @@ def collect() -> Hardware:
         gpus=gpus,
         gpu_note=gpu_note,
     )
+
+
+def gpu_ids() -> tuple[str, ...]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return tuple(filter(None, (row.strip() for row in allowed.split(","))))
+    return tuple(map(str, range(len(_gpus()[0]))))
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gfr.dataset import SPLITS
 from gfr.results import Run, TrialResult
-from gfr.summary import Stage, stages
+from gfr.summary import Stage, stages, workers
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -40,7 +40,21 @@ def hardware(run: Run) -> str:
                 f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
             ]
         )
-    return "## Hardware specifications\n\n" + table(["", ""], [row for row in rows if row[1]])
+    machine = table(["", ""], [row for row in rows if row[1]])
+    return f"## Hardware specifications\n\n{machine}{_workers(run)}"
+
+
+def _workers(run: Run) -> str:
+    """Nothing where the run's own process did everything."""
+    found = workers(run)
+    if len(found) < 2:
+        return ""
+    rows = [[row.name, row.cpu_model, f"{row.num_images:,}", str(row.num_heads)] for row in found]
+    header = ["Worker (machine/process)", "CPU", "Images through backbones", "Heads trained"]
+    return (
+        "\n\nFeatures and heads were computed by the workers below; latency was measured on the "
+        f"machine above alone.\n\n{table(header, rows)}"
+    )
 
 
 def dataset(run: Run) -> str:

@@ -6,7 +6,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
     reports/runs/<run_id>/
       run.json                   RunRecord: what was asked, data, weights, machine, versions
       faces.csv                  the images with split and attributes (gfr/dataset.py)
-      features/<feature set>.json  FeatureResult
+      features/<feature set>.json  FeatureResult, from parts/<feature set>-<part>.json: PartResult
       heads/<trial>.keras        the trained head
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
@@ -29,11 +29,11 @@ from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.provenance import Provenance
 from gfr.ranges import Above0, Positive, Seconds, Share, every_split
-from gfr.shards import Extracted
+from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Trial
 from gfr.weights import Weights
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 
 Record = TypeVar("Record")
 
@@ -42,7 +42,7 @@ Record = TypeVar("Record")
 class RunRecord:
     """What a run was asked to do and what it found at the door."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     run_id: str
     created_utc: str
     command: str
@@ -53,6 +53,7 @@ class RunRecord:
     split: SplitRecord
     weights: tuple[Weights, ...]
     cache: str
+    cache_id: str  # what is written in it, so that a worker knows it again
     fresh: bool
     provenance: Provenance
     hardware: Hardware
@@ -69,25 +70,65 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class PartResult:
+    """What one worker, `machine/process`, did for a feature set."""
+
+    schema: Literal[2]
+    feature_set: FeatureSet
+    part: Part
+    worker: str
+    hardware: Hardware
+    extracted: Extracted
+    cost: Cost
+
+
+@dataclass(frozen=True)
 class FeatureResult:
     """One feature set: `scale` is the constant on the pooled output, 1 but for random weights."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     feature_set: FeatureSet
     weights: Weights
-    extracted: Extracted
+    num_dims: Positive
+    num_images: Positive
     scale: Above0
-    cost: Cost
+    parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
+
+    @property
+    def directory(self) -> Path:
+        """Where its shards are."""
+        return Path(self.parts[0].extracted.directory)
+
+    @property
+    def num_computed(self) -> int:
+        """Images that this run computed, in its last attempt at each part."""
+        return min(self.num_images, sum(row.extracted.num_computed for row in self.parts))
+
+    @property
+    def num_reused(self) -> int:
+        """Images whose features were on disk."""
+        return self.num_images - self.num_computed
+
+    @property
+    def cost(self) -> Cost:
+        """The longest part's wall seconds, all parts' CPU seconds, the largest memory."""
+        costs = [row.cost for row in self.parts]
+        return Cost(
+            wall_s=max(row.wall_s for row in costs),
+            cpu_s=sum(row.cpu_s for row in costs),
+            peak_memory_bytes=max(row.peak_memory_bytes for row in costs),
+        )
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """One trial, complete in itself; `metrics` by split, `test_probabilities` by image name."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     run_id: str
     trial: Trial
     data_digest: str
+    worker: str  # machine/process
     features: FeatureResult
     history: History
     metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
@@ -102,7 +143,7 @@ class TrialResult:
 class Failure:
     """A trial that has no result, and why."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     trial: Trial
     reason: str
 
@@ -117,7 +158,7 @@ class LatencyResult:
     `trial_id`, whose head it carries.
     """
 
-    schema: Literal[1]
+    schema: Literal[2]
     feature_set: FeatureSet
     trial_id: str
     num_parameters: Positive
@@ -156,7 +197,7 @@ class LatencyResult:
 class Selection:
     """The selected trial and the order of all, best first; chosen on validation, never on test."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     trial_id: str
     ranking: tuple[str, ...]
 

@@ -6,6 +6,7 @@ TensorFlow is imported.
 """
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 
 from gfr import door
@@ -53,6 +54,16 @@ class Stage:
     cost: Cost
 
 
+@dataclass(frozen=True)
+class Worker:
+    """What one process of the task runner did; `name` is machine/process."""
+
+    name: str
+    cpu_model: str
+    num_images: int
+    num_heads: int
+
+
 def facts(run: Run, published: Published | None) -> dict[str, object]:
     """Everything that the page says, for scripts."""
     record, split = run.record, run.record.split
@@ -83,6 +94,7 @@ def facts(run: Run, published: Published | None) -> dict[str, object]:
         "split": dataclasses.asdict(split),
         "weights": [dataclasses.asdict(row) for row in record.weights],
         "hardware": dataclasses.asdict(record.hardware),
+        "workers": [dataclasses.asdict(row) for row in workers(run)],
         "provenance": dataclasses.asdict(record.provenance),
         "stages": [dataclasses.asdict(row) for row in stages(run)],
     }
@@ -97,7 +109,7 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "iteration": trial.iteration.number,
         "weights": result.features.weights.source,
         "note": result.features.weights.note,
-        "features": "computed" if result.features.extracted.num_computed else "reused",
+        "features": "computed" if result.features.num_computed else "reused",
         "metrics": {
             name: dataclasses.asdict(found) | {"accuracy_95": interval(found)}
             for name, found in result.metrics.items()
@@ -206,12 +218,26 @@ def caveats(run: Run) -> list[Caveat]:
     return found
 
 
+def workers(run: Run) -> list[Worker]:
+    """Who computed features and trained heads, by name."""
+    cpus: dict[str, str] = {}
+    num_images: Counter[str] = Counter()
+    num_heads: Counter[str] = Counter()
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        for part in features.parts:
+            cpus[part.worker] = part.hardware.cpu_model
+            num_images[part.worker] += part.extracted.num_computed
+    for result in run.trials:
+        cpus[result.worker] = result.hardware.cpu_model
+        num_heads[result.worker] += 1
+    return [Worker(name, cpus[name], num_images[name], num_heads[name]) for name in sorted(cpus)]
+
+
 def stages(run: Run) -> list[Stage]:
     """Every stage in order: computed or reused, and its cost."""
     found = [Stage("Checking images", "", run.record.cost)]
     for features in {row.features.feature_set: row.features for row in run.trials}.values():
-        made = features.extracted
-        did = f"{made.num_computed:,} computed, {made.num_reused:,} reused"
+        did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
         found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))
     for result in run.trials:
         did = f"{result.trial.iteration.epochs} epochs"

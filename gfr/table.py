@@ -38,7 +38,7 @@ def rows(run: Run) -> pd.DataFrame:
                 "validation_accuracy": metrics["validation"].accuracy,
                 "validation_loss": metrics["validation"].loss,
                 "p50_ms": 1000 * latency.single.percentile_s(50) if latency else None,
-                "features": "computed" if result.features.extracted.num_computed else "reused",
+                "features": "computed" if result.features.num_computed else "reused",
                 "note": _note(result, latency),
             }
         )
