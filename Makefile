@@ -32,7 +32,7 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
-	$(BIN)/python benchmarks/chaos.py
+	$(BIN)/python benchmarks/chaos.py $(CHAOS)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report

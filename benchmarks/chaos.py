@@ -63,7 +63,7 @@ POINTS = (
     "rename:figures/MobileNetV3Small-iteration-1-confusion.png",
     "rename:*/summary.md",
 )
-NEVER_TWICE = ("features/*.json", "trials/*.json", "heads/*.keras", "latency/*.json")
+NEVER_TWICE = ("parts/*/*.json", "features/*.json", "trials/*.json", "heads/*.keras", "latency/*.json")
 MARK = "GFR_CHAOS"
 
 
@@ -85,7 +85,7 @@ class Chaos:
         environment = {
             **os.environ,
             MARK: str(self.folder),
-            "PYTHONPATH": str(ROOT / "tests" / "faults"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "faults"), str(ROOT)]),
             "GFR_FAULTS": json.dumps(faults),
         }
         with (self.folder / f"{run_id}.log").open("ab") as log:

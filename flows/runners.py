@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from prefect.context import FlowRunContext
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -55,6 +56,7 @@ def api_for(runner: TaskRunner[Any]) -> Iterator[None]:
 
     with SubprocessASGIServer() as server, temporary_settings({PREFECT_API_URL: server.api_url}):
         yield
+        APILogWorker.drain_all(timeout=5)  # before the server is gone
 
 
 def _threads(setting: str, where: str) -> TaskRunner[Any]:
