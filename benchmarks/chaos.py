@@ -63,7 +63,13 @@ POINTS = (
     "rename:figures/MobileNetV3Small-iteration-1-confusion.png",
     "rename:*/summary.md",
 )
-NEVER_TWICE = ("parts/*/*.json", "features/*.json", "trials/*.json", "heads/*.keras", "latency/*.json")
+NEVER_TWICE = (
+    "parts/*/*.json",
+    "features/*.json",
+    "trials/*.json",
+    "heads/*.keras",
+    "latency/*.json",
+)
 MARK = "GFR_CHAOS"
 
 
@@ -112,12 +118,9 @@ class Chaos:
     def compare_files(self, run_id: str, known: dict[Path, int]) -> None:
         """What was finished must not have been written again."""
         directory = self.folder / "reports" / "runs" / run_id
-        found = {
-            path: path.stat().st_ino for kind in NEVER_TWICE for path in directory.glob(kind)
-        } | {
-            path: path.stat().st_ino
-            for path in (self.folder / f"cache-{run_id}").glob("features/*/0*.npy")
-        }
+        finished = [path for kind in NEVER_TWICE for path in directory.glob(kind)]
+        finished += (self.folder / f"cache-{run_id}").glob("features/*/0*.npy")
+        found = {path: path.stat().st_ino for path in finished if path.name[:4] != "tmp-"}
         again = [str(path) for path, inode in known.items() if found.get(path) != inode]
         if again:
             self.wrong.append(f"{run_id}: written again: {again}")
