@@ -12,7 +12,18 @@ from typing import Literal
 
 import numpy as np
 
-from gfr import atomic, dataset, hardware, provenance, results, runs, shared, spec, synthetic
+from gfr import (
+    atomic,
+    dataset,
+    hardware,
+    precision,
+    provenance,
+    results,
+    runs,
+    shared,
+    spec,
+    synthetic,
+)
 from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
 from gfr.metering import metered
@@ -116,6 +127,7 @@ def prepare(request: Request) -> str:
         return str(run_dir)
     LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    weights = _resolve_weights(request)
     record = results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
@@ -126,7 +138,8 @@ def prepare(request: Request) -> str:
         benchmark=request.benchmark,
         data=looked.data,
         split=looked.split,
-        weights=_resolve_weights(request),
+        weights=weights,
+        choices=_choose(request.benchmark, weights),
         cache=request.cache,
         cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
@@ -214,6 +227,16 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
             request.allow_download,
         )
         for row in request.benchmark.backbone
+    )
+
+
+def _choose(benchmark: Benchmark, weights: tuple[Weights, ...]) -> tuple[precision.Choice, ...]:
+    """The arithmetic of each feature set, for all workers of a run."""
+    gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
+    machine, by_label = hardware.collect(), {row.backbone: row for row in weights}
+    return tuple(
+        precision.choose(row, by_label[row.backbone.label], machine, gates, provenance.engine())
+        for row in benchmark.feature_sets
     )
 
 

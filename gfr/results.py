@@ -27,6 +27,7 @@ from gfr.evaluate import History, Metrics
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
+from gfr.precision import Check, Choice, Precision
 from gfr.provenance import Provenance
 from gfr.ranges import Above0, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted, Part
@@ -52,6 +53,7 @@ class RunRecord:
     data: DataRecord
     split: SplitRecord
     weights: tuple[Weights, ...]
+    choices: tuple[Choice, ...]  # the arithmetic of each feature set
     cache: str
     cache_id: str  # what is written in it, so that a worker knows it again
     fresh: bool
@@ -63,6 +65,14 @@ class RunRecord:
         """ValueError if a backbone has no weights."""
         if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
             raise ValueError("weights of other backbones than the benchmark's")
+        if {row.id for row in self.benchmark.feature_sets} != {
+            row.feature_set_id for row in self.choices
+        }:
+            raise ValueError("arithmetic of other feature sets than the benchmark's")
+
+    def choice_of(self, feature_set: FeatureSet) -> Choice:
+        """The arithmetic chosen for a feature set."""
+        return next(row for row in self.choices if row.feature_set_id == feature_set.id)
 
     def weights_of(self, label: str) -> Weights:
         """The weights of the backbone with this label."""
@@ -79,6 +89,9 @@ class PartResult:
     worker: str
     hardware: Hardware
     extracted: Extracted
+    check: Check | None
+    build_s: Seconds
+    waited_s: Seconds  # for decoded images
     cost: Cost
 
 
@@ -91,8 +104,15 @@ class FeatureResult:
     weights: Weights
     num_dims: Positive
     num_images: Positive
+    precision: Precision
+    note: str  # what must stand beside its numbers
     scale: Above0
     parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
+
+    @property
+    def check(self) -> Check | None:
+        """The comparison of both precisions, by the first part that made one."""
+        return next((row.check for row in self.parts if row.check), None)
 
     @property
     def directory(self) -> Path:
@@ -149,28 +169,22 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class LatencyResult:
-    """The fused model of one feature set, alone on the machine.
+class Timing:
+    """The fused model in one precision.
 
-    `single`: calls on one image each. `batches`: calls on `batch_size` images each, over the whole
-    test set. Both from decoded uint8 pixels in memory to probabilities; JPEG decoding is
-    `decode_s`. `max_difference`: of the fused model's test probabilities from those recorded for
-    `trial_id`, whose head it carries.
+    `single`: calls on one image each. `batches`: calls on a batch each, over the whole test set.
+    Both from decoded uint8 pixels in memory to probabilities. `num_attempts`: measurements of each,
+    of which the least disturbed is kept. `max_difference`: of the test probabilities from those
+    recorded for the trial whose head the model carries.
     """
 
-    schema: Literal[2]
-    feature_set: FeatureSet
-    trial_id: str
-    num_parameters: Positive
+    precision: Precision
     build_s: Seconds
     first_call_s: Seconds
     single: Samples
-    batch_size: Positive
     batches: Samples
-    decode_s: Seconds
-    num_test_images: Positive
+    num_attempts: tuple[Positive, Positive]
     max_difference: Share
-    cost: Cost
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -183,14 +197,58 @@ class LatencyResult:
         return sum(self.batches.values_s)
 
     @property
+    def p50_ms(self) -> float:
+        """Median latency of one image, milliseconds."""
+        return 1000 * self.single.percentile_s(50)
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other processes disturbed either row, however often it was measured."""
+        return self.single.is_contended or self.batches.is_contended
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """The fused model of one feature set with the head of `trial_id`, alone on the machine.
+
+    `timings`: in float32, then in what this machine accelerates, if anything. `decode_s`: JPEG
+    decoding of the test set, in none of the timings.
+    """
+
+    schema: Literal[2]
+    feature_set: FeatureSet
+    trial_id: str
+    num_parameters: Positive
+    batch_size: Positive
+    decode_s: Seconds
+    num_test_images: Positive
+    timings: Annotated[tuple[Timing, ...], Field(min_length=1)]
+    cost: Cost
+
+    def __post_init__(self) -> None:
+        """ValueError if float32 is not the first."""
+        if self.float32.precision != "float32":
+            raise ValueError("the first timing is not of float32")
+
+    @property
+    def float32(self) -> Timing:
+        """What trials are compared by."""
+        return self.timings[0]
+
+    @property
+    def accelerated(self) -> Timing | None:
+        """In the machine's faster arithmetic."""
+        return self.timings[1] if len(self.timings) > 1 else None
+
+    @property
     def size_bytes(self) -> int:
         """Of the fused model's parameters in float32."""
         return 4 * self.num_parameters
 
     @property
     def is_contended(self) -> bool:
-        """Whether other processes disturbed either timing."""
-        return self.single.is_contended or self.batches.is_contended
+        """Whether other processes disturbed any timing."""
+        return any(timing.is_contended for timing in self.timings)
 
 
 @dataclass(frozen=True)
@@ -303,8 +361,8 @@ def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -
     def order(result: TrialResult) -> tuple[float, float, float, str]:
         validation = result.metrics["validation"]
         latency = latencies.get(result.trial.feature_set.id)
-        p50_s = latency.single.percentile_s(50) if latency else float("inf")
-        return -validation.accuracy, validation.loss, p50_s, result.trial.id
+        p50_ms = latency.float32.p50_ms if latency else float("inf")
+        return -validation.accuracy, validation.loss, p50_ms, result.trial.id
 
     ranking = tuple(result.trial.id for result in sorted(trials, key=order))
     return Selection(SCHEMA, ranking[0], ranking)

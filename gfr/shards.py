@@ -4,8 +4,9 @@ In: a directory, names, and blocks of rows. Out: rows by index, read from disk a
 for, so that memory does not grow with the images. A shard's file name ends in the first 16 hex
 digits of its SHA-256: what does not match is not there. Never computes a feature.
 
-    cache/features/VGG16-128x128-<key>/
+    cache/features/VGG16-128x128-float32-<key>/
       key.json            everything the key is a digest of, readable
+      check.json          a few images in both precisions, where that was asked
       names.txt           one name a row, sorted
       00000-<sha256>.npy  rows 0..511, 00001-... the next 512
 """
@@ -16,6 +17,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -49,7 +51,7 @@ class Extracted:
     """Where features of `num_images` are; how many were computed now, how many were on disk."""
 
     directory: str
-    key: str
+    precision: Literal["float32", "bfloat16"]
     num_images: Positive
     num_computed: Count
     num_reused: Count
@@ -72,8 +74,8 @@ def forget_once(directory: Path, run_id: str) -> None:
     with machine.locked(directory / "lock"):  # another worker must not remove what we compute
         if marker.exists() and marker.read_text("utf-8") == run_id:
             return
-        for path in directory.glob("[0-9]*.npy"):
-            path.unlink()
+        for path in (*directory.glob("[0-9]*.npy"), directory / "check.json"):
+            path.unlink(missing_ok=True)
         atomic.write_text(marker, run_id)
 
 

@@ -51,29 +51,38 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     record, faces, _ = open_run(run_dir)
     shared.check_images(faces.image_dir, worker)
     backbones.make_deterministic()
-    extracted, cost = metered(
-        lambda: features.extract(
-            feature_set,
-            faces,
-            record.weights_of(feature_set.backbone.label),
-            record.data.pixels_digest,
-            Path(record.cache),
-            part,
-            f"{record.run_id} {record.created_utc}" if record.fresh else "",
-            report,
-        )
+    job = features.Job(
+        feature_set,
+        faces,
+        record.weights_of(feature_set.backbone.label),
+        record.data.pixels_digest,
+        Path(record.cache),
     )
-    results.write(
-        path,
-        results.PartResult(SCHEMA, feature_set, part, worker, hardware.collect(), extracted, cost),
+    fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
+    choice = record.choice_of(feature_set)
+    made, cost = metered(lambda: features.extract(job, choice, part, fresh_for, report))
+    extracted = made.extracted
+    result = results.PartResult(
+        schema=SCHEMA,
+        feature_set=feature_set,
+        part=part,
+        worker=worker,
+        hardware=hardware.collect(),
+        extracted=extracted,
+        check=made.check,
+        build_s=made.build_s,
+        waited_s=made.waited_s,
+        cost=cost,
     )
+    results.write(path, result)
     collect(run_dir, feature_set)
     report(1, 1)
     LOG.info(
-        "%s%s: %s images computed, %s reused, %.0f s",
+        "%s%s: %s images computed in %s, %s reused, %.0f s",
         feature_set.title,
         part,
         f"{extracted.num_computed:,}",
+        extracted.precision,
         f"{extracted.num_reused:,}",
         cost.wall_s,
     )
@@ -106,8 +115,19 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
     if used.source == "random":
         rows = np.flatnonzero(splits == "train")[: weights.NUM_CALIBRATION_IMAGES]
         scale = weights.calibrate(table.rows(rows))
+    precision = parts[0].extracted.precision
+    choice = record.choice_of(feature_set)
+    notes = [used.note, choice.note if precision == "bfloat16" else ""]
     found = results.FeatureResult(
-        SCHEMA, feature_set, used, table.num_dims, len(table.names), scale, parts
+        schema=SCHEMA,
+        feature_set=feature_set,
+        weights=used,
+        num_dims=table.num_dims,
+        num_images=len(table.names),
+        precision=precision,
+        note="; ".join(filter(None, notes)),
+        scale=scale,
+        parts=parts,
     )
     results.write(path, found)
     return found

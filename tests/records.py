@@ -8,6 +8,7 @@ from gfr.evaluate import History, Metrics
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
+from gfr.precision import Choice
 from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
 from gfr.weights import Weights
@@ -40,8 +41,10 @@ def result(trial, validation, test, note=""):
     """A trial with so many right of 40 validation and 100 test images."""
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "k", 200, 200, 0)
-    part = results.PartResult(2, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, COST)
+    extracted = Extracted("cache/features", "float32", 200, 200, 0)
+    part = results.PartResult(
+        *(2, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
+    )
     epochs = trial.iteration.epochs
     return results.TrialResult(
         schema=2,
@@ -49,7 +52,9 @@ def result(trial, validation, test, note=""):
         trial=trial,
         data_digest="d",
         worker="host/1",
-        features=results.FeatureResult(2, trial.feature_set, weights, 8, 200, 1.0, (part,)),
+        features=results.FeatureResult(
+            2, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
+        ),
         history=History(*(((0.5,) * epochs,) * 4)),
         metrics={
             "train": metrics(100, 120),
@@ -68,9 +73,8 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     """A hundred equal calls."""
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
-    return results.LatencyResult(
-        *(2, feature_set, "t", num_parameters, 1.0, 1.0, single, 64, batches, 0.1, 100, 0.0, COST)
-    )
+    timing = results.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
+    return results.LatencyResult(2, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
 
 
 def run(directory=Path("reports/runs/r")):
@@ -97,6 +101,9 @@ def run(directory=Path("reports/runs/r")):
         data=DATA,
         split=SPLIT,
         weights=(trials[0].features.weights, trials[2].features.weights),
+        choices=tuple(
+            Choice(row.id, "float32", "asked for", "not run") for row in BENCHMARK.feature_sets
+        ),
         cache="cache",
         cache_id="c",
         fresh=False,
