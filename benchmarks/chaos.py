@@ -67,7 +67,6 @@ NEVER_TWICE = (
     "parts/*/*.json",
     "features/*.json",
     "trials/*.json",
-    "heads/*.keras",
     "latency/*.json",
 )
 MARK = "GFR_CHAOS"

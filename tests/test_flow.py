@@ -25,6 +25,8 @@ test_fraction = 0.2
 validation_fraction = 0.2
 [training]
 batch_size = 16
+[features]
+precision = "float32"
 [[backbone]]
 name = "MobileNetV2"
 [[backbone]]
@@ -140,8 +142,10 @@ def test_the_fused_model_gives_the_recorded_probabilities(two_runs):
     """One pipeline, one probability: pixels to p_male as features to p_male."""
     folder, _ = two_runs
     for latency in results.read_run(folder / "reports" / "runs" / "first").latencies.values():
-        assert latency.max_difference < 1e-4
-        assert 100 == len(latency.single.values_s)
+        timing = latency.float32
+        assert timing.max_difference < 1e-4
+        assert 100 <= len(timing.single.values_s) and 5 <= timing.single.wall_s
+        assert 10 <= len(timing.single.warmups_s) <= 60
         assert 12 == latency.num_test_images
 
 
