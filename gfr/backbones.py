@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.folding import Precision, fold
 from gfr.spec import FeatureSet
 
 ANY_SIZE = (None, None, 3)
@@ -43,9 +44,12 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
+def build(
+    feature_set: FeatureSet, weights_path: Path | None, folded: Precision | None = None
+) -> keras.Model:
     """Raw pixels (N, any H, any W, 3), 0..255 -> pooled features float32 (N, D), frozen.
 
+    `folded` is for extraction: the folded network (gfr/folding.py), computed in that precision.
     `weights_path` None leaves Keras' initialisation. BadInput if the file does not fit.
     """
     height, width = feature_set.size
@@ -54,6 +58,8 @@ def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
     scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
     shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
     network = application(feature_set.backbone.name, shape, weights_path)
+    if folded is not None:
+        network = fold(network, folded)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(network(scaled, training=False))
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
     model.trainable = False

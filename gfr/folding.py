@@ -29,7 +29,7 @@ def fold(network: keras.Model, precision: Precision = "float32") -> keras.Model:
             affine[convolution.name] = _factor_and_offset(layer)
             substitute = keras.layers.Identity
         else:
-            affine[convolution.name] = np.float64(layer.scale), np.float64(0)
+            affine[convolution.name] = np.array(layer.scale), np.array(0.0)
             substitute = keras.layers.Add
         instead[layer.name] = substitute(name=layer.name, dtype=_policy(layer, precision))
 
@@ -92,7 +92,8 @@ def _absorb(
     kernel = values.pop()  # a SeparableConv2D's pointwise one: its depthwise kernel stays
     is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     per_output = factor.reshape(kernel.shape[-2:]) if is_depthwise else factor
-    return [*values, np.float32(kernel * per_output), np.float32(bias * factor + offset)]
+    absorbed = [kernel * per_output, bias * factor + offset]
+    return values + [value.astype(np.float32) for value in absorbed]
 
 
 def _clone(operation: keras.Operation, with_bias: bool, precision: Precision) -> keras.Operation:
