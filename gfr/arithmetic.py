@@ -1,0 +1,57 @@
+"""How fast this machine convolves in float32 and in bfloat16.
+
+In: nothing. Out: Arithmetic, two rates of one convolution that oneDNN does well, and the precision
+that follows. It is measured because processor flags say only what could be: without AMX or
+AVX512-BF16 TensorFlow computes bfloat16 too, slower than float32. Never looks at a backbone:
+whether bfloat16 is good enough for one is not decided here.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from gfr.folding import Precision
+
+_MIN_SPEEDUP = 1.5  # below, what is not a convolution eats up the gain
+_NUM_ROUNDS = 5
+_NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """GFLOP/s of the convolution, the best of several rounds."""
+
+    float32_gflops: float
+    bfloat16_gflops: float
+
+    @property
+    def fastest(self) -> Precision:
+        """bfloat16 only where the machine really accelerates it."""
+        is_faster = self.bfloat16_gflops >= _MIN_SPEEDUP * self.float32_gflops
+        return "bfloat16" if is_faster else "float32"
+
+
+def measure() -> Arithmetic:
+    """Both precisions in turn, so that other load slows both; takes about half a second."""
+    calls = [_convolution(tf.float32), _convolution(tf.bfloat16)]
+    for call in calls:
+        call()
+    rounds = [[_seconds(call) for call in calls] for _ in range(_NUM_ROUNDS)]
+    num_outputs = _NUM_IMAGES * _SIDE_PX**2 * _NUM_CHANNELS
+    gflop = 2e-9 * num_outputs * _KERNEL_PX**2 * _NUM_CHANNELS
+    return Arithmetic(*(gflop / min(column) for column in zip(*rounds, strict=True)))
+
+
+def _convolution(dtype: tf.DType) -> Callable[[], tf.Tensor]:
+    images = tf.ones((_NUM_IMAGES, _SIDE_PX, _SIDE_PX, _NUM_CHANNELS), dtype)
+    kernel = tf.ones((_KERNEL_PX, _KERNEL_PX, _NUM_CHANNELS, _NUM_CHANNELS), dtype)
+    run = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
+    return lambda: run(images, kernel)
+
+
+def _seconds(call: Callable[[], tf.Tensor]) -> float:
+    start = time.perf_counter()
+    call().numpy()
+    return time.perf_counter() - start
