@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
-from gfr.folding import Precision, fold
+from gfr.folding import fold
+from gfr.precision import Precision
 from gfr.spec import FeatureSet
 
 Graph = Callable[[Any], Any]  # a concrete tf.function

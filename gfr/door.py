@@ -127,7 +127,7 @@ def prepare(request: Request) -> str:
         return str(run_dir)
     LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
-    weights = _resolve_weights(request)
+    weights, rates = _resolve_weights(request), _rates()
     record = results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
@@ -139,7 +139,8 @@ def prepare(request: Request) -> str:
         data=looked.data,
         split=looked.split,
         weights=weights,
-        choices=_choose(request.benchmark, weights),
+        rates=rates,
+        choices=_choose(request.benchmark, weights, rates),
         cache=request.cache,
         cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
@@ -230,12 +231,23 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
     )
 
 
-def _choose(benchmark: Benchmark, weights: tuple[Weights, ...]) -> tuple[precision.Choice, ...]:
+def _rates() -> precision.Rates | None:
+    """Measured where the machine may have faster arithmetic than float32's."""
+    if not precision.may_accelerate_bfloat16(hardware.collect()):
+        return None
+    from gfr import arithmetic  # TensorFlow: the steps to come need it in this process too
+
+    return arithmetic.measure()
+
+
+def _choose(
+    benchmark: Benchmark, weights: tuple[Weights, ...], rates: precision.Rates | None
+) -> tuple[precision.Choice, ...]:
     """The arithmetic of each feature set, for all workers of a run."""
     gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
-    machine, by_label = hardware.collect(), {row.backbone: row for row in weights}
+    by_label = {row.backbone: row for row in weights}
     return tuple(
-        precision.choose(row, by_label[row.backbone.label], machine, gates, provenance.engine())
+        precision.choose(row, by_label[row.backbone.label], rates, gates, provenance.engine())
         for row in benchmark.feature_sets
     )
 

@@ -97,12 +97,8 @@ def extract(
     directory, missing = _open(job, precision, part, fresh_for)
     if precision == "bfloat16" and job.weights.source != "random":
         check = _checked(job, directory) if missing else _known_check(directory)
-        if check and not check.has_passed:
-            LOG.warning(
-                "%s: bfloat16 features differ by %.1f %%: computed in float32",
-                job.feature_set.title,
-                100 * check.relative_error,
-            )
+        if check and check.objection:
+            LOG.warning("%s: %s: float32 instead", job.feature_set.title, check.objection)
             precision = "float32"
             directory, missing = _open(job, precision, part, fresh_for)
     if missing:

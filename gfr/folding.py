@@ -8,12 +8,12 @@ rounding; what cannot be folded stays. Never changes the network given, never tr
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-Precision = Literal["float32", "bfloat16"]
+from gfr.precision import Precision
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _PIXEL_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)

@@ -1,6 +1,6 @@
 """In which arithmetic a frozen backbone is computed, and why.
 
-In: what a benchmark asks for, the machine, the weights, the gates that were run
+In: what a benchmark asks for, the machine's rates, the weights, the gates that were run
 (benchmarks/precision.json). Out: a Choice for each feature set, made once for a run so that all its
 workers compute alike. Never computes, never imports TensorFlow.
 
@@ -25,6 +25,7 @@ from gfr.weights import Weights
 Precision = Literal["float32", "bfloat16"]
 Gate = Literal["passed", "failed", "not run", "means nothing"]
 
+MIN_SPEEDUP = 1.5  # of a convolution; below, what is no convolution eats up the gain
 MAX_DIFFERENCE = 0.005  # of the accuracy, either way
 MAX_RELATIVE_ERROR = 0.03  # of the features of CHECKED images, in every run
 NUM_CHECKED_IMAGES = 64
@@ -91,6 +92,24 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """GFLOP/s of one convolution on the machine of a run (gfr/arithmetic.py)."""
+
+    float32_gflops: Above0
+    bfloat16_gflops: Above0
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast bfloat16 is."""
+        return self.bfloat16_gflops / self.float32_gflops
+
+    @property
+    def fastest(self) -> Precision:
+        """bfloat16 only where the machine really accelerates it."""
+        return "bfloat16" if self.speedup >= MIN_SPEEDUP else "float32"
+
+
+@dataclass(frozen=True)
 class Check:
     """A few images of a run in both precisions.
 
@@ -104,13 +123,15 @@ class Check:
     bfloat16_images_per_s: Above0
 
     @property
-    def has_passed(self) -> bool:
-        """Whether bfloat16 features are near enough to be used."""
-        return self.relative_error <= MAX_RELATIVE_ERROR
+    def objection(self) -> str:
+        """Why bfloat16 is not to be used after all; "" if it is."""
+        if self.relative_error > MAX_RELATIVE_ERROR:
+            return f"bfloat16 features differ by {self.relative_error:.1%}"
+        return ""
 
 
-def accelerates_bfloat16(machine: Hardware) -> str:
-    """What of the machine does, e.g. `amx_bf16`; "" if nothing does."""
+def may_accelerate_bfloat16(machine: Hardware) -> str:
+    """What of the machine may, e.g. `amx_bf16`; "" if nothing does: measuring is then idle."""
     if machine.gpus:
         capabilities = [gpu.compute_capability for gpu in machine.gpus]
         has_all = all(row is not None and row >= BFLOAT16_CAPABILITY for row in capabilities)
@@ -121,21 +142,25 @@ def accelerates_bfloat16(machine: Hardware) -> str:
 def choose(
     feature_set: FeatureSet,
     weights: Weights,
-    machine: Hardware,
+    rates: Rates | None,
     gates: Sequence[GateRow],
     engine: str,
 ) -> Choice:
-    """auto: bfloat16 where the machine accelerates it and no gate of this engine has failed."""
+    """auto: bfloat16 where the machine accelerates it and no gate of this engine has failed.
+
+    `rates` None: the machine has no arithmetic for it.
+    """
     gate = _gate_of(feature_set, weights, gates, engine)
-    asked, accelerator = feature_set.precision, accelerates_bfloat16(machine)
-    if asked != "auto":
-        return Choice(feature_set.id, asked, "asked for", gate)
-    if not accelerator:
-        why = "no bfloat16 arithmetic on this machine"
-        return Choice(feature_set.id, "float32", why, gate)
+    if feature_set.precision != "auto":
+        return Choice(feature_set.id, feature_set.precision, "asked for", gate)
+    if rates is None:
+        return Choice(feature_set.id, "float32", "no bfloat16 arithmetic on this machine", gate)
+    measured = f"bfloat16 convolves {rates.speedup:.1f} times as fast as float32 here"
+    if rates.fastest == "float32":
+        return Choice(feature_set.id, "float32", measured, gate)
     if gate == "failed":
         return Choice(feature_set.id, "float32", "its bfloat16 gate has failed", gate)
-    return Choice(feature_set.id, "bfloat16", f"accelerated by {accelerator}", gate)
+    return Choice(feature_set.id, "bfloat16", measured, gate)
 
 
 def _gate_of(

@@ -27,7 +27,7 @@ from gfr.evaluate import History, Metrics
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
-from gfr.precision import Check, Choice, Precision
+from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
 from gfr.ranges import Above0, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted, Part
@@ -53,6 +53,7 @@ class RunRecord:
     data: DataRecord
     split: SplitRecord
     weights: tuple[Weights, ...]
+    rates: Rates | None  # None: no arithmetic but float32's
     choices: tuple[Choice, ...]  # the arithmetic of each feature set
     cache: str
     cache_id: str  # what is written in it, so that a worker knows it again

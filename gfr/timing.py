@@ -15,10 +15,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import backbones, hardware, images, latency, results
+from gfr import backbones, images, latency, results
 from gfr.errors import BadInput
 from gfr.metering import metered
-from gfr.precision import Precision, accelerates_bfloat16
+from gfr.precision import Precision
 from gfr.progress import reporter
 from gfr.results import SCHEMA
 from gfr.spec import FeatureSet
@@ -67,7 +67,7 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test = [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
     precisions: list[Precision] = ["float32"]
-    if accelerates_bfloat16(hardware.collect()):
+    if run.record.rates and run.record.rates.fastest == "bfloat16":
         precisions.append("bfloat16")
     report = reporter(_step(feature_set))
     timings, decode_s, num_parameters = [], 0.0, []

@@ -101,6 +101,7 @@ def run(directory=Path("reports/runs/r")):
         data=DATA,
         split=SPLIT,
         weights=(trials[0].features.weights, trials[2].features.weights),
+        rates=None,
         choices=tuple(
             Choice(row.id, "float32", "asked for", "not run") for row in BENCHMARK.feature_sets
         ),

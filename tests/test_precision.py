@@ -4,16 +4,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from records import BENCHMARK, HARDWARE
+from records import BENCHMARK
 
 from gfr import backbones, features, precision, shards, weights
 from gfr.dataset import inspect, load
-from gfr.precision import Choice, GateRow, GateTrial
+from gfr.precision import Choice, GateRow, GateTrial, Rates
 from gfr.spec import Backbone, FeatureSet
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
-AMX = dataclasses.replace(HARDWARE, cpu_flags=("avx2", "amx_bf16"))
+AMX, SLOW = Rates(100.0, 800.0), Rates(84.0, 42.0)
+FASTER = "bfloat16 convolves 8.0 times as fast as float32 here"
 
 
 def gate(low, high, beats_majority=True, **changes):
@@ -27,23 +28,24 @@ def gate(low, high, beats_majority=True, **changes):
 
 
 @pytest.mark.parametrize(
-    ("asked", "machine", "gates", "expected", "why"),
+    ("asked", "rates", "gates", "expected", "why"),
     [
-        ("auto", AMX, [], "bfloat16", "accelerated by amx_bf16"),
-        ("auto", HARDWARE, [], "float32", "no bfloat16 arithmetic on this machine"),
+        ("auto", AMX, [], "bfloat16", FASTER),
+        ("auto", None, [], "float32", "no bfloat16 arithmetic on this machine"),
+        ("auto", SLOW, [], "float32", "bfloat16 convolves 0.5 times as fast as float32 here"),
         ("auto", AMX, [gate(-0.006, 0.0)], "float32", "its bfloat16 gate has failed"),
-        ("auto", AMX, [gate(-0.006, 0.0, engine="tf 3")], "bfloat16", "accelerated by amx_bf16"),
-        ("auto", AMX, [gate(-0.1, 0.1, False)], "bfloat16", "accelerated by amx_bf16"),
-        ("bfloat16", HARDWARE, [], "bfloat16", "asked for"),
+        ("auto", AMX, [gate(-0.006, 0.0, engine="tf 3")], "bfloat16", FASTER),
+        ("auto", AMX, [gate(-0.1, 0.1, False)], "bfloat16", FASTER),
+        ("bfloat16", None, [], "bfloat16", "asked for"),
         ("float32", AMX, [], "float32", "asked for"),
     ],
 )
 def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
-    asked, machine, gates, expected, why
+    asked, rates, gates, expected, why
 ):
     """A gate counts for its own weights, size and engine."""
     feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
-    chosen = precision.choose(feature_set, IMAGENET, machine, gates, "tf 2")
+    chosen = precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
     assert (expected, why) == (chosen.precision, chosen.why)
 
 
