@@ -113,7 +113,7 @@ def run(
         start.leave(interrupted.code)
     from gfr import results, runs
 
-    if not state.is_completed():
+    if not state.is_completed() or state.name == start.UNREPORTED:
         print(f"gfr: {state.message}", file=sys.stderr)
     finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
     if as_json:
@@ -122,7 +122,10 @@ def run(
         from cli import ending
 
         print(ending.text(finished))
-    raise typer.Exit(0 if state.is_completed() else 1)
+    code = 0 if state.is_completed() else 1
+    if state.name == start.UNREPORTED:
+        start.leave(code)  # Prefect would try for minutes to send the rest
+    raise typer.Exit(code)
 
 
 @app.command()
