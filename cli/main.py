@@ -219,9 +219,20 @@ def predict(
 
 @app.command()
 def doctor(
-    data: Data = "auto", weights: Weights = "auto", cache: Cache = None, as_json: AsJson = False
+    data: Data = "auto",
+    weights: Weights = "auto",
+    mark_crashed: Annotated[
+        bool,
+        typer.Option("--mark-crashed", help="Tell Prefect of runs whose process here is gone."),
+    ] = False,
+    cache: Cache = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check versions, known-bad combinations, CPU, GPU, disk, weights and data."""
+    """Check versions, known-bad combinations, CPU, GPU, disk, weights, data and Prefect's runs.
+
+    Runs that Prefect believes in progress are named; those whose process on this machine is gone
+    are marked Crashed with --mark-crashed.
+    """
     from gfr import doctor as library
     from gfr import door
 
@@ -230,6 +241,10 @@ def doctor(
         weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
         Path(_or_default(cache, "cache")),
     )
+    if not library.is_incomplete(checks):
+        from cli import start
+
+        checks += start.prefect_checks(mark_crashed)
     if as_json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
     else:

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NoReturn
 
-import httpx
 import psutil
 
 from gfr import completeness, door, results, runs, steps
+from gfr.doctor import Check
 from gfr.errors import BadInput
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
@@ -50,6 +50,7 @@ def flow(request: door.Request) -> Any:
     else:
         steps.prepare(request, request.limits)
     prepare_prefect()
+    import httpx
     from prefect.exceptions import PrefectException
     from prefect.states import get_state_exception
 
@@ -90,6 +91,15 @@ def flow(request: door.Request) -> Any:
     if isinstance(error, BadInput):
         raise BadInput(f"{error}; what was computed is kept: go on with --run-id {request.run_id}")
     return state
+
+
+def prefect_checks(mark_crashed: bool) -> list[Check]:
+    """What `gfr doctor` says of Prefect; see tasks/stale.py."""
+    prepare_prefect()
+    from flows.benchmark import gfr
+    from tasks import stale
+
+    return stale.examine(gfr, mark_crashed)
 
 
 def prepare_prefect() -> None:

@@ -8,8 +8,10 @@ import contextlib
 import fcntl
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gfr.errors import BadInput
@@ -45,7 +47,30 @@ def claimed(directory: Path) -> Iterator[None]:
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
             ) from None
+        file.truncate(0)
+        file.write(socket.gethostname())
+        file.flush()
         yield
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who works in a run directory, or did last; `host` is "" if that is not known."""
+
+    host: str
+    is_alive: bool
+
+
+def holder(directory: Path) -> Holder | None:
+    """Who holds a run directory as far as this machine sees; None if nobody ever has."""
+    if not (directory / "lock").exists():
+        return None
+    with _opened(directory / "lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return Holder(file.read(), True)
+        return Holder(file.read(), False)
 
 
 @contextlib.contextmanager
