@@ -254,6 +254,17 @@ def doctor(
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
 
 
+@app.command()
+def automations(
+    webhook: Annotated[str, typer.Argument(metavar="URL", help="What is told: a webhook's URL.")],
+) -> None:
+    """Put the notifications of automations.yaml on Prefect's server, replacing older ones."""
+    from cli import start
+
+    for name in start.apply_automations(webhook):
+        print(name)
+
+
 def _typed(path: str) -> str:
     """What a user types is relative to where the user is; the library's paths are not."""
     return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)

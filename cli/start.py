@@ -84,8 +84,8 @@ def flow(request: door.Request) -> Any:
     try:
         state = done.result()
         error = None if state.is_completed() else get_state_exception(state)
-    except (httpx.HTTPError, PrefectException) as raised:
-        error = raised
+    except (httpx.HTTPError, PrefectException, RuntimeError) as raised:  # what the flow itself
+        return _by_its_files(request, raised)  # raises has become a state
     if isinstance(error, httpx.HTTPError | PrefectException):
         return _by_its_files(request, error)
     if isinstance(error, BadInput):
@@ -100,6 +100,16 @@ def prefect_checks(mark_crashed: bool) -> list[Check]:
     from tasks import stale
 
     return stale.examine(gfr, mark_crashed)
+
+
+def apply_automations(webhook: str) -> list[str]:
+    """What `gfr automations` does; see tasks/automations.py."""
+    prepare_prefect()
+    import asyncio
+
+    from tasks import automations
+
+    return asyncio.run(automations.apply(runs.ROOT / "automations.yaml", webhook))
 
 
 def prepare_prefect() -> None:
