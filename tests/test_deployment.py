@@ -75,9 +75,12 @@ class Server:
 
     def flow_runs(self, deployment):
         """What the API says about the runs of a deployment."""
-        body = {"deployments": {"name": {"any_": [deployment]}}}
+        return self.post("flow_runs/filter", {"deployments": {"name": {"any_": [deployment]}}})
+
+    def post(self, place, body):
+        """What the API answers."""
         request = urllib.request.Request(
-            f"{self.url}/flow_runs/filter",
+            f"{self.url}/{place}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
