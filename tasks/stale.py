@@ -50,7 +50,8 @@ def examine(flow: Flow, mark: bool) -> list[Check]:
             found = _look_twice(client, flow)
             checks = [_mark(client, row) if mark and row.is_dead else _check(row) for row in found]
     except httpx.HTTPError as error:
-        return [Check("bad", "Prefect", f"{url} does not answer ({error})")]
+        why = str(error).splitlines()[0]
+        return [Check("bad", "Prefect", f"{url} gives no answer ({why})")]
     return [Check("ok", "Prefect", f"{url}, {len(found)} runs not ended"), *checks]
 
 
