@@ -81,7 +81,7 @@ def _judge(flow_run: FlowRun, flow: Flow) -> _Unfinished:
         return _Unfinished(flow_run, False, f"cannot tell where it runs ({error})")
     holder = machine.holder(run_dir)
     if holder is None:
-        return _Unfinished(flow_run, False, f"{run_dir} is not here: look on the machine it ran on")
+        return _Unfinished(flow_run, False, f"{run_dir} is not here: ask in the clone that runs it")
     if holder.is_alive:
         return _Unfinished(flow_run, False, f"{run_dir} is being worked in")
     if holder.host != socket.gethostname():

@@ -145,7 +145,7 @@ def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
     marked = findings(server, "--mark-crashed")
     assert any("marked Crashed" in line for line in marked), marked
     assert {"killed": "CRASHED", "far": "RUNNING"} == runs_by_id(server)
-    assert any("look on the machine it ran on" in line for line in findings(server))
+    assert any("ask in the clone that runs it" in line for line in findings(server))
     wait_for(lambda: webhook.heard("is Crashed", "no process works in"), timeout_s=30)
 
 
