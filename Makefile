@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos report server deploy worker lock
+.PHONY: help run test check smoke chaos report server deploy worker automations lock
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,8 +38,8 @@ report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
 
 # The server of this machine, unless the environment names another one.
-server deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
-server deploy worker: export DO_NOT_TRACK = 1
+server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
+server deploy worker automations: export DO_NOT_TRACK = 1
 
 server: $(READY) ## Prefect's server and UI, on this machine alone
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
@@ -50,6 +50,9 @@ deploy: $(READY) ## the work pool `gfr` and the deployments of prefect.yaml
 
 worker: $(READY) ## run what is due, until Ctrl-C
 	$(BIN)/prefect worker start --pool gfr --name gfr
+
+automations: $(READY) ## have Prefect tell WEBHOOK=URL of failures, crashes and regressions
+	$(BIN)/gfr automations "$(WEBHOOK)"
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 \

@@ -121,7 +121,7 @@ def run(
         start.leave(interrupted.code)
     from gfr import results, runs
 
-    if not state.is_completed():
+    if not state.is_completed() or state.name == start.UNREPORTED:
         print(f"gfr: {state.message}", file=sys.stderr)
     finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
     if as_json:
@@ -130,7 +130,10 @@ def run(
         from cli import ending
 
         print(ending.text(finished))
-    raise typer.Exit(0 if state.is_completed() else 1)
+    code = 0 if state.is_completed() else 1
+    if state.name == start.UNREPORTED:
+        start.leave(code)  # Prefect would try for minutes to send the rest
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -224,9 +227,20 @@ def predict(
 
 @app.command()
 def doctor(
-    data: Data = "auto", weights: Weights = "auto", cache: Cache = None, as_json: AsJson = False
+    data: Data = "auto",
+    weights: Weights = "auto",
+    mark_crashed: Annotated[
+        bool,
+        typer.Option("--mark-crashed", help="Tell Prefect of runs whose process here is gone."),
+    ] = False,
+    cache: Cache = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check versions, known-bad combinations, CPU, GPU, disk, weights and data."""
+    """Check versions, known-bad combinations, CPU, GPU, disk, weights, data and Prefect's runs.
+
+    Runs that Prefect believes in progress are named; those whose process on this machine is gone
+    are marked Crashed with --mark-crashed.
+    """
     from gfr import doctor as library
     from gfr import door
 
@@ -235,6 +249,10 @@ def doctor(
         weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
         Path(_or_default(cache, "cache")),
     )
+    if not library.is_incomplete(checks):
+        from cli import start
+
+        checks += start.prefect_checks(mark_crashed)
     if as_json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
     else:
@@ -242,6 +260,17 @@ def doctor(
         for check in checks:
             print(f"{check.status:4}  {check.subject:{width}}  {check.finding}")
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
+
+
+@app.command()
+def automations(
+    webhook: Annotated[str, typer.Argument(metavar="URL", help="What is told: a webhook's URL.")],
+) -> None:
+    """Put the notifications of automations.yaml on Prefect's server, replacing older ones."""
+    from cli import start
+
+    for name in start.apply_automations(webhook):
+        print(name)
 
 
 def _typed(path: str) -> str:

@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr import door, results, runs, steps
+from gfr import completeness, door, results, runs, steps
+from gfr.doctor import Check
 from gfr.errors import BadInput
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
@@ -27,9 +28,14 @@ _PREFECT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "gfr",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    # A server that is gone costs half a minute at the end of a run, not two.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
     # The terminal shows gfr's own lines; Prefect's go to its server.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
+
+UNREPORTED = "Unreported"  # name of the final state of a run that Prefect could not be told of
 
 
 def flow(request: door.Request, runner: str) -> Any:
@@ -38,8 +44,7 @@ def flow(request: door.Request, runner: str) -> Any:
     Returns Prefect's final state. BadInput if there is no such runner, or if the flow could not go
     on because of something that the user can mend.
     """
-    for name, value in _PREFECT.items():
-        os.environ.setdefault(name, value)
+    prepare_prefect()
     from flows import runners
 
     task_runner = runners.make(runner)
@@ -49,6 +54,8 @@ def flow(request: door.Request, runner: str) -> Any:
         door.refuse_another_request(results.read(known, results.RunRecord), request)
     else:
         steps.prepare(request, request.limits)
+    import httpx
+    from prefect.exceptions import PrefectException
     from prefect.states import get_state_exception
 
     from flows.benchmark import gfr
@@ -64,8 +71,13 @@ def flow(request: door.Request, runner: str) -> Any:
 
     # Beside the main thread: there Prefect would take the signals and wait for the step at hand.
     Thread(target=run, daemon=True).start()
-    state = done.result()
-    error = None if state.is_completed() else get_state_exception(state)
+    try:
+        state = done.result()
+        error = None if state.is_completed() else get_state_exception(state)
+    except (httpx.HTTPError, PrefectException, RuntimeError) as raised:  # what the flow itself
+        return _by_its_files(request, raised)  # raises has become a state
+    if isinstance(error, httpx.HTTPError | PrefectException):
+        return _by_its_files(request, error)
     if isinstance(error, BadInput):
         raise BadInput(f"{error}; what was computed is kept: go on with --run-id {request.run_id}")
     return state
@@ -88,6 +100,44 @@ def _parameters(request: door.Request) -> dict[str, Any]:
         "retries": request.retries,
         "return_state": True,
     }
+
+
+def prefect_checks(mark_crashed: bool) -> list[Check]:
+    """What `gfr doctor` says of Prefect; see tasks/stale.py."""
+    prepare_prefect()
+    from flows.benchmark import gfr
+    from tasks import stale
+
+    return stale.examine(gfr, mark_crashed)
+
+
+def apply_automations(webhook: str) -> list[str]:
+    """What `gfr automations` does; see tasks/automations.py."""
+    prepare_prefect()
+    import asyncio
+
+    from tasks import automations
+
+    return asyncio.run(automations.apply(runs.ROOT / "automations.yaml", webhook))
+
+
+def prepare_prefect() -> None:
+    """Set what Prefect reads from the environment; call it before the first import of Prefect."""
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+
+
+def _by_its_files(request: door.Request, error: Exception) -> Any:
+    """The end of a run that Prefect could not be told of; BadInput if it has not begun."""
+    from prefect.states import Completed, Failed
+
+    why = f"Prefect's server failed ({str(error).splitlines()[0]})"
+    run = results.read_run(runs.directory(Path(request.reports), request.run_id))
+    if not (run.trials or run.failures):
+        raise BadInput(f"{why}; start it (`make server`) or unset PREFECT_API_URL") from None
+    lacking = completeness.missing(run)
+    message = "; ".join([*lacking, f"{why}: it does not know how this run ended, its files do"])
+    return (Failed if lacking else Completed)(name=UNREPORTED, message=message)
 
 
 class Interrupted(BaseException):

@@ -42,9 +42,14 @@ class Check:
 def examine(data: str, weights_request: str, cache: Path) -> list[Check]:
     """All checks, in the order in which one would mend what they find."""
     checks = [_python(), _platform(), *_requirements(), *_known_bad()]
-    if any(check.finding.startswith("missing") for check in checks):
+    if is_incomplete(checks):
         return checks  # what follows needs the packages
     return [*checks, *_hardware(), _disk(cache), _data(data), *_weights(weights_request)]
+
+
+def is_incomplete(checks: list[Check]) -> bool:
+    """Whether a package is missing, so that nothing can be said that needs it."""
+    return any(check.finding.startswith("missing") for check in checks)
 
 
 def _python() -> Check:

@@ -8,9 +8,11 @@ import contextlib
 import fcntl
 import logging
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -51,7 +53,27 @@ def claimed(directory: Path) -> Iterator[None]:
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
             )
+        file.truncate(0)
+        file.write(socket.gethostname())
+        file.flush()
         yield
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who works in a run directory, or did last; `host` is "" if that is not known."""
+
+    host: str
+    is_alive: bool
+
+
+def holder(directory: Path) -> Holder | None:
+    """Who holds a run directory as far as this machine sees; None if nobody ever has."""
+    if not (directory / "lock").exists():
+        return None
+    with _opened(directory / "lock") as file:
+        is_alive = not _try(file, fcntl.LOCK_SH)
+        return Holder(file.read(), is_alive)
 
 
 @contextlib.contextmanager

@@ -123,11 +123,13 @@ def show_run(run_dir: str) -> None:
     """The comparison as a table, the summary as a page, and an event if the run fell behind."""
     run = results.read_run(Path(run_dir))
     run_id = run.record.run_id
-    rows = table.rows(run).astype(object)
+    rows = table.rows(run).round(4).astype(object)
     cells = rows.where(rows.notna(), None).to_dict("records")
     page = (Path(run_dir) / "summary.md").read_text("utf-8")
     _PUBLISHER.later(
-        lambda: create_table_artifact(cells, key="comparison", description=f"Run {run_id}")
+        lambda: create_table_artifact(
+            cells, key="comparison", description=f"Run {run_id}; * is selected"
+        )
     )
     _PUBLISHER.later(
         lambda: create_markdown_artifact(_without_figures(page), key="summary", description=run_id)

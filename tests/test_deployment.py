@@ -21,14 +21,27 @@ pytestmark = pytest.mark.slow
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 
 
+def free_port():
+    """One that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def answers(url):
+    """Whether the API is up."""
+    try:
+        return urllib.request.urlopen(f"{url}/health", timeout=2).status == 200
+    except OSError:
+        return False
+
+
 class Server:
     """A server on a port of its own with an empty database, and what talks to it."""
 
     def __init__(self, home):
         """Start it and wait until it answers."""
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}/api"
         self.home = home
         self.environment = {
@@ -40,7 +53,7 @@ class Server:
         }
         self.started = []
         self.start("server", "start", "--host", "127.0.0.1", "--port", str(port))
-        wait_for(self.answers)
+        wait_for(lambda: answers(self.url))
 
     def start(self, *words):
         """Something that goes on until the end of the tests, from a directory of no importance."""
@@ -66,18 +79,14 @@ class Server:
             text=True,
         )
 
-    def answers(self):
-        """Whether the API is up."""
-        try:
-            return urllib.request.urlopen(f"{self.url}/health", timeout=2).status == 200
-        except OSError:
-            return False
-
     def flow_runs(self, deployment):
         """What the API says about the runs of a deployment."""
-        body = {"deployments": {"name": {"any_": [deployment]}}}
+        return self.post("flow_runs/filter", {"deployments": {"name": {"any_": [deployment]}}})
+
+    def post(self, place, body):
+        """What the API answers."""
         request = urllib.request.Request(
-            f"{self.url}/flow_runs/filter",
+            f"{self.url}/{place}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )

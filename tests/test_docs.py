@@ -4,13 +4,21 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from test_deployment import answers, free_port
+from test_flow import wait_for
 
 from gfr.runs import ROOT
+
+QUIETLY = {
+    **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
+    "start_new_session": True,
+}
 
 
 def test_every_door_in_the_table_has_its_test():
@@ -49,6 +57,9 @@ def clone(tmp_path):
     shutil.copy2(ROOT / "tests" / "test_latency.py", folder / "tests")
     small = (folder / "benchmarks" / "smoke.toml").read_text().replace("= 200", "= 40")
     (folder / "benchmarks" / "full.toml").write_text(small.replace('"smoke"', '"full"'))
+    deployments = (folder / "prefect.yaml").read_text()
+    offline = deployments.replace("weights: auto", "weights: auto\n      allow_download: false")
+    (folder / "prefect.yaml").write_text(offline)
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / ".ready").touch()
@@ -61,10 +72,31 @@ def test_the_commands_of_the_readme_run(clone, celeba):
     data = celeba(40)
     shutil.copy2(data / "images" / "000001.jpg", clone / "photo.jpg")
     found = commands(ROOT / "README.md")
-    assert {"make run", "make test"} < set(found)
-    environment = os.environ | {"PYTHONPATH": str(clone), "GFR_OFFLINE": "1"}
-    for command in found:
-        words = [str(data) if word == "DIR" else word for word in shlex.split(command)]
-        done = subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True)
-        assert 0 == done.returncode, f"{command}\n{done.stdout}{done.stderr}"
+    assert {"make run", "make test", "make server"} < set(found)
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    environment = os.environ | {
+        **{"PYTHONPATH": str(clone), "GFR_OFFLINE": "1", "PREFECT_HOME": str(clone / "prefect")},
+        **{"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": api},
+    }
+    found.remove("export PREFECT_API_URL=http://127.0.0.1:4200/api")  # the port is another here
+    before = {name: value for name, value in environment.items() if name != "PREFECT_API_URL"}
+    served = found.index("make server")
+    going_on = []
+    try:
+        for number, command in enumerate(found):
+            words = [str(data) if word == "DIR" else word for word in shlex.split(command)]
+            known = environment if number >= served else before
+            if command in ("make server", "make worker"):
+                going_on.append(subprocess.Popen(words, cwd=clone, env=known, **QUIETLY))
+                wait_for(lambda: answers(api))
+                continue
+            done = subprocess.run(words, cwd=clone, env=known, capture_output=True, text=True)
+            assert 0 == done.returncode, f"{command}\n{done.stdout}{done.stderr}"
+    finally:
+        for process in reversed(going_on):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     assert (clone / "reports" / "summary.md").exists()
+    runs = [path.name for path in (clone / "reports" / "runs").iterdir()]
+    assert 2 == len([name for name in runs if name.endswith("-full")]) == len(runs)

@@ -1,0 +1,28 @@
+"""How far has a run come, by its files alone?
+
+In: a Run. Out: one sentence for each thing that is not there; none if the run is complete. For when
+Prefect, which was to say it, is gone. Pure but for the existence of the report.
+"""
+
+from gfr.results import Run
+
+
+def missing(run: Run) -> list[str]:
+    """What a complete run would have and this one has not."""
+    trials, found = run.record.benchmark.trials, []
+    if run.failures:
+        found.append(f"{len(run.failures)} of {len(trials)} trials failed")
+    if unfinished := len(trials) - len(run.trials) - len(run.failures):
+        found.append(f"{unfinished} of {len(trials)} trials unfinished")
+    untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
+    found += [f"{row.title}: no latency" for row in sorted(untimed, key=lambda row: row.title)]
+    if not _is_reported(run):
+        found.append("no report of its present results")
+    return found
+
+
+def _is_reported(run: Run) -> bool:
+    report, selection = run.directory / "summary.md", run.directory / "selection.json"
+    if not (report.exists() and selection.exists()):
+        return False
+    return report.stat().st_mtime_ns >= selection.stat().st_mtime_ns

@@ -1,0 +1,49 @@
+"""What Prefect's server shall do by itself: automations.yaml, put on the server.
+
+In: the file and the address of a webhook. Out: a webhook block and the file's automations on the
+server, those of the same name replaced. Never touches automations that are not in the file.
+"""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import yaml
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL
+
+from gfr.errors import BadInput
+
+BLOCK = "gfr-webhook"
+_PLACEHOLDER = "webhook"  # stands for the block's id in the file
+_HEADERS = {"Content-Type": "application/json"}
+
+
+async def apply(path: Path, webhook: str) -> list[str]:
+    """Put the automations of a file on the server; returns their names."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise BadInput("PREFECT_API_URL: not set; automations are for a server that stays")
+    try:
+        await Webhook.register_type_and_schema()
+        block = await Webhook(url=webhook, headers=_HEADERS).save(BLOCK, overwrite=True)
+        async with get_client() as client:
+            rows = yaml.safe_load(path.read_text("utf-8"))["automations"]
+            return [await _replace(client, row, block) for row in rows]
+    except httpx.TransportError as error:
+        raise BadInput(f"{url}: does not answer ({error}); start the server first") from None
+
+
+async def _replace(client: PrefectClient, row: dict[str, Any], block: UUID) -> str:
+    for action in row["actions"]:
+        if action.get("block_document_id") == _PLACEHOLDER:
+            action["block_document_id"] = str(block)
+    automation = AutomationCore.model_validate(row)
+    known = await client.read_automations_by_name(automation.name)
+    for older in known:
+        await client.delete_automation(older.id)
+    await client.create_automation(automation)
+    return automation.name

@@ -1,0 +1,203 @@
+"""What runs at night with nobody looking: found dead, told of, cut off from Prefect."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import records
+from test_deployment import Server
+from test_flow import GFR, SPEC, run_words, wait_for
+
+from gfr import completeness, results
+from gfr.runs import ROOT
+
+LONG = SPEC.replace("epochs = 3", "epochs = 10000")
+
+
+def test_a_run_is_complete_by_its_files(tmp_path):
+    """All there; then without a trial, a latency, a report that is newer than the selection."""
+    run = records.run(tmp_path / "reports" / "runs" / "r")
+    records.write(run)
+    (run.directory / "summary.md").write_text("the report")
+    assert [] == completeness.missing(results.read_run(run.directory))
+    (run.directory / "trials" / f"{run.trials[0].trial.id}.json").unlink()
+    (run.directory / "latency" / f"{run.trials[3].trial.feature_set.id}.json").unlink()
+    os.utime(run.directory / "summary.md", (0, 0))
+    assert [
+        "1 of 4 trials unfinished",
+        "MobileNetV2 at 64x64: no latency",
+        "no report of its present results",
+    ] == completeness.missing(results.read_run(run.directory))
+
+
+class Webhook(HTTPServer):
+    """What Slack would be: keeps the texts it was sent."""
+
+    def __init__(self):
+        """On any free port, until the end of the tests."""
+        self.texts = texts = []
+
+        class Listen(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                texts.append(json.loads(body)["text"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Listen)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def heard(self, *words):
+        """Whether one of the texts holds all of these."""
+        return any(all(word in text for word in words) for text in self.texts)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with the automations of automations.yaml, and the webhook that they call."""
+    running, webhook = Server(tmp_path_factory.mktemp("prefect")), Webhook()
+    try:
+        url = f"http://127.0.0.1:{webhook.server_port}/"
+        for _ in range(2):  # the second replaces the first
+            done = command(running, "automations", url)
+            assert 0 == done.returncode, done.stderr
+        yield running, webhook
+    finally:
+        running.stop()
+        webhook.shutdown()
+
+
+def command(server, *words):
+    """`gfr` with this server."""
+    return subprocess.run(
+        [*GFR, *words], env=server.environment, cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def program(server, text, *arguments):
+    """A few lines of Python with this server."""
+    words = [sys.executable, "-c", text, *arguments]
+    done = subprocess.run(words, env=server.environment, cwd=ROOT, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def begin(server, folder, run_id, spec=SPEC):
+    """A run in a session of its own, once its first features are there."""
+    (folder / "ten.toml").write_text(spec)
+    process = subprocess.Popen(
+        run_words(run_id),
+        env=server.environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    features = folder / "reports" / "runs" / run_id / "features"
+    wait_for(lambda: features.exists() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
+    return process
+
+
+def runs_by_id(server):
+    """The state of each run by its run id, as the API has it."""
+    return {
+        row["parameters"]["run_id"]: row["state_type"]
+        for row in server.post("flow_runs/filter", {})
+        if "run_id" in row["parameters"]
+    }
+
+
+def findings(server, *words):
+    """What `gfr doctor` says of runs that have not ended, by run id."""
+    rows = json.loads(command(server, "doctor", "--json", *words).stdout)
+    return [row["finding"] for row in rows if row["subject"].startswith("run ")]
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
+    """Let alone while it lives; a run of another machine is never judged."""
+    server, webhook = server
+    process = begin(server, tmp_path, "killed", LONG)
+    try:
+        flow_id = server.post("flows/", {"name": "gfr"})["id"]
+        far = {"run_id": "far", "reports": str(tmp_path / "elsewhere")}
+        state = {"type": "RUNNING"}
+        server.post("flow_runs/", {"flow_id": flow_id, "parameters": far, "state": state})
+        alive = findings(server, "--mark-crashed")
+        assert any("runs/killed is being worked in" in line for line in alive), alive
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    dead = findings(server)
+    assert any("no process works in" in line and "--mark-crashed" in line for line in dead), dead
+    assert {"killed": "RUNNING", "far": "RUNNING"} == runs_by_id(server)
+    marked = findings(server, "--mark-crashed")
+    assert any("marked Crashed" in line for line in marked), marked
+    assert {"killed": "CRASHED", "far": "RUNNING"} == runs_by_id(server)
+    assert any("ask in the clone that runs it" in line for line in findings(server))
+    wait_for(lambda: webhook.heard("is Crashed", "no process works in"), timeout_s=30)
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_told_of(server):
+    """By its reason."""
+    server, webhook = server
+    program(server, "from flows.benchmark import gfr; gfr('smok', return_state=True)")
+    wait_for(lambda: webhook.heard("is Failed", "benchmark 'smok': unknown"), timeout_s=30)
+
+
+@pytest.mark.slow
+def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
+    """Two made-up runs, the second worse by ten points; both artifacts are there as well."""
+    server, webhook = server
+    first = records.run(tmp_path / "reports" / "runs" / "first")
+    record = dataclasses.replace(first.record, run_id="r", created_utc="2026-11-24T00:00:00+00:00")
+    worse = records.result(first.trials[0].trial, 30, 80)
+    second = dataclasses.replace(
+        first,
+        directory=tmp_path / "reports" / "runs" / "second",
+        record=record,
+        trials=(worse, *first.trials[1:]),
+    )
+    for run in (first, second):
+        records.write(run)
+        (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
+    show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
+    program(server, show, str(second.directory))
+    lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
+    wait_for(lambda: webhook.heard("run r fell behind", lost), timeout_s=30)
+    artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
+    assert "# The page" == artifacts["summary"]["data"]
+    rows = json.loads(artifacts["comparison"]["data"])
+    assert 4 == len(rows)
+    assert ("VGG16 / iteration 2 *", 0.88) == (rows[1]["trial"], rows[1]["test_accuracy"])
+
+
+@pytest.mark.slow
+def test_a_run_outlives_its_server(tmp_path):
+    """Every file is there, exit code 0, and what Prefect does not know is said; a new run asks."""
+    server = Server(tmp_path)
+    try:
+        process = begin(server, tmp_path, "alone")
+    finally:
+        os.killpg(server.started[0].pid, signal.SIGKILL)
+    said = process.communicate(timeout=120)[1]
+    run = results.read_run(tmp_path / "reports" / "runs" / "alone")
+    assert (0, []) == (process.returncode, completeness.missing(run)), said
+    assert "Prefect's server failed" in said and "Traceback" not in said
+    refused = subprocess.run(
+        run_words("new"), env=server.environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert 2 == refused.returncode, refused.stderr
+    assert "start it (`make server`) or unset PREFECT_API_URL" in refused.stderr
