@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos report server deploy worker lock
+.PHONY: help run test check smoke chaos bench bench-compare alarms report server deploy worker lock
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,15 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
 	$(BIN)/python benchmarks/chaos.py $(CHAOS)
+
+bench: $(READY) ## time latency, extraction and report; save that as this machine's baseline
+	$(BIN)/python benchmarks/compare.py --save
+
+bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if something is slower
+	$(BIN)/python benchmarks/compare.py
+
+alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
+	$(BIN)/python benchmarks/alarms.py $(ALARMS)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
