@@ -18,26 +18,38 @@ import psutil
 import pytest
 
 from gfr import baselines, hardware, provenance
+from gfr.applications import APPLICATIONS
 from gfr.runs import ROOT
+from gfr.spec import Backbone, FeatureSet
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
 SEED = 1024
 # What changes speed without changing a version; their values are part of the fingerprint.
-_SETTINGS = ("TF_", "ONEDNN_", "DNNL_", "OMP_", "KERAS_", "CUDA_VISIBLE_DEVICES")
+_SETTINGS = (
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
+    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
+)
+
+FACTS = pytest.StashKey[dict[str, str]]()
 
 Measure = Callable[[Callable[[], object], int, int], None]
 
 
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
-    """Stamp the file with what must be equal for two runs to be comparable."""
-    facts = baselines.facts(
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
+    config.stash[FACTS] = baselines.facts(
         hardware.collect(),
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         {name: provenance.version(name) for name in baselines.PACKAGES}
         | {"python": platform.python_version()},
         {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)},
     )
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
+    """Stamp the saved file with it."""
+    facts = config.stash[FACTS]
     machine_info["gfr"] = {"fingerprint": baselines.fingerprint(facts), "facts": facts}
 
 
@@ -123,16 +135,13 @@ def backbone(request) -> Iterator:
     """One backbone after the other at 128x128, all its benchmarks before the next is built."""
     import keras  # here, so that the report's benchmark does not pay TensorFlow's start
 
-    from gfr import backbones, spec, weights
+    from gfr import backbones, weights
 
     keras.utils.clear_session()
-    document = spec.load(ROOT / "benchmarks" / "full.toml")
-    feature_set = next(
-        row
-        for row in document.feature_sets
-        if (row.backbone.name, row.size) == (request.param, SIZE)
-    )
-    path = weights.draw(request.param, SEED, ROOT / "cache")
+    name = request.param
+    own = Backbone(name, APPLICATIONS[name].scaling, label=name)
+    feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
+    path = weights.draw(name, SEED, ROOT / "cache")
     yield backbones.build(feature_set, Path(path))
 
 
@@ -162,7 +171,8 @@ def extraction(backbone):
     return backbones.compiled(backbone)
 
 
-def pixels(num_images: int) -> list[np.ndarray]:
-    """Noise, uint8 (128, 128, 3) each."""
+@pytest.fixture(scope="session")
+def images() -> list[np.ndarray]:
+    """64 times noise, uint8 (128, 128, 3)."""
     rng = np.random.default_rng(SEED)
-    return list(rng.integers(0, 256, (num_images, *SIZE, 3), dtype=np.uint8))
+    return list(rng.integers(0, 256, (64, *SIZE, 3), dtype=np.uint8))

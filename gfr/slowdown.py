@@ -14,8 +14,8 @@ from gfr.ranges import Above0, Positive, Share
 
 # Half-way, as ratios go, between nothing and the 1.3x that is to be found: sqrt(1.3) = 1.14.
 MIN_WALL_MARGIN = 1.15
-# Own CPU time moves with load: two threads that wait less lose up to a third of it, one thread
-# that finds its caches cold gains up to 0.3 where others take 0.9 of the machine (docs/LOG.md).
+# Own CPU time moves with load (docs/regressions.md): two threads that wait less lose up to a third
+# of it, one thread that finds its caches cold gains up to 0.3 where others take 0.9 of the machine.
 MIN_CPU_MARGIN = 1.10
 CPU_MARGIN_PER_OTHERS_SHARE = 0.4
 NUM_SPREADS = 3  # standard deviations of the saved runs

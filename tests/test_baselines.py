@@ -1,6 +1,8 @@
 """Saved benchmark runs: which machine they are of, and what happens to damaged ones."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -95,3 +97,10 @@ def test_damaged_and_foreign_files_do_not_keep_the_others_from_being_read(tmp_pa
 def test_no_folder_is_no_history(tmp_path):
     """The first comparison on a machine finds nothing, and that is no error."""
     assert ([], []) == baselines.load(tmp_path / "none", "f1")
+
+
+def test_deciding_needs_no_tensorflow():
+    """The comparison itself starts in a second; only its child pays TensorFlow's five."""
+    program = "import sys; from gfr import baselines, slowdown; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "False" == done.stdout.strip(), done.stderr
