@@ -40,22 +40,43 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.saved):
             row("saved", number, compare(folder, options.tests, "--save"))
-        caught = [
-            row(f"slowed {_short(name)}", number, compare(folder, [name], slowed=name))
-            for number, name in enumerate(victims(Path(folder), options.trials))
-        ]
-        codes = []
-        for number in range(options.repeats):
-            with load() if number % 2 else contextlib.nullcontext():
-                done = compare(folder, options.tests)
-            codes.append(row("clean, beside a load" if number % 2 else "clean", number, done))
-    num_caught, num_alarms = caught.count(REGRESSION), codes.count(REGRESSION)
-    num_failed = sum(code not in (0, REGRESSION) for code in caught + codes)
-    print(
-        f"caught {num_caught} of {len(caught)} slow-downs of {FACTOR}x; {num_alarms} alarms in "
-        f"{len(codes)} clean repeats, {len(codes) // 2} of them beside a load; {num_failed} failed"
+        names = clean_names(Path(folder))
+        if not names:
+            print("error: no baseline, others are busy on this machine", file=sys.stderr)
+            return 2
+        trials = slowed(folder, [names[k % len(names)] for k in range(options.trials)])
+        repeats = repeated(folder, options.tests, options.repeats)
+    codes = [done.returncode for done in trials + repeats]
+    num_caught, num_alarms = (
+        sum(done.returncode == REGRESSION for done in rows) for rows in (trials, repeats)
     )
-    return int(num_caught < MIN_CAUGHT * len(caught) or num_alarms > 0 or num_failed > 0)
+    num_failed = sum(code not in (0, REGRESSION) for code in codes)
+    num_unclear = sum("\ninconclusive" in "\n" + done.stdout for done in repeats)
+    print(
+        f"caught {num_caught} of {len(trials)} slow-downs of {FACTOR}x; {num_alarms} alarms in "
+        f"{len(repeats)} clean repeats, {len(repeats) // 2} of them beside a load "
+        f"({num_unclear} with something inconclusive); {num_failed} failed"
+    )
+    return int(num_caught < MIN_CAUGHT * len(trials) or num_alarms > 0 or num_failed > 0)
+
+
+def slowed(storage: str, names: Sequence[str]) -> list[subprocess.CompletedProcess]:
+    """Each of these benchmarks compared alone while it is slowed down."""
+    trials = []
+    for number, name in enumerate(names):
+        trials.append(compare(storage, [name], slowed=_short(name)))
+        row(f"slowed {_short(name)}", number, trials[-1])
+    return trials
+
+
+def repeated(storage: str, tests: Sequence[str], num: int) -> list[subprocess.CompletedProcess]:
+    """The set as it is, every second time beside a load."""
+    repeats = []
+    for number in range(num):
+        with load() if number % 2 else contextlib.nullcontext():
+            repeats.append(compare(storage, tests))
+        row("clean, beside a load" if number % 2 else "clean", number, repeats[-1])
+    return repeats
 
 
 def compare(
@@ -65,17 +86,17 @@ def compare(
     command = [sys.executable, "benchmarks/compare.py", "--storage", storage, *words, *tests]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if slowed:
-        environment["GFR_SLOWED"] = f"{_short(slowed)}={FACTOR}"
+        environment["GFR_SLOWED"] = f"{slowed}={FACTOR}"
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
     )
 
 
-def victims(storage: Path, num_trials: int) -> list[str]:
-    """Full names of the saved benchmarks, in turn."""
-    path = next(storage.glob("*/*.json"))
-    names = list(baselines.read(path).measured)
-    return [names[number % len(names)] for number in range(num_trials)]
+def clean_names(storage: Path) -> list[str]:
+    """Full names of the benchmarks that have a baseline."""
+    runs = [baselines.read(path) for path in sorted(storage.glob("*/*.json"))]
+    found = [name for run in runs for name, row in run.measured.items() if row.is_clean]
+    return list(dict.fromkeys(found))
 
 
 @contextlib.contextmanager
@@ -89,12 +110,12 @@ def load() -> Iterator[None]:
         process.wait()
 
 
-def row(kind: str, number: int, done: subprocess.CompletedProcess) -> int:
-    """Print what one comparison said; its exit code."""
-    print(f"{time.strftime('%H:%M:%S')} {kind} {number + 1}: exit {done.returncode}", flush=True)
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("ok ")]
-    print("".join(f"    {line}\n" for line in lines + done.stderr.splitlines()), end="", flush=True)
-    return done.returncode
+def row(kind: str, number: int, done: subprocess.CompletedProcess) -> None:
+    """Print what one comparison said."""
+    print(f"{time.strftime('%H:%M:%S')} {kind}, {number + 1}: exit {done.returncode}")
+    for line in (done.stdout + done.stderr).splitlines():
+        print(f"    {line}")
+    sys.stdout.flush()
 
 
 def _short(name: str) -> str:
