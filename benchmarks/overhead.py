@@ -37,8 +37,9 @@ for row in request.benchmark.feature_sets: steps.time_model(run_dir, row, limits
 IN_PROCESS = """
 from gfr import stages, timing
 run_dir = door.prepare(request)
-for row in request.benchmark.feature_sets: stages.extract(run_dir, row, shards.WHOLE, steps.worker())
-for row in request.benchmark.trials: stages.train(run_dir, row, steps.worker())
+me = steps.worker()
+for row in request.benchmark.feature_sets: stages.extract(run_dir, row, shards.WHOLE, me)
+for row in request.benchmark.trials: stages.train(run_dir, row, me)
 for row in request.benchmark.feature_sets: timing.time_model(run_dir, row)
 """
 ENDING = """
