@@ -130,7 +130,7 @@ def images_per_s(
     """Best of three passes through the extraction graph, decoded pixels to features."""
     keras.utils.clear_session()
     graph = backbones.compiled(backbones.build(feature_set, weights_path, precision))
-    batches = list(images.batches(paths, features.BATCH))
+    batches = list(images.batches(paths, features.batch_size_of(feature_set)))
     seconds = []
     for _ in range(4):  # the first sets oneDNN up
         begun_s = time.perf_counter()

@@ -23,7 +23,8 @@ from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice, Precision
 from gfr.spec import FeatureSet
 from gfr.weights import Weights
 
-BATCH = 64
+# 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
+_MAX_BATCH, _MAX_BATCH_PIXELS = 128, 2_500_000
 _CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
@@ -105,7 +106,8 @@ def extract(
         job.weights.check()
         graph = job.graph(precision)
         build_s = time.perf_counter() - begun_s
-        waited_s = _compute(job.faces, graph, directory, missing, report)
+        batch_size = batch_size_of(job.feature_set)
+        waited_s = _compute(job.faces, graph, batch_size, directory, missing, report)
     num_images = len(job.faces.names)
     num_computed = shards.num_rows(missing, num_images)
     extracted = shards.Extracted(
@@ -116,6 +118,15 @@ def extract(
         num_reused=shards.num_rows(part.shards(num_images), num_images) - num_computed,
     )
     return Made(extracted, check, build_s, waited_s)
+
+
+def batch_size_of(feature_set: FeatureSet) -> int:
+    """Images a call: a divisor of a shard's rows. Rows do not depend on it (docs/LOG.md)."""
+    height, width = feature_set.size
+    size = _MAX_BATCH
+    while size > 1 and size * height * width > _MAX_BATCH_PIXELS:
+        size //= 2
+    return size
 
 
 def _open(
@@ -168,6 +179,7 @@ def _run_twice(graph: backbones.Graph, batch: list[np.ndarray]) -> tuple[np.ndar
 def _compute(
     faces: Faces,
     graph: backbones.Graph,
+    batch_size: int,
     directory: Path,
     missing: list[int],
     report: Callable[[int, int], None],
@@ -177,13 +189,13 @@ def _compute(
     wanted = [row for k in missing for row in known[k * shards.ROWS : (k + 1) * shards.ROWS]]
     done, waited_s, block = 0, 0.0, []
     waiting = list(missing)
-    batches = images.batches([path for path, _ in wanted], BATCH)
+    batches = images.batches([path for path, _ in wanted], batch_size)
     while done < len(wanted):
         begun_s = time.perf_counter()
         batch = next(batches)
         waited_s += time.perf_counter() - begun_s
-        _check_pixels(batch, wanted[done : done + BATCH])
-        block.append(backbones.run_batch(graph, batch))  # (<= BATCH, D)
+        _check_pixels(batch, wanted[done : done + batch_size])
+        block.append(backbones.run_batch(graph, batch))  # (<= batch_size, D)
         done += len(batch)
         if sum(map(len, block)) == shards.ROWS or done == len(wanted):
             shards.write(directory, waiting.pop(0), np.concatenate(block))
