@@ -54,6 +54,9 @@ report: $(READY) ## render the newest run's report again
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 server deploy worker automations: export DO_NOT_TRACK = 1
 
+# Where runs will look for their files, whatever the shell says (prefect.yaml).
+deploy: export PWD = $(CURDIR)
+
 server: $(READY) ## Prefect's server and UI, on this machine alone
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
 
