@@ -81,14 +81,17 @@ def compare(tests: Sequence[str], storage: Path) -> int:
     directory = storage / run.fingerprint
     saved, problems = baselines.load(directory, run.fingerprint)
     print("\n".join(problems), end="\n" if problems else "")
+    rows = {name: [row] for name, row in run.measured.items()}
     found = {name: [_judge(name, row, saved)] for name, row in run.measured.items()}
     while again := [name for name in found if not slowdown.is_settled(found[name])]:
         print(f"measured again, alone: {', '.join(map(_short, again))}", flush=True)
         for name, row in measure(again)[1].measured.items():
+            rows[name].append(row)
             found[name].append(_judge(name, row, saved))
     verdicts = {name: slowdown.final(rows) for name, rows in found.items()}
     for name, verdict in verdicts.items():
-        print(_line(name, verdict, run.measured[name], len(found[name]), saved))
+        decisive = rows[name][found[name].index(verdict)]
+        print(_line(name, verdict, decisive, len(rows[name]), saved))
     new = {
         name: run.measured[name]
         for name, verdict in verdicts.items()
