@@ -146,7 +146,7 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
     result, model = _train(run_dir, trial, worker)
     atomic.save(head_path, model.save)
     results.write(path, result)
-    test, note = result.metrics["test"], result.features.weights.note
+    test, note = result.metrics["test"], result.features.note
     LOG.info(
         "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
         trial.title,
