@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos report server deploy worker automations lock
+.PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
+.PHONY: automations lock
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,7 +33,19 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
-	$(BIN)/python benchmarks/chaos.py
+	$(BIN)/python benchmarks/chaos.py $(CHAOS)
+
+speed: $(READY) ## features once against fit with a frozen backbone: DATA=DIR [WEIGHTS=DIR]
+	$(BIN)/python benchmarks/speed.py $(DATA) --weights $(or $(WEIGHTS),auto) $(SPEED)
+
+bench: $(READY) ## time latency, extraction and report; save that as this machine's baseline
+	$(BIN)/python benchmarks/compare.py --save
+
+bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if something is slower
+	$(BIN)/python benchmarks/compare.py
+
+alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
+	$(BIN)/python benchmarks/alarms.py $(ALARMS)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
@@ -40,6 +53,9 @@ report: $(READY) ## render the newest run's report again
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 server deploy worker automations: export DO_NOT_TRACK = 1
+
+# Where runs will look for their files, whatever the shell says (prefect.yaml).
+deploy: export PWD = $(CURDIR)
 
 server: $(READY) ## Prefect's server and UI, on this machine alone
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1

@@ -63,7 +63,12 @@ POINTS = (
     "rename:figures/MobileNetV3Small-iteration-1-confusion.png",
     "rename:*/summary.md",
 )
-NEVER_TWICE = ("features/*.json", "trials/*.json", "heads/*.keras", "latency/*.json")
+NEVER_TWICE = (
+    "parts/*/*.json",
+    "features/*.json",
+    "trials/*.json",
+    "latency/*.json",
+)
 MARK = "GFR_CHAOS"
 
 
@@ -85,7 +90,7 @@ class Chaos:
         environment = {
             **os.environ,
             MARK: str(self.folder),
-            "PYTHONPATH": str(ROOT / "tests" / "faults"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "faults"), str(ROOT)]),
             "GFR_FAULTS": json.dumps(faults),
         }
         with (self.folder / f"{run_id}.log").open("ab") as log:
@@ -112,12 +117,9 @@ class Chaos:
     def compare_files(self, run_id: str, known: dict[Path, int]) -> None:
         """What was finished must not have been written again."""
         directory = self.folder / "reports" / "runs" / run_id
-        found = {
-            path: path.stat().st_ino for kind in NEVER_TWICE for path in directory.glob(kind)
-        } | {
-            path: path.stat().st_ino
-            for path in (self.folder / f"cache-{run_id}").glob("features/*/0*.npy")
-        }
+        finished = [path for kind in NEVER_TWICE for path in directory.glob(kind)]
+        finished += (self.folder / f"cache-{run_id}").glob("features/*/0*.npy")
+        found = {path: path.stat().st_ino for path in finished if path.name[:4] != "tmp-"}
         again = [str(path) for path, inode in known.items() if found.get(path) != inode]
         if again:
             self.wrong.append(f"{run_id}: written again: {again}")

@@ -39,7 +39,7 @@ def summary(
 ) -> dict[str, object]:
     """One trial over the seeds: mean, lowest and highest accuracy and loss on test."""
     trial, found = result.trial, result.features
-    features = shards.read(Path(found.extracted.directory))
+    features = shards.read(found.directory)
     tests = []
     for seed in range(trial.seed, trial.seed + seeds):
         model, _ = head.train(

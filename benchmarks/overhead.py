@@ -22,7 +22,7 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import door, publish, results, steps
+from gfr import door, publish, results, shards, steps
 folder = sys.argv[1]
 request = door.request("smoke", "synthetic", "random", "r", True, False,
     folder + "/reports", folder + "/cache", "overhead", 900, None, 0)
@@ -30,15 +30,16 @@ limits = request.limits
 """
 IN_CHILDREN = """
 run_dir = steps.prepare(request, limits)
-for row in request.benchmark.feature_sets: steps.extract(run_dir, row, limits)
+for row in request.benchmark.feature_sets: steps.extract(run_dir, row, shards.WHOLE, limits)
 for row in request.benchmark.trials: steps.train(run_dir, row, limits)
 for row in request.benchmark.feature_sets: steps.time_model(run_dir, row, limits)
 """
 IN_PROCESS = """
 from gfr import stages, timing
 run_dir = door.prepare(request)
-for row in request.benchmark.feature_sets: stages.extract(run_dir, row)
-for row in request.benchmark.trials: stages.train(run_dir, row)
+me = steps.worker()
+for row in request.benchmark.feature_sets: stages.extract(run_dir, row, shards.WHOLE, me)
+for row in request.benchmark.trials: stages.train(run_dir, row, me)
 for row in request.benchmark.feature_sets: timing.time_model(run_dir, row)
 """
 ENDING = """

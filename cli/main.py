@@ -74,6 +74,14 @@ def run(
     retries: Annotated[
         int, typer.Option(min=0, help="How often a failed step is tried again.")
     ] = 1,
+    runner: Annotated[
+        str,
+        typer.Option(
+            envvar="GFR_RUNNER",
+            help="Where steps run: threads[:N], dask[:N], dask:tcp://HOST:8786, ray[:N], "
+            "ray:ADDRESS.",
+        ),
+    ] = "threads",
     cache: Cache = None,
     reports: Reports = None,
     as_json: AsJson = False,
@@ -103,7 +111,7 @@ def run(
 
     try:
         with start.interruptible(), display.progress(request.benchmark):
-            state = start.flow(request)
+            state = start.flow(request, runner)
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
         print(

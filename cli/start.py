@@ -38,18 +38,22 @@ _PREFECT = {
 UNREPORTED = "Unreported"  # name of the final state of a run that Prefect could not be told of
 
 
-def flow(request: door.Request) -> Any:
-    """Run the flow `gfr` in this process; returns Prefect's final state.
+def flow(request: door.Request, runner: str) -> Any:
+    """Run the flow `gfr` in this process, its steps where `runner` says (flows/runners.py).
 
-    BadInput if the flow could not go on because of something that the user can mend.
+    Returns Prefect's final state. BadInput if there is no such runner, or if the flow could not go
+    on because of something that the user can mend.
     """
-    # Before Prefect, so that bad input costs no server and shows no traceback.
+    prepare_prefect()
+    from flows import runners
+
+    task_runner = runners.make(runner)
+    # Before Prefect's server starts, so that bad input costs none and shows no traceback.
     known = runs.directory(Path(request.reports), request.run_id) / "run.json"
     if known.exists():
         door.refuse_another_request(results.read(known, results.RunRecord), request)
     else:
         steps.prepare(request, request.limits)
-    prepare_prefect()
     import httpx
     from prefect.exceptions import PrefectException
     from prefect.states import get_state_exception
@@ -60,22 +64,8 @@ def flow(request: door.Request) -> Any:
 
     def run() -> None:
         try:
-            state = gfr(
-                benchmark=request.benchmark_path,
-                data=request.data,
-                weights=request.weights,
-                run_id=request.run_id,
-                fresh=request.fresh,
-                allow_download=request.allow_download,
-                reports=request.reports,
-                cache=request.cache,
-                command=request.command,
-                timeout_s=request.limits.silence_s,
-                memory_limit_gb=request.limits.memory_bytes / 1e9,
-                retries=request.retries,
-                return_state=True,
-            )
-            done.set_result(state)
+            with runners.api_for(task_runner):
+                done.set_result(gfr.with_options(task_runner=task_runner)(**_parameters(request)))
         except BaseException as error:  # handed to the caller of `flow`, whatever it is
             done.set_exception(error)
 
@@ -91,6 +81,25 @@ def flow(request: door.Request) -> Any:
     if isinstance(error, BadInput):
         raise BadInput(f"{error}; what was computed is kept: go on with --run-id {request.run_id}")
     return state
+
+
+def _parameters(request: door.Request) -> dict[str, Any]:
+    """The request as the flow takes it; Prefect wants plain values."""
+    return {
+        "benchmark": request.benchmark_path,
+        "data": request.data,
+        "weights": request.weights,
+        "run_id": request.run_id,
+        "fresh": request.fresh,
+        "allow_download": request.allow_download,
+        "reports": request.reports,
+        "cache": request.cache,
+        "command": request.command,
+        "timeout_s": request.limits.silence_s,
+        "memory_limit_gb": request.limits.memory_bytes / 1e9,
+        "retries": request.retries,
+        "return_state": True,
+    }
 
 
 def prefect_checks(mark_crashed: bool) -> list[Check]:

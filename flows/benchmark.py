@@ -4,13 +4,14 @@ In: names and paths, relative to the project root. Out: the run directory, with 
 in it. No logic, no classes: the stages are in `gfr`, their Prefect names in `tasks`.
 """
 
+import os
 from pathlib import Path
 
 from prefect import State, flow
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
-from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import runners
 from gfr import door, machine, results, runs
 from gfr.errors import CannotWrite
 from tasks.benchmark import (
@@ -24,8 +25,7 @@ from tasks.benchmark import (
 )
 
 
-# One heavy step at a time: two TensorFlow jobs on the same cores only slow each other down.
-@flow(name="gfr", task_runner=ThreadPoolTaskRunner(max_workers=1))
+@flow(name="gfr", task_runner=runners.make(os.environ.get("GFR_RUNNER", runners.DEFAULT)))
 def gfr(
     benchmark: str = "full",
     data: str = "auto",
@@ -79,12 +79,15 @@ def _run(request: door.Request) -> State[str]:
     limits, again = request.limits, {"retries": request.retries}
     run_dir = prepare(request, limits)
     features = {
-        feature_set: extract_features.with_options(**again).submit(run_dir, feature_set, limits)
+        feature_set: [
+            extract_features.with_options(**again).submit(run_dir, feature_set, part, limits)
+            for part in runners.parts()
+        ]
         for feature_set in request.benchmark.feature_sets
     }
     heads = {
         trial: train_head.with_options(**again).submit(
-            run_dir, trial, limits, wait_for=[features[trial.feature_set]]
+            run_dir, trial, limits, wait_for=features[trial.feature_set]
         )
         for trial in request.benchmark.trials
     }
@@ -92,8 +95,8 @@ def _run(request: door.Request) -> State[str]:
     finished = [trial for trial, end in ends.items() if end.is_completed()]
     failed = {trial: end for trial, end in ends.items() if not end.is_completed()}
     for trial, end in failed.items():
-        source = features[trial.feature_set].state
-        cause = end if source.is_completed() else source
+        sources = [future.state for future in features[trial.feature_set]]
+        cause = next((state for state in sources if not state.is_completed()), end)
         if isinstance(error := get_state_exception(cause), CannotWrite):
             raise error  # a full disk is no property of a trial
         results.write_failure(run_dir, trial, cause.message)

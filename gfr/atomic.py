@@ -4,11 +4,13 @@ In: a path and its bytes or text. Out: the file, written to a temporary name bes
 and renamed. Never leaves a half-written file under the final name, never reads.
 """
 
+import contextlib
 import errno
 import json
 import os
+import secrets
 import shutil
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,8 @@ def save(path: Path, by_path: Callable[[Path], object]) -> None:
 
     CannotWrite if the disk is full or closed to us.
     """
-    temporary = path.with_name(f"tmp-{os.getpid()}-{threading.get_ident()}-{path.name}")
+    # Other machines may write here too.
+    temporary = path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -40,6 +43,14 @@ def _cannot_write(path: Path, reason: str) -> CannotWrite:
     return CannotWrite(
         f"{path}: cannot be written ({reason}); make room there, or name another directory"
     )
+
+
+def tidy(directory: Path, unused_s: float) -> None:
+    """Remove what writers that were killed have left: temporary files not touched for so long."""
+    for path in directory.rglob("tmp-*"):
+        with contextlib.suppress(OSError):  # another one tidies, or it is not ours
+            if path.is_file() and time.time() - path.stat().st_mtime > unused_s:
+                path.unlink()
 
 
 def require_room(path: Path, num_bytes: int) -> None:

@@ -6,8 +6,9 @@ extraction, latency, prediction and export all go through these same layers. Nev
 chooses weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +16,11 @@ import tensorflow as tf
 
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.folding import fold
+from gfr.precision import Precision
 from gfr.spec import FeatureSet
+
+Graph = Callable[[Any], Any]  # a concrete tf.function
 
 ANY_SIZE = (None, None, 3)
 
@@ -43,10 +48,14 @@ def make_deterministic() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
+def build(
+    feature_set: FeatureSet, weights_path: Path | None, precision: Precision = "float32"
+) -> keras.Model:
     """Raw pixels (N, any H, any W, 3), 0..255 -> pooled features float32 (N, D), frozen.
 
-    `weights_path` None leaves Keras' initialisation. BadInput if the file does not fit.
+    In bfloat16 the network is folded (gfr/folding.py) and computed in it; what stands around it
+    stays float32. `weights_path` None leaves Keras' initialisation. BadInput if the file does not
+    fit.
     """
     height, width = feature_set.size
     pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
@@ -54,6 +63,8 @@ def build(feature_set: FeatureSet, weights_path: Path | None) -> keras.Model:
     scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
     shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
     network = application(feature_set.backbone.name, shape, weights_path)
+    if precision == "bfloat16":
+        network = fold(network, "bfloat16")
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(network(scaled, training=False))
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
     model.trainable = False
@@ -108,7 +119,7 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
     return keras.Model(backbone.input, head(pooled), name="fused")
 
 
-def compiled(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
+def compiled(model: keras.Model) -> Graph:
     """The model as one inference graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
@@ -118,7 +129,7 @@ def compiled(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
     return run.get_concrete_function()
 
 
-def run_batch(graph: tf.types.experimental.ConcreteFunction, images: Sequence) -> np.ndarray:
+def run_batch(graph: Graph, images: Sequence) -> np.ndarray:
     """Images uint8 (H, W, 3), sizes may differ -> float32 (len(images), D), in the order given."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for row, image in enumerate(images):

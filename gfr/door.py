@@ -12,7 +12,18 @@ from typing import Literal
 
 import numpy as np
 
-from gfr import atomic, dataset, hardware, provenance, results, runs, spec, synthetic
+from gfr import (
+    atomic,
+    dataset,
+    hardware,
+    precision,
+    provenance,
+    results,
+    runs,
+    shared,
+    spec,
+    synthetic,
+)
 from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
 from gfr.metering import metered
@@ -22,6 +33,7 @@ from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
 
 DATA_KEYWORDS = ("auto", "synthetic")
+_ABANDONED_S = 86_400.0  # another run may be writing in the cache
 NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
 
 LOG = logging.getLogger("gfr")
@@ -103,6 +115,8 @@ def prepare(request: Request) -> str:
     path = run_dir / "run.json"
     atomic.require_writable(Path(request.reports), "--reports")
     atomic.require_writable(Path(request.cache), "--cache")
+    atomic.tidy(run_dir, 0)
+    atomic.tidy(Path(request.cache), _ABANDONED_S)
     if path.exists():
         known = results.read(path, results.RunRecord)
         refuse_another_request(known, request)
@@ -113,6 +127,7 @@ def prepare(request: Request) -> str:
         return str(run_dir)
     LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    weights, rates = _resolve_weights(request), _rates()
     record = results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
@@ -123,8 +138,11 @@ def prepare(request: Request) -> str:
         benchmark=request.benchmark,
         data=looked.data,
         split=looked.split,
-        weights=_resolve_weights(request),
+        weights=weights,
+        rates=rates,
+        choices=_choose(request.benchmark, weights, rates),
         cache=request.cache,
+        cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
@@ -210,6 +228,27 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
             request.allow_download,
         )
         for row in request.benchmark.backbone
+    )
+
+
+def _rates() -> precision.Rates | None:
+    """Measured where the machine may have faster arithmetic than float32's."""
+    if not precision.may_accelerate_bfloat16(hardware.collect()):
+        return None
+    from gfr import arithmetic  # TensorFlow: the steps to come need it in this process too
+
+    return arithmetic.measure()
+
+
+def _choose(
+    benchmark: Benchmark, weights: tuple[Weights, ...], rates: precision.Rates | None
+) -> tuple[precision.Choice, ...]:
+    """The arithmetic of each feature set, for all workers of a run."""
+    gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
+    by_label = {row.backbone: row for row in weights}
+    return tuple(
+        precision.choose(row, by_label[row.backbone.label], rates, gates, provenance.engine())
+        for row in benchmark.feature_sets
     )
 
 

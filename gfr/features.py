@@ -1,114 +1,207 @@
 """Frozen backbone over all images, once.
 
-In: a FeatureSet, the images, its weights. Out: shards on disk (gfr/shards.py), rows keyed by image
-name. What is on disk and intact is not computed again. Never trains, never scales the features:
-the constant of calibrated random weights is applied where they are read.
+In: a FeatureSet, the images, its weights, the arithmetic chosen, a Part of the shards. Out: those
+shards on disk (gfr/shards.py), rows keyed by image name. What is on disk and intact is not computed
+again. Never trains, never scales the features: the constant of calibrated random weights is applied
+where they are read.
 """
 
+import json
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from gfr import backbones, images, provenance, shards
+from gfr import atomic, backbones, images, provenance, shards
 from gfr.dataset import Faces
 from gfr.errors import BadInput
+from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice, Precision
 from gfr.spec import FeatureSet
 from gfr.weights import Weights
 
-BATCH = 64
+# 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
+_MAX_BATCH, _MAX_BATCH_PIXELS = 128, 2_500_000
+_CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
 # At import: what is on disk later may not be what runs.
-_CODE_SHA256 = provenance.source_sha256(
-    *(Path(__file__).parent / name for name in ("backbones.py", "features.py", "images.py"))
-)
+_SOURCES = ("backbones.py", "features.py", "folding.py", "images.py")
+_CODE_SHA256 = provenance.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
 
 
-def key_contents(
-    feature_set: FeatureSet, weights: Weights, pixels_digest: str
-) -> dict[str, object]:
-    """Everything that decides the values of a feature set."""
-    return {
-        "backbone": feature_set.backbone.name,
-        "size": list(feature_set.size),
-        "input": feature_set.input,
-        "scaling": feature_set.backbone.scaling,
-        "precision": feature_set.precision,
-        "weights_sha256": weights.sha256,
-        "pixels_digest": pixels_digest,
-        "code_sha256": _CODE_SHA256,
-        "tensorflow": provenance.version("tensorflow"),
-        "keras": provenance.version("keras"),
-    }
+@dataclass(frozen=True)
+class Job:
+    """What decides the values of a feature set, and where its shards are kept."""
+
+    feature_set: FeatureSet
+    faces: Faces
+    weights: Weights
+    pixels_digest: str
+    cache: Path
+
+    def key_contents(self, precision: Precision) -> dict[str, object]:
+        """Everything that decides the values."""
+        return {
+            "backbone": self.feature_set.backbone.name,
+            "size": list(self.feature_set.size),
+            "input": self.feature_set.input,
+            "scaling": self.feature_set.backbone.scaling,
+            "precision": precision,
+            "weights_sha256": self.weights.sha256,
+            "pixels_digest": self.pixels_digest,
+            "code_sha256": _CODE_SHA256,
+            "tensorflow": provenance.version("tensorflow"),
+            "keras": provenance.version("keras"),
+        }
+
+    def directory(self, precision: Precision) -> Path:
+        """Where the shards are, by a digest of all that."""
+        key = shards.key(self.key_contents(precision))
+        return self.cache / "features" / f"{self.feature_set.id}-{precision}-{key}"
+
+    def graph(self, precision: Precision) -> backbones.Graph:
+        """The backbone of this job, ready to run."""
+        return backbones.compiled(
+            backbones.build(self.feature_set, Path(self.weights.path), precision)
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """`build_s`: until the backbone stood and was checked; `waited_s`: for decoded images."""
+
+    extracted: shards.Extracted
+    check: Check | None
+    build_s: float
+    waited_s: float
 
 
 def extract(
-    feature_set: FeatureSet,
-    faces: Faces,
-    weights: Weights,
-    pixels_digest: str,
-    cache: Path,
+    job: Job,
+    choice: Choice,
+    part: shards.Part,
     fresh_for: str,
     report: Callable[[int, int], None],
-) -> shards.Extracted:
-    """Compute the missing shards of a feature set; with `fresh_for` (a run) all, once for it.
+) -> Made:
+    """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once for it.
 
-    BadInput if weights or images are no longer those that the run was begun with.
+    In float32 after all where a few images differ too much in the precision chosen. BadInput if
+    weights or images are no longer those that the run was begun with.
     """
-    contents = key_contents(feature_set, weights, pixels_digest)
-    key = shards.key(contents)
-    directory = cache / "features" / f"{feature_set.id}-{key}"
-    shards.create(directory, contents, faces.names)
+    begun_s, build_s, waited_s = time.perf_counter(), 0.0, 0.0
+    keras.utils.clear_session()
+    precision, check = choice.precision, None
+    directory, missing = _open(job, precision, part, fresh_for)
+    if precision == "bfloat16" and job.weights.source != "random":
+        check = _checked(job, directory) if missing else _known_check(directory)
+        if check and check.objection:
+            LOG.warning("%s: %s: float32 instead", job.feature_set.title, check.objection)
+            precision = "float32"
+            directory, missing = _open(job, precision, part, fresh_for)
+    if missing:
+        job.weights.check()
+        graph = job.graph(precision)
+        build_s = time.perf_counter() - begun_s
+        batch_size = batch_size_of(job.feature_set)
+        waited_s = _compute(job.faces, graph, batch_size, directory, missing, report)
+    num_images = len(job.faces.names)
+    num_computed = shards.num_rows(missing, num_images)
+    extracted = shards.Extracted(
+        directory=str(directory),
+        precision=precision,
+        num_images=num_images,
+        num_computed=num_computed,
+        num_reused=shards.num_rows(part.shards(num_images), num_images) - num_computed,
+    )
+    return Made(extracted, check, build_s, waited_s)
+
+
+def batch_size_of(feature_set: FeatureSet) -> int:
+    """Images a call: a divisor of a shard's rows. Rows do not depend on it (docs/LOG.md)."""
+    height, width = feature_set.size
+    size = _MAX_BATCH
+    while size > 1 and size * height * width > _MAX_BATCH_PIXELS:
+        size //= 2
+    return size
+
+
+def _open(
+    job: Job, precision: Precision, part: shards.Part, fresh_for: str
+) -> tuple[Path, list[int]]:
+    """The directory, made if need be, and the shards of the part that are not there."""
+    directory, num_images = job.directory(precision), len(job.faces.names)
+    shards.create(directory, job.key_contents(precision), job.faces.names)
     if fresh_for:
         shards.forget_once(directory, fresh_for)
-    num_shards = shards.num_shards(len(faces.names))
-    missing = [k for k in range(num_shards) if shards.intact(directory, k) is None]
-    num_computed = 0
+    missing = [k for k in part.shards(num_images) if shards.intact(directory, k) is None]
     for k in missing:
         if shards.is_there(directory, k):
-            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, num_shards)
-    if missing:
-        weights.check()
-        num_computed = _compute(feature_set, faces, Path(weights.path), directory, missing, report)
-    features = shards.read(directory)
-    num_images = len(faces.names)
-    return shards.Extracted(
-        directory=str(directory),
-        key=key,
-        num_images=num_images,
-        num_dims=features.num_dims,
-        num_computed=num_computed,
-        num_reused=num_images - num_computed,
+            total = shards.num_shards(num_images)
+            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, total)
+    return directory, missing
+
+
+def _known_check(directory: Path) -> Check | None:
+    """What an earlier part or run found about these features; None if it found nothing."""
+    try:
+        return Check(**json.loads((directory / _CHECK).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _checked(job: Job, directory: Path) -> Check:
+    """The first images of the job in both precisions."""
+    if known := _known_check(directory):
+        return known
+    job.weights.check()
+    paths = job.faces.paths()[:NUM_CHECKED_IMAGES]
+    batch = [images.decode(path).pixels for path in paths]
+    (exact, exact_s), (rounded, rounded_s) = (
+        _run_twice(job.graph(precision), batch) for precision in ("float32", "bfloat16")
     )
+    error = float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact))
+    check = Check(len(batch), error, len(batch) / exact_s, len(batch) / rounded_s)
+    atomic.write_json(directory / _CHECK, asdict(check))
+    return check
+
+
+def _run_twice(graph: backbones.Graph, batch: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Features (n, D), and the seconds of the second call: the first sets oneDNN up."""
+    backbones.run_batch(graph, batch)
+    begun_s = time.perf_counter()
+    return backbones.run_batch(graph, batch), time.perf_counter() - begun_s
 
 
 def _compute(
-    feature_set: FeatureSet,
     faces: Faces,
-    weights_path: Path,
+    graph: backbones.Graph,
+    batch_size: int,
     directory: Path,
     missing: list[int],
     report: Callable[[int, int], None],
-) -> int:
-    """Fill the missing shards; returns the number of images computed."""
-    keras.utils.clear_session()
-    graph = backbones.compiled(backbones.build(feature_set, weights_path))
+) -> float:
+    """Fill the missing shards; returns the seconds that were spent waiting for images."""
     known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
     wanted = [row for k in missing for row in known[k * shards.ROWS : (k + 1) * shards.ROWS]]
-    done, block = 0, []
+    done, waited_s, block = 0, 0.0, []
     waiting = list(missing)
-    for batch in images.batches([path for path, _ in wanted], BATCH):
-        _check_pixels(batch, wanted[done : done + BATCH])
-        block.append(backbones.run_batch(graph, batch))  # (<= BATCH, D)
+    batches = images.batches([path for path, _ in wanted], batch_size)
+    while done < len(wanted):
+        begun_s = time.perf_counter()
+        batch = next(batches)
+        waited_s += time.perf_counter() - begun_s
+        _check_pixels(batch, wanted[done : done + batch_size])
+        block.append(backbones.run_batch(graph, batch))  # (<= batch_size, D)
         done += len(batch)
         if sum(map(len, block)) == shards.ROWS or done == len(wanted):
             shards.write(directory, waiting.pop(0), np.concatenate(block))
             block = []
         report(done, len(wanted))
-    return done
+    return waited_s
 
 
 def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:

@@ -28,7 +28,7 @@ def accuracy_against_latency(run: Run) -> Figure:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.subplots()
     _plain(axes)
-    p50_ms = {key: 1000 * row.single.percentile_s(50) for key, row in run.latencies.items()}
+    p50_ms = {key: row.float32.p50_ms for key, row in run.latencies.items()}
     step = (2 * max(p50_ms.values()) / min(p50_ms.values())) ** 0.03
     for number, backbone in enumerate(run.record.benchmark.backbone):
         colour, marker = _COLOURS[number % 7], _MARKERS[number % 7]

@@ -5,6 +5,7 @@ In: nothing. Out: Hardware: CPU, memory, load, GPUs. Never guesses: what cannot 
 """
 
 import contextlib
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ NOTABLE_CPU_FLAGS = (
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU as NVML reports it; utilisation 0..1, None if unknown."""
+    """One NVIDIA GPU as NVML reports it; utilisation 0..1, None if unknown, as the capability."""
 
     name: str
     driver: str
@@ -32,6 +33,7 @@ class Gpu:
     memory_used_bytes: Count
     memory_free_bytes: Count
     utilization: Share | None
+    compute_capability: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,14 @@ def collect() -> Hardware:
         gpus=gpus,
         gpu_note=gpu_note,
     )
+
+
+def gpu_ids() -> tuple[str, ...]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return tuple(filter(None, (row.strip() for row in allowed.split(","))))
+    return tuple(map(str, range(len(_gpus()[0]))))
 
 
 def _cpu() -> tuple[str, set[str]]:
@@ -107,6 +117,11 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
         utilization = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
     except pynvml.NVMLError:  # not every GPU can say
         utilization = None
+    try:
+        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+        capability = (int(major), int(minor))
+    except pynvml.NVMLError:
+        capability = None
     return Gpu(
         name=_text(pynvml.nvmlDeviceGetName(handle)),
         driver=driver,
@@ -114,6 +129,7 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
         memory_used_bytes=memory.used,
         memory_free_bytes=memory.free,
         utilization=utilization,
+        compute_capability=capability,
     )
 
 

@@ -36,13 +36,11 @@ LOG = logging.getLogger("gfr")
 class Limits:
     """What a step may take before its process is ended.
 
-    `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size; `alone`:
-    no other step of gfr on this machine meanwhile.
+    `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size.
     """
 
     silence_s: float = 900.0
     memory_bytes: int = int(0.9 * psutil.virtual_memory().total)
-    alone: bool = True
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
@@ -56,19 +54,21 @@ class Limits:
         return cls(timeout_s, int(1e9 * memory_limit_gb))
 
 
-def call(place: str, *arguments: object, limits: Limits) -> Any:
+def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
     """Call `place`, "module:function", with picklable arguments in a child process.
 
-    BadInput raised there is raised here; any other end than returning is StepFailed.
+    With `gpu` the child sees that one alone. BadInput raised there is raised here; any other end
+    than returning is StepFailed.
     """
-    with _worker() as worker:
+    with _worker(gpu) as worker:
         return worker.call(place, arguments, limits)
 
 
 class _Worker:
     """A running `gfr.worker` and the connection to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None) -> None:
+        self.gpu = gpu
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         command = [sys.executable, "-P", "-m", "gfr.worker", str(theirs.fileno()), str(os.getpid())]
@@ -77,6 +77,7 @@ class _Worker:
         start = _SPAWNER.submit(
             subprocess.Popen,
             command,
+            env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self.words,
@@ -144,11 +145,13 @@ _IDLE_LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
-def _worker() -> Iterator[_Worker]:
+def _worker(gpu: str | None) -> Iterator[_Worker]:
     """An idle process or a new one; kept afterwards if the step ended as it should."""
     with _IDLE_LOCK:
-        worker = _IDLE.pop() if _IDLE else None
-    worker = worker or _Worker()
+        worker = next((row for row in _IDLE if row.gpu == gpu), None)
+        if worker:
+            _IDLE.remove(worker)
+    worker = worker or _Worker(gpu)
     try:
         yield worker
     except BaseException:

@@ -4,19 +4,25 @@ In: a callable and its inputs. Out: raw seconds of every call, warm-ups apart, p
 and what tells a quiet machine from a busy one. Imports no Keras, never decides what is fast enough.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
 import psutil
 
 from gfr.ranges import Above0, Seconds, Share
+from gfr.stats import quantile_ranks
 
 # Above this share of the machine's CPU time in other hands a row is called contended. An idle
 # Prefect server takes 1 to 2 % of two cores.
 MAX_OTHERS_SHARE = 0.10
+MAX_ATTEMPTS, MAX_ROW_S = 3, 30.0  # at a row that was contended
+MIN_WARMUPS, MAX_WARMUPS = 10, 60
+STEADY = 0.1  # a fall of the median by less is no longer warming up
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,19 @@ class Samples:
         """Linearly interpolated percentile of the values, seconds."""
         return float(np.percentile(self.values_s, percent))
 
+    def interval_s(self, percent: float) -> tuple[float, float] | None:
+        """Two-sided 95 % interval of that quantile, seconds; None where too few calls give none."""
+        ranks = quantile_ranks(len(self.values_s), percent / 100)
+        if ranks is None:
+            return None
+        ordered = sorted(self.values_s)
+        return ordered[ranks[0] - 1], ordered[ranks[1] - 1]
+
+    @property
+    def cpu_per_call_s(self) -> float:
+        """CPU seconds of this process a call, all threads: what hardly changes under load."""
+        return self.cpu_s / len(self.values_s)
+
     @property
     def is_contended(self) -> bool:
         """Whether other processes took enough of the machine to spoil the values."""
@@ -44,16 +63,57 @@ class Samples:
 
 
 def time_calls(
-    call: Callable[[Any], object], inputs: Sequence, num_warmups: int, num_values: int
+    call: Callable[[Any], object],
+    inputs: Sequence,
+    num_warmups: int,
+    num_values: int,
+    min_s: float = 0.0,
 ) -> Samples:
-    """Time single calls, going round the inputs; nothing else happens inside the clock."""
-    warmups = tuple(_seconds(call, inputs[i % len(inputs)]) for i in range(num_warmups))
-    wall_s, cpu_s, busy_s = time.perf_counter(), time.process_time(), _busy_s()
-    values = tuple(_seconds(call, inputs[i % len(inputs)]) for i in range(num_values))
-    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    """Time single calls, going round the inputs; nothing else happens inside the clock.
+
+    At least `num_values` of them, and for at least `min_s`.
+    """
+    around = itertools.cycle(inputs)
+    warmups = tuple(_seconds(call, next(around)) for _ in range(num_warmups))
+    around = itertools.cycle(inputs)
+    begun_s, cpu_s, busy_s = time.perf_counter(), time.process_time(), _busy_s()
+    values: list[float] = []
+    while len(values) < num_values or time.perf_counter() - begun_s < min_s:
+        values.append(_seconds(call, next(around)))
+    wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
     others_s = max(0.0, _busy_s() - busy_s - cpu_s)
     machine_s = max(wall_s * (psutil.cpu_count() or 1), 1e-9)
-    return Samples(warmups, values, wall_s, cpu_s, min(1.0, others_s / machine_s))
+    return Samples(warmups, tuple(values), wall_s, cpu_s, min(1.0, others_s / machine_s))
+
+
+def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...]:
+    """Seconds of untimed calls: 10 at least, then until they no longer get faster, 60 at most.
+
+    That is when the median of the last five is within a tenth of that of the five before.
+    """
+    around = itertools.cycle(inputs)
+    seconds: list[float] = []
+    while len(seconds) < MAX_WARMUPS:
+        seconds.append(_seconds(call, next(around)))
+        last, before = seconds[-5:], seconds[-10:-5]
+        if len(seconds) >= MIN_WARMUPS and median(last) > (1 - STEADY) * median(before):
+            break
+    return tuple(seconds)
+
+
+def least_disturbed(measure: Callable[[], Samples]) -> tuple[Samples, int]:
+    """The first measurement that no one disturbed, or the best of a few; and how many there were.
+
+    At most `MAX_ATTEMPTS`, and none is begun after `MAX_ROW_S`.
+    """
+    begun_s, attempts = time.perf_counter(), [measure()]
+    while (
+        attempts[-1].is_contended
+        and len(attempts) < MAX_ATTEMPTS
+        and time.perf_counter() - begun_s < MAX_ROW_S
+    ):
+        attempts.append(measure())
+    return min(attempts, key=lambda row: row.others_share), len(attempts)
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

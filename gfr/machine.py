@@ -10,29 +10,37 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from gfr.errors import BadInput
+
+_LOOK_EVERY_S = 0.2
 
 LOG = logging.getLogger("gfr")
 
 
 @contextlib.contextmanager
-def turn(alone: bool) -> Iterator[None]:
-    """Inside the block no step that asked to be alone runs on this machine, or none at all.
-
-    Who waits holds the gate, so that a steady stream of others cannot keep him out.
-    """
-    folder = Path(tempfile.gettempdir())
-    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-    with (
-        _locked(folder / "gfr-gate.lock", fcntl.LOCK_EX) as gate,
-        _locked(folder / "gfr-steps.lock", kind),
-    ):
+def alone() -> Iterator[None]:
+    """Inside the block no other step runs on this machine."""
+    with _gate() as gate, _locked("gfr-steps", fcntl.LOCK_EX):
         gate.close()
         yield
+
+
+@contextlib.contextmanager
+def turn(gpus: Sequence[str]) -> Iterator[str | None]:
+    """Inside the block one of several GPUs is ours; with fewer than two we are alone, on None."""
+    if len(gpus) < 2:
+        with alone():
+            yield None
+        return
+    with _gate() as gate, _locked("gfr-steps", fcntl.LOCK_SH), _free(gpus) as gpu:
+        gate.close()
+        yield gpu
 
 
 @contextlib.contextmanager
@@ -40,13 +48,11 @@ def claimed(directory: Path) -> Iterator[None]:
     """Inside the block no other process works in this run directory; BadInput if one does."""
     directory.mkdir(parents=True, exist_ok=True)
     with _opened(directory / "lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _try(file, fcntl.LOCK_EX):
             raise BadInput(
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
-            ) from None
+            )
         file.truncate(0)
         file.write(socket.gethostname())
         file.flush()
@@ -66,26 +72,59 @@ def holder(directory: Path) -> Holder | None:
     if not (directory / "lock").exists():
         return None
     with _opened(directory / "lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return Holder(file.read(), True)
-        return Holder(file.read(), False)
+        is_alive = not _try(file, fcntl.LOCK_SH)
+        return Holder(file.read(), is_alive)
 
 
 @contextlib.contextmanager
-def _locked(path: Path, kind: int) -> Iterator:
+def locked(path: Path) -> Iterator[None]:
+    """Inside the block no other process holds this lock file; for moments, so it waits."""
     with _opened(path) as file:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            LOG.info("waiting: another run of gfr is at work on this machine")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _gate() -> contextlib.AbstractContextManager[IO[str]]:
+    """Who waits for his turn holds the gate, so that a steady stream of others cannot pass him."""
+    return _locked("gfr-gate", fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _locked(name: str, kind: int) -> Iterator[IO[str]]:
+    with _opened(_path(name)) as file:
+        if not _try(file, kind):
+            LOG.info("waiting: another step of gfr is at work on this machine")
             fcntl.flock(file, kind)
         yield file
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator:
+def _free(gpus: Sequence[str]) -> Iterator[str]:
+    """The first GPU that no other step has."""
+    with contextlib.ExitStack() as stack:
+        files = {gpu: stack.enter_context(_opened(_path(f"gfr-gpu-{gpu}"))) for gpu in gpus}
+        while True:
+            for gpu, file in files.items():
+                if _try(file, fcntl.LOCK_EX):
+                    yield gpu
+                    return
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _path(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"{name}.lock"
+
+
+def _try(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
     """A lock file that every user of the machine may open."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)

@@ -51,6 +51,11 @@ def version(package: str) -> str:
         return "missing"
 
 
+def engine() -> str:
+    """What computes features, e.g. `tensorflow 2.19.0`."""
+    return f"tensorflow {version('tensorflow')}"
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, in hex, read in pieces."""
     with path.open("rb") as file:

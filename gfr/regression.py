@@ -43,8 +43,8 @@ def behind(run: Run, earlier: Run) -> list[str]:
         old = earlier.latencies.get(key)
         if old is None or old.is_contended or latency.is_contended:
             continue
-        then_ms = 1000 * old.single.percentile_s(50)
-        now_ms = 1000 * latency.single.percentile_s(50)
+        then_ms = old.float32.p50_ms
+        now_ms = latency.float32.p50_ms
         if now_ms > MAX_LATENCY_RATIO * then_ms:
             title = latency.feature_set.title
             found.append(f"{title}: p50 {now_ms:.1f} ms, was {then_ms:.1f} ms")

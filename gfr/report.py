@@ -25,6 +25,7 @@ def render(run: Run, published: Published | None, figures: str) -> str:
         _scatter(run, figures),
         _selection(run),
         _beside_published(run, published),
+        details.latency(run),
         details.hardware(run),
         details.dataset(run),
         details.parameters(run),
@@ -68,12 +69,14 @@ def accuracy(result: TrialResult, split: str) -> str:
 
 def _p50(run: Run, latency: LatencyResult) -> str:
     device = "" if run.record.hardware.gpus else ", CPU"
-    p50_ms, p95_ms = (1000 * latency.single.percentile_s(percent) for percent in (50, 95))
+    p50_ms, p95_ms = (1000 * latency.float32.single.percentile_s(percent) for percent in (50, 95))
     return (
         f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms an image "
-        f"(batch 1, {len(latency.single.values_s)} calls{device})"
+        f"(batch 1, {len(latency.float32.single.values_s)} calls{device})"
     )
 
+
+_FASTER = "p50, bfloat16 (ms)"
 
 # Column, how it is printed, whether more is better.
 _COLUMNS: tuple[tuple[str, str, bool], ...] = (
@@ -85,21 +88,27 @@ _COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("Validation Accuracy", "{:.3f}", True),
     ("Validation Loss", "{:.3f}", False),
     ("p50 (ms)", "{:.1f}", False),
+    (_FASTER, "{:.1f}", False),
     ("Parameters (M)", "{:.1f}", False),
     ("Size (MB)", "{:.0f}", False),
 )
 
 
 def numbers(run: Run) -> pd.DataFrame:
-    """One row a finished trial, by trial id; NaN where a model could not be timed."""
+    """One row a finished trial, by trial id; NaN where a model could not be timed.
+
+    Without the column of bfloat16 latencies where none was measured.
+    """
     rows = {}
     for result in run.trials:
         latency, found = run.latency_of(result.trial), result.metrics
+        faster = latency and latency.accelerated
         timed = (
-            (latency.inference_s, 1000 * latency.single.percentile_s(50))
+            (latency.float32.inference_s, latency.float32.p50_ms)
+            + (faster.p50_ms if faster else float("nan"),)
             + (latency.num_parameters / 1e6, latency.size_bytes / 1e6)
             if latency
-            else (float("nan"),) * 4
+            else (float("nan"),) * 5
         )
         rows[result.trial.id] = (
             *(found["test"].accuracy, found["test"].loss, timed[0]),
@@ -107,13 +116,16 @@ def numbers(run: Run) -> pd.DataFrame:
             *(found["validation"].accuracy, found["validation"].loss, *timed[1:]),
         )
     names = [name for name, _, _ in _COLUMNS]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=names)
+    return table.drop(columns=_FASTER) if table[_FASTER].isna().all() else table
 
 
 def _comparison(run: Run) -> str:
     table = numbers(run)
     printed = table.copy().astype(object)
     for name, form, more_is_better in _COLUMNS:
+        if name not in table:
+            continue
         best = table[name].max() if more_is_better else table[name].min()
         cells = [
             "-"
@@ -128,11 +140,11 @@ def _comparison(run: Run) -> str:
     for backbone in run.record.benchmark.backbone:
         note = run.record.weights_of(backbone.label).note
         mark = f" {_RANDOM}" if note else ""
-        rows.append([f"**{backbone.label}**{mark}", *[""] * len(_COLUMNS)])
+        rows.append([f"**{backbone.label}**{mark}", *[""] * len(printed.columns)])
         rows += _backbone_rows(run, backbone.label, printed)
-    rows.append(_majority_row(run))
+    rows.append(_majority_row(run, list(printed.columns)))
     text = pd.DataFrame(rows, columns=["Model", *printed.columns]).to_markdown(
-        index=False, disable_numparse=True, colalign=("left", *["right"] * len(_COLUMNS))
+        index=False, disable_numparse=True, colalign=("left", *["right"] * len(printed.columns))
     )
     return "\n\n".join(["## Comparison", text, *_comparison_notes(run)])
 
@@ -148,12 +160,12 @@ def _backbone_rows(run: Run, label: str, printed: pd.DataFrame) -> list[list[str
             mark = " (selected)" if trial.id == selected else ""
             rows.append([name + mark, *printed.loc[trial.id]])
         else:
-            rows.append([f"{name}: failed", *["-"] * len(_COLUMNS)])
+            rows.append([f"{name}: failed", *["-"] * len(printed.columns)])
     return rows
 
 
-def _majority_row(run: Run) -> list[str]:
-    cells = dict.fromkeys((name for name, _, _ in _COLUMNS), "")
+def _majority_row(run: Run, columns: list[str]) -> list[str]:
+    cells = dict.fromkeys(columns, "")
     split = run.record.split
     for name in SPLITS:
         title = {"train": "Training"}.get(name, name.capitalize())
@@ -165,16 +177,17 @@ def _majority_row(run: Run) -> list[str]:
 def _comparison_notes(run: Run) -> list[str]:
     notes = [
         "Best of each column in bold. Inference Time: the whole test set in batches of "
-        f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; "
-        "iterations on one model share their times. Size: parameters in "
-        "float32. Majority class: always the answer that is more frequent in "
-        "training, with its training share as probability."
+        f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; iterations on one "
+        "model share their times; float32 graphs unless said otherwise. Size: parameters in "
+        "float32. Majority class: always the answer that is more frequent in training, with its "
+        "training share as probability."
     ]
     if any(row.note for row in run.record.weights):
         notes.append(
             f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
             "weights and cannot be compared with rows that have them."
         )
+    notes += [f"Features: {line}." for line in summary.arithmetic(run)]
     weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
     if weak:
         names = ", ".join(row.trial.title for row in weak)
@@ -263,7 +276,7 @@ def _beside_published(run: Run, published: Published | None) -> str:
                 f"{other.test_accuracy:.3f}",
                 f"{test.loss:.3f}",
                 f"{other.test_loss:.3f}",
-                f"{latency.inference_s:.2f}" if latency else "-",
+                f"{latency.float32.inference_s:.2f}" if latency else "-",
                 f"{other.inference_s:.2f}",
             ]
         )

@@ -6,13 +6,62 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 import pandas as pd
 
 from gfr.dataset import SPLITS
+from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
 from gfr.results import Run, TrialResult
-from gfr.summary import Stage, stages
+from gfr.summary import PERCENTS, Stage, stages, workers
+
+LATENCY_BUDGET_S = 600
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table of cells that are text already."""
     return pd.DataFrame(rows, columns=header).to_markdown(index=False, disable_numparse=True)
+
+
+def latency(run: Run) -> str:
+    """What tells a quiet machine from a busy one, a row a graph and precision."""
+    rows = []
+    for found in run.latencies.values():
+        for timing in found.timings:
+            single = timing.single
+            rows.append(
+                [
+                    found.feature_set.title,
+                    timing.precision,
+                    *(_quantile_ms(single, percent) for percent in PERCENTS),
+                    f"{1000 * min(single.values_s):.1f}",
+                    f"{1000 * (single.percentile_s(75) - single.percentile_s(25)):.1f}",
+                    f"{1000 * single.cpu_per_call_s:.1f}",
+                    str(len(single.values_s)),
+                    f"{found.num_test_images / timing.inference_s:.0f}",
+                    f"{1000 * timing.first_call_s:.0f}",
+                    f"{timing.build_s:.1f}",
+                    f"{max(single.others_share, timing.batches.others_share):.0%}",
+                    "contended" if timing.is_contended else "",
+                ]
+            )
+    if not rows:
+        return ""
+    header = ["Model", "Precision", *(f"p{percent}" for percent in PERCENTS)]
+    header += ["min", "IQR", "CPU", "calls", "images/s", "first call", "load (s)", "others", ""]
+    return (
+        "## Latency\n\n"
+        "Milliseconds a call on one image, alone on the machine, after warm-up; in brackets 95 % "
+        "order-statistic intervals. CPU: of the process itself, all threads, a call. images/s: in "
+        "batches over the test set. others: share of the machine in the hands of other processes; "
+        f"a row above {MAX_OTHERS_SHARE:.0%} is measured again, at most {MAX_ATTEMPTS} times in "
+        f"all, and else marked.\n\n{table(header, rows)}"
+    )
+
+
+def _quantile_ms(single: Samples, percent: int) -> str:
+    """`36.1 [35.2, 37.0]`; nothing for a 99th percentile that too few calls cannot enclose."""
+    interval_s = single.interval_s(percent)
+    value = f"{1000 * single.percentile_s(percent):.1f}"
+    if interval_s is None:
+        return "" if percent == 99 else value
+    low, high = (f"{1000 * bound:.1f}" for bound in interval_s)
+    return f"{value} [{low}, {high}]"
 
 
 def hardware(run: Run) -> str:
@@ -40,7 +89,21 @@ def hardware(run: Run) -> str:
                 f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
             ]
         )
-    return "## Hardware specifications\n\n" + table(["", ""], [row for row in rows if row[1]])
+    machine = table(["", ""], [row for row in rows if row[1]])
+    return f"## Hardware specifications\n\n{machine}{_workers(run)}"
+
+
+def _workers(run: Run) -> str:
+    """Nothing where the run's own process did everything."""
+    found = workers(run)
+    if len(found) < 2:
+        return ""
+    rows = [[row.name, row.cpu_model, f"{row.num_images:,}", str(row.num_heads)] for row in found]
+    header = ["Worker (machine/process)", "CPU", "Images through backbones", "Heads trained"]
+    return (
+        "\n\nFeatures and heads were computed by the workers below; latency was measured on the "
+        f"machine above alone.\n\n{table(header, rows)}"
+    )
 
 
 def dataset(run: Run) -> str:
@@ -66,7 +129,7 @@ def parameters(run: Run) -> str:
         "Optimizer, loss": "Adam at Keras' default rate, binary cross-entropy",
         "Batch size": str(benchmark.training.batch_size),
         "Seed": str(benchmark.seed),
-        "Precision of the features": benchmark.features.precision,
+        "Precision of the features": f"{benchmark.features.precision} asked for",
     }
     rows = [
         [
@@ -101,7 +164,7 @@ def trial(result: TrialResult, figures: str) -> str:
         [name, f"{found.accuracy:.3f}", f"{found.loss:.3f}", f"{found.num_images:,}"]
         for name, found in ((name, result.metrics[name]) for name in SPLITS)
     ]
-    note = f"\n\n{result.features.weights.note}" if result.features.weights.note else ""
+    note = f"\n\n{result.features.note}" if result.features.note else ""
     name = result.trial.id
     return (
         f"## {result.trial.title}{note}\n\n{table(['', 'Accuracy', 'Loss', 'n'], rows)}\n\n"
@@ -127,6 +190,11 @@ def reproduce(run: Run) -> str:
     }
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
+    timed_s = sum(row.cost.wall_s for row in run.latencies.values())
+    lines += (
+        f"\n- Latency protocol: {timed_s:.0f} s for {len(run.latencies)} models, of a budget of "
+        f"{LATENCY_BUDGET_S} s"
+    )
     return f"## Reproduce\n\n{lines}\n\n{table(header, list(map(_stage_row, stages(run))))}"
 
 

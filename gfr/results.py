@@ -6,7 +6,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
     reports/runs/<run_id>/
       run.json                   RunRecord: what was asked, data, weights, machine, versions
       faces.csv                  the images with split and attributes (gfr/dataset.py)
-      features/<feature set>.json  FeatureResult
+      features/<feature set>.json  FeatureResult, from parts/<feature set>-<part>.json: PartResult
       heads/<trial>.keras        the trained head
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
@@ -27,13 +27,14 @@ from gfr.evaluate import History, Metrics
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
+from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
 from gfr.ranges import Above0, Positive, Seconds, Share, every_split
-from gfr.shards import Extracted
+from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Trial
 from gfr.weights import Weights
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 
 Record = TypeVar("Record")
 
@@ -42,7 +43,7 @@ Record = TypeVar("Record")
 class RunRecord:
     """What a run was asked to do and what it found at the door."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     run_id: str
     created_utc: str
     command: str
@@ -52,7 +53,10 @@ class RunRecord:
     data: DataRecord
     split: SplitRecord
     weights: tuple[Weights, ...]
+    rates: Rates | None  # None: no arithmetic but float32's
+    choices: tuple[Choice, ...]  # the arithmetic of each feature set
     cache: str
+    cache_id: str  # what is written in it, so that a worker knows it again
     fresh: bool
     provenance: Provenance
     hardware: Hardware
@@ -62,6 +66,14 @@ class RunRecord:
         """ValueError if a backbone has no weights."""
         if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
             raise ValueError("weights of other backbones than the benchmark's")
+        if {row.id for row in self.benchmark.feature_sets} != {
+            row.feature_set_id for row in self.choices
+        }:
+            raise ValueError("arithmetic of other feature sets than the benchmark's")
+
+    def choice_of(self, feature_set: FeatureSet) -> Choice:
+        """The arithmetic chosen for a feature set."""
+        return next(row for row in self.choices if row.feature_set_id == feature_set.id)
 
     def weights_of(self, label: str) -> Weights:
         """The weights of the backbone with this label."""
@@ -69,25 +81,75 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class PartResult:
+    """What one worker, `machine/process`, did for a feature set."""
+
+    schema: Literal[2]
+    feature_set: FeatureSet
+    part: Part
+    worker: str
+    hardware: Hardware
+    extracted: Extracted
+    check: Check | None
+    build_s: Seconds
+    waited_s: Seconds  # for decoded images
+    cost: Cost
+
+
+@dataclass(frozen=True)
 class FeatureResult:
     """One feature set: `scale` is the constant on the pooled output, 1 but for random weights."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     feature_set: FeatureSet
     weights: Weights
-    extracted: Extracted
+    num_dims: Positive
+    num_images: Positive
+    precision: Precision
+    note: str  # what must stand beside its numbers
     scale: Above0
-    cost: Cost
+    parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
+
+    @property
+    def check(self) -> Check | None:
+        """The comparison of both precisions, by the first part that made one."""
+        return next((row.check for row in self.parts if row.check), None)
+
+    @property
+    def directory(self) -> Path:
+        """Where its shards are."""
+        return Path(self.parts[0].extracted.directory)
+
+    @property
+    def num_computed(self) -> int:
+        """Images that this run computed, in its last attempt at each part."""
+        return min(self.num_images, sum(row.extracted.num_computed for row in self.parts))
+
+    @property
+    def num_reused(self) -> int:
+        """Images whose features were on disk."""
+        return self.num_images - self.num_computed
+
+    @property
+    def cost(self) -> Cost:
+        """The longest part's wall seconds, all parts' CPU seconds, the largest memory."""
+        costs = [row.cost for row in self.parts]
+        return Cost(
+            wall_s=max(row.wall_s for row in costs),
+            cpu_s=sum(row.cpu_s for row in costs),
+            peak_memory_bytes=max(row.peak_memory_bytes for row in costs),
+        )
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """One trial, complete in itself; `metrics` by split, `test_probabilities` by image name."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     run_id: str
     trial: Trial
     data_digest: str
+    worker: str  # machine/process
     features: FeatureResult
     history: History
     metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
@@ -102,34 +164,28 @@ class TrialResult:
 class Failure:
     """A trial that has no result, and why."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     trial: Trial
     reason: str
 
 
 @dataclass(frozen=True)
-class LatencyResult:
-    """The fused model of one feature set, alone on the machine.
+class Timing:
+    """The fused model in one precision.
 
-    `single`: calls on one image each. `batches`: calls on `batch_size` images each, over the whole
-    test set. Both from decoded uint8 pixels in memory to probabilities; JPEG decoding is
-    `decode_s`. `max_difference`: of the fused model's test probabilities from those recorded for
-    `trial_id`, whose head it carries.
+    `single`: calls on one image each. `batches`: calls on a batch each, over the whole test set.
+    Both from decoded uint8 pixels in memory to probabilities. `num_attempts`: measurements of each,
+    of which the least disturbed is kept. `max_difference`: of the test probabilities from those
+    recorded for the trial whose head the model carries.
     """
 
-    schema: Literal[1]
-    feature_set: FeatureSet
-    trial_id: str
-    num_parameters: Positive
+    precision: Precision
     build_s: Seconds
     first_call_s: Seconds
     single: Samples
-    batch_size: Positive
     batches: Samples
-    decode_s: Seconds
-    num_test_images: Positive
+    num_attempts: tuple[Positive, Positive]
     max_difference: Share
-    cost: Cost
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -142,21 +198,65 @@ class LatencyResult:
         return sum(self.batches.values_s)
 
     @property
+    def p50_ms(self) -> float:
+        """Median latency of one image, milliseconds."""
+        return 1000 * self.single.percentile_s(50)
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other processes disturbed either row, however often it was measured."""
+        return self.single.is_contended or self.batches.is_contended
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """The fused model of one feature set with the head of `trial_id`, alone on the machine.
+
+    `timings`: in float32, then in what this machine accelerates, if anything. `decode_s`: JPEG
+    decoding of the test set, in none of the timings.
+    """
+
+    schema: Literal[2]
+    feature_set: FeatureSet
+    trial_id: str
+    num_parameters: Positive
+    batch_size: Positive
+    decode_s: Seconds
+    num_test_images: Positive
+    timings: Annotated[tuple[Timing, ...], Field(min_length=1)]
+    cost: Cost
+
+    def __post_init__(self) -> None:
+        """ValueError if float32 is not the first."""
+        if self.float32.precision != "float32":
+            raise ValueError("the first timing is not of float32")
+
+    @property
+    def float32(self) -> Timing:
+        """What trials are compared by."""
+        return self.timings[0]
+
+    @property
+    def accelerated(self) -> Timing | None:
+        """In the machine's faster arithmetic."""
+        return self.timings[1] if len(self.timings) > 1 else None
+
+    @property
     def size_bytes(self) -> int:
         """Of the fused model's parameters in float32."""
         return 4 * self.num_parameters
 
     @property
     def is_contended(self) -> bool:
-        """Whether other processes disturbed either timing."""
-        return self.single.is_contended or self.batches.is_contended
+        """Whether other processes disturbed any timing."""
+        return any(timing.is_contended for timing in self.timings)
 
 
 @dataclass(frozen=True)
 class Selection:
     """The selected trial and the order of all, best first; chosen on validation, never on test."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     trial_id: str
     ranking: tuple[str, ...]
 
@@ -262,8 +362,8 @@ def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -
     def order(result: TrialResult) -> tuple[float, float, float, str]:
         validation = result.metrics["validation"]
         latency = latencies.get(result.trial.feature_set.id)
-        p50_s = latency.single.percentile_s(50) if latency else float("inf")
-        return -validation.accuracy, validation.loss, p50_s, result.trial.id
+        p50_ms = latency.float32.p50_ms if latency else float("inf")
+        return -validation.accuracy, validation.loss, p50_ms, result.trial.id
 
     ranking = tuple(result.trial.id for result in sorted(trials, key=order))
     return Selection(SCHEMA, ranking[0], ranking)

@@ -4,8 +4,9 @@ In: a directory, names, and blocks of rows. Out: rows by index, read from disk a
 for, so that memory does not grow with the images. A shard's file name ends in the first 16 hex
 digits of its SHA-256: what does not match is not there. Never computes a feature.
 
-    cache/features/VGG16-128x128-<key>/
+    cache/features/VGG16-128x128-float32-<key>/
       key.json            everything the key is a digest of, readable
+      check.json          a few images in both precisions, where that was asked
       names.txt           one name a row, sorted
       00000-<sha256>.npy  rows 0..511, 00001-... the next 512
 """
@@ -13,26 +14,45 @@ digits of its SHA-256: what does not match is not there. Never computes a featur
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from gfr import atomic
+from gfr import atomic, machine
 from gfr.ranges import Count, Positive
 
 ROWS = 512  # rows of a shard: a multiple of the extraction batch
 
 
 @dataclass(frozen=True)
+class Part:
+    """The share of one of `of` workers in a feature set: every `of`-th shard from `number` on."""
+
+    number: Positive
+    of: Positive
+
+    def __str__(self) -> str:
+        """For people, behind the name of a feature set; nothing if it is the whole."""
+        return f", part {self.number} of {self.of}" if self.of > 1 else ""
+
+    def shards(self, num_rows: int) -> range:
+        """The numbers of its shards."""
+        return range(self.number - 1, num_shards(num_rows), self.of)
+
+
+WHOLE = Part(1, 1)
+
+
+@dataclass(frozen=True)
 class Extracted:
-    """Where the features are, and how many images were computed now or taken from disk."""
+    """Where features of `num_images` are; how many were computed now, how many were on disk."""
 
     directory: str
-    key: str
+    precision: Literal["float32", "bfloat16"]
     num_images: Positive
-    num_dims: Positive
     num_computed: Count
     num_reused: Count
 
@@ -51,16 +71,22 @@ def create(directory: Path, contents: dict[str, object], names: Sequence[str]) -
 def forget_once(directory: Path, run_id: str) -> None:
     """Remove all shards, but only the first time a run asks: its retry resumes."""
     marker = directory / "fresh-for.txt"
-    if marker.exists() and marker.read_text("utf-8") == run_id:
-        return
-    for path in directory.glob("[0-9]*.npy"):
-        path.unlink()
-    atomic.write_text(marker, run_id)
+    with machine.locked(directory / "lock"):  # another worker must not remove what we compute
+        if marker.exists() and marker.read_text("utf-8") == run_id:
+            return
+        for path in (*directory.glob("[0-9]*.npy"), directory / "check.json"):
+            path.unlink(missing_ok=True)
+        atomic.write_text(marker, run_id)
 
 
 def num_shards(num_rows: int) -> int:
     """Shards that hold `num_rows` rows."""
     return -(-num_rows // ROWS)
+
+
+def num_rows(shards: Iterable[int], num_images: int) -> int:
+    """Rows in these shards of `num_images`."""
+    return sum(min(ROWS, num_images - shard * ROWS) for shard in shards)
 
 
 def write(directory: Path, shard: int, features: np.ndarray) -> None:
@@ -82,6 +108,15 @@ def intact(directory: Path, shard: int) -> Path | None:
         if path.stem == f"{shard:05}-{_sha256(features)}":
             return path
     return None
+
+
+def holds(directory: Path, part: Part) -> bool:
+    """Whether every shard of a part is there, undamaged."""
+    names = directory / "names.txt"
+    if not names.is_file():
+        return False
+    num_images = len(names.read_text("utf-8").splitlines())
+    return all(intact(directory, shard) for shard in part.shards(num_images))
 
 
 def is_there(directory: Path, shard: int) -> bool:

@@ -69,10 +69,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Features:
-    """Table `[features]`: the arithmetic of the frozen backbone."""
+    """Table `[features]`: the arithmetic of the frozen backbone (gfr/precision.py)."""
 
     __pydantic_config__ = _FORBID
-    precision: Literal["float32"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class FeatureSet:
     backbone: Backbone
     size: tuple[int, int]
     input: Literal["fixed", "any"]
-    precision: Literal["float32"]
+    precision: Literal["auto", "float32", "bfloat16"]
 
     @property
     def id(self) -> str:

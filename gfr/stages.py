@@ -22,72 +22,128 @@ from gfr import (
     results,
     runs,
     shards,
+    shared,
     weights,
 )
 from gfr.evaluate import metrics, probabilities
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.results import SCHEMA
+from gfr.shards import Part
 from gfr.spec import FeatureSet, Trial
 
 LOG = logging.getLogger("gfr")
 
 
-def extract(run_dir: str, feature_set: FeatureSet) -> str:
-    """Compute one feature set, or find it in the cache; returns the path of its record."""
-    path = Path(run_dir) / "features" / f"{feature_set.id}.json"
-    report = reporter(feature_set.title)
-    if path.exists() and _is_intact(results.read(path, results.FeatureResult)):
-        report(1, 1)
-        return str(path)
-    record, faces, splits = open_run(run_dir)
-    used = record.weights_of(feature_set.backbone.label)
+def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> str:
+    """Compute a part of a feature set, or find it in the cache; returns the path of its record.
+
+    The part that comes last completes the set. `worker` is who does it, for the record.
+    """
+    path = _parts(run_dir, feature_set) / f"{feature_set.id}-{part.number}-of-{part.of}.json"
+    report = reporter(f"{feature_set.title}{part}")
+    if path.exists():
+        known = results.read(path, results.PartResult)
+        if shards.holds(Path(known.extracted.directory), part):
+            collect(run_dir, feature_set)
+            report(1, 1)
+            return str(path)
+    record, faces, _ = open_run(run_dir)
+    shared.check_images(faces.image_dir, worker)
     backbones.make_deterministic()
-    extracted, cost = metered(
-        lambda: features.extract(
-            feature_set,
-            faces,
-            used,
-            record.data.pixels_digest,
-            Path(record.cache),
-            f"{record.run_id} {record.created_utc}" if record.fresh else "",
-            report,
-        )
+    job = features.Job(
+        feature_set,
+        faces,
+        record.weights_of(feature_set.backbone.label),
+        record.data.pixels_digest,
+        Path(record.cache),
     )
-    scale = 1.0
-    if used.source == "random":
-        rows = np.flatnonzero(splits == "train")[: weights.NUM_CALIBRATION_IMAGES]
-        scale = weights.calibrate(shards.read(Path(extracted.directory)).rows(rows))
-    result = results.FeatureResult(SCHEMA, feature_set, used, extracted, scale, cost)
+    fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
+    choice = record.choice_of(feature_set)
+    made, cost = metered(lambda: features.extract(job, choice, part, fresh_for, report))
+    extracted = made.extracted
+    result = results.PartResult(
+        schema=SCHEMA,
+        feature_set=feature_set,
+        part=part,
+        worker=worker,
+        hardware=hardware.collect(),
+        extracted=extracted,
+        check=made.check,
+        build_s=made.build_s,
+        waited_s=made.waited_s,
+        cost=cost,
+    )
     results.write(path, result)
+    collect(run_dir, feature_set)
     report(1, 1)
     LOG.info(
-        "%s: %s images computed, %s reused, %.0f s",
+        "%s%s: %s images computed in %s, %s reused, %.0f s",
         feature_set.title,
+        part,
         f"{extracted.num_computed:,}",
+        extracted.precision,
         f"{extracted.num_reused:,}",
         cost.wall_s,
     )
     return str(path)
 
 
-def _is_intact(found: results.FeatureResult) -> bool:
-    """Whether the shards that a record speaks of are still there, undamaged."""
+def _parts(run_dir: str, feature_set: FeatureSet) -> Path:
+    return Path(run_dir) / "parts" / feature_set.id
+
+
+def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | None:
+    """The record of a feature set, made when its last shard is there; None until then."""
+    parts = tuple(
+        results.read(path, results.PartResult)
+        for path in sorted(_parts(run_dir, feature_set).glob("*.json"))
+    )
+    if not parts:
+        return None
     try:
-        shards.read(Path(found.extracted.directory))
+        table = shards.read(Path(parts[0].extracted.directory))
     except FileNotFoundError:
-        return False
-    return True
+        return None
+    path = Path(run_dir) / "features" / f"{feature_set.id}.json"
+    if path.exists():
+        known = results.read(path, results.FeatureResult)
+        if known.parts == parts:
+            return known
+    record, _, splits = open_run(run_dir)
+    used, scale = record.weights_of(feature_set.backbone.label), 1.0
+    if used.source == "random":
+        rows = np.flatnonzero(splits == "train")[: weights.NUM_CALIBRATION_IMAGES]
+        scale = weights.calibrate(table.rows(rows))
+    precision = parts[0].extracted.precision
+    choice = record.choice_of(feature_set)
+    notes = [used.note, choice.note if precision == "bfloat16" else ""]
+    found = results.FeatureResult(
+        schema=SCHEMA,
+        feature_set=feature_set,
+        weights=used,
+        num_dims=table.num_dims,
+        num_images=len(table.names),
+        precision=precision,
+        note="; ".join(filter(None, notes)),
+        scale=scale,
+        parts=parts,
+    )
+    results.write(path, found)
+    return found
 
 
-def train(run_dir: str, trial: Trial) -> str:
-    """Train and evaluate one head; returns the path of its record."""
+def train(run_dir: str, trial: Trial, worker: str) -> str:
+    """Train and evaluate one head; returns the path of its record.
+
+    `worker` is who does it, for the record.
+    """
     path = Path(run_dir) / "trials" / f"{trial.id}.json"
     head_path = Path(run_dir) / "heads" / f"{trial.id}.keras"
     if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
         return str(path)
-    result, model = _train(run_dir, trial)
+    result, model = _train(run_dir, trial, worker)
     atomic.save(head_path, model.save)
     results.write(path, result)
     test, note = result.metrics["test"], result.features.weights.note
@@ -104,13 +160,13 @@ def train(run_dir: str, trial: Trial) -> str:
     return str(path)
 
 
-def _train(run_dir: str, trial: Trial) -> tuple[results.TrialResult, keras.Model]:
+def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult, keras.Model]:
     record, faces, splits = open_run(run_dir)
-    found = results.read(
-        Path(run_dir) / "features" / f"{trial.feature_set.id}.json", results.FeatureResult
-    )
+    found = collect(run_dir, trial.feature_set)
+    if found is None:
+        raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
     rows = {name: np.flatnonzero(splits == name) for name in dataset.SPLITS}
-    table = shards.read(Path(found.extracted.directory))
+    table = shards.read(found.directory)
     backbones.make_deterministic()
     (model, history), train_cost = metered(
         lambda: head.train(
@@ -134,6 +190,7 @@ def _train(run_dir: str, trial: Trial) -> tuple[results.TrialResult, keras.Model
         run_id=record.run_id,
         trial=trial,
         data_digest=record.data.digest,
+        worker=worker,
         features=found,
         history=history,
         metrics={name: metrics(logits[name], faces.is_male[rows[name]]) for name in rows},

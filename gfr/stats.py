@@ -5,7 +5,25 @@ In: counts. Out: intervals 0..1. Pure functions of numbers: never see a model, a
 
 import math
 
+import numpy as np
+from scipy.special import bdtr
+
+_TAIL = 0.025
 _Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+
+
+def quantile_ranks(num_values: int, quantile: float) -> tuple[int, int] | None:
+    """Ranks (from 1) of the ordered values that enclose a quantile with 95 % confidence, 0..1.
+
+    Two-sided order-statistic interval without assumptions on the distribution, at most 2.5 % in
+    either tail; None if so few values have none. Conover (1999), "Practical Nonparametric
+    Statistics", section 3.2.
+    """
+    # B, the number of values below the quantile, is binomial: P(B <= k) for k = 0, 1, ...
+    cumulative = bdtr(np.arange(num_values + 1), num_values, quantile)
+    low = int(np.searchsorted(cumulative, _TAIL))  # largest rank with P(B < rank) <= 2.5 %
+    high = int(np.searchsorted(cumulative, 1 - _TAIL)) + 1  # smallest with P(B >= rank) <= 2.5 %
+    return (low, high) if 1 <= low and high <= num_values else None
 
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:

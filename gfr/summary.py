@@ -6,6 +6,7 @@ TensorFlow is imported.
 """
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 
 from gfr import door
@@ -13,11 +14,12 @@ from gfr.evaluate import Metrics, constant_answer
 from gfr.metering import Cost
 from gfr.published import Published
 from gfr.ranges import SPLITS
-from gfr.results import LatencyResult, Run, TrialResult
+from gfr.results import LatencyResult, Run, Timing, TrialResult
 from gfr.spec import Trial
 from gfr.stats import wilson
 
 SCHEMA = 1
+PERCENTS = (10, 50, 90, 95, 99)
 RULE = "highest validation accuracy; ties by lower validation loss, then by lower p50 latency"
 PUBLISHED_RULE = "highest test accuracy"
 
@@ -53,6 +55,16 @@ class Stage:
     cost: Cost
 
 
+@dataclass(frozen=True)
+class Worker:
+    """What one process of the task runner did; `name` is machine/process."""
+
+    name: str
+    cpu_model: str
+    num_images: int
+    num_heads: int
+
+
 def facts(run: Run, published: Published | None) -> dict[str, object]:
     """Everything that the page says, for scripts."""
     record, split = run.record, run.record.split
@@ -83,6 +95,7 @@ def facts(run: Run, published: Published | None) -> dict[str, object]:
         "split": dataclasses.asdict(split),
         "weights": [dataclasses.asdict(row) for row in record.weights],
         "hardware": dataclasses.asdict(record.hardware),
+        "workers": [dataclasses.asdict(row) for row in workers(run)],
         "provenance": dataclasses.asdict(record.provenance),
         "stages": [dataclasses.asdict(row) for row in stages(run)],
     }
@@ -96,8 +109,9 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "backbone": trial.backbone.label,
         "iteration": trial.iteration.number,
         "weights": result.features.weights.source,
-        "note": result.features.weights.note,
-        "features": "computed" if result.features.extracted.num_computed else "reused",
+        "note": result.features.note,
+        "precision": result.features.precision,
+        "features": "computed" if result.features.num_computed else "reused",
         "metrics": {
             name: dataclasses.asdict(found) | {"accuracy_95": interval(found)}
             for name, found in result.metrics.items()
@@ -115,16 +129,37 @@ def _published(published: Published, trial: Trial) -> dict[str, object] | None:
 
 def _latency(latency: LatencyResult) -> dict[str, object]:
     return {
-        "inference_s": latency.inference_s,
+        **_timing(latency.float32),
+        "accelerated": latency.accelerated and _timing(latency.accelerated),
         "num_test_images": latency.num_test_images,
         "batch_size": latency.batch_size,
-        "p50_ms": 1000 * latency.single.percentile_s(50),
-        "p95_ms": 1000 * latency.single.percentile_s(95),
-        "num_calls": len(latency.single.values_s),
         "contended": latency.is_contended,
         "num_parameters": latency.num_parameters,
         "size_bytes": latency.size_bytes,
     }
+
+
+def _timing(timing: Timing) -> dict[str, object]:
+    single = timing.single
+    facts: dict[str, object] = {
+        "precision": timing.precision,
+        "inference_s": timing.inference_s,
+        "build_s": timing.build_s,
+        "first_call_s": timing.first_call_s,
+        "num_calls": len(single.values_s),
+        "num_attempts": timing.num_attempts,
+        "min_ms": 1000 * min(single.values_s),
+        "iqr_ms": 1000 * (single.percentile_s(75) - single.percentile_s(25)),
+        "cpu_per_call_ms": 1000 * single.cpu_per_call_s,
+        "others_share": single.others_share,
+    }
+    for percent in PERCENTS:
+        interval_s = single.interval_s(percent)
+        if interval_s is None and percent == 99:
+            continue  # too few calls for one
+        facts[f"p{percent}_ms"] = 1000 * single.percentile_s(percent)
+        facts[f"p{percent}_95_ms"] = interval_s and [1000 * value for value in interval_s]
+    return facts
 
 
 def _selection(run: Run) -> dict[str, object] | None:
@@ -173,7 +208,7 @@ def runner_up(run: Run) -> Next | None:
     validation = [row.metrics["validation"] for row in (first, second)]
     latency_ratio = size_ratio = None
     if ours is not None and theirs is not None:
-        latency_ratio = ours.single.percentile_s(50) / theirs.single.percentile_s(50)
+        latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
         size_ratio = ours.num_parameters / theirs.num_parameters
     return Next(
         trial_id=second.trial.id,
@@ -181,6 +216,31 @@ def runner_up(run: Run) -> Next | None:
         latency_ratio=latency_ratio,
         size_ratio=size_ratio,
     )
+
+
+def arithmetic(run: Run) -> list[str]:
+    """In what features were computed and what that rests on, one fact a line."""
+    by_note: dict[str, list[str]] = {}
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        choice = run.record.choice_of(features.feature_set)
+        words = f"{features.precision}, {choice.why}"
+        if features.precision != choice.precision:
+            words = f"{features.precision}, since bfloat16 differed too much"
+        if features.check:
+            words += (
+                f"; {features.check.num_images} images differ by "
+                f"{features.check.relative_error:.2%} from float32 (norm of all features)"
+            )
+        if features.precision == "bfloat16":
+            words += {
+                "passed": "; accuracy gate passed (benchmarks/precision.json)",
+                "failed": "; ACCURACY GATE FAILED",
+                "not run": "; accuracy gate not run for these weights",
+                "means nothing": "; not compared with float32, which means nothing on random "
+                "weights",
+            }[choice.gate]
+        by_note.setdefault(words, []).append(features.feature_set.title)
+    return [f"{', '.join(titles)}: {words}" for words, titles in by_note.items()]
 
 
 def caveats(run: Run) -> list[Caveat]:
@@ -197,7 +257,8 @@ def caveats(run: Run) -> list[Caveat]:
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
     for latency in run.latencies.values():
         if latency.is_contended:
-            share = max(latency.single.others_share, latency.batches.others_share)
+            rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]
+            share = max(row.others_share for row in rows)
             text = (
                 f"Contended: other processes took {share:.0%} of the machine while "
                 f"{latency.feature_set.title} was timed"
@@ -206,12 +267,26 @@ def caveats(run: Run) -> list[Caveat]:
     return found
 
 
+def workers(run: Run) -> list[Worker]:
+    """Who computed features and trained heads, by name."""
+    cpus: dict[str, str] = {}
+    num_images: Counter[str] = Counter()
+    num_heads: Counter[str] = Counter()
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        for part in features.parts:
+            cpus[part.worker] = part.hardware.cpu_model
+            num_images[part.worker] += part.extracted.num_computed
+    for result in run.trials:
+        cpus[result.worker] = result.hardware.cpu_model
+        num_heads[result.worker] += 1
+    return [Worker(name, cpus[name], num_images[name], num_heads[name]) for name in sorted(cpus)]
+
+
 def stages(run: Run) -> list[Stage]:
     """Every stage in order: computed or reused, and its cost."""
     found = [Stage("Checking images", "", run.record.cost)]
     for features in {row.features.feature_set: row.features for row in run.trials}.values():
-        made = features.extracted
-        did = f"{made.num_computed:,} computed, {made.num_reused:,} reused"
+        did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
         found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))
     for result in run.trials:
         did = f"{result.trial.iteration.epochs} epochs"

@@ -32,13 +32,13 @@ def rows(run: Run) -> pd.DataFrame:
                 "trial": result.trial.title + (" *" if result.trial.id == selected else ""),
                 "test_accuracy": metrics["test"].accuracy,
                 "test_loss": metrics["test"].loss,
-                "inference_s": latency.inference_s if latency else None,
+                "inference_s": latency.float32.inference_s if latency else None,
                 "train_accuracy": metrics["train"].accuracy,
                 "train_loss": metrics["train"].loss,
                 "validation_accuracy": metrics["validation"].accuracy,
                 "validation_loss": metrics["validation"].loss,
-                "p50_ms": 1000 * latency.single.percentile_s(50) if latency else None,
-                "features": "computed" if result.features.extracted.num_computed else "reused",
+                "p50_ms": latency.float32.p50_ms if latency else None,
+                "features": "computed" if result.features.num_computed else "reused",
                 "note": _note(result, latency),
             }
         )
@@ -48,7 +48,7 @@ def rows(run: Run) -> pd.DataFrame:
 
 def _note(result: TrialResult, latency: LatencyResult | None) -> str:
     contended = "latency CONTENDED" if latency and latency.is_contended else ""
-    return "; ".join(filter(None, (result.features.weights.note, contended)))
+    return "; ".join(filter(None, (result.features.note, contended)))
 
 
 def text(run: Run) -> str:

@@ -18,13 +18,13 @@ import numpy as np
 from gfr import backbones, images, latency, results
 from gfr.errors import BadInput
 from gfr.metering import metered
+from gfr.precision import Precision
 from gfr.progress import reporter
 from gfr.results import SCHEMA
 from gfr.spec import FeatureSet
 from gfr.stages import open_run
 
-NUM_WARMUPS = 10
-NUM_SINGLE_CALLS = 100
+NUM_SINGLE_CALLS, MIN_SINGLE_S = 100, 5.0
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
@@ -42,16 +42,18 @@ def time_model(run_dir: str, feature_set: FeatureSet) -> str:
         return str(path)
     result, cost = metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
     results.write(path, dataclasses.replace(result, cost=cost))
-    LOG.info(
-        "%s: p50 %.1f ms, p95 %.1f ms (batch 1, %d calls); test set of %s in %.2f s%s",
-        feature_set.title,
-        1000 * result.single.percentile_s(50),
-        1000 * result.single.percentile_s(95),
-        len(result.single.values_s),
-        f"{result.num_test_images:,}",
-        result.inference_s,
-        "; CONTENDED: other processes took part of the machine" if result.is_contended else "",
-    )
+    for timing in result.timings:
+        LOG.info(
+            "%s, %s: p50 %.1f ms, p95 %.1f ms (batch 1, %d calls); test set of %s in %.2f s%s",
+            feature_set.title,
+            timing.precision,
+            timing.p50_ms,
+            1000 * timing.single.percentile_s(95),
+            len(timing.single.values_s),
+            f"{result.num_test_images:,}",
+            timing.inference_s,
+            "; CONTENDED: other processes took part of the machine" if timing.is_contended else "",
+        )
     return str(path)
 
 
@@ -63,44 +65,72 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
     run = results.read_run(Path(run_dir))
     _, faces, splits = open_run(run_dir)
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
-    (classify, num_parameters), building = metered(lambda: load_model(run_dir, trial))
     test = [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
-
-    few = [[images.decode(path).pixels] for path in test[:NUM_SINGLE_CALLS]]
-    first = latency.time_calls(classify, few, 1, 0)
-    single = latency.time_calls(classify, few, NUM_WARMUPS, NUM_SINGLE_CALLS)
-    batches, p_male, decode_s = _time_test_set(classify, test, _step(feature_set))
-    recorded = np.array(list(trial.test_probabilities.values()))
+    precisions: list[Precision] = ["float32"]
+    if run.record.rates and run.record.rates.fastest == "bfloat16":
+        precisions.append("bfloat16")
+    report = reporter(_step(feature_set))
+    timings, decode_s, num_parameters = [], 0.0, []
+    for number, precision in enumerate(precisions):
+        report(number, len(precisions))
+        timing, decode_s, num = _time_precision(run_dir, trial, test, precision)
+        timings.append(timing)
+        num_parameters.append(num)
     return results.LatencyResult(
         schema=SCHEMA,
         feature_set=feature_set,
         trial_id=trial.trial.id,
-        num_parameters=num_parameters,
-        build_s=building.wall_s,
-        first_call_s=first.warmups_s[0],
-        single=single,
+        num_parameters=num_parameters[0],
         batch_size=BATCH,
-        batches=batches,
         decode_s=decode_s,
         num_test_images=len(test),
-        max_difference=float(np.abs(p_male - recorded).max()),
-        cost=building,
+        timings=tuple(timings),
+        cost=run.record.cost,  # replaced by the caller, who knows it
     )
 
 
+def _time_precision(
+    run_dir: str, trial: results.TrialResult, test: list[Path], precision: Precision
+) -> tuple[results.Timing, float, int]:
+    """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
+    begun_s = time.perf_counter()
+    classify, num_parameters = load_model(run_dir, trial, precision)
+    build_s = time.perf_counter() - begun_s
+    few = [[images.decode(path).pixels] for path in test[:NUM_SINGLE_CALLS]]
+    first = latency.time_calls(classify, few, 1, 0)
+    warmups_s = latency.warm_up(classify, few)
+    single, num_single = latency.least_disturbed(
+        lambda: latency.time_calls(classify, few, 0, NUM_SINGLE_CALLS, MIN_SINGLE_S)
+    )
+    answers: list[np.ndarray] = []
+    decode_s: list[float] = []
+    batches, num_batches = latency.least_disturbed(
+        lambda: _time_test_set(classify, test, answers, decode_s)
+    )
+    recorded = np.array(list(trial.test_probabilities.values()))
+    timing = results.Timing(
+        precision=precision,
+        build_s=build_s,
+        first_call_s=first.warmups_s[0],
+        single=dataclasses.replace(single, warmups_s=warmups_s),
+        batches=batches,
+        num_attempts=(num_single, num_batches),
+        max_difference=float(np.abs(answers[-1] - recorded).max()),
+    )
+    return timing, decode_s[-1], num_parameters
+
+
 def _time_test_set(
-    classify: Classify, paths: list[Path], step: str
-) -> tuple[latency.Samples, np.ndarray, float]:
-    """Batches of the whole test set -> their samples, p_male (N,), seconds of decoding."""
-    report = reporter(step)
-    report(0, len(paths))
+    classify: Classify, paths: list[Path], answers: list[np.ndarray], decode_s: list[float]
+) -> latency.Samples:
+    """Batches of the whole test set; appends p_male (N,) and the seconds of decoding."""
     parts: list[latency.Samples] = []
     p_male: list[np.ndarray] = []
-    decode_s = 0.0
+    decode_s.append(0.0)
     for start in range(0, len(paths), _CHUNK):
         decoding_s = time.perf_counter()
         batches = list(images.batches(paths[start : start + _CHUNK], BATCH))
-        decode_s += time.perf_counter() - decoding_s
+        decode_s[-1] += time.perf_counter() - decoding_s
         # A batch size seen for the first time sets oneDNN up: not part of the time.
         sizes = {len(batch): batch for batch in batches}
         parts.append(latency.time_calls(classify, list(sizes.values()), len(sizes), 0))
@@ -109,11 +139,13 @@ def _time_test_set(
                 lambda batch: p_male.append(classify(batch)), batches, 0, len(batches)
             )
         )
-        report(min(start + _CHUNK, len(paths)), len(paths))
-    return latency.joined(parts), np.concatenate(p_male)[:, 0], decode_s
+    answers.append(np.concatenate(p_male)[:, 0])
+    return latency.joined(parts)
 
 
-def load_model(run_dir: str, result: results.TrialResult) -> tuple[Classify, int]:
+def load_model(
+    run_dir: str, result: results.TrialResult, precision: Precision = "float32"
+) -> tuple[Classify, int]:
     """The fused model of a trial as a function, and its number of parameters.
 
     The function takes uint8 (H, W, 3) images and gives p_male float32 (n, 1). BadInput if the
@@ -121,7 +153,9 @@ def load_model(run_dir: str, result: results.TrialResult) -> tuple[Classify, int
     """
     result.features.weights.check()
     keras.utils.clear_session()
-    backbone = backbones.build(result.trial.feature_set, Path(result.features.weights.path))
+    backbone = backbones.build(
+        result.trial.feature_set, Path(result.features.weights.path), precision
+    )
     head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
     fused = backbones.fuse(backbone, result.features.scale, head)
     graph = backbones.compiled(fused)

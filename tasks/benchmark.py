@@ -25,7 +25,7 @@ _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)
 _step = partial(_stage, retry_condition_fn=_is_no_bad_input)
 
 prepare = _stage(name="prepare")(seen.shown(steps.prepare))
-extract_features = _step(name="extract-features", task_run_name="{feature_set.title}")(
+extract_features = _step(name="extract-features", task_run_name="{feature_set.title}{part}")(
     seen.shown(steps.extract)
 )
 train_head = _step(name="train-head", task_run_name="{trial.title}")(seen.shown(steps.train))

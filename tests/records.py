@@ -8,11 +8,13 @@ from gfr.evaluate import History, Metrics
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
+from gfr.precision import Choice
 from gfr.provenance import Provenance
-from gfr.shards import Extracted
+from gfr.shards import WHOLE, Extracted
 from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
+HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
 BENCHMARK = spec.load(runs.benchmark_file("smoke"))
 SPLIT = SplitRecord(
     num_female={"train": 66, "validation": 22, "test": 60},
@@ -39,14 +41,20 @@ def result(trial, validation, test, note=""):
     """A trial with so many right of 40 validation and 100 test images."""
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "k", 200, 8, 200, 0)
+    extracted = Extracted("cache/features", "float32", 200, 200, 0)
+    part = results.PartResult(
+        *(2, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
+    )
     epochs = trial.iteration.epochs
     return results.TrialResult(
-        schema=1,
+        schema=2,
         run_id="r",
         trial=trial,
         data_digest="d",
-        features=results.FeatureResult(1, trial.feature_set, weights, extracted, 1.0, COST),
+        worker="host/1",
+        features=results.FeatureResult(
+            2, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
+        ),
         history=History(*(((0.5,) * epochs,) * 4)),
         metrics={
             "train": metrics(100, 120),
@@ -56,7 +64,7 @@ def result(trial, validation, test, note=""):
         train_cost=COST,
         evaluate_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
-        hardware=Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)"),
+        hardware=HARDWARE,
         test_probabilities={},
     )
 
@@ -65,9 +73,8 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     """A hundred equal calls."""
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
-    return results.LatencyResult(
-        *(1, feature_set, "t", num_parameters, 1.0, 1.0, single, 64, batches, 0.1, 100, 0.0, COST)
-    )
+    timing = results.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
+    return results.LatencyResult(2, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
 
 
 def run(directory=Path("reports/runs/r")):
@@ -84,7 +91,7 @@ def run(directory=Path("reports/runs/r")):
     ]
     vgg16, mobilenet = BENCHMARK.feature_sets
     record = results.RunRecord(
-        schema=1,
+        schema=2,
         run_id="r",
         created_utc="2026-11-23T00:00:00.000+00:00",
         command="gfr run smoke",
@@ -94,7 +101,12 @@ def run(directory=Path("reports/runs/r")):
         data=DATA,
         split=SPLIT,
         weights=(trials[0].features.weights, trials[2].features.weights),
+        rates=None,
+        choices=tuple(
+            Choice(row.id, "float32", "asked for", "not run") for row in BENCHMARK.feature_sets
+        ),
         cache="cache",
+        cache_id="c",
         fresh=False,
         provenance=trials[0].provenance,
         hardware=trials[0].hardware,

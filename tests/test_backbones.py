@@ -78,6 +78,21 @@ def test_images_of_several_sizes_keep_their_order(tmp_path):
     assert pytest.approx(alone, rel=1e-3, abs=1e-6) == together
 
 
+def test_bfloat16_gives_nearly_the_same_float32_features(tmp_path):
+    """From raw pixels, through the same resize and scaling."""
+    path = weights.draw("MobileNetV3Small", 1, tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 90, 100, 3), dtype=np.uint8)
+    expected, actual = (
+        backbones.run_batch(
+            backbones.compiled(backbones.build(feature_set("MobileNetV3Small"), path, precision)),
+            pixels,
+        )
+        for precision in ("float32", "bfloat16")
+    )
+    assert np.float32 == actual.dtype
+    assert 0.03 > np.linalg.norm(actual - expected) / np.linalg.norm(expected) > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",

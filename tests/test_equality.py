@@ -28,7 +28,7 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
     row = Backbone(name, "tf", "random", name)
     feature_set = FeatureSet(row, (128, 128), "fixed", "float32")
     used = weights.resolve(row, "random", SEED, tmp_path, allow_download=False)
-    found = features.extract(feature_set, faces, used, "digest", tmp_path, "", quiet)
+    found = features.extract(feature_set, faces, used, "digest", tmp_path, shards.WHOLE, "", quiet)
     table = shards.read(Path(found.directory))
     train, validation = np.arange(NUM_TRAIN), np.arange(NUM_TRAIN, NUM_IMAGES)
     scale = weights.calibrate(table.rows(train))

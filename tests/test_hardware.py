@@ -46,10 +46,12 @@ def test_a_gpu_is_read_through_nvml(monkeypatch):
         "nvmlDeviceGetName": lambda handle: b"NVIDIA GeForce RTX 3050",
         "nvmlDeviceGetMemoryInfo": lambda handle: memory,
         "nvmlDeviceGetUtilizationRates": lambda handle: SimpleNamespace(gpu=10),
+        "nvmlDeviceGetCudaComputeCapability": lambda handle: (8, 6),
     }
     for name, answer in answers.items():
         monkeypatch.setattr(pynvml, name, answer)
-    expected = hardware.Gpu("NVIDIA GeForce RTX 3050", "575.1", 8 << 30, 1 << 30, 7 << 30, 0.1)
+    memory_bytes = (8 << 30, 1 << 30, 7 << 30)
+    expected = hardware.Gpu("NVIDIA GeForce RTX 3050", "575.1", *memory_bytes, 0.1, (8, 6))
     assert (expected,) == hardware.collect().gpus
 
 

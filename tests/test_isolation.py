@@ -92,17 +92,18 @@ def test_the_next_step_finds_a_healthy_process():
         isolation.call("operator:truediv", 1, 0, limits=Limits())
     with pytest.raises(StepFailed, match=r"no sign of life for 0\.5 s"):
         isolation.call("time:sleep", 60, limits=Limits(silence_s=0.5))
+    assert "1" == isolation.call("os:getenv", "CUDA_VISIBLE_DEVICES", limits=Limits(), gpu="1")
     with pytest.raises(BadInput, match="cannot be read"):
         isolation.call("gfr.results:read_run", ROOT / "nothing", limits=Limits())
 
 
 def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, monkeypatch):
-    """Alone means alone; what need not be alone runs at the same time."""
+    """Alone means alone; with two GPUs two steps run at the same time, a third waits."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     order = []
 
     def step(name, alone):
-        with machine.turn(alone):
+        with machine.alone() if alone else machine.turn(["0", "1"]):
             order.append(f"{name} begins")
             time.sleep(0.3)
             order.append(f"{name} ends")
@@ -118,6 +119,8 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
 
     assert ["begins", "ends"] * 2 == together(("a", True), ("b", False))
     assert ["begins", "begins", "ends", "ends"] == together(("a", False), ("b", False))
+    three = together(("a", False), ("b", False), ("c", False))
+    assert (["begins", "begins", "ends"], 3) == (three[:3], three.count("ends"))
     with (
         machine.claimed(tmp_path / "r"),
         pytest.raises(BadInput, match="run r: is in progress in another process"),

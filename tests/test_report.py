@@ -36,7 +36,14 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
 def test_sections_come_in_the_promised_order(run):
     """Comparison, selection, hardware, dataset, parameters, each trial, reproduce."""
     titles = [line[3:] for line in page(run).splitlines() if line.startswith("## ")]
-    expected = ["Comparison", "Selection", "Hardware specifications", "Dataset", "Parameters"]
+    expected = [
+        "Comparison",
+        "Selection",
+        "Latency",
+        "Hardware specifications",
+        "Dataset",
+        "Parameters",
+    ]
     expected += [trial.title for trial in BENCHMARK.trials]
     assert [*expected, "Reproduce"] == titles
 

@@ -1,0 +1,178 @@
+"""What the pytest-benchmark tests share: models built once a session, and how a call is measured.
+
+In: nothing; weights are drawn from a fixed seed into the cache directory, pixels are noise. Out:
+fixtures, and in the saved JSON the figures and facts that benchmarks/compare.py decides on. Never
+asserts a time. `GFR_SLOWED="test_report=1.3"` makes that one benchmark slower by busy waiting, for
+benchmarks/alarms.py: nothing else reads it.
+"""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from gfr import baselines, hardware, provenance
+from gfr.applications import APPLICATIONS
+from gfr.runs import ROOT
+from gfr.spec import Backbone, FeatureSet
+
+BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
+SIZE = (128, 128)
+SEED = 1024
+# What changes speed without changing a version; their values are part of the fingerprint.
+_SETTINGS = (
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
+    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
+)
+
+FACTS = pytest.StashKey[dict[str, str]]()
+
+Measure = Callable[[Callable[[], object], int, int], None]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
+    config.stash[FACTS] = baselines.facts(
+        hardware.collect(),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        {name: provenance.version(name) for name in baselines.PACKAGES}
+        | {"python": platform.python_version()},
+        {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)},
+    )
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
+    """Stamp the saved file with it."""
+    facts = config.stash[FACTS]
+    machine_info["gfr"] = {"fingerprint": baselines.fingerprint(facts), "facts": facts}
+
+
+@pytest.fixture
+def measure(benchmark) -> Measure:
+    """A function (call, num_warmups, num_rounds) that times `call` and notes its figures."""
+
+    def run(call: Callable[[], object], num_warmups: int, num_rounds: int) -> None:
+        call = _slowed(call, benchmark.name)
+        cpu_s: list[float] = []
+        witness_s: list[float] = []
+
+        def timed() -> None:
+            start_s = time.process_time()
+            call()
+            cpu_s.append(time.process_time() - start_s)
+
+        for _ in range(num_warmups):
+            call()
+        before = time.perf_counter(), time.process_time(), _busy_s()
+        benchmark.pedantic(timed, setup=lambda: witness_s.append(_witness_s()), rounds=num_rounds)
+        wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
+        if benchmark.stats is None:  # --benchmark-disable
+            return
+        others_s = max(0.0, _busy_s() - before[2] - own_s)
+        benchmark.extra_info |= figures(benchmark.stats.stats.data, cpu_s) | {
+            "witness_s": statistics.median(witness_s),
+            "others_share": min(1.0, others_s / _machine_s(wall_s)),
+        }
+
+    return run
+
+
+def figures(wall_s: Sequence[float], cpu_s: Sequence[float]) -> dict[str, float | int]:
+    """Seconds of each call, on the clock and of own CPU -> what is saved of them."""
+    percentiles = {f"p{q}_s": float(np.percentile(wall_s, q)) for q in (10, 50, 90, 95)}
+    return {
+        "num_calls": len(wall_s),
+        "min_s": min(wall_s),
+        **percentiles,
+        "cpu_s": statistics.median(cpu_s),
+        "cpu_p10_s": float(np.percentile(cpu_s, 10)),
+    }
+
+
+def _witness_s() -> float:
+    """CPU seconds, a few thousandths, of a loop in this thread that shares no code with gfr."""
+    start_s = time.thread_time()
+    total = 0
+    for i in range(100_000):
+        total += i * i
+    return time.thread_time() - start_s
+
+
+def _machine_s(wall_s: float) -> float:
+    return wall_s * (psutil.cpu_count() or 1)
+
+
+def _busy_s() -> float:
+    """CPU seconds of all processes since boot, stolen time included: gfr/latency.py's measure."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def _slowed(call: Callable[[], object], name: str) -> Callable[[], object]:
+    victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
+    if victim != name:
+        return call
+
+    def run() -> object:
+        start_s = time.perf_counter()
+        value = call()
+        end_s = start_s + float(factor) * (time.perf_counter() - start_s)
+        while time.perf_counter() < end_s:
+            pass
+        return value
+
+    return run
+
+
+@pytest.fixture(scope="session", params=BACKBONES)
+def backbone(request) -> Iterator:
+    """One backbone after the other at 128x128, all its benchmarks before the next is built."""
+    import keras  # here, so that the report's benchmark does not pay TensorFlow's start
+
+    from gfr import backbones, weights
+
+    keras.utils.clear_session()
+    name = request.param
+    own = Backbone(name, APPLICATIONS[name].scaling, label=name)
+    feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
+    path = weights.draw(name, SEED, ROOT / "cache")
+    yield backbones.build(feature_set, Path(path))
+
+
+@pytest.fixture(scope="session")
+def fused(backbone):
+    """Pixels -> probability with a head as gfr trains it, as one graph."""
+    import keras
+
+    from gfr import backbones
+
+    keras.utils.set_random_seed(SEED)
+    head = keras.Sequential(
+        [
+            keras.Input((backbone.output.shape[-1],)),
+            keras.layers.Dense(128, "relu"),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    return backbones.compiled(backbones.fuse(backbone, 1.0, head))
+
+
+@pytest.fixture(scope="session")
+def extraction(backbone):
+    """Pixels -> pooled features, as one graph."""
+    from gfr import backbones
+
+    return backbones.compiled(backbone)
+
+
+@pytest.fixture(scope="session")
+def images() -> list[np.ndarray]:
+    """64 times noise, uint8 (128, 128, 3)."""
+    rng = np.random.default_rng(SEED)
+    return list(rng.integers(0, 256, (64, *SIZE, 3), dtype=np.uint8))

@@ -1,0 +1,190 @@
+"""Features once against `fit` with a frozen backbone: both measured side by side, in one run.
+
+    .venv/bin/python benchmarks/speed.py DATA [--weights DIR] [--images 256] [--float32]
+
+In: images in CelebA's layout. Out: on standard output, for each feature set, seconds an epoch of
+the naive way (benchmarks/naive.py) in float32 and bfloat16, on a few hundred images and scaled up
+to all, beside seconds of ours, once; TFLOP/s reached beside the machine's best; and a last line
+`whole: N x`: the naive way's 90 epochs a backbone (20 + 50 at the small size, 20 at the large)
+against a real cold run of ours from process start to the ninth evaluated head.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import naive
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from gfr import backbones, door, features, hardware, images, provenance, runs, spec, weights
+
+BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
+PRECISIONS = ("float32", "bfloat16")
+_TIMEOUT_S = 3600
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--weights", default="auto")
+    parser.add_argument("--images", type=int, default=256, help="for the naive way's epoch")
+    parser.add_argument("--float32", action="store_true", help="a whole run of ours in it as well")
+    asked = parser.parse_args()
+    benchmark = spec.load(runs.benchmark_file("full"))
+    machine = hardware.collect()
+    print(f"{machine.cpu_model}, {machine.cpu_threads} threads, {' '.join(machine.cpu_flags)}")
+    with tempfile.TemporaryDirectory() as name:
+        ours_s = {
+            precision: whole_run_s(asked, precision, Path(name))
+            for precision in (("auto", "float32") if asked.float32 else ("auto",))
+        }
+        looked = door.look(str(Path(asked.data).absolute()), benchmark, Path(name))
+        sets = [
+            measure(row, looked, benchmark, asked, Path(name)) for row in benchmark.feature_sets
+        ]
+    table = pd.DataFrame(sets)
+    print(table.to_markdown(index=False, floatfmt=".1f"))
+    print(peaks().to_markdown(index=False, floatfmt=".2f"))
+    epochs = [
+        sum(row.iteration.epochs for row in benchmark.trials if row.feature_set == feature_set)
+        for feature_set in benchmark.feature_sets
+    ]
+    for precision, seconds in reversed(ours_s.items()):
+        naive_s = float((table["naive float32, s an epoch"] * epochs).sum())
+        print(
+            f"naive, float32: {naive_s:,.0f} s for {sum(epochs)} epochs; ours, {precision}: "
+            f"{seconds:,.0f} s from process start to the ninth evaluated head; machine load "
+            f"{hardware.collect().cpu_load:.1f}; {provenance.engine()}"
+        )
+        print(
+            f"whole{'' if precision == 'auto' else ' in ' + precision}: {naive_s / seconds:.0f} x"
+        )
+
+
+def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> float:
+    """Seconds of a cold `gfr run` until its ninth head is evaluated; latency is not waited for."""
+    text = runs.benchmark_file("full").read_text("utf-8")
+    path = folder / f"{precision}.toml"
+    path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
+    num_trials = len(spec.load(path).trials)
+    words = [sys.executable, "-c", "from cli.main import main; main()", "run", str(path)]
+    words += ["--data", asked.data, "--weights", asked.weights, "--offline", "--run-id", precision]
+    words += ["--cache", str(folder / f"cache-{precision}"), "--reports", str(folder)]
+    trials = folder / "runs" / precision / "trials"
+    begun_s = time.time()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while (
+            len(found := list(trials.glob("V*.json")) + list(trials.glob("I*.json"))) < num_trials
+        ):
+            if process.poll() is not None or time.time() - begun_s > _TIMEOUT_S:
+                raise SystemExit(f"the run in {precision} ended with {process.poll()}")
+            time.sleep(0.2)
+        return max(path.stat().st_mtime for path in found) - begun_s
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def measure(
+    feature_set: spec.FeatureSet,
+    looked: door.Looked,
+    benchmark: spec.Benchmark,
+    asked: argparse.Namespace,
+    cache: Path,
+) -> dict[str, object]:
+    """Both ways in both precisions on one feature set, in turn."""
+    used = weights.resolve(feature_set.backbone, asked.weights, benchmark.seed, cache, False)
+    paths = looked.faces.paths()[: asked.images]
+    is_male = looked.faces.is_male[: asked.images].astype(np.float32)
+    num_all = len(looked.faces.names) * 4 / 5  # training and validation
+    row: dict[str, object] = {"Model": feature_set.title}
+    for precision in PRECISIONS:
+        seconds = min(
+            naive.epoch_s(feature_set, Path(used.path), precision, size, paths, is_male)
+            for size in BATCH_SIZES
+        )
+        row[f"naive {precision}, s an epoch"] = seconds * num_all / len(paths)
+        per_s = images_per_s(feature_set, Path(used.path), precision, paths)
+        row[f"ours {precision}, images/s"] = per_s
+        row[f"ours {precision}, s once"] = len(looked.faces.names) / per_s
+        row[f"ours {precision}, TFLOP/s"] = per_s * flop(feature_set) / 1e12
+    row["one epoch / once"] = row["naive bfloat16, s an epoch"] / row["ours bfloat16, s once"]
+    print(row, file=sys.stderr, flush=True)
+    return row
+
+
+def images_per_s(
+    feature_set: spec.FeatureSet, weights_path: Path, precision: str, paths: list[Path]
+) -> float:
+    """Best of three passes through the extraction graph, decoded pixels to features."""
+    keras.utils.clear_session()
+    graph = backbones.compiled(backbones.build(feature_set, weights_path, precision))
+    batches = list(images.batches(paths, features.batch_size_of(feature_set)))
+    seconds = []
+    for _ in range(4):  # the first sets oneDNN up
+        begun_s = time.perf_counter()
+        for batch in batches:
+            backbones.run_batch(graph, batch)
+        seconds.append(time.perf_counter() - begun_s)
+    return len(paths) / min(seconds[1:])
+
+
+def flop(feature_set: spec.FeatureSet) -> float:
+    """Floating point operations of one image: 2 a multiply-add of every convolution."""
+    network = backbones.application(feature_set.backbone.name, (*feature_set.size, 3), None)
+    total = 0.0
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            _, height, width, _ = layer.output.shape
+            total += 2.0 * float(np.prod(layer.kernel.shape)) * height * width
+    return total
+
+
+def peaks() -> pd.DataFrame:
+    """The machine's best convolution and matrix product of a sweep, TFLOP/s."""
+    rows = []
+    for name in PRECISIONS:
+        dtype = tf.as_dtype(name)
+        convolution = max(
+            _convolution(side, width, dtype) for side, width in ((28, 256), (14, 512))
+        )
+        product = max(_product(size, dtype) for size in (1024, 2048, 4096))
+        rows.append(
+            {"Precision": name, "convolution, TFLOP/s": convolution, "product, TFLOP/s": product}
+        )
+    return pd.DataFrame(rows)
+
+
+def _convolution(side: int, width: int, dtype: tf.DType) -> float:
+    pixels, kernel = tf.ones([64, side, side, width], dtype), tf.ones([3, 3, width, width], dtype)
+    run = tf.function(lambda: tf.nn.conv2d(pixels, kernel, 1, "SAME"))
+    return _tflops(run, 2.0 * 64 * side**2 * 9 * width**2)
+
+
+def _product(size: int, dtype: tf.DType) -> float:
+    a, b = tf.ones([size, size], dtype), tf.ones([size, size], dtype)
+    return _tflops(tf.function(lambda: tf.matmul(a, b)), 2.0 * size**3)
+
+
+def _tflops(run: object, num_flop: float) -> float:
+    seconds = []
+    for _ in range(10):
+        begun_s = time.perf_counter()
+        run().numpy()
+        seconds.append(time.perf_counter() - begun_s)
+    return num_flop / min(seconds) / 1e12
+
+
+if __name__ == "__main__":
+    main()

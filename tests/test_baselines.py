@@ -1,0 +1,106 @@
+"""Saved benchmark runs: which machine they are of, and what happens to damaged ones."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import records
+
+from gfr import baselines
+from gfr.errors import BadInput
+
+FIGURES = {
+    **{"num_calls": 8, "min_s": 1.0, "p10_s": 1.1, "p50_s": 1.2, "p95_s": 1.3},
+    **{"cpu_p10_s": 2.0, "witness_s": 0.01, "others_share": 0.0},
+}
+VERSIONS = {"keras": "3.15.1", "numpy": "2.1.3"}
+
+
+def document(**figures):
+    """What pytest-benchmark writes, as far as it is read."""
+    return {
+        "machine_info": {"gfr": {"fingerprint": "f1"}},
+        "commit_info": {"id": "abc"},
+        "benchmarks": [{"fullname": "b.py::b", "extra_info": FIGURES | figures}],
+    }
+
+
+def facts(machine=records.HARDWARE, threads=2, versions=VERSIONS, settings=None):
+    """Facts of the machine in tests/records.py."""
+    return baselines.facts(machine, threads, versions, settings or {})
+
+
+def test_the_fingerprint_follows_what_decides_speed():
+    """Equal facts, equal fingerprint; CPU, flags, threads, versions and settings each change it."""
+    known = baselines.fingerprint(facts())
+    assert 12 == len(known)
+    assert known == baselines.fingerprint(facts(replace(records.HARDWARE, cpu_load=9.0)))
+    assert known == baselines.fingerprint(facts(versions=dict(reversed(VERSIONS.items()))))
+    others = [
+        facts(replace(records.HARDWARE, cpu_model="another")),
+        facts(replace(records.HARDWARE, cpu_flags=("avx2",))),
+        facts(threads=1),
+        facts(versions=VERSIONS | {"keras": "3.16.0"}),
+        facts(settings={"TF_ENABLE_ONEDNN_OPTS": "0"}),
+    ]
+    assert 6 == len({known, *map(baselines.fingerprint, others)})
+
+
+def test_a_saved_run_is_read_by_full_name(tmp_path):
+    """Figures that the rule does not know are left aside."""
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document()))
+    run = baselines.read(path)
+    assert ("run.json", "f1", "abc") == (run.name, run.fingerprint, run.commit)
+    assert (1.0, 2.0) == (run.measured["b.py::b"].min_s, run.measured["b.py::b"].cpu_p10_s)
+
+
+@pytest.mark.parametrize(
+    ("expected", "content"),
+    [
+        ("no JSON", b""),
+        ("no JSON", b"\x80\xff garbage"),
+        ("no JSON", b"[" * 100_000),
+        ("not written by `make bench`", b"{}"),
+        ("not written by `make bench`", b"[1, 2]"),
+        ("not written by `make bench`", b'{"machine_info": null}'),
+        ("min_s: ", json.dumps(document(min_s=-1.0)).encode()),
+        ("min_s: ", json.dumps(document(min_s="fast")).encode()),
+        ("cpu_p10_s: ", json.dumps(document(cpu_p10_s=float("nan"))).encode()),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
+    """Whatever stands in it."""
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        baselines.read(path)
+    assert f"{path}: left out ({expected}" in str(caught.value)
+    assert 1 == len(str(caught.value).splitlines())
+
+
+def test_damaged_and_foreign_files_do_not_keep_the_others_from_being_read(tmp_path):
+    """Runs of this fingerprint, oldest first, and a line for each that is left out."""
+    for name in ("2.json", "1.json"):
+        (tmp_path / name).write_text(json.dumps(document()))
+    (tmp_path / "3.json").write_text("garbage")
+    (tmp_path / "4.json").mkdir()
+    foreign = document() | {"machine_info": {"gfr": {"fingerprint": "f2"}}}
+    (tmp_path / "5.json").write_text(json.dumps(foreign))
+    runs, problems = baselines.load(tmp_path, "f1")
+    assert ["1.json", "2.json"] == [run.name for run in runs]
+    assert ["3.json", "4.json", "5.json"] == [line.split(":")[0][-6:] for line in problems]
+
+
+def test_no_folder_is_no_history(tmp_path):
+    """The first comparison on a machine finds nothing, and that is no error."""
+    assert ([], []) == baselines.load(tmp_path / "none", "f1")
+
+
+def test_deciding_needs_no_tensorflow():
+    """The comparison itself starts in a second; only its child pays TensorFlow's five."""
+    program = "import sys; from gfr import baselines, slowdown; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "False" == done.stdout.strip(), done.stderr

@@ -1,0 +1,107 @@
+"""Which arithmetic a backbone gets, and what is said of it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from records import BENCHMARK
+
+from gfr import backbones, features, precision, shards, weights
+from gfr.dataset import inspect, load
+from gfr.precision import Choice, GateRow, GateTrial, Rates
+from gfr.spec import Backbone, FeatureSet
+
+FEATURE_SET = BENCHMARK.feature_sets[0]
+IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
+AMX, SLOW = Rates(100.0, 800.0), Rates(84.0, 42.0)
+FASTER = "bfloat16 convolves 8.0 times as fast as float32 here"
+
+
+def gate(low, high, beats_majority=True, **changes):
+    """One trial whose interval is that."""
+    trial = GateTrial(1, beats_majority, (0.9, 0.9), (low, high), (low + high) / 2, low, high)
+    backbone = FEATURE_SET.backbone
+    row = GateRow(
+        *(backbone.name, FEATURE_SET.size, backbone.scaling, "0" * 64, "tf 2", 0.004), (trial,)
+    )
+    return dataclasses.replace(row, **changes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rates", "gates", "expected", "why"),
+    [
+        ("auto", AMX, [], "bfloat16", FASTER),
+        ("auto", None, [], "float32", "no bfloat16 arithmetic on this machine"),
+        ("auto", SLOW, [], "float32", "bfloat16 convolves 0.5 times as fast as float32 here"),
+        ("auto", AMX, [gate(-0.006, 0.0)], "float32", "its bfloat16 gate has failed"),
+        ("auto", AMX, [gate(-0.006, 0.0, engine="tf 3")], "bfloat16", FASTER),
+        ("auto", AMX, [gate(-0.1, 0.1, False)], "bfloat16", FASTER),
+        ("bfloat16", None, [], "bfloat16", "asked for"),
+        ("float32", AMX, [], "float32", "asked for"),
+    ],
+)
+def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
+    asked, rates, gates, expected, why
+):
+    """A gate counts for its own weights, size and engine."""
+    feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
+    chosen = precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
+    assert (expected, why) == (chosen.precision, chosen.why)
+
+
+def test_a_gate_that_was_not_run_stands_beside_the_numbers():
+    """And with random weights none can."""
+    feature_set = dataclasses.replace(FEATURE_SET, precision="bfloat16")
+    random = dataclasses.replace(IMAGENET, source="random")
+
+    def note(used, *gates):
+        return precision.choose(feature_set, used, AMX, gates, "tf 2").note
+
+    assert "bfloat16 features, gate not run" == note(IMAGENET)
+    assert "bfloat16 features" == note(IMAGENET, gate(-0.004, 0.004))
+    assert "bfloat16 features" == note(random)
+
+
+def test_gates_come_back_from_their_file(tmp_path):
+    """As they were written."""
+    path = tmp_path / "precision.json"
+    path.write_text(precision.dump_gates([gate(-0.001, 0.002)]))
+    assert (gate(-0.001, 0.002),) == precision.load_gates(path)
+
+
+@pytest.fixture
+def job(celeba, tmp_path):
+    """Forty noisy images through MobileNetV2 with weights that count as ImageNet's."""
+    row = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
+    feature_set = FeatureSet(row, (32, 32), "fixed", "auto")
+    faces = inspect(load(celeba(40), "all", 1).faces, quiet).faces
+    used = weights.resolve(row, "random", 1, tmp_path, allow_download=False)
+    used = dataclasses.replace(used, source="imagenet", note="")
+    return features.Job(feature_set, faces, used, "digest", tmp_path)
+
+
+def quiet(done, total):
+    """No progress."""
+
+
+CHOICE = Choice("MobileNetV2-32x32", "bfloat16", "asked for", "not run")
+
+
+def test_both_precisions_are_compared_once_for_a_feature_set(job):
+    """Recorded with the features, and found again by the run that takes them from the cache."""
+    made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    assert ("bfloat16", 40) == (made.extracted.precision, made.check.num_images)
+    assert 0 < made.check.relative_error < precision.MAX_RELATIVE_ERROR
+    again = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    assert (0, made.check) == (again.extracted.num_computed, again.check)
+
+
+def test_features_that_differ_too_much_are_computed_in_float32(job, monkeypatch):
+    """The same as if float32 had been asked for."""
+    monkeypatch.setattr(precision, "MAX_RELATIVE_ERROR", 1e-6)
+    made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    assert ("float32", 40) == (made.extracted.precision, made.extracted.num_computed)
+    graph = backbones.compiled(backbones.build(job.feature_set, job.weights.path))
+    images = [features.images.decode(path).pixels for path in job.faces.paths()]
+    rows = shards.read(job.directory("float32")).rows(np.arange(40))
+    assert pytest.approx(rows, rel=1e-4, abs=1e-6) == backbones.run_batch(graph, images)

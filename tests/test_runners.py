@@ -1,0 +1,115 @@
+"""Other engines than threads: the same numbers, and a worker that sees other files says so."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_flow import SPEC, assert_equal_results, gfr, run_words, trials, wait_for
+
+from flows import runners
+from gfr import results, runs, shards, shared
+from gfr.errors import BadInput
+
+TWO_SHARDS = SPEC.replace("images = 60", "images = 600").replace("[32, 32]", "[48, 48]")
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("slurm", "unknown; known: threads"),
+        ("threads:0", "'0' is no number of workers"),
+        ("dask:two", "'two' is no number of workers"),
+    ],
+)
+def test_an_unknown_runner_is_refused_with_those_there_are(setting, says):
+    """Before anything is looked at."""
+    with pytest.raises(BadInput, match=says):
+        runners.make(setting)
+
+
+def test_parts_share_the_shards_of_a_feature_set():
+    """Each shard in exactly one part, whole or not."""
+    for of in (1, 2, 3, 5):
+        found = [k for n in range(1, of + 1) for k in shards.Part(n, of).shards(1100)]
+        assert [0, 1, 2] == sorted(found)
+
+
+@pytest.fixture(scope="module")
+def local_run(tmp_path_factory):
+    """600 synthetic faces, five trials, by threads."""
+    folder = tmp_path_factory.mktemp("runners")
+    (folder / "ten.toml").write_text(TWO_SHARDS)
+    done = subprocess.run(run_words("local"), cwd=folder, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_two_dask_workers_share_the_work_and_change_no_number(local_run, tmp_path):
+    """A scheduler and two worker processes on loopback, started from elsewhere."""
+    environment = {**os.environ, "DO_NOT_TRACK": "1"}
+    address = tmp_path / "scheduler.json"
+    began = []
+
+    def dask(*words):
+        command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        began.append(subprocess.Popen(command, cwd=tmp_path, env=environment))
+
+    try:
+        dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+             "--scheduler-file", str(address))  # fmt: skip
+        wait_for(address.exists)
+        for _ in range(2):
+            dask("worker", "--scheduler-file", str(address), "--nthreads", "1", "--no-dashboard",
+                 "--local-directory", str(tmp_path))  # fmt: skip
+        place = json.loads(address.read_text())["address"]
+        wait_for(lambda: num_workers(place) == 2)
+        done = subprocess.run(
+            run_words("dask", "--fresh", "--runner", f"dask:{place}"),
+            cwd=local_run, capture_output=True, text=True,
+        )  # fmt: skip
+        assert 0 == done.returncode, done.stderr
+    finally:
+        for process in began:
+            process.terminate()
+            process.wait(timeout=20)
+    assert_equal_results(trials(local_run, "local"), trials(local_run, "dask"))
+    found = results.read_run(local_run / "reports" / "runs" / "dask")
+    for result in found.trials:
+        parts = result.features.parts
+        assert [512, 88] == [row.extracted.num_computed for row in parts]
+    workers = {row.worker for result in found.trials for row in result.features.parts}
+    page = (found.directory / "summary.md").read_text()
+    assert (2, True) == (len(workers), all(name in page for name in workers))
+
+
+def num_workers(address):
+    """How many workers a scheduler has."""
+    import distributed
+
+    with distributed.Client(address, set_as_default=False) as client:
+        return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+@pytest.mark.slow
+def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
+    """No run directory, another cache, no images: each named with the worker."""
+    run_dir = runs.directory(local_run / "reports", "local")
+    shared.check(str(run_dir), "far/1")
+    with pytest.raises(BadInput, match=r"worker far/1: .*nowhere/run.json is not there"):
+        shared.check("nowhere", "far/1")
+    with pytest.raises(BadInput, match="worker far/1: nowhere is not there"):
+        shared.check_images(Path("nowhere"), "far/1")
+    other = tmp_path / "run"
+    record = results.read(run_dir / "run.json", results.RunRecord)
+    shutil.copytree(run_dir, other)
+    results.write(other / "run.json", dataclasses.replace(record, cache_id="another"))
+    with pytest.raises(BadInput, match="is another cache"):
+        shared.check(str(other), "far/1")
+    refused = gfr(local_run, "run", "ten.toml", "--runner", "slurm")
+    assert (2, True) == (refused.returncode, "runner 'slurm': unknown" in refused.stderr)

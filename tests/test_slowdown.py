@@ -1,0 +1,110 @@
+"""The rule that says slower, busy or ok; figures by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from gfr.slowdown import Measured, final, is_settled, judge, margin
+
+SAVED = Measured(
+    num_calls=80,
+    min_s=0.100,
+    p10_s=0.110,
+    p50_s=0.120,
+    cpu_p10_s=0.200,
+    witness_s=0.004,
+    others_share=0.01,
+)
+
+
+def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
+    """The saved figures, each times so much."""
+    return replace(
+        SAVED,
+        min_s=wall * SAVED.min_s,
+        p10_s=wall * SAVED.p10_s,
+        p50_s=wall * SAVED.p50_s,
+        cpu_p10_s=cpu * SAVED.cpu_p10_s,
+        witness_s=witness * SAVED.witness_s,
+        others_share=others_share,
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "now"),
+    [
+        ("ok", measured()),
+        ("ok", measured(wall=1.14)),
+        ("slower", measured(wall=1.16)),
+        ("slower", measured(wall=1.3, cpu=1.0)),  # sleeping costs no CPU time
+        ("ok", measured(wall=1.1, cpu=1.5, others_share=0.5)),
+        ("inconclusive", measured(wall=1.4, cpu=0.9, others_share=0.5)),
+        ("inconclusive", measured(wall=1.4, cpu=1.29, others_share=0.5)),  # 1.10 + 0.4 x 0.5
+        ("slower", measured(wall=1.4, cpu=1.31, others_share=0.5)),
+        ("inconclusive", measured(wall=1.3, cpu=1.3, witness=1.2)),
+        ("ok", measured(witness=1.2)),
+    ],
+)
+def test_what_load_does_is_not_taken_for_a_regression(expected, now):
+    """Quiet: the wall decides; under load CPU time must agree; a slow machine decides nothing."""
+    assert expected == judge(now, [SAVED]).status
+
+
+def test_one_slow_minimum_or_one_slow_p10_alone_is_no_slow_down():
+    """Both must be slower: the smaller of the two ratios counts."""
+    assert "ok" == judge(replace(SAVED, min_s=0.2), [SAVED]).status
+    assert "ok" == judge(replace(SAVED, p10_s=0.2), [SAVED]).status
+
+
+def test_p50_has_no_say():
+    """A load on one core raises it by a third."""
+    assert "ok" == judge(replace(SAVED, p50_s=9.0), [SAVED]).status
+
+
+def test_only_clean_runs_are_a_baseline():
+    """A fast clean run and two slow ones under load: the clean one counts."""
+    busy = measured(wall=2, others_share=0.4)
+    verdict = judge(measured(wall=1.3), [busy, SAVED, busy])
+    assert ("slower", 1) == (verdict.status, verdict.num_saved)
+    assert 1.3 == pytest.approx(verdict.wall_ratio)
+    assert "no baseline" == judge(SAVED, [busy]).status
+    assert "no baseline" == judge(SAVED, []).status
+
+
+def test_the_median_of_the_saved_runs_is_what_counts():
+    """One lucky saved run makes no alarm of a usual one."""
+    saved = [measured(wall=0.8), measured(), measured(wall=1.01)]
+    assert 1.0 == pytest.approx(judge(measured(), saved).wall_ratio)
+
+
+def test_saved_runs_that_spread_widen_the_margin():
+    """Three standard deviations of the logarithm; too few runs have no spread; never less."""
+    assert 1.15 == margin([1.0, 1.0, 1.0], least=1.15)
+    assert 1.15 == margin([1.0, 2.0], least=1.15)
+    # ln 0.9, ln 1, ln 1/0.9 are 0.105 apart: standard deviation 0.105, e^(3 x 0.105) = 1/0.9^3
+    assert 1 / 0.9**3 == pytest.approx(margin([0.9, 1.0, 1 / 0.9], least=1.15))
+
+
+@pytest.mark.parametrize(
+    ("expected", "settled", "walls"),
+    [
+        ("ok", True, [1.0]),
+        ("inconclusive", False, [1.3]),  # a suspect, not yet confirmed
+        ("slower", True, [1.3, 1.3]),
+        ("ok", True, [1.3, 1.0]),
+    ],
+)
+def test_a_suspect_is_confirmed_by_a_second_measurement(expected, settled, walls):
+    """Slower twice is slower, fast once is ok."""
+    verdicts = [judge(measured(wall=wall), [SAVED]) for wall in walls]
+    assert (expected, settled) == (final(verdicts).status, is_settled(verdicts))
+
+
+def test_measuring_again_ends():
+    """A machine that stays busy is given three chances; then the reason stands there."""
+    busy = judge(measured(wall=1.4, others_share=0.5), [SAVED])
+    slower = judge(measured(wall=1.4), [SAVED])
+    assert not is_settled([busy, slower])
+    assert is_settled([busy, busy, slower])
+    assert "machine busy: others took 50% of it" == final([busy, busy, slower]).reason
+    assert "slower" == final([slower, busy, slower]).status
