@@ -32,6 +32,20 @@ def alone() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def timing() -> Iterator[None]:
+    """Inside the block no other step runs on this machine, and nothing that is `unhurried`."""
+    with alone(), _locked("gfr-timing", fcntl.LOCK_EX):
+        yield
+
+
+@contextlib.contextmanager
+def unhurried() -> Iterator[None]:
+    """Inside the block nothing is timed: for work that may go on beside heavy steps."""
+    with _locked("gfr-timing", fcntl.LOCK_SH):
+        yield
+
+
+@contextlib.contextmanager
 def turn(gpus: Sequence[str]) -> Iterator[str | None]:
     """Inside the block one of several GPUs is ours; with fewer than two we are alone, on None."""
     if len(gpus) < 2:

@@ -17,7 +17,8 @@ from gfr.spec import FeatureSet, Trial
 
 def prepare(request: Request, limits: Limits) -> str:
     """See `gfr.door.prepare`."""
-    return isolation.call("gfr.door:prepare", request, limits=limits)
+    with machine.unhurried():
+        return isolation.call("gfr.door:prepare", request, limits=limits)
 
 
 def extract(run_dir: str, feature_set: FeatureSet, part: Part, limits: Limits) -> str:
@@ -31,8 +32,8 @@ def train(run_dir: str, trial: Trial, limits: Limits) -> str:
 
 
 def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
-    """See `gfr.timing.time_model`; always alone."""
-    with machine.alone():
+    """See `gfr.timing.time_model`; nothing else of gfr runs on this machine meanwhile."""
+    with machine.timing():
         return isolation.call("gfr.timing:time_model", run_dir, feature_set, limits=limits)
 
 

@@ -121,6 +121,13 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
     assert ["begins", "begins", "ends", "ends"] == together(("a", False), ("b", False))
     three = together(("a", False), ("b", False), ("c", False))
     assert (["begins", "begins", "ends"], 3) == (three[:3], three.count("ends"))
+    with machine.timing():
+        waiting = threading.Thread(target=lambda: machine.unhurried().__enter__(), daemon=True)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(5)
+    assert not waiting.is_alive()
     with (
         machine.claimed(tmp_path / "r"),
         pytest.raises(BadInput, match="run r: is in progress in another process"),
