@@ -14,7 +14,7 @@ from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, TrialResult
 
-_RANDOM = "†"
+_RANDOM, _UNGATED = "†", "‡"
 
 
 def render(run: Run, published: Published | None, figures: str) -> str:
@@ -140,6 +140,7 @@ def _comparison(run: Run) -> str:
     for backbone in run.record.benchmark.backbone:
         note = run.record.weights_of(backbone.label).note
         mark = f" {_RANDOM}" if note else ""
+        mark += f" {_UNGATED}" if summary.is_ungated(run, backbone.label) else ""
         rows.append([f"**{backbone.label}**{mark}", *[""] * len(printed.columns)])
         rows += _backbone_rows(run, backbone.label, printed)
     rows.append(_majority_row(run, list(printed.columns)))
@@ -187,7 +188,9 @@ def _comparison_notes(run: Run) -> list[str]:
             f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
             "weights and cannot be compared with rows that have them."
         )
-    notes += [f"Features: {line}." for line in summary.arithmetic(run)]
+    if any(summary.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
+        notes.append(f"{_UNGATED} bfloat16 features, {summary.GATE_NOT_RUN}.")
+    notes += [f"Features of {line}." for line in summary.arithmetic(run)]
     weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
     if weak:
         names = ", ".join(row.trial.title for row in weak)

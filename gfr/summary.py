@@ -19,6 +19,7 @@ from gfr.spec import Trial
 from gfr.stats import wilson
 
 SCHEMA = 1
+GATE_NOT_RUN = "accuracy gate not run for these weights"
 PERCENTS = (10, 50, 90, 95, 99)
 RULE = "highest validation accuracy; ties by lower validation loss, then by lower p50 latency"
 PUBLISHED_RULE = "highest test accuracy"
@@ -223,9 +224,9 @@ def arithmetic(run: Run) -> list[str]:
     by_note: dict[str, list[str]] = {}
     for features in {row.features.feature_set: row.features for row in run.trials}.values():
         choice = run.record.choice_of(features.feature_set)
-        words = f"{features.precision}, {choice.why}"
+        words = f"in {features.precision} ({choice.why})"
         if features.precision != choice.precision:
-            words = f"{features.precision}, since bfloat16 differed too much"
+            words = f"in {features.precision}, since bfloat16 differed too much"
         if features.check:
             words += (
                 f"; {features.check.num_images} images differ by "
@@ -235,12 +236,22 @@ def arithmetic(run: Run) -> list[str]:
             words += {
                 "passed": "; accuracy gate passed (benchmarks/precision.json)",
                 "failed": "; ACCURACY GATE FAILED",
-                "not run": "; accuracy gate not run for these weights",
+                "not run": f"; {GATE_NOT_RUN}: whether heads lose accuracy by it is not known",
                 "means nothing": "; not compared with float32, which means nothing on random "
                 "weights",
             }[choice.gate]
         by_note.setdefault(words, []).append(features.feature_set.title)
     return [f"{', '.join(titles)}: {words}" for words, titles in by_note.items()]
+
+
+def is_ungated(run: Run, label: str) -> bool:
+    """Whether a backbone has bfloat16 features that no gate has passed though one could."""
+    return any(
+        row.features.precision == "bfloat16"
+        and run.record.choice_of(row.trial.feature_set).gate in ("not run", "failed")
+        for row in run.trials
+        if row.trial.backbone.label == label
+    )
 
 
 def caveats(run: Run) -> list[Caveat]:

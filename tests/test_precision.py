@@ -14,7 +14,7 @@ from gfr.spec import Backbone, FeatureSet
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
 AMX, SLOW = Rates(100.0, 800.0), Rates(84.0, 42.0)
-FASTER = "bfloat16 convolves 8.0 times as fast as float32 here"
+FASTER = "a convolution is 8.0 times as fast in bfloat16 here"
 
 
 def gate(low, high, beats_majority=True, **changes):
@@ -32,7 +32,7 @@ def gate(low, high, beats_majority=True, **changes):
     [
         ("auto", AMX, [], "bfloat16", FASTER),
         ("auto", None, [], "float32", "no bfloat16 arithmetic on this machine"),
-        ("auto", SLOW, [], "float32", "bfloat16 convolves 0.5 times as fast as float32 here"),
+        ("auto", SLOW, [], "float32", "a convolution is 0.5 times as fast in bfloat16 here"),
         ("auto", AMX, [gate(-0.006, 0.0)], "float32", "its bfloat16 gate has failed"),
         ("auto", AMX, [gate(-0.006, 0.0, engine="tf 3")], "bfloat16", FASTER),
         ("auto", AMX, [gate(-0.1, 0.1, False)], "bfloat16", FASTER),

@@ -9,7 +9,7 @@ import pytest
 import records
 from records import BENCHMARK, DATA, latency, metrics
 
-from gfr import figures, published, report, results, runs, summary
+from gfr import figures, precision, published, report, results, runs, summary
 from gfr.stats import wilson
 
 
@@ -174,3 +174,36 @@ def test_a_selection_without_its_trial_is_out_of_date(tmp_path):
     found = results.read_run(written.directory)
     assert (None, 3) == (found.selection, len(found.trials))
     assert "**No model is selected**" in page(found)
+
+
+def test_bfloat16_features_say_what_they_rest_on(run):
+    """A gate that was not run stands beside the backbone; the check and the reason below."""
+    assert "‡" not in page(run)
+    choices = tuple(
+        replace(row, precision="bfloat16", why="asked for") for row in run.record.choices
+    )
+    check = precision.Check(64, 0.004, 30.0, 200.0)
+    trials = []
+    for row in run.trials:
+        (part,) = row.features.parts
+        part = replace(part, check=check)
+        features = replace(row.features, precision="bfloat16", parts=(part,))
+        trials.append(replace(row, features=features))
+    text = page(replace(run, record=replace(run.record, choices=choices), trials=tuple(trials)))
+    assert "| **VGG16** ‡" in text
+    assert "‡ bfloat16 features, accuracy gate not run for these weights." in text
+    assert "in bfloat16 (asked for); 64 images differ by 0.40% from float32" in text
+
+
+def test_latency_is_told_with_intervals_and_both_precisions(run):
+    """A second column and a second row where bfloat16 was timed too."""
+    assert "p50, bfloat16 (ms)" not in page(run)
+    first = next(iter(run.latencies))
+    slow = run.latencies[first]
+    single = replace(slow.float32.single, values_s=tuple(i / 1000 for i in range(1, 101)))
+    fast = replace(slow.float32, precision="bfloat16", single=single)
+    timed = run.latencies | {first: replace(slow, timings=(slow.float32, fast))}
+    text = page(replace(run, latencies=timed))
+    assert "p50, bfloat16 (ms)" in text
+    row = next(line for line in text.splitlines() if "| bfloat16 " in line)
+    assert "50.5 [40.0, 61.0]" in row and "[90.0, 100.0]" in row
