@@ -75,11 +75,11 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
     text = runs.benchmark_file("full").read_text("utf-8")
     path = folder / f"{precision}.toml"
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
-    num_trials = len(spec.load(path).trials)
+    known = spec.load(path)
     words = [sys.executable, "-c", "from cli.main import main; main()", "run", str(path)]
     words += ["--data", asked.data, "--weights", asked.weights, "--offline", "--run-id", precision]
     words += ["--cache", str(folder / f"cache-{precision}"), "--reports", str(folder)]
-    trials = folder / "runs" / precision / "trials"
+    trials = [folder / "runs" / precision / "trials" / f"{row.id}.json" for row in known.trials]
     begun_s = time.time()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
     try:

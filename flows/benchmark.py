@@ -8,12 +8,14 @@ import os
 from pathlib import Path
 
 from prefect import State, flow
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
 from gfr import door, machine, results, runs
 from gfr.errors import CannotWrite
+from gfr.progress import reporter
 from tasks.benchmark import (
     extract_features,
     measure_latency,
@@ -75,6 +77,14 @@ def gfr(
         return _run(request)
 
 
+def _wait_for(title: str, futures: list[PrefectFuture]) -> State:
+    """The state of the last; steps on other machines report no progress here but this."""
+    for future in futures:
+        future.wait()
+    reporter(title)(1, 1)
+    return futures[-1].state
+
+
 def _run(request: door.Request) -> State[str]:
     limits, again = request.limits, {"retries": request.retries}
     run_dir = prepare(request, limits)
@@ -91,7 +101,9 @@ def _run(request: door.Request) -> State[str]:
         )
         for trial in request.benchmark.trials
     }
-    ends = {trial: future.wait() or future.state for trial, future in heads.items()}
+    for feature_set, futures in features.items():
+        _wait_for(feature_set.title, futures)
+    ends = {trial: _wait_for(trial.title, [future]) for trial, future in heads.items()}
     finished = [trial for trial, end in ends.items() if end.is_completed()]
     failed = {trial: end for trial, end in ends.items() if not end.is_completed()}
     for trial, end in failed.items():
