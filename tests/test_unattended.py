@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -192,8 +193,12 @@ def test_a_run_outlives_its_server(tmp_path):
         process = begin(server, tmp_path, "alone")
     finally:
         os.killpg(server.started[0].pid, signal.SIGKILL)
-    said = process.communicate(timeout=120)[1]
+    try:
+        said = process.communicate(timeout=400)[1]
+    finally:
+        process.kill()
     run = results.read_run(tmp_path / "reports" / "runs" / "alone")
+    assert time.time() - (run.directory / "summary.md").stat().st_mtime < 60
     assert (0, []) == (process.returncode, completeness.missing(run)), said
     assert "Prefect's server failed" in said and "Traceback" not in said
     refused = subprocess.run(
