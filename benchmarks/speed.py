@@ -83,13 +83,11 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
     begun_s = time.time()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        while (
-            len(found := list(trials.glob("V*.json")) + list(trials.glob("I*.json"))) < num_trials
-        ):
+        while not all(file.exists() for file in trials):
             if process.poll() is not None or time.time() - begun_s > _TIMEOUT_S:
                 raise SystemExit(f"the run in {precision} ended with {process.poll()}")
             time.sleep(0.2)
-        return max(path.stat().st_mtime for path in found) - begun_s
+        return max(file.stat().st_mtime for file in trials) - begun_s
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

@@ -7,6 +7,7 @@ import pytest
 
 from gfr import backbones, features, head, images, shards, synthetic, weights
 from gfr.dataset import inspect, load
+from gfr.precision import Choice
 from gfr.spec import Backbone, FeatureSet
 
 NUM_IMAGES, NUM_TRAIN, EPOCHS, BATCH, SEED = 200, 140, 3, 64, 1024
@@ -28,8 +29,10 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
     row = Backbone(name, "tf", "random", name)
     feature_set = FeatureSet(row, (128, 128), "fixed", "float32")
     used = weights.resolve(row, "random", SEED, tmp_path, allow_download=False)
-    found = features.extract(feature_set, faces, used, "digest", tmp_path, shards.WHOLE, "", quiet)
-    table = shards.read(Path(found.directory))
+    job = features.Job(feature_set, faces, used, "digest", tmp_path)
+    choice = Choice(feature_set.id, "float32", "asked for", "means nothing")
+    features.extract(job, choice, shards.WHOLE, "", quiet)
+    table = shards.read(job.directory("float32"))
     train, validation = np.arange(NUM_TRAIN), np.arange(NUM_TRAIN, NUM_IMAGES)
     scale = weights.calibrate(table.rows(train))
     _, ours = head.train(table, scale, faces.is_male, train, validation, EPOCHS, BATCH, SEED, quiet)

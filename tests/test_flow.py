@@ -244,13 +244,10 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
     path = faces.paths()[7]
     content = path.read_bytes()
     path.write_bytes(faces.paths()[8].read_bytes())
-    feature_set = record.benchmark.feature_sets[0]
+    job = features.Job(record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path)
     try:
         with pytest.raises(BadInput, match=f"{path}: has changed since the run was begun"):
-            features.extract(
-                *(feature_set, faces, record.weights[0], "p", tmp_path, shards.WHOLE, ""),
-                lambda done, total: None,
-            )
+            features.extract(job, record.choices[0], shards.WHOLE, "", lambda done, total: None)
     finally:
         path.write_bytes(content)
 
