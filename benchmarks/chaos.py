@@ -35,6 +35,9 @@ test_fraction = 0.2
 validation_fraction = 0.2
 [training]
 batch_size = 64
+[latency]
+calls = 20
+seconds = 0
 [[backbone]]
 name = "MobileNetV3Small"
 [[iteration]]

@@ -76,6 +76,15 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Table `[latency]`: how many single images are timed, and for how many seconds, at least."""
+
+    __pydantic_config__ = _FORBID
+    calls: Annotated[int, Field(ge=2, le=1_000_000)] = 100
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+
+
+@dataclass(frozen=True)
 class FeatureSet:
     """One backbone at one image size (height, width): what iterations can share."""
 
@@ -130,6 +139,7 @@ class Benchmark:
     backbone: Annotated[tuple[Backbone, ...], Field(min_length=1)]
     iteration: Annotated[tuple[Iteration, ...], Field(min_length=1)]
     features: Features = field(default_factory=Features)
+    latency: Latency = field(default_factory=Latency)
 
     @property
     def trials(self) -> tuple[Trial, ...]:

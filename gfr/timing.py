@@ -21,10 +21,9 @@ from gfr.metering import metered
 from gfr.precision import Precision
 from gfr.progress import reporter
 from gfr.results import SCHEMA
-from gfr.spec import FeatureSet
+from gfr.spec import FeatureSet, Latency
 from gfr.stages import open_run
 
-NUM_SINGLE_CALLS, MIN_SINGLE_S = 100, 5.0
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
@@ -73,7 +72,8 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
     timings, decode_s, num_parameters = [], 0.0, []
     for number, precision in enumerate(precisions):
         report(number, len(precisions))
-        timing, decode_s, num = _time_precision(run_dir, trial, test, precision)
+        asked = run.record.benchmark.latency
+        timing, decode_s, num = _time_precision(run_dir, trial, test, precision, asked)
         timings.append(timing)
         num_parameters.append(num)
     return results.LatencyResult(
@@ -90,17 +90,21 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
 
 
 def _time_precision(
-    run_dir: str, trial: results.TrialResult, test: list[Path], precision: Precision
+    run_dir: str,
+    trial: results.TrialResult,
+    test: list[Path],
+    precision: Precision,
+    asked: Latency,
 ) -> tuple[results.Timing, float, int]:
     """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
     begun_s = time.perf_counter()
     classify, num_parameters = load_model(run_dir, trial, precision)
     build_s = time.perf_counter() - begun_s
-    few = [[images.decode(path).pixels] for path in test[:NUM_SINGLE_CALLS]]
+    few = [[images.decode(path).pixels] for path in test[: asked.calls]]
     first = latency.time_calls(classify, few, 1, 0)
     warmups_s = latency.warm_up(classify, few)
     single, num_single = latency.least_disturbed(
-        lambda: latency.time_calls(classify, few, 0, NUM_SINGLE_CALLS, MIN_SINGLE_S)
+        lambda: latency.time_calls(classify, few, 0, asked.calls, asked.seconds)
     )
     answers: list[np.ndarray] = []
     decode_s: list[float] = []

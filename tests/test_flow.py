@@ -27,6 +27,9 @@ validation_fraction = 0.2
 batch_size = 16
 [features]
 precision = "float32"
+[latency]
+calls = 20
+seconds = 0
 [[backbone]]
 name = "MobileNetV2"
 [[backbone]]
@@ -144,7 +147,7 @@ def test_the_fused_model_gives_the_recorded_probabilities(two_runs):
     for latency in results.read_run(folder / "reports" / "runs" / "first").latencies.values():
         timing = latency.float32
         assert timing.max_difference < 1e-4
-        assert 100 <= len(timing.single.values_s) and 5 <= timing.single.wall_s
+        assert 20 == len(timing.single.values_s)
         assert 10 <= len(timing.single.warmups_s) <= 60
         assert 12 == latency.num_test_images
 

@@ -77,3 +77,11 @@ def test_order_statistics_enclose_a_quantile_with_95_percent(num_values, quantil
 def test_a_99th_percentile_needs_368_calls():
     """0.99 to the 368th is the first below 2.5 %."""
     assert (None, (360, 368)) == (quantile_ranks(367, 0.99), quantile_ranks(368, 0.99))
+
+
+def test_calls_are_timed_for_as_long_as_asked(monkeypatch):
+    """A clock that ticks whenever it is read: twice a call, and once to see whether it is time."""
+    seconds = iter(range(1000))
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(seconds))
+    assert 2 == len(time_calls(len, ["a"], 0, 2).values_s)
+    assert 10 == len(time_calls(len, ["a"], 0, 2, min_s=29).values_s)
