@@ -49,9 +49,9 @@ def main() -> None:
         print(pd.DataFrame(table).to_markdown(index=False), flush=True)
         if used.source != "random":
             gates.append(gate)
+            OUTPUT.write_text(dump_gates(gates))
     num_test = int((looked.splits == "test").sum())
     print(f"test n = {num_test:,}, {asked.seeds} head seeds, {provenance.engine()}")
-    OUTPUT.write_text(dump_gates(gates))
 
 
 def run_gate(
