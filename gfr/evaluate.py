@@ -4,6 +4,7 @@ In: logits of p_male float (N,), and is_male bool (N,). Out: loss, accuracy, con
 numpy: never sees a model, an image or a file.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,6 @@ def constant_answer(
     The answer is the class more frequent in training; the loss is the cross-entropy of its share.
     """
     share = num_male["train"] / (num_male["train"] + num_female["train"])
-    is_male = np.repeat([True, False], [num_male[split], num_female[split]])
-    found = metrics(np.full(len(is_male), np.log(share / (1 - share))), is_male)
-    return found.accuracy, found.loss
+    male, female = num_male[split], num_female[split]
+    loss = -(male * math.log(share) + female * math.log(1 - share)) / (male + female)
+    return (male if share > THRESHOLD else female) / (male + female), loss

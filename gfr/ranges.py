@@ -13,12 +13,13 @@ SPLITS = ("train", "validation", "test")
 Value = TypeVar("Value")
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Nats = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_MOST = 10**15  # of bytes, images or seconds; with larger numbers arithmetic overflows
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Positive = Annotated[int, Field(ge=1, le=_MOST)]
+Nats = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+Above0 = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
 
 
 def every_split(values: dict[str, Value]) -> dict[str, Value]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gfr.evaluate import metrics, probabilities
+from gfr.evaluate import constant_answer, metrics, probabilities
 
 
 def test_metrics_by_hand():
@@ -28,3 +28,9 @@ def test_a_certain_mistake_costs_its_logit():
     found = metrics(np.array([40.0, -40.0]), np.array([False, False]))
     assert pytest.approx(20.0) == found.loss
     assert [1.0, 0.5] == probabilities(np.array([40.0, 0.0])).tolist()
+
+
+def test_the_constant_answer_scores_its_share():
+    """Trained on 3 men of 4: on 1 man of 5 it is right once; cross-entropy of 3/4 by hand."""
+    accuracy, loss = constant_answer({"train": 3, "test": 1}, {"train": 1, "test": 4}, "test")
+    assert (0.2, pytest.approx(-(math.log(0.75) + 4 * math.log(0.25)) / 5)) == (accuracy, loss)
