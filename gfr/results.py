@@ -110,6 +110,11 @@ class FeatureResult:
     scale: Above0
     parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
 
+    def __post_init__(self) -> None:
+        """ValueError if a part is of another feature set."""
+        if any(row.feature_set != self.feature_set for row in self.parts):
+            raise ValueError("parts of another feature set")
+
     @property
     def check(self) -> Check | None:
         """The comparison of both precisions, by the first part that made one."""
@@ -158,6 +163,11 @@ class TrialResult:
     provenance: Provenance
     hardware: Hardware
     test_probabilities: dict[str, Share]
+
+    def __post_init__(self) -> None:
+        """ValueError if the features are not those that the trial is of."""
+        if self.features.feature_set != self.trial.feature_set:
+            raise ValueError("features of another feature set than the trial's")
 
 
 @dataclass(frozen=True)
