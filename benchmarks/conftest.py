@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
-from gfr import baselines, hardware, provenance
+from gfr import baselines, hardware, latency, provenance
 from gfr.applications import APPLICATIONS
 from gfr.runs import ROOT
 from gfr.spec import Backbone, FeatureSet
@@ -69,15 +68,15 @@ def measure(benchmark) -> Measure:
 
         for _ in range(num_warmups):
             call()
-        before = time.perf_counter(), time.process_time(), _busy_s()
+        before = time.perf_counter(), time.process_time(), latency.busy_s()
         benchmark.pedantic(timed, setup=lambda: witness_s.append(_witness_s()), rounds=num_rounds)
         wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
         if benchmark.stats is None:  # --benchmark-disable
             return
-        others_s = max(0.0, _busy_s() - before[2] - own_s)
+        busy_s = latency.busy_s() - before[2]
         benchmark.extra_info |= figures(benchmark.stats.stats.data, cpu_s) | {
             "witness_s": statistics.median(witness_s),
-            "others_share": min(1.0, others_s / _machine_s(wall_s)),
+            "others_share": latency.others_share(busy_s, own_s, wall_s),
         }
 
     return run
@@ -102,16 +101,6 @@ def _witness_s() -> float:
     for i in range(100_000):
         total += i * i
     return time.thread_time() - start_s
-
-
-def _machine_s(wall_s: float) -> float:
-    return wall_s * (psutil.cpu_count() or 1)
-
-
-def _busy_s() -> float:
-    """CPU seconds of all processes since boot, stolen time included: gfr/latency.py's measure."""
-    times = psutil.cpu_times()
-    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
 
 
 def _slowed(call: Callable[[], object], name: str) -> Callable[[], object]:

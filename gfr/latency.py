@@ -52,6 +52,11 @@ class Samples:
         return ordered[ranks[0] - 1], ordered[ranks[1] - 1]
 
     @property
+    def iqr_s(self) -> float:
+        """Interquartile range of the values, seconds."""
+        return self.percentile_s(75) - self.percentile_s(25)
+
+    @property
     def cpu_per_call_s(self) -> float:
         """CPU seconds of this process a call, all threads: what hardly changes under load."""
         return self.cpu_s / len(self.values_s)
@@ -76,14 +81,19 @@ def time_calls(
     around = itertools.cycle(inputs)
     warmups = tuple(_seconds(call, next(around)) for _ in range(num_warmups))
     around = itertools.cycle(inputs)
-    begun_s, cpu_s, busy_s = time.perf_counter(), time.process_time(), _busy_s()
+    begun_s, cpu_s, busy_before_s = time.perf_counter(), time.process_time(), busy_s()
     values: list[float] = []
     while len(values) < num_values or time.perf_counter() - begun_s < min_s:
         values.append(_seconds(call, next(around)))
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
-    others_s = max(0.0, _busy_s() - busy_s - cpu_s)
+    share = others_share(busy_s() - busy_before_s, cpu_s, wall_s)
+    return Samples(warmups, tuple(values), wall_s, cpu_s, share)
+
+
+def others_share(machine_busy_s: float, own_cpu_s: float, wall_s: float) -> float:
+    """Share 0..1 of the machine's CPU time in a stretch that other processes took."""
     machine_s = max(wall_s * (psutil.cpu_count() or 1), 1e-9)
-    return Samples(warmups, tuple(values), wall_s, cpu_s, min(1.0, others_s / machine_s))
+    return min(1.0, max(0.0, machine_busy_s - own_cpu_s) / machine_s)
 
 
 def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...]:
@@ -129,7 +139,7 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def _busy_s() -> float:
+def busy_s() -> float:
     """CPU seconds of all processes since boot, time stolen by other guests of the host included."""
     times = psutil.cpu_times()
     return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)

@@ -1,7 +1,8 @@
 """Has a run fallen behind the one before it? A first, simple rule.
 
 In: two Runs of the same benchmark on the same data and weights. Out: a sentence for each trial that
-has lost more than the limits below. Pure. Never compares what differs in data, weights or CPU.
+has lost more than the limits below. Pure. Never compares what differs in data,
+weights, arithmetic or CPU.
 """
 
 from pathlib import Path
@@ -59,6 +60,7 @@ def _is_earlier(other: Run, run: Run) -> bool:
 def _are_comparable(other: Run, run: Run) -> bool:
     def facts(record: results.RunRecord) -> tuple:
         weights = sorted((row.backbone, row.sha256) for row in record.weights)
-        return record.benchmark.name, record.data.digest, weights
+        arithmetic = sorted((row.feature_set_id, row.precision) for row in record.choices)
+        return record.benchmark.name, record.data.digest, weights, arithmetic
 
     return facts(other.record) == facts(run.record)

@@ -30,7 +30,7 @@ def latency(run: Run) -> str:
                     timing.precision,
                     *(_quantile_ms(single, percent) for percent in PERCENTS),
                     f"{1000 * min(single.values_s):.1f}",
-                    f"{1000 * (single.percentile_s(75) - single.percentile_s(25)):.1f}",
+                    f"{1000 * single.iqr_s:.1f}",
                     f"{1000 * single.cpu_per_call_s:.1f}",
                     str(len(single.values_s)),
                     f"{found.num_test_images / timing.inference_s:.0f}",

@@ -6,7 +6,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
     reports/runs/<run_id>/
       run.json                   RunRecord: what was asked, data, weights, machine, versions
       faces.csv                  the images with split and attributes (gfr/dataset.py)
-      features/<feature set>.json  FeatureResult, from parts/<feature set>-<part>.json: PartResult
+      features/<feature set>.json  FeatureResult, from parts/<feature set>/*.json: PartResult
       heads/<trial>.keras        the trained head
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult

@@ -150,7 +150,7 @@ def _timing(timing: Timing) -> dict[str, object]:
         "num_calls": len(single.values_s),
         "num_attempts": timing.num_attempts,
         "min_ms": 1000 * min(single.values_s),
-        "iqr_ms": 1000 * (single.percentile_s(75) - single.percentile_s(25)),
+        "iqr_ms": 1000 * single.iqr_s,
         "cpu_per_call_ms": 1000 * single.cpu_per_call_s,
         "others_share": single.others_share,
     }
