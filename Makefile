@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
-.PHONY: automations lock
+.PHONY: automations lock parity serve
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +46,12 @@ bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if 
 
 alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
 	$(BIN)/python benchmarks/alarms.py $(ALARMS)
+
+parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
+	$(BIN)/python benchmarks/parity.py $(RUN) $(PARITY)
+
+serve: $(READY) ## the page with the newest run's model, on this machine
+	$(BIN)/gfr serve
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report

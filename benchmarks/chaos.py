@@ -35,6 +35,8 @@ test_fraction = 0.2
 validation_fraction = 0.2
 [training]
 batch_size = 64
+[export]
+precisions = []
 [latency]
 calls = 20
 seconds = 0

@@ -22,7 +22,7 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import door, publish, results, shards, steps
+from gfr import door, publish, selection, shards, steps
 folder = sys.argv[1]
 request = door.request("smoke", "synthetic", "random", "r", True, False,
     folder + "/reports", folder + "/cache", "overhead", 900, None, 0)
@@ -43,7 +43,7 @@ for row in request.benchmark.trials: stages.train(run_dir, row, me)
 for row in request.benchmark.feature_sets: timing.time_model(run_dir, row)
 """
 ENDING = """
-results.select(run_dir)
+selection.select(run_dir)
 publish.write_report(run_dir)
 """
 GFR = "from cli.main import main; main()"

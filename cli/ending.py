@@ -28,6 +28,8 @@ def _next(run: Run) -> list[str]:
         lines.append("next: ImageNet weights: --weights DIR, with Keras' files there, or online")
     if run.selection:
         lines.append("next: the selected model on a photograph: gfr predict photo.jpg")
+    if run.export:
+        lines.append(f"next: the selected model in your browser: gfr serve {record.run_id}")
     return lines
 
 

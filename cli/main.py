@@ -5,6 +5,7 @@ In: words on the command line. Out: what the library found, as text or JSON, and
 inside the commands, so that `gfr --help` starts at once.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from gfr.errors import BadInput
+from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
@@ -49,6 +50,20 @@ Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and rand
 Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds that a step may go without a sign of progress.")
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
+]
+Trial = Annotated[
+    str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
+]
 
 
 @app.command()
@@ -64,13 +79,8 @@ def run(
         bool,
         typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights."),
     ] = False,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds that a step may go without a sign of progress.")
-    ] = 900,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
-    ] = None,
+    timeout: Timeout = 900,
+    memory_limit: MemoryLimit = None,
     retries: Annotated[
         int, typer.Option(min=0, help="How often a failed step is tried again.")
     ] = 1,
@@ -138,10 +148,7 @@ def run(
 
 @app.command()
 def report(
-    run_id: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
-    ] = None,
+    run_id: Run = None,
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
@@ -203,9 +210,7 @@ def predict(
     run_id: Annotated[
         str | None, typer.Option("--run", help="The run; the newest finished one if not given.")
     ] = None,
-    trial: Annotated[
-        str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
-    ] = None,
+    trial: Trial = None,
     reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
@@ -223,6 +228,67 @@ def predict(
     for row in predictions:
         note = f"  ({row.note})" if row.note else ""
         print(f"{row.path}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
+
+
+@app.command()
+def export(
+    run_id: Run = None,
+    trial: Trial = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="float32, uint16, float16 or uint8, whatever it costs; by default the smallest "
+            "that cannot be told apart."
+        ),
+    ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the page with this model there, to be hosted."),
+    ] = None,
+    timeout: Timeout = 900,
+    memory_limit: MemoryLimit = None,
+    reports: Reports = None,
+) -> None:
+    """Export a finished model to TensorFlow.js, with model card and golden predictions.
+
+    A run exports its selected model by itself; this is for another trial or precision.
+    """
+    from cli import display, start
+    from gfr import exported, isolation, publish, runs, steps
+    from gfr import site as library
+
+    asked = exported.checked(precision)
+    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    limits = isolation.Limits.checked(timeout, memory_limit)
+    try:
+        with start.interruptible(), display.progress(None):
+            path = steps.export(str(run_dir), trial, asked, limits)
+            publish.write_report(str(run_dir))
+    except start.Interrupted as interrupted:
+        print("gfr: interrupted; nothing was exported", file=sys.stderr)
+        start.leave(interrupted.code)
+    if site:
+        library.write(Path(path), Path(_typed(str(site))))
+        path = str(site)
+    print(path)
+
+
+@app.command()
+def serve(
+    run_id: Run = None,
+    trial: Trial = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    reports: Reports = None,
+) -> None:
+    """Show the page with a run's exported model, on this machine alone, until Ctrl-C."""
+    from gfr import runs
+    from gfr import site as library
+
+    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    with library.server(library.exported(run_dir, trial), port) as server:
+        print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @app.command()
@@ -285,10 +351,13 @@ def _or_default(path: Path | None, default: str) -> str:
 
 
 def main() -> None:
-    """Entry point; bad input is one line and exit code 2."""
+    """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except BadInput as error:
         print(f"gfr: {error}", file=sys.stderr)
         sys.exit(2)
+    except StepFailed as error:
+        print(f"gfr: {error}", file=sys.stderr)
+        sys.exit(1)

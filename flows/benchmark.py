@@ -1,7 +1,8 @@
 """The flow `gfr`: one benchmark from images to the selected model.
 
 In: names and paths, relative to the project root. Out: the run directory, with the selected trial
-in it. No logic, no classes: the stages are in `gfr`, their Prefect names in `tasks`.
+in it, exported for the browser. No logic, no classes: the stages are in `gfr`, their Prefect names
+in `tasks`.
 """
 
 import os
@@ -17,6 +18,7 @@ from gfr import door, machine, results, runs
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
 from tasks.benchmark import (
+    export_model,
     extract_features,
     measure_latency,
     prepare,
@@ -116,10 +118,12 @@ def _run(request: door.Request) -> State[str]:
         measure_latency.with_options(**again)(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
     ]
-    untimed = [end.message for end in timed if not end.is_completed()]
     select_model(run_dir)
     write_report(run_dir)
+    exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
+    write_report(run_dir)
     show_run(run_dir, return_state=True)
-    if failed or untimed:
-        return Failed(message="; ".join([f"{len(failed)} of {len(ends)} trials failed", *untimed]))
+    lacking = [end.message for end in (*timed, exported) if not end.is_completed()]
+    if failed or lacking:
+        return Failed(message="; ".join([f"{len(failed)} of {len(ends)} trials failed", *lacking]))
     return Completed(message="all trials finished")

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gfr.errors import CannotWrite
@@ -37,6 +37,28 @@ def save(path: Path, by_path: Callable[[Path], object]) -> None:
         # numpy and HDF5 leave out the number of the error.
         reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
         raise _cannot_write(path, reason) from None
+
+
+@contextlib.contextmanager
+def directory(path: Path) -> Iterator[Path]:
+    """A temporary directory that becomes `path`, in the place of an older one, if all goes well.
+
+    For one writer of `path` at a time: what killed ones have left is removed.
+    """
+    for left in path.parent.glob(f"tmp-*-{path.name}"):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            path.replace(path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}"))
+        temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error.strerror or str(error)) from None
+    finally:
+        for left in path.parent.glob(f"tmp-*-{path.name}"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _cannot_write(path: Path, reason: str) -> CannotWrite:

@@ -16,6 +16,8 @@ def missing(run: Run) -> list[str]:
         found.append(f"{unfinished} of {len(trials)} trials unfinished")
     untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
     found += [f"{row.title}: no latency" for row in sorted(untimed, key=lambda row: row.title)]
+    if run.record.benchmark.export.precisions and run.selection and not run.export:
+        found.append("the selected model is not exported")
     if not _is_reported(run):
         found.append("no report of its present results")
     return found

@@ -64,6 +64,18 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
         return worker.call(place, arguments, limits)
 
 
+def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
+    """The same in a fresh process, with no idle one beside it, that ends with the call.
+
+    For what needs much memory, or must not find what an earlier call left behind.
+    """
+    end_idle()
+    try:
+        return call(place, *arguments, limits=limits, gpu=gpu)
+    finally:
+        end_idle()
+
+
 class _Worker:
     """A running `gfr.worker` and the connection to it."""
 
@@ -162,7 +174,8 @@ def _worker(gpu: str | None) -> Iterator[_Worker]:
 
 
 @atexit.register
-def _close_idle() -> None:
+def end_idle() -> None:
+    """End the processes that are kept for a next step."""
     with _IDLE_LOCK:
         while _IDLE:
             _IDLE.pop().close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import images, results, timing
+from gfr import fused, images, results
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 
@@ -31,20 +31,12 @@ class Prediction:
 def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
     """Classify images with the selected trial of a run, or with the one named."""
     run = results.read_run(run_dir)
-    wanted = trial_id or (run.selection.trial_id if run.selection else None)
-    found = [result for result in run.trials if result.trial.id == wanted]
-    if not found:
-        known = ", ".join(result.trial.id for result in run.trials) or "none has finished"
-        raise BadInput(f"{run_dir}: no trial {wanted}; known: {known}")
+    result = run.result_of(trial_id)
     for path in paths:  # before the model is built: a typing error should not cost ten seconds
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
-    result = found[0]
-    notes = [result.features.weights.note]
-    if run.record.data.source == "synthetic":
-        notes.append("trained on synthetic faces")
-    note = "; ".join(filter(None, notes))
-    classify, _ = timing.load_model(str(run_dir), result)
+    note = "; ".join(filter(None, [result.features.weights.note, run.note]))
+    classify = fused.classifier(fused.load(str(run_dir), result))
     p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
         p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()

@@ -26,6 +26,7 @@ def render(run: Run, published: Published | None, figures: str) -> str:
         _selection(run),
         _beside_published(run, published),
         details.latency(run),
+        details.export(run),
         details.hardware(run),
         details.dataset(run),
         details.parameters(run),

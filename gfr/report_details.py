@@ -5,9 +5,12 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 
 import pandas as pd
 
+from gfr import exported
 from gfr.dataset import SPLITS
+from gfr.exported import ExportResult
 from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
 from gfr.results import Run, TrialResult
+from gfr.stats import wilson
 from gfr.summary import PERCENTS, Stage, stages, workers
 
 LATENCY_BUDGET_S = 600
@@ -62,6 +65,69 @@ def _quantile_ms(single: Samples, percent: int) -> str:
         return "" if percent == 99 else value
     low, high = (f"{1000 * bound:.1f}" for bound in interval_s)
     return f"{value} [{low}, {high}]"
+
+
+def export(run: Run) -> str:
+    """The selected model for the browser: what each precision costs, and what was exported."""
+    found = run.export
+    if found is None:
+        lacks = run.selection and run.record.benchmark.export.precisions
+        words = f"Not exported; `gfr export {run.record.run_id}` does it."
+        return f"## On the user's device\n\n{words}" if lacks else ""
+    keras, recorded = (
+        f"{num_right / found.num_images:.3f} ({num_right:,} of {found.num_images:,} images)"
+        for num_right in (found.keras_right, found.recorded_right)
+    )
+    return (
+        f"## On the user's device\n\n**{found.trial.title}** in TensorFlow.js, "
+        f"{found.written.num_bytes / 1e6:.1f} MB in {found.precision}: `gfr serve "
+        f"{found.run_id}` shows it on a page. Test accuracy of the fused Keras model in float32: "
+        f"{keras}; of the trial itself: {recorded}.\n\n{_precisions(found)}\n\n"
+        f"{_why(found)}"
+    )
+
+
+def _precisions(export: ExportResult) -> str:
+    rows = []
+    for row in export.models:
+        low, high = wilson(row.num_right, row.num_images)
+        spoken = row.javascript
+        rows.append(
+            [
+                f"**{row.precision}**" if row.precision == export.precision else row.precision,
+                f"{row.num_bytes / 1e6:.1f}",
+                f"{row.num_right / row.num_images:.3f} [{low:.3f}, {high:.3f}]",
+                f"{row.only_keras_right} / {row.only_this_right}",
+                f"{row.p_value:.2f}",
+                f"{row.max_difference:.1e}",
+                f"{row.mean_difference:.1e}",
+                f"{spoken.from_keras:.1e}",
+                f"{spoken.from_graph:.1e}",
+            ]
+        )
+    header = ["Precision", "MB", "Test Accuracy", "lost / won", "p", "max |dp|", "mean |dp|"]
+    header += ["JavaScript: max |dp|", "from the same weights"]
+    return table(header, rows)
+
+
+def _why(export: ExportResult) -> str:
+    """What the columns mean and why the bold precision was written."""
+    spoken = export.written.javascript
+    why = (
+        "asked for by name"
+        if export.is_asked_for
+        else f"the smallest whose probabilities stay within {exported.MAX_DIFFERENCE:g} and whose "
+        f"answers cannot be told apart (p >= {exported.MIN_P_VALUE:g})"
+        if export.written.is_faithful
+        else "the closest: none stays within the limits"
+    )
+    return (
+        f"In bold what was exported: {why}. Test set of {export.num_images:,} images against the "
+        "fused Keras model in float32; lost / won: images that only Keras or only this precision "
+        "gets right, p: exact McNemar test; dp: difference of p_male. JavaScript: "
+        f"{spoken.num_images} of these images in TensorFlow.js {spoken.version} ({spoken.backend}, "
+        "in Node), against Keras and against TensorFlow with the same weights."
+    )
 
 
 def hardware(run: Run) -> str:

@@ -11,6 +11,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
       selection.json             Selection
+      export/<trial>/export.json ExportResult (gfr/exported.py)
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluate import History, Metrics
+from gfr.exported import ExportResult
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
@@ -286,6 +288,21 @@ class Run:
     failures: tuple[Failure, ...]
     latencies: dict[str, LatencyResult]  # by feature set id
     selection: Selection | None
+    export: ExportResult | None  # of the selected trial
+
+    @property
+    def note(self) -> str:
+        """What must stand beside any answer of a model trained here, but for its weights."""
+        return "trained on synthetic faces" if self.record.data.source == "synthetic" else ""
+
+    def result_of(self, trial_id: str | None) -> TrialResult:
+        """A finished trial, the selected one if none is named; BadInput if there is no such."""
+        wanted = trial_id or (self.selection.trial_id if self.selection else None)
+        for result in self.trials:
+            if result.trial.id == wanted:
+                return result
+        known = ", ".join(result.trial.id for result in self.trials) or "none has finished"
+        raise BadInput(f"{self.directory}: no trial {wanted}; known: {known}")
 
     @property
     def batch_sizes(self) -> str:
@@ -350,7 +367,15 @@ def read_run(directory: Path) -> Run:
     selection = read(path, Selection) if path.exists() else None
     if selection and not {row.trial.id for row in trials}.issuperset(selection.ranking):
         selection = None
-    return Run(directory, record, tuple(trials), tuple(failures), latencies, selection)
+    export = None
+    if selection and (path := export_directory(directory, selection.trial_id)).exists():
+        export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
+    return Run(directory, record, tuple(trials), tuple(failures), latencies, selection, export)
+
+
+def export_directory(run_dir: Path, trial_id: str) -> Path:
+    """Where the exported model of a trial is, whole or not at all."""
+    return run_dir / "export" / trial_id
 
 
 def _read_of(path: Path, kind: type[Record], **expected: object) -> Record:
@@ -361,29 +386,3 @@ def _read_of(path: Path, kind: type[Record], **expected: object) -> Record:
             what = name.replace("_", " ")
             raise BadInput(f"{path}: is of another {what} than run.json says; {_cure(path)}")
     return record
-
-
-def best(trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult]) -> Selection:
-    """Rank by validation accuracy, ties by validation loss, then p50 latency. Never by test.
-
-    Takes at least one trial.
-    """
-
-    def order(result: TrialResult) -> tuple[float, float, float, str]:
-        validation = result.metrics["validation"]
-        latency = latencies.get(result.trial.feature_set.id)
-        p50_ms = latency.float32.p50_ms if latency else float("inf")
-        return -validation.accuracy, validation.loss, p50_ms, result.trial.id
-
-    ranking = tuple(result.trial.id for result in sorted(trials, key=order))
-    return Selection(SCHEMA, ranking[0], ranking)
-
-
-def select(run_dir: str) -> str:
-    """Rank the trials and name the best; returns its id, or "" if no trial has finished."""
-    run = read_run(Path(run_dir))
-    if not run.trials:
-        return ""
-    selection = best(run.trials, run.latencies)
-    write(Path(run_dir) / "selection.json", selection)
-    return selection.trial_id

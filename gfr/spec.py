@@ -84,6 +84,21 @@ class Latency:
     seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
 
+WebPrecision = Literal["float32", "uint16", "float16", "uint8"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """Table `[export]`: what the selected model is measured in for the browser; none: no export.
+
+    `javascript_images`: test images that each precision classifies in TensorFlow.js.
+    """
+
+    __pydantic_config__ = _FORBID
+    precisions: tuple[WebPrecision, ...] = ("float32", "uint16", "float16", "uint8")
+    javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """One backbone at one image size (height, width): what iterations can share."""
@@ -140,6 +155,7 @@ class Benchmark:
     iteration: Annotated[tuple[Iteration, ...], Field(min_length=1)]
     features: Features = field(default_factory=Features)
     latency: Latency = field(default_factory=Latency)
+    export: Export = field(default_factory=Export)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -254,8 +270,16 @@ def _check_rows(benchmark: Benchmark) -> None:
         raise BadInput(
             '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
         )
+    _check_export(benchmark.export)
     for trial in benchmark.trials:
         _check_size(trial.backbone.name, trial.iteration)
+
+
+def _check_export(asked: Export) -> None:
+    if len(set(asked.precisions)) < len(asked.precisions):
+        raise BadInput("export: a precision stands twice")
+    if asked.precisions and "float32" not in asked.precisions:
+        raise BadInput('export: precisions lack "float32", against which the others are held')
 
 
 def _check_size(name: str, iteration: Iteration) -> None:

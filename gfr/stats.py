@@ -26,6 +26,16 @@ def quantile_ranks(num_values: int, quantile: float) -> tuple[int, int] | None:
     return (low, high) if 1 <= low and high <= num_values else None
 
 
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value, 0..1, that two classifiers err equally often on the same images.
+
+    In: images that only the one and only the other gets right. Of these discordant pairs each is
+    equally likely under the hypothesis: a binomial test with probability 1/2. McNemar (1947).
+    """
+    num_discordant = only_first + only_second
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), num_discordant, 0.5)))
+
+
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
     """Two-sided 95 % score interval of a proportion, 0..1.
 

@@ -7,12 +7,16 @@ processes do.
 
 import os
 import socket
+import time
+from functools import partial
+from pathlib import Path
 
-from gfr import hardware, isolation, machine, shared
+from gfr import atomic, hardware, isolation, machine, results, shared
 from gfr.door import Request
+from gfr.exported import ExportResult
 from gfr.isolation import Limits
 from gfr.shards import Part
-from gfr.spec import FeatureSet, Trial
+from gfr.spec import Export, FeatureSet, Trial, WebPrecision
 
 
 def prepare(request: Request, limits: Limits) -> str:
@@ -35,6 +39,55 @@ def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
     """See `gfr.timing.time_model`; nothing else of gfr runs on this machine meanwhile."""
     with machine.timing():
         return isolation.call("gfr.timing:time_model", run_dir, feature_set, limits=limits)
+
+
+def export(
+    run_dir: str, trial_id: str | None, precision: WebPrecision | None, limits: Limits
+) -> str:
+    """Export the selected trial, or the one named; returns the directory.
+
+    In the precision that the rule chooses, or in the one named. An export that is there already is
+    kept, unless another precision is named. See gfr/export.py: its three stages take a process
+    each, and only one at a time holds a model.
+    """
+    run = results.read_run(Path(run_dir))
+    trial = run.result_of(trial_id).trial
+    path = results.export_directory(run.directory, trial.id)
+    if _is_exported(path, precision):
+        return str(path)
+    asked = run.record.benchmark.export.precisions or Export().precisions
+    precisions = tuple(dict.fromkeys([*asked, *filter(None, [precision])]))
+    shared.check(run_dir, worker())
+    begun_s = time.time()
+    with machine.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
+        call = partial(isolation.call_alone, limits=limits, gpu=gpu)
+        num_parameters = call("gfr.export:fuse", run_dir, trial.id, str(folder))
+        call("gfr.tfjs:convert", precisions, str(folder))
+        call(
+            "gfr.examine:examine",
+            run_dir,
+            trial.id,
+            precisions,
+            precision,
+            num_parameters,
+            begun_s,
+            str(folder),
+        )
+    return str(path)
+
+
+def export_selected(run_dir: str, limits: Limits) -> str:
+    """Export the selected trial if the benchmark asks for an export and there is one."""
+    run = results.read_run(Path(run_dir))
+    if not run.selection or not run.record.benchmark.export.precisions:
+        return ""
+    return export(run_dir, None, None, limits)
+
+
+def _is_exported(path: Path, precision: WebPrecision | None) -> bool:
+    if not (path / "export.json").exists():
+        return False
+    return precision in (None, results.read(path / "export.json", ExportResult).precision)
 
 
 def worker() -> str:

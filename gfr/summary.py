@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gfr import door
 from gfr.evaluate import Metrics, constant_answer
+from gfr.exported import ExportResult
 from gfr.metering import Cost
 from gfr.published import Published
 from gfr.ranges import SPLITS
@@ -90,6 +91,7 @@ def facts(run: Run, published: Published | None) -> dict[str, object]:
             for name in SPLITS
         },
         "trials": [_trial(run, result, comparable) for result in run.trials],
+        "export": run.export and _export(run.export),
         "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
         "parameters": dataclasses.asdict(record.benchmark),
         "data": dataclasses.asdict(record.data),
@@ -121,6 +123,14 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "latency": latency and _latency(latency),
         "published": published and _published(published, trial),
     }
+
+
+def _export(export: ExportResult) -> dict[str, object]:
+    rows = [
+        {**dataclasses.asdict(row), "p_value": row.p_value, "faithful": row.is_faithful}
+        for row in export.models
+    ]
+    return {**dataclasses.asdict(export), "trial": export.trial.id, "models": rows}
 
 
 def _published(published: Published, trial: Trial) -> dict[str, object] | None:

@@ -8,15 +8,12 @@ features to probability gave. Never trains.
 import dataclasses
 import logging
 import time
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from gfr import backbones, images, latency, results
-from gfr.errors import BadInput
+from gfr import fused, images, latency, results
+from gfr.fused import Classify
 from gfr.metering import metered
 from gfr.precision import Precision
 from gfr.progress import reporter
@@ -29,8 +26,6 @@ _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
 
 LOG = logging.getLogger("gfr")
-
-Classify = Callable[[list[np.ndarray]], np.ndarray]
 
 
 def time_model(run_dir: str, feature_set: FeatureSet) -> str:
@@ -98,7 +93,8 @@ def _time_precision(
 ) -> tuple[results.Timing, float, int]:
     """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
     begun_s = time.perf_counter()
-    classify, num_parameters = load_model(run_dir, trial, precision)
+    model = fused.load(run_dir, trial, precision)
+    classify = fused.classifier(model)
     build_s = time.perf_counter() - begun_s
     few = [[images.decode(path).pixels] for path in test[: asked.calls]]
     first = latency.time_calls(classify, few, 1, 0)
@@ -121,7 +117,7 @@ def _time_precision(
         num_attempts=(num_single, num_batches),
         max_difference=float(np.abs(answers[-1] - recorded).max()),
     )
-    return timing, decode_s[-1], num_parameters
+    return timing, decode_s[-1], model.count_params()
 
 
 def _time_test_set(
@@ -145,33 +141,3 @@ def _time_test_set(
         )
     answers.append(np.concatenate(p_male)[:, 0])
     return latency.joined(parts)
-
-
-def load_model(
-    run_dir: str, result: results.TrialResult, precision: Precision = "float32"
-) -> tuple[Classify, int]:
-    """The fused model of a trial as a function, and its number of parameters.
-
-    The function takes uint8 (H, W, 3) images and gives p_male float32 (n, 1). BadInput if the
-    backbone's weights have changed since the run, or the head's file is damaged.
-    """
-    result.features.weights.check()
-    keras.utils.clear_session()
-    backbone = backbones.build(
-        result.trial.feature_set, Path(result.features.weights.path), precision
-    )
-    head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
-    fused = backbones.fuse(backbone, result.features.scale, head)
-    graph = backbones.compiled(fused)
-    return lambda pixels: backbones.run_batch(graph, pixels), fused.count_params()
-
-
-def _load_head(path: Path) -> keras.Model:
-    try:
-        return keras.saving.load_model(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInput(
-            f"{path}: no trained head ({reason:.120}); delete it and run again with the same "
-            "--run-id"
-        ) from None

@@ -11,7 +11,7 @@ from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import get_state_exception
 
-from gfr import publish, results, steps
+from gfr import publish, selection, steps
 from gfr.errors import BadInput
 from tasks import seen
 
@@ -32,6 +32,7 @@ train_head = _step(name="train-head", task_run_name="{trial.title}")(seen.shown(
 measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
     seen.shown(steps.time_model)
 )
-select_model = _stage(name="select-model")(results.select)
+select_model = _stage(name="select-model")(selection.select)
 write_report = _stage(name="write-report")(publish.write_report)
+export_model = _step(name="export-model")(seen.shown(steps.export_selected))
 show_run = _stage(name="show-run")(seen.show_run)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from gfr import results, runs, spec
+from gfr import results, runs, selection, spec
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.evaluate import History, Metrics
+from gfr.exported import BITS, ExportResult, JavaScript, WebModel
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
@@ -65,7 +66,7 @@ def result(trial, validation, test, note=""):
         evaluate_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
         hardware=HARDWARE,
-        test_probabilities={},
+        test_probabilities={"a.jpg": 0.45, "b.jpg": 0.9},
     )
 
 
@@ -116,8 +117,45 @@ def run(directory=Path("reports/runs/r")):
         vgg16.id: latency(vgg16, 0.05, num_parameters=14_700_000),
         mobilenet.id: latency(mobilenet, 0.01),
     }
-    selection = results.best(tuple(trials), latencies)
-    return results.Run(directory, record, tuple(trials), (), latencies, selection)
+    chosen = selection.best(tuple(trials), latencies)
+    return results.Run(directory, record, tuple(trials), (), latencies, chosen, None)
+
+
+def web_model(precision, max_difference, only_keras_right=0, only_this_right=0):
+    """One precision: JavaScript says what TensorFlow says."""
+    return WebModel(
+        precision=precision,
+        num_bytes=1_000_000 * BITS[precision],
+        num_images=100,
+        num_right=90 - only_keras_right + only_this_right,
+        only_keras_right=only_keras_right,
+        only_this_right=only_this_right,
+        max_difference=max_difference,
+        mean_difference=max_difference / 10,
+        javascript=JavaScript("wasm", "4.22.0", 2, max_difference, 1e-6, 0, (0.1, 0.2)),
+    )
+
+
+def export(run):
+    """The selected trial, exported in uint16; uint8 would be too far off."""
+    return ExportResult(
+        schema=1,
+        run_id=run.record.run_id,
+        trial=run.result_of(None).trial,
+        precision="uint16",
+        is_asked_for=False,
+        num_parameters=14_700_000,
+        num_images=100,
+        keras_right=90,
+        recorded_right=89,
+        models=(
+            web_model("float32", 1e-6),
+            web_model("uint16", 1e-3),
+            web_model("uint8", 0.2, only_keras_right=7, only_this_right=1),
+        ),
+        digest="d" * 64,
+        wall_s=60.0,
+    )
 
 
 def write(run):

@@ -23,13 +23,15 @@ WRONG = [
     (("run", "smoke", "--run-id", "a/b"), "run id 'a/b'"),
     (("data", "check", "nowhere"), "nowhere: no such directory"),
     (("predict", "face.jpg", "--run", "none"), "no such run"),
+    (("serve", "none"), "no such run"),
+    (("export", "--precision", "int4"), "precision 'int4': unknown; known: float32, float16"),
 ]
 
 
 @pytest.mark.parametrize(("words", "line"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
 def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
     """What, where, how to mend; no traceback."""
-    places = ["--reports", tmp_path] if words[0] in ("run", "predict") else []
+    places = ["--reports", tmp_path] if words[0] in ("run", "predict", "serve") else []
     caches = ["--cache", tmp_path] if words[0] in ("run", "data") else []
     done = gfr(*words, *places, *caches)
     assert 2 == done.returncode

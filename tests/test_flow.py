@@ -27,6 +27,8 @@ validation_fraction = 0.2
 batch_size = 16
 [features]
 precision = "float32"
+[export]
+precisions = []
 [latency]
 calls = 20
 seconds = 0

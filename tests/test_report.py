@@ -9,8 +9,8 @@ import pytest
 import records
 from records import BENCHMARK, DATA, latency, metrics
 
-from gfr import figures, precision, published, report, results, runs, summary
-from gfr.stats import wilson
+from gfr import figures, precision, published, report, results, runs, selection, summary
+from gfr.stats import mcnemar, wilson
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_selection_says_where_the_published_rule_differs(run):
 def test_what_it_costs_is_told_against_another_backbone(run):
     """Five times the latency and 14.7 times the space of the next best."""
     others = tuple(row for row in run.trials if row.trial.id != "VGG16-iteration-1")
-    fewer = replace(run, trials=others, selection=results.best(others, run.latencies))
+    fewer = replace(run, trials=others, selection=selection.best(others, run.latencies))
     assert "it takes 5.00 times as long an image and 14.70 times the space" in page(fewer)
 
 
@@ -113,9 +113,16 @@ def test_the_selection_never_looks_at_the_test_set(run):
     """Ties on validation accuracy go to the lower validation loss, then to the lower latency."""
     first, second, third, fourth = run.trials
     level = replace(first, metrics=first.metrics | {"validation": metrics(36, 40, loss=0.4)})
-    assert first.trial.id == results.best((level, second), run.latencies).trial_id
+    assert first.trial.id == selection.best((level, second), run.latencies).trial_id
     tied = replace(third, metrics=third.metrics | {"validation": metrics(36, 40)})
-    assert third.trial.id == results.best((second, tied, fourth), run.latencies).trial_id
+    assert third.trial.id == selection.best((second, tied, fourth), run.latencies).trial_id
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    """By hand: 1 against 5 discordant pairs is 2 (1 + 6) / 64; none at all says nothing."""
+    assert 14 / 64 == pytest.approx(mcnemar(1, 5))
+    assert 14 / 64 == pytest.approx(mcnemar(5, 1))
+    assert mcnemar(3, 3) == mcnemar(0, 0) == 1
 
 
 def test_the_wilson_interval_is_newcombes(run):

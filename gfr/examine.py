@@ -1,0 +1,157 @@
+"""What each precision of an exported model costs, and whether runtimes agree on it.
+
+In: a folder that gfr/export.py and gfr/tfjs.py have filled. Out: the chosen precision, measured and
+described (gfr/exported.py). Done only when every precision has classified the test set in
+TensorFlow and some of it in TensorFlow.js. StepFailed where the two do not agree.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
+from gfr.errors import StepFailed
+from gfr.evaluate import THRESHOLD
+from gfr.export import NUM_STAGES, REFERENCE, STEP, examined, over
+from gfr.exported import TOLERANCE, ExportResult, JavaScript, WebModel
+from gfr.progress import reporter
+from gfr.spec import WebPrecision
+
+
+def examine(
+    run_dir: str,
+    trial_id: str,
+    precisions: tuple[WebPrecision, ...],
+    asked: WebPrecision | None,
+    num_parameters: int,
+    begun_s: float,
+    folder: str,
+) -> None:
+    """Measure every precision, keep one, describe it.
+
+    `asked` names the one to keep, None leaves it to the rule; `begun_s`: time.time() at the start.
+    """
+    run = results.read_run(Path(run_dir))
+    result = run.result_of(trial_id)
+    paths, is_male = examined(run_dir)
+    reference = np.load(Path(folder) / REFERENCE)
+    num_few = run.record.benchmark.export.javascript_images
+    models = _measure(paths, is_male, reference, precisions, num_few, folder)
+    chosen = asked or exported.choose(models).precision
+    _keep(chosen, precisions, folder)
+    export = ExportResult(
+        schema=1,
+        run_id=run.record.run_id,
+        trial=result.trial,
+        precision=chosen,
+        is_asked_for=asked is not None,
+        num_parameters=num_parameters,
+        num_images=len(paths),
+        keras_right=int(_is_right(reference, is_male).sum()),
+        recorded_right=result.metrics["test"].num_right,
+        models=models,
+        digest=tfjs.digest(Path(folder) / "tfjs"),
+        wall_s=time.time() - begun_s,
+    )
+    results.write(Path(folder) / "export.json", export)
+    model_card.write(Path(folder), run, result, export)
+    reporter(STEP)(NUM_STAGES, NUM_STAGES)
+
+
+def _measure(
+    paths: Sequence[Path],
+    is_male: np.ndarray,
+    reference: np.ndarray,
+    precisions: tuple[WebPrecision, ...],
+    num_few: int,
+    folder: str,
+) -> tuple[WebModel, ...]:
+    """Every precision in both runtimes; is_male bool and reference float32 (N,)."""
+    in_tensorflow = {row: in_graph(tfjs.directory(folder, row), paths) for row in precisions}
+    reporter(STEP)(3, NUM_STAGES)
+    few = [images.decode(path).pixels for path in paths[:num_few]]
+    with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
+        spoken = pool.map(
+            lambda row: javascript.classify(tfjs.directory(folder, row), few), precisions
+        )
+        return tuple(
+            _compared(precision, folder, is_male, reference, in_tensorflow[precision], answers)
+            for precision, answers in zip(precisions, spoken, strict=True)
+        )
+
+
+def in_graph(source: Path, paths: Sequence[Path]) -> np.ndarray:
+    """p_male float32 (N,) of a written graph with its written weights, by TensorFlow."""
+    graph = tfjs.load(source)
+    return over(paths, lambda pixels: backbones.run_batch(graph, pixels))
+
+
+def _compared(
+    precision: WebPrecision,
+    folder: str,
+    is_male: np.ndarray,
+    reference: np.ndarray,
+    p_male: np.ndarray,
+    spoken: javascript.Answers,
+) -> WebModel:
+    keras_right, this_right = _is_right(reference, is_male), _is_right(p_male, is_male)
+    difference = np.abs(p_male - reference)
+    found = WebModel(
+        precision=precision,
+        num_bytes=tfjs.num_bytes(tfjs.directory(folder, precision)),
+        num_images=len(p_male),
+        num_right=int(this_right.sum()),
+        only_keras_right=int((keras_right & ~this_right).sum()),
+        only_this_right=int((this_right & ~keras_right).sum()),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        javascript=agreement(spoken, reference, p_male),
+    )
+    _refuse_disagreement(found)
+    return found
+
+
+def agreement(spoken: javascript.Answers, reference: np.ndarray, p_male: np.ndarray) -> JavaScript:
+    """JavaScript's answers on the first images of (N,) against Keras' and the graph's own."""
+    num = len(spoken.p_male)
+    is_plain = np.abs(reference[:num] - THRESHOLD) > TOLERANCE
+    is_other = (spoken.p_male > THRESHOLD) != (reference[:num] > THRESHOLD)
+    return JavaScript(
+        backend=spoken.backend,
+        version=spoken.version,
+        num_images=num,
+        from_keras=float(np.abs(spoken.p_male - reference[:num]).max()),
+        from_graph=float(np.abs(spoken.p_male - p_male[:num]).max()),
+        num_other_answers=int((is_other & is_plain).sum()),
+        values_s=spoken.seconds,
+    )
+
+
+def _refuse_disagreement(found: WebModel) -> None:
+    """StepFailed if a runtime computes something else than the other from the same weights."""
+    spoken = found.javascript
+    off = spoken.from_graph
+    if found.precision == "float32":
+        off = max(off, found.max_difference, spoken.from_keras)
+    if not off <= TOLERANCE:  # NaN is no agreement either
+        raise StepFailed(
+            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
+            f"apart, more than {TOLERANCE:g}"
+        )
+
+
+def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:
+    return (p_male > THRESHOLD) == is_male
+
+
+def _keep(chosen: WebPrecision, precisions: tuple[WebPrecision, ...], folder: str) -> None:
+    """The chosen precision becomes `tfjs`; the others and what led to them go."""
+    tfjs.directory(folder, chosen).rename(Path(folder) / "tfjs")
+    for precision in precisions:
+        if precision != chosen:
+            shutil.rmtree(tfjs.directory(folder, precision))
+    (Path(folder) / REFERENCE).unlink()

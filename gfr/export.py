@@ -1,0 +1,74 @@
+"""The model of one trial on its way to TensorFlow.js: fused, and as Keras answers.
+
+In: a run directory and a finished trial. Out: in a folder, the .keras file, a SavedModel, the
+golden images and Keras' probabilities. The first of three stages, each for a process of its own
+(gfr/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then gfr/tfjs.py converts and
+gfr/examine.py measures. Never quantises.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gfr import backbones, fused, golden, images, results, stages
+from gfr.progress import reporter
+
+STEP = "export"
+NUM_STAGES = 4  # of the progress shown
+SIGNATURE = "serve"
+REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"
+_BATCH = 64
+
+
+def fuse(run_dir: str, trial_id: str, folder: str) -> int:
+    """Fill `folder`; returns the model's number of parameters."""
+    report = reporter(STEP)
+    report(0, NUM_STAGES)
+    model = fused.load(run_dir, results.read_run(Path(run_dir)).result_of(trial_id))
+    model.save(Path(folder) / "model.keras")
+    classify = fused.classifier(model)
+    found = golden.collect()
+    golden.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
+    paths, _ = examined(run_dir)
+    np.save(Path(folder) / REFERENCE, over(paths, classify))
+    count_from_the_end(model)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        SIGNATURE,
+        lambda pixels: {"p_male": model(pixels, training=False)},
+        input_signature=[tf.TensorSpec([None, *backbones.ANY_SIZE], tf.float32, name="pixels")],
+    )
+    archive.write_out(str(Path(folder) / SAVED_MODEL), verbose=False)
+    report(1, NUM_STAGES)
+    return model.count_params()
+
+
+def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:
+    """The test images that exports are measured on, and is_male, bool (N,)."""
+    _, faces, splits = stages.open_run(run_dir)
+    rows = np.flatnonzero(splits == "test")
+    paths = faces.paths()
+    return [paths[row] for row in rows], faces.is_male[rows]
+
+
+def over(paths: Sequence[Path], classify: Callable[[list[np.ndarray]], np.ndarray]) -> np.ndarray:
+    """p_male float32 (N,) of image files."""
+    batches = [classify(batch) for batch in images.batches(paths, _BATCH)]
+    return np.concatenate(batches)[:, 0]
+
+
+def count_from_the_end(model: keras.Model) -> None:
+    """Have every BatchNorm call its axis -1; nothing else changes.
+
+    With Inception's `axis=3` its constants have four dimensions, and the wasm backend refuses what
+    the converter makes of them: "FusedConv2D only supports rank-1 bias but got rank 4".
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            count_from_the_end(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            layer.axis = -1

@@ -1,0 +1,51 @@
+"""The fused model of a finished trial: pixels to probability in one.
+
+In: a run directory and a TrialResult. Out: the Keras model, and the function that classifies with
+it. Timing, prediction and export use this one. Never trains, never measures.
+"""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gfr import backbones, results
+from gfr.errors import BadInput
+from gfr.precision import Precision
+
+Classify = Callable[[list[np.ndarray]], np.ndarray]
+
+
+def load(
+    run_dir: str, result: results.TrialResult, precision: Precision = "float32"
+) -> keras.Model:
+    """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
+
+    BadInput if the backbone's weights have changed since the run, or the head's file is damaged.
+    """
+    result.features.weights.check()
+    keras.utils.clear_session()
+    backbone = backbones.build(
+        result.trial.feature_set, Path(result.features.weights.path), precision
+    )
+    head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
+    return backbones.fuse(backbone, result.features.scale, head)
+
+
+def classifier(model: keras.Model) -> Classify:
+    """The model as a function: uint8 (H, W, 3) images, sizes may differ -> float32 (n, 1)."""
+    graph = backbones.compiled(model)
+    return lambda pixels: backbones.run_batch(graph, pixels)
+
+
+def _load_head(path: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"{path}: no trained head ({reason:.120}); delete it and run again with the same "
+            "--run-id"
+        ) from None

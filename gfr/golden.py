@@ -1,0 +1,59 @@
+"""A few images that anyone may have, with which any runtime can check itself.
+
+In: nothing but a seed and the photograph in gfr/golden/. Out: named images; as files and a list of
+their probabilities. Never an image of CelebA.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gfr import atomic, images, synthetic
+
+SCHEMA = 1
+_SEED = 1963  # of no benchmark here: nothing was trained on these faces
+_NUM_FACES = 4
+_PHOTOGRAPH = Path(__file__).parent / "golden" / "astronaut.png"
+_PHOTOGRAPH_SOURCE = (
+    "Eileen Collins, astronaut; photograph by NASA, public domain, as in scikit-image's "
+    "`astronaut`; cropped and aligned like CelebA"
+)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Pixels uint8 (218, 178, 3), 0..255."""
+
+    file: str
+    source: str
+    pixels: np.ndarray
+
+
+def collect() -> tuple[Golden, ...]:
+    """Synthetic faces, then the photograph."""
+    faces = [
+        Golden(
+            f"golden/face-{index}.png",
+            f"synthetic face {index} of seed {_SEED}",
+            np.asarray(synthetic.draw(_SEED, index)[0]),
+        )
+        for index in range(1, _NUM_FACES + 1)
+    ]
+    photograph = Golden(
+        f"golden/{_PHOTOGRAPH.name}", _PHOTOGRAPH_SOURCE, images.decode(_PHOTOGRAPH).pixels
+    )
+    return (*faces, photograph)
+
+
+def write(directory: Path, found: Sequence[Golden], p_male: np.ndarray) -> None:
+    """`golden.json` and its images, without loss; p_male (N,) are Keras' in float32."""
+    rows = []
+    for row, p in zip(found, p_male.tolist(), strict=True):
+        path = directory / row.file
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(row.pixels).save(path)
+        rows.append({"file": row.file, "source": row.source, "p_male": p})
+    atomic.write_json(directory / "golden.json", {"schema": SCHEMA, "images": rows})

@@ -1,0 +1,198 @@
+"""The model card: what a model is, was trained on, can and cannot do.
+
+In: a Run, the trial, its ExportResult. Out: model_card.json, from which the page takes every value
+that training fixed, and model_card.md, the same for people. Pure but for `write`. Never measures.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from gfr import atomic, summary
+from gfr.applications import SCALINGS
+from gfr.evaluate import THRESHOLD
+from gfr.exported import ExportResult, WebModel
+from gfr.report_details import table
+from gfr.results import Run, TrialResult
+from gfr.stats import wilson
+
+SCHEMA = 1
+UNCERTAIN = (0.4, 0.6)  # an answer between these is shown as none
+_ALIGNMENT = Path(__file__).parent / "alignment.json"
+
+INTENDED_USE = (
+    "Comparing backbones, and showing on one's own device what such a model answers. Not for "
+    "decisions about people, and not for telling anyone's gender."
+)
+LIMITS = (
+    "The label is CelebA's binary `Male`: what annotators called a photograph of a celebrity. It "
+    "says nothing of how a person identifies, and knows no third answer.",
+    "CelebA shows public figures, mostly young, mostly light-skinned, posed and made up. On other "
+    "people the error rate is unknown and probably higher; it differs between groups.",
+    "About 0.5 % of CelebA's labels contradict the majority of the same person's images: no "
+    "accuracy means more than that.",
+    "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer.",
+    "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px).",
+)
+LICENCE_OF_DATA = (
+    "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may not be "
+    "passed on. Whether a model trained on it may be used commercially is for its owner to ask."
+)
+
+
+def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
+    """Both files."""
+    card = facts(run, result, export)
+    atomic.write_json(folder / "model_card.json", card)
+    atomic.write_text(folder / "model_card.md", render(card))
+
+
+def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
+    """Plain values; shares and probabilities 0..1, sizes (height, width) px, points (x, y) px."""
+    trial, record = result.trial, run.record
+    weights = result.features.weights
+    alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
+    return {
+        "schema": SCHEMA,
+        "title": trial.title,
+        "trial": trial.id,
+        "run_id": record.run_id,
+        "created_utc": record.created_utc,
+        "notes": list(filter(None, [weights.note, run.note])),
+        "model": {
+            "file": "tfjs/model.json",
+            "precision": export.precision,
+            "num_bytes": export.written.num_bytes,
+            "num_parameters": export.num_parameters,
+            "digest": export.digest,
+        },
+        "input": {
+            "size": list(trial.feature_set.size),
+            "scaling": SCALINGS[trial.backbone.scaling],
+        },
+        "output": {
+            "positive": "male",
+            "negative": "female",
+            "threshold": THRESHOLD,
+            "uncertain": list(UNCERTAIN),
+        },
+        "alignment": {key: alignment[key] for key in ("height", "width", "points")},
+        "metrics": {
+            name: {
+                "accuracy": found.accuracy,
+                "accuracy_interval": list(summary.interval(found)),
+                "loss": found.loss,
+                "num_images": found.num_images,
+                "majority_share": record.split.majority_share,
+            }
+            for name, found in result.metrics.items()
+        },
+        "uncertain_share": _uncertain(result),
+        "precisions": [_precision(row, export) for row in export.models],
+        "keras_float32": _accuracy(export.keras_right, export.num_images),
+        "training": {
+            "backbone": trial.backbone.name,
+            "weights": weights.source,
+            "weights_sha256": weights.sha256,
+            "features": result.features.precision,
+            "epochs": trial.iteration.epochs,
+            "batch_size": trial.batch_size,
+            "seed": trial.seed,
+            "data": record.data.source,
+            "data_sha256": record.data.digest,
+            "num_train_images": result.metrics["train"].num_images,
+        },
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+        "licence_of_data": LICENCE_OF_DATA,
+        "versions": result.provenance.versions,
+    }
+
+
+def _uncertain(result: TrialResult) -> float:
+    """Share of the test images whose answer would be shown as none."""
+    values = result.test_probabilities.values()
+    return sum(UNCERTAIN[0] < p < UNCERTAIN[1] for p in values) / len(values)
+
+
+def _accuracy(num_right: int, num_images: int) -> dict[str, Any]:
+    return {
+        "accuracy": num_right / num_images,
+        "accuracy_interval": list(wilson(num_right, num_images)),
+        "num_images": num_images,
+    }
+
+
+def _precision(row: WebModel, export: ExportResult) -> dict[str, Any]:
+    return {
+        "precision": row.precision,
+        "num_bytes": row.num_bytes,
+        **_accuracy(row.num_right, row.num_images),
+        "max_difference": row.max_difference,
+        "mean_difference": row.mean_difference,
+        "p_value": row.p_value,
+        "javascript": dataclasses.asdict(row.javascript),
+        "is_exported": row.precision == export.precision,
+    }
+
+
+def render(card: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    model, test, training = card["model"], card["metrics"]["test"], card["training"]
+    low, high = test["accuracy_interval"]
+    notes = "".join(f"\n> **{note[0].upper()}{note[1:]}.**\n" for note in card["notes"])
+    limits = "\n".join(f"- {row}" for row in card["limits"])
+    keras, (height, width) = card["keras_float32"], card["input"]["size"]
+    unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
+    rows = [
+        [
+            f"**{row['precision']}**" if row["is_exported"] else row["precision"],
+            f"{row['num_bytes'] / 1e6:.1f}",
+            f"{row['accuracy']:.3f}",
+            f"{row['max_difference']:.1e}",
+        ]
+        for row in card["precisions"]
+    ]
+    return f"""# {card["title"]}
+{notes}
+Face photograph -> `p_male`, 0..1: how likely CelebA's annotators would have said "Male". Run
+`{card["run_id"]}`, {card["created_utc"]}.
+
+## Model
+
+- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256
+  {training["weights_sha256"][:12]}), average pooling, Dense(128, relu), Dense(1, sigmoid);
+  {model["num_parameters"]:,} parameters
+- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width) and
+  scales: {card["input"]["scaling"]}
+- output: above {card["output"]["threshold"]:g} is "male"; {unsure}
+  ({card["uncertain_share"]:.1%} of the test images) it is better read as no answer
+
+## Training
+
+- {training["data"]}, {training["num_train_images"]:,} images (SHA-256
+  {training["data_sha256"][:12]}); {training["epochs"]} epochs, batch {training["batch_size"]}, seed
+  {training["seed"]}; features computed in {training["features"]}
+
+## Result
+
+- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,}, Wilson
+  95 %), loss {test["loss"]:.3f}; always answering the majority class scores
+  {test["majority_share"]:.3f}
+- the fused Keras model in float32: {keras["accuracy"]:.3f}
+
+{table(["Precision", "MB", "Test Accuracy", "max |dp| from Keras"], rows)}
+
+## Intended use
+
+{card["intended_use"]}
+
+## Limits
+
+{limits}
+
+## Licence of the data
+
+{card["licence_of_data"]}
+"""

@@ -1,0 +1,106 @@
+"""The page with one exported model: served on this machine, or written for any static host.
+
+In: the directory of an export. Out: the built page of web/dist at `/`, the export under `/model/`,
+the run's report under `/report/`. Never on another address than loopback, never builds the page.
+"""
+
+import functools
+import shutil
+import urllib.parse
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from gfr import results
+from gfr.errors import BadInput, CannotWrite
+from gfr.runs import ROOT
+
+PAGE = ROOT / "web" / "dist"
+HOST = "127.0.0.1"
+_OUR_NAMES = ("localhost", HOST)
+_REPORT = ("summary.md", "summary.json", "figures/*.png")
+_KERAS = "model.keras"  # not for browsers, and as large as all the rest
+
+
+def exported(run_dir: Path, trial_id: str | None) -> Path:
+    """The export of a run's selected trial, or of the one named; BadInput if there is none yet."""
+    trial = results.read_run(run_dir).result_of(trial_id).trial
+    path = results.export_directory(run_dir, trial.id)
+    if not (path / "export.json").exists():
+        words = f" --trial {trial.id}" if trial_id else ""
+        raise BadInput(f"{path}: not exported yet; gfr export {run_dir.name}{words}")
+    return path
+
+
+def server(export: Path, port: int) -> ThreadingHTTPServer:
+    """A server on loopback, not yet running; port 0 is any free one. BadInput if it is taken."""
+    try:
+        return ThreadingHTTPServer((HOST, port), functools.partial(_Handler, export))
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"port {port}: {error}; choose another with --port") from None
+
+
+def write(export: Path, target: Path) -> None:
+    """The same as files; BadInput if `target` is neither new nor an empty directory."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BadInput(f"{target}: exists and is not an empty directory; name another")
+    try:
+        for place, path in _files(export):
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / place)
+    except OSError as error:
+        raise CannotWrite(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def _files(export: Path) -> Iterator[tuple[str, Path]]:
+    """Every file that is shown, and where, relative to `/`."""
+    run_dir = export.parents[1]
+    for place, root, patterns in (
+        ("", PAGE, ("**/*",)),
+        ("model/", export, ("**/*",)),
+        ("report/", run_dir, _REPORT),
+    ):
+        for path in (found for pattern in patterns for found in root.glob(pattern)):
+            if path.is_file() and path.name != _KERAS:
+                yield place + path.relative_to(root).as_posix(), path
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """GET and HEAD of those files, and of nothing else."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".md": "text/plain; charset=utf-8",
+        ".mjs": "text/javascript",
+        ".js": "text/javascript",
+        ".json": "application/json",
+        ".wasm": "application/wasm",
+    }
+
+    def __init__(self, export: Path, *arguments: Any) -> None:
+        self.export = export
+        super().__init__(*arguments)
+
+    def translate_path(self, path: str) -> str:
+        place = urllib.parse.unquote(urllib.parse.urlsplit(path).path).lstrip("/")
+        return str(dict(_files(self.export)).get(place or "index.html", PAGE / "no such file"))
+
+    def parse_request(self) -> bool:
+        """Refuse names that are not ours: another site's name may point here."""
+        if not super().parse_request():
+            return False
+        if self.headers.get("Host", "").partition(":")[0] in _OUR_NAMES:
+            return True
+        self.send_error(HTTPStatus.FORBIDDEN)
+        return False
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
+        super().end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing: what a browser asks for is of no interest here."""

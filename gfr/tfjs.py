@@ -1,0 +1,125 @@
+"""TensorFlow.js graph models on disk: converted, quantised, and read back into TensorFlow.
+
+In: a SavedModel, or a directory with model.json and its shards. Out: such directories, and the
+written graph with the written weights as a function, so that what is measured is what a browser
+downloads. Imports tensorflowjs, which takes seconds: for child processes alone.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
+from tensorflowjs import read_weights, write_weights
+from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2
+
+from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, STEP
+from gfr.progress import reporter
+from gfr.provenance import file_sha256
+from gfr.spec import WebPrecision
+
+_normalize_bias_add_op = normalize_bias_add.normalize_bias_add_op
+_SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache
+
+
+def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
+    """The SavedModel in `folder` -> a graph model for each precision; the SavedModel goes."""
+    source, float32 = Path(folder) / SAVED_MODEL, directory(folder, "float32")
+    with mock.patch.object(normalize_bias_add, "normalize_bias_add_op", _constants_as_biases):
+        tf_saved_model_conversion_v2.convert_tf_saved_model(
+            str(source),
+            str(float32),
+            signature_def=SIGNATURE,
+            weight_shard_size_bytes=_SHARD_BYTES,
+        )
+    shutil.rmtree(source)
+    for precision in precisions:
+        if precision != "float32":
+            quantise(float32, precision, directory(folder, precision))
+    reporter(STEP)(2, NUM_STAGES)
+
+
+def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
+    """The converter's pass that makes a BiasAdd of convolution + x, for constants x alone.
+
+    As it is, it takes a residual for a bias too where a convolution has none of its own, as in
+    ResNet50 with random weights, whose biases are zeros and gone by then (tensorflowjs 4.22).
+    """
+    constants = {node.name for node in graph.node if node.op == "Const"}
+    sums = [
+        (node, node.op)
+        for node in graph.node
+        if node.op in ("Add", "AddV2") and node.input[1] not in constants
+    ]
+    for node, _ in sums:
+        node.op = "AddN"  # which the pass leaves alone
+    _normalize_bias_add_op(graph)
+    for node, op in sums:
+        node.op = op
+    return graph
+
+
+def directory(folder: str, precision: WebPrecision) -> Path:
+    """Where a precision stands until one is chosen."""
+    return Path(folder) / f"tfjs-{precision}"
+
+
+def quantise(source: Path, precision: WebPrecision, target: Path) -> None:
+    """A float32 graph model -> the same graph with its kernels in another precision.
+
+    Kernels are the float32 weights of two and more dimensions; biases and scalars, a thousandth of
+    the size, stay float32. uint8 and uint16 map each kernel's range linearly onto the integers.
+    """
+    model = _model(source)
+    groups = read_weights.read_weights(model["weightsManifest"], str(source))
+    kernels = [
+        row["name"]
+        for group in groups
+        for row in group
+        if row["data"].dtype == np.float32 and row["data"].ndim >= 2
+    ]
+    target.mkdir()
+    model["weightsManifest"] = write_weights.write_weights(
+        groups,
+        str(target),
+        shard_size_bytes=_SHARD_BYTES,
+        write_manifest=False,
+        quantization_dtype_map={precision: kernels},
+    )
+    (target / "model.json").write_text(json.dumps(model), "utf-8")
+
+
+def load(source: Path) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The written graph with the written weights: uint8 (N, H, W, 3) -> float32 (N, 1)."""
+    model = _model(source)
+    graph = json_format.ParseDict(model["modelTopology"], tf.compat.v1.GraphDef())
+    groups = read_weights.read_weights(model["weightsManifest"], str(source))
+    values = {row["name"]: row["data"] for group in groups for row in group}
+    for node in graph.node:
+        if node.op == "Const":
+            proto = tf.make_tensor_proto(values[node.name], node.attr["dtype"].type)
+            node.attr["value"].tensor.CopyFrom(proto)
+    (pixels,), (p_male,) = (model["signature"][side].values() for side in ("inputs", "outputs"))
+    whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    run = whole.prune(pixels["name"], p_male["name"])
+    return lambda images: run(tf.cast(images, tf.float32))
+
+
+def num_bytes(source: Path) -> int:
+    """What a browser downloads."""
+    return sum(path.stat().st_size for path in source.iterdir())
+
+
+def digest(source: Path) -> str:
+    """SHA-256, in hex, over the name and SHA-256 of each file."""
+    lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _model(source: Path) -> dict:
+    return json.loads((source / "model.json").read_text("utf-8"))

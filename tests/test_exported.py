@@ -1,0 +1,141 @@
+"""What of an export can be told without a model: the rule, the card, the page's server."""
+
+import http.client
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+import records
+
+from gfr import atomic, exported, model_card, report, results, site
+from gfr.errors import BadInput
+from gfr.exported import choose
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run with its export, on disk."""
+    written = records.run(tmp_path / "runs" / "r")
+    found = replace(written, export=records.export(written))
+    records.write(found)
+    folder = results.export_directory(found.directory, found.export.trial.id)
+    results.write(folder / "export.json", found.export)
+    model_card.write(folder, found, found.result_of(None), found.export)
+    for name in ("tfjs/model.json", "model.keras"):
+        atomic.write_text(folder / name, name)
+    atomic.write_text(found.directory / "summary.md", "# summary")
+    return found
+
+
+def test_the_smallest_that_cannot_be_told_apart_is_exported():
+    """Too far off, or too many answers lost, is out; of two of one size the closer is taken."""
+    far = records.web_model("uint8", 0.02)
+    worse = records.web_model("uint8", 0.005, only_keras_right=8, only_this_right=1)
+    coarse, fine = records.web_model("float16", 8e-3), records.web_model("uint16", 1e-3)
+    whole = records.web_model("float32", 1e-6)
+    assert fine == choose((whole, fine, coarse, far))
+    assert fine == choose((whole, coarse, fine, worse))
+    assert "uint8" == choose((whole, fine, records.web_model("uint8", 5e-3))).precision
+    assert far == choose((far, replace(far, precision="float16", max_difference=0.3)))
+
+
+def test_the_report_shows_every_precision_and_names_the_one_exported(run):
+    """MB, accuracy, what was lost and won, the paired test, both runtimes."""
+    page = report.render(results.read_run(run.directory), None, "figures")
+    section = page.partition("## On the user's device")[2].partition("\n## ")[0]
+    assert "16.0 MB in uint16" in section
+    assert "0.900 (90 of 100 images)" in section and "0.890 (89 of 100 images)" in section
+    assert "| uint8       | 8.0  | 0.840 [0.756, 0.899] | 7 / 1" in section
+    assert "the smallest whose probabilities stay within 0.01" in section
+
+
+def test_a_run_without_its_export_says_how_to_get_it(run):
+    """The benchmark asks for one."""
+    page = report.render(replace(run, export=None), None, "figures")
+    assert "Not exported; `gfr export r` does it." in page
+
+
+def test_the_card_holds_what_the_page_needs(run):
+    """Every value that training fixed, and for people what the label means and does not."""
+    folder = results.export_directory(run.directory, run.export.trial.id)
+    card = json.loads((folder / "model_card.json").read_text())
+    assert [64, 64] == card["input"]["size"]
+    assert ("male", "female", 0.5) == tuple(
+        card["output"][key] for key in ("positive", "negative", "threshold")
+    )
+    assert {"right_eye", "left_eye", "mouth"} == set(card["alignment"]["points"])
+    assert 0.5 == card["uncertain_share"]  # one of two test images lies at 0.45
+    assert "trained on synthetic faces" in card["notes"]
+    text = (folder / "model_card.md").read_text()
+    assert "non-commercial research only" in text and "how a person identifies" in text
+
+
+def test_an_export_that_fails_leaves_the_older_one(tmp_path):
+    """Whole or not at all; nothing temporary stays, not even what a killed one has left."""
+    with atomic.directory(tmp_path / "trial") as folder:
+        (folder / "model.json").write_text("first")
+    (tmp_path / "tmp-dead-trial").mkdir()
+
+    with pytest.raises(RuntimeError), atomic.directory(tmp_path / "trial") as folder:
+        (folder / "model.json").write_text("second")
+        raise RuntimeError
+    assert ["trial"] == [path.name for path in tmp_path.iterdir()]
+    assert "first" == (tmp_path / "trial" / "model.json").read_text()
+
+
+@pytest.fixture
+def get(run):
+    """Ask the server for a path: status and body."""
+    with site.server(site.exported(run.directory, None), 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def ask(path, host="localhost"):
+            connection = http.client.HTTPConnection(*server.server_address)
+            connection.putrequest("GET", path, skip_host=True)
+            connection.putheader("Host", host)
+            connection.endheaders()
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        yield ask
+        server.shutdown()
+
+
+def test_the_server_shows_the_page_the_model_and_the_report(get):
+    """And nothing else: no other file of the run, no way up, no other site's name."""
+    assert b"<title>" in get("/")[1]
+    assert (200, b"tfjs/model.json") == get("/model/tfjs/model.json")
+    assert (200, b"# summary") == get("/report/summary.md?x=1")
+    for path in ("/model/model.keras", "/report/run.json", "/../run.json", "/%2e%2e/run.json"):
+        assert 404 == get(path)[0]
+    assert 403 == get("/", host="example.org")[0]
+
+
+def test_the_site_is_written_for_any_static_host(run, tmp_path):
+    """The same files; a directory in use is refused."""
+    export = site.exported(run.directory, None)
+    site.write(export, tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").exists()
+    assert (tmp_path / "site" / "model" / "model_card.json").exists()
+    assert not list((tmp_path / "site").rglob("*.keras"))
+    with pytest.raises(BadInput, match="exists and is not an empty directory"):
+        site.write(export, tmp_path / "site")
+
+
+def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
+    """With the command that mends it."""
+    other = run.trials[0].trial.id
+    with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
+        site.exported(run.directory, other)
+    with (
+        site.server(site.exported(run.directory, None), 0) as server,
+        pytest.raises(BadInput, match="choose another with --port"),
+    ):
+        site.server(run.directory, server.server_address[1])
+
+
+def test_an_unknown_precision_is_refused_with_those_there_are():
+    """As typed on the command line."""
+    with pytest.raises(BadInput, match="'int4': unknown; known: float32, float16, uint16, uint8"):
+        exported.checked("int4")
