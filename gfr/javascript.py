@@ -7,7 +7,6 @@ comes with the packages; the code is web/dist/node, built from web/src. Imports 
 import json
 import struct
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,20 +34,14 @@ class Answers:
 
 def classify(model: Path, pixels: Sequence[np.ndarray]) -> Answers:
     """Images uint8 (H, W, 3), one after the other; StepFailed if TensorFlow.js cannot run it."""
-    with tempfile.NamedTemporaryFile(suffix=".rgb") as file:
-        for image in pixels:
-            height, width, _ = image.shape
-            file.write(struct.pack("<II", height, width))
-            file.write(np.ascontiguousarray(image).tobytes())
-        file.flush()
-        done = subprocess.run(
-            [_NODE, CODE, model, file.name],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+    records = b"".join(
+        struct.pack("<II", *image.shape[:2]) + np.ascontiguousarray(image).tobytes()
+        for image in pixels
+    )
+    # By a pipe: if this process dies, Node finds it closed and ends too.
+    done = subprocess.run([_NODE, CODE, model, "/dev/stdin"], input=records, capture_output=True)
     if done.returncode:
-        words = " ".join(done.stderr.split())[-_LAST_WORDS:]
+        words = " ".join(done.stderr.decode("utf-8", "replace").split())[-_LAST_WORDS:]
         raise StepFailed(f"{model}: TensorFlow.js cannot run it: {words}")
     found = json.loads(done.stdout)
     return Answers(

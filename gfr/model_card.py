@@ -141,6 +141,7 @@ def render(card: dict[str, Any]) -> str:
     """The card as Markdown."""
     model, test, training = card["model"], card["metrics"]["test"], card["training"]
     low, high = test["accuracy_interval"]
+    weights, data = (training[key][:12] for key in ("weights_sha256", "data_sha256"))
     notes = "".join(f"\n> **{note[0].upper()}{note[1:]}.**\n" for note in card["notes"])
     limits = "\n".join(f"- {row}" for row in card["limits"])
     keras, (height, width) = card["keras_float32"], card["input"]["size"]
@@ -161,28 +162,27 @@ Face photograph -> `p_male`, 0..1: how likely CelebA's annotators would have sai
 
 ## Model
 
-- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256
-  {training["weights_sha256"][:12]}), average pooling, Dense(128, relu), Dense(1, sigmoid);
-  {model["num_parameters"]:,} parameters
-- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width) and
-  scales: {card["input"]["scaling"]}
-- output: above {card["output"]["threshold"]:g} is "male"; {unsure}
-  ({card["uncertain_share"]:.1%} of the test images) it is better read as no answer
+- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256 `{weights}`), average
+  pooling, Dense(128, relu), Dense(1, sigmoid); {model["num_parameters"]:,} parameters
+- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width);
+  then {card["input"]["scaling"]}
+- output: above {card["output"]["threshold"]:g} is "male"; {unsure} it is better read as no answer
+  ({card["uncertain_share"]:.1%} of the test images)
 
 ## Training
 
-- {training["data"]}, {training["num_train_images"]:,} images (SHA-256
-  {training["data_sha256"][:12]}); {training["epochs"]} epochs, batch {training["batch_size"]}, seed
-  {training["seed"]}; features computed in {training["features"]}
+- {training["data"]}, {training["num_train_images"]:,} images (SHA-256 `{data}`)
+- {training["epochs"]} epochs, batch {training["batch_size"]}, seed {training["seed"]}; features
+  computed in {training["features"]}
 
 ## Result
 
-- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,}, Wilson
-  95 %), loss {test["loss"]:.3f}; always answering the majority class scores
+- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,},
+  Wilson's 95 % interval), loss {test["loss"]:.3f}; always answering the majority class scores
   {test["majority_share"]:.3f}
 - the fused Keras model in float32: {keras["accuracy"]:.3f}
 
-{table(["Precision", "MB", "Test Accuracy", "max |dp| from Keras"], rows)}
+{table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows)}
 
 ## Intended use
 

@@ -105,8 +105,8 @@ def _precisions(export: ExportResult) -> str:
                 f"{spoken.from_graph:.1e}",
             ]
         )
-    header = ["Precision", "MB", "Test Accuracy", "lost / won", "p", "max |dp|", "mean |dp|"]
-    header += ["JavaScript: max |dp|", "from the same weights"]
+    header = ["Precision", "MB", "Test Accuracy", "lost / won", "p", "max Δp", "mean Δp"]
+    header += ["JavaScript: max Δp", "from the same weights"]
     return table(header, rows)
 
 
@@ -124,7 +124,7 @@ def _why(export: ExportResult) -> str:
     return (
         f"In bold what was exported: {why}. Test set of {export.num_images:,} images against the "
         "fused Keras model in float32; lost / won: images that only Keras or only this precision "
-        "gets right, p: exact McNemar test; dp: difference of p_male. JavaScript: "
+        "gets right, p: exact McNemar test; Δp: difference of p_male. JavaScript: "
         f"{spoken.num_images} of these images in TensorFlow.js {spoken.version} ({spoken.backend}, "
         "in Node), against Keras and against TensorFlow with the same weights."
     )

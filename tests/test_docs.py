@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,16 @@ def clone(tmp_path):
     return folder
 
 
+def serves_a_model(port):
+    """Whether `gfr serve` is up, with an export."""
+    try:
+        url = f"http://127.0.0.1:{port}/model/model_card.json"
+        return urllib.request.urlopen(url, timeout=2).status == 200
+    except urllib.error.URLError as error:
+        assert not isinstance(error, urllib.error.HTTPError), "no model"
+        return False
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run(clone, celeba):
     """Each in order, in a clone, with DIR and photo.jpg put in place."""
@@ -87,6 +99,12 @@ def test_the_commands_of_the_readme_run(clone, celeba):
         for number, command in enumerate(found):
             words = [str(data) if word == "DIR" else word for word in shlex.split(command)]
             known = environment if number >= served else before
+            if command.endswith("gfr serve"):
+                shown = free_port()
+                words += ["--port", str(shown)]
+                going_on.append(subprocess.Popen(words, cwd=clone, env=known, **QUIETLY))
+                wait_for(lambda shown=shown: serves_a_model(shown))
+                continue
             if command in ("make server", "make worker"):
                 going_on.append(subprocess.Popen(words, cwd=clone, env=known, **QUIETLY))
                 wait_for(lambda: answers(api))

@@ -40,6 +40,7 @@ def test_sections_come_in_the_promised_order(run):
         "Comparison",
         "Selection",
         "Latency",
+        "On the user's device",
         "Hardware specifications",
         "Dataset",
         "Parameters",
