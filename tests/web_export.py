@@ -42,7 +42,7 @@ spread = 2 / logits.std()  # answers all over 0..1, or an error would not show
 head.set_weights([kernel * spread, bias * spread - logits.mean() * spread])
 archive = keras.export.ExportArchive()
 archive.track(model)
-archive.add_endpoint("serve", model.call, [tf.TensorSpec((None, None, None, 3), tf.float32)])
+archive.add_endpoint("serve", lambda x: model(x, training=False), [tf.TensorSpec((None, None, None, 3), tf.float32)])
 archive.write_out(str(folder / "saved"), verbose=False)
 convert_tf_saved_model(
     str(folder / "saved"), str(folder / "model" / "tfjs"), signature_def="serve",
@@ -121,7 +121,7 @@ def keras_p_male(model: Path, pictures: list[Image.Image]) -> list[float]:
     """What Keras says of pictures of any size."""
     keras_model = _keras_model(model.parent / "model.keras")
     pixels = [np.asarray(picture.convert("RGB"), dtype=np.float32) for picture in pictures]
-    return [float(keras_model(image[None])[0, 0]) for image in pixels]
+    return [float(keras_model(image[None], training=False)[0, 0]) for image in pixels]
 
 
 @cache

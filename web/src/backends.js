@@ -40,8 +40,8 @@ export async function use(name, dist) {
 
 const STARTS = {
   async webgl() {
-    env().set('SOFTWARE_WEBGL_ENABLED', true); // who asks for it by name gets it
     await import('@tensorflow/tfjs-backend-webgl');
+    env().set('SOFTWARE_WEBGL_ENABLED', true); // who asks for it by name gets it
   },
   async webgpu() {
     await import('@tensorflow/tfjs-backend-webgpu');
