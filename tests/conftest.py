@@ -1,6 +1,6 @@
-"""Fixtures: a small folder in CelebA's layout, made of noise that needs no network."""
+"""Fixtures: a small folder in CelebA's layout, made of noise; the page in a browser. No network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +39,62 @@ def celeba(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def web_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small exported model, its card and its golden pictures."""
+    import web_export
+
+    return web_export.build(tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator:
+    """Playwright's driver; it holds an event loop, so it goes with the module."""
+    from playwright.sync_api import sync_playwright
+    from web_browser import chromium
+
+    chromium()  # skip before anything is started
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def chrome(playwright) -> Iterator:
+    """One headless browser for a module."""
+    from web_browser import launch
+
+    running = launch(playwright)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def host(web_model: Path, tmp_path: Path) -> Iterator:
+    """The page with a model and a report, on loopback."""
+    from web_host import serve
+
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "summary.md").write_text("# A report\n")
+    with serve(web_model, tmp_path / "report") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chrome, host) -> Iterator:
+    """A function that opens the page; in the end nothing may have gone wrong, or elsewhere."""
+    from web_browser import Visit
+
+    visits = []
+
+    def open_page(query: str = "?backend=wasm", chrome=chrome, **options):
+        page = chrome.new_context(**options).new_page()
+        visits.append(Visit(page, host.url + query))
+        return visits[-1].ready()
+
+    yield open_page
+    for each in visits:
+        assert [] == each.errors
+        assert [] == each.foreign()
+        each.page.context.close()

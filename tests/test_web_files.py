@@ -1,0 +1,117 @@
+"""Files that are no tidy photos: the page says what is wrong, or gives the right result."""
+
+import io
+import json
+import statistics
+
+import numpy as np
+import pytest
+import web_export
+from PIL import Image
+from web_browser import encoded, pasted
+
+from gfr.runs import ROOT
+
+pytestmark = pytest.mark.slow
+
+CELEBA = ROOT.parent / "shared" / "data" / "celeba5000" / "images"
+NUM_CELEBA = 50
+GOOD = ("good.png", encoded(web_export.face(1)))
+
+
+def cut_jpeg() -> bytes:
+    """The first half of a JPEG that carries a whole thumbnail."""
+    whole = encoded(web_export.face(2), "JPEG", exif=b"Exif\0\0 \xff\xd8 \xff\xd9")
+    return whole[: len(whole) // 2]
+
+
+BAD = {
+    "text.jpg": (lambda: b"no picture", "not a picture"),
+    "empty.jpg": (lambda: b"", "empty"),
+    "cut.jpg": (cut_jpeg, "cut short"),
+    "cut.png": (lambda: encoded(web_export.face(2))[:5000], "damaged"),
+    "huge.png": (lambda: encoded(Image.new("L", (10_000, 6_000))), "pixels are too many"),
+    "photo.heic": (lambda: b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
+    "scan.tiff": (lambda: encoded(web_export.face(2), "TIFF"), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_named_and_spoils_no_other(visit, name):
+    """A plain sentence for the one, an answer for the other, dropped together."""
+    make, words = BAD[name]
+    page = visit().give((name, make()), GOOD)
+    assert words in page.text(f"[data-file='{name}'] .problem")
+    assert 1 == len(page.p_male()) == len(page.p_male("good.png"))
+
+
+def test_an_empty_picture_of_many_pixels(visit):
+    """Under the limit of 50 million pixels a picture is scaled down and classified."""
+    page = visit().give(("large.png", encoded(Image.new("L", (8_000, 6_000), 99))))
+    assert "whole" == page.faces()[0]["kind"]
+
+
+@pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180])
+def test_a_photo_that_exif_turns(visit, web_model, turn):
+    """It is classified as a viewer shows it."""
+    exif = Image.Exif()
+    exif[0x0112] = {Image.Transpose.ROTATE_90: 6, Image.Transpose.ROTATE_180: 3}[turn]
+    content = encoded(web_export.face(3).transpose(turn), "JPEG", quality=95, exif=exif)
+    page = visit().give(("turned.jpg", content))
+    stored = Image.open(io.BytesIO(content))
+    back = {Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270}.get(turn, turn)
+    expected = web_export.keras_p_male(web_model, [stored.transpose(back)])
+    assert pytest.approx(expected, abs=1e-4) == page.p_male()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA"])
+def test_odd_pictures(visit, web_model, mode):
+    """Grey, palette, CMYK, opacity: the probability of the picture as RGB."""
+    picture = web_export.face(4).convert(mode)
+    content = encoded(picture, "JPEG", quality=95) if mode == "CMYK" else encoded(picture)
+    expected = web_export.keras_p_male(web_model, [Image.open(io.BytesIO(content))])
+    tolerance = 0.05 if mode == "CMYK" else 1e-4  # decoders differ in what CMYK looks like
+    assert pytest.approx(expected, abs=tolerance) == visit().give(("odd", content)).p_male()
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_an_animation(visit, web_model, format):
+    """Its first frame is classified, and it says so."""
+    frames = [web_export.face(index).quantize(64) for index in (5, 6)]
+    content = encoded(
+        frames[0], format, save_all=True, append_images=frames[1:], loop=0, lossless=True
+    )
+    page = visit().give(("moving", content))
+    assert pytest.approx(web_export.keras_p_male(web_model, [frames[0]]), abs=1e-4) == page.p_male()
+    assert "first frame" in page.text("[data-file='moving'] .detail >> nth=0")
+
+
+def test_too_many_files(visit):
+    """Twelve of thirteen are taken, and the page says so."""
+    page = visit().give(*[(f"{i}.png", GOOD[1]) for i in range(13)])
+    assert 12 == len(page.p_male())
+    assert "first 12" in page.text("#notices")
+
+
+def test_the_detector_finds_the_eyes_of_celeba(visit):
+    """50 aligned faces at scales from 0.5 to 3 in larger pictures: eyes 4 px off on average."""
+    if not CELEBA.is_dir():
+        pytest.skip(f"needs CelebA images in {CELEBA.relative_to(ROOT.parent)}")
+    rng = np.random.default_rng(6)
+    points = web_export.alignment()["points"]
+    errors_px = []
+    page = visit()
+    paths = sorted(CELEBA.iterdir())
+    for i in rng.choice(len(paths), NUM_CELEBA, replace=False):
+        scale = float(rng.uniform(0.5, 3))
+        x, y = int(rng.integers(20, 1280 - 178 * scale)), int(rng.integers(20, 960 - 218 * scale))
+        photo = pasted([Image.open(paths[i])], (1280, 960), [(x, y, scale)])
+        name = f"{i}.png"
+        for face in page.give((name, encoded(photo))).faces(name)[:1]:
+            assert "faces" == face["kind"], name
+            found = json.loads(face["points"])
+            for eye in ("right_eye", "left_eye"):
+                expected = np.array([x, y]) + scale * np.array(points[eye])
+                errors_px.append(float(np.hypot(*(np.array(found[eye]) - expected))))
+    assert 2 * NUM_CELEBA == len(errors_px)
+    assert statistics.mean(errors_px) <= 4, statistics.mean(errors_px)

@@ -1,0 +1,197 @@
+/**
+ * Faces in a picture, and the points of each that the alignment needs.
+ *
+ * In: a pyramid of the picture and BlazeFace. Out: points in pixels of the picture. BlazeFace sees
+ * a small square: first the whole picture, then overlapping squares of half its size (and a quarter,
+ * for pictures of groups), so that small faces are found too. A second, closer look at each face,
+ * turned upright, makes its points exact and drops what was none. Never classifies.
+ *
+ * @typedef {import('./geometry.js').Point} Point
+ * @typedef {import('./resample.js').Picture} Picture
+ * @typedef {{score: number, centre: Point, side: number, points: Object<string, Point>}} Face
+ *   score 0..1; the box's centre and side, and the points, in pixels of the picture
+ */
+
+import {mul, sub, tensor4d, tidy} from '@tensorflow/tfjs-core';
+
+import {apply, scale, view} from './geometry.js';
+import {warp} from './resample.js';
+
+/** BlazeFace's points, in its order; right is the person's own right, at the left of a picture. */
+const POINT_NAMES = ['right_eye', 'left_eye', 'nose', 'mouth', 'right_ear', 'left_ear'];
+/** BlazeFace's grids: cells a side, anchors a cell. */
+const GRIDS = [
+  {cells: 16, anchors: 2},
+  {cells: 8, anchors: 6},
+];
+const CANDIDATE_SCORE = 0.5; // a first look may doubt,
+const FACE_SCORE = 0.7; // a closer one decides
+const SAME_FACE_OVERLAP = 0.3; // intersection over union
+const CLOSE_LOOK = 2.5; // its side in sides of the face's box
+const GROUP_NUM_FACES = 3; // from so many faces on, smaller ones are looked for
+const MAX_NUM_FACES = 40;
+
+/**
+ * @param {import('@tensorflow/tfjs-converter').GraphModel} model BlazeFace
+ * @param {Picture[]} levels a pyramid
+ * @returns {Promise<Face[]>} from left to right
+ */
+export async function findFaces(model, levels) {
+  const size = model.inputs[0].shape[1];
+  const {width, height} = levels[0];
+  const longest = Math.max(width, height);
+  let candidates = await look(model, levels, wholeView(width, height, size));
+  for (const parts of [2, 4]) {
+    const side = longest / parts;
+    const isWorthIt = parts === 2 || !candidates.length || candidates.length >= GROUP_NUM_FACES;
+    if (side < size || !isWorthIt) break;
+    for (const tile of tiles(width, height, side, size)) {
+      candidates.push(...(await look(model, levels, tile)));
+    }
+    candidates = distinct(candidates);
+  }
+  const faces = [];
+  for (const candidate of candidates.slice(0, MAX_NUM_FACES)) {
+    const face = await lookClosely(model, levels, candidate);
+    if (face) faces.push(face);
+  }
+  return distinct(faces).sort((one, other) => one.centre[0] - other.centre[0]);
+}
+
+/** The whole picture in a square. */
+function wholeView(width, height, size) {
+  return view([width / 2, height / 2], Math.max(width, height), 0, size);
+}
+
+/** Squares of one side over all of the picture, each half over the next. */
+function tiles(width, height, side, size) {
+  const centres = (length) => {
+    const num = Math.max(1, Math.ceil((length - side) / (side / 2) - 1e-6) + 1);
+    if (num === 1) return [length / 2];
+    return Array.from({length: num}, (_, i) => side / 2 + (i * (length - side)) / (num - 1));
+  };
+  return centres(height).flatMap((y) => centres(width).map((x) => view([x, y], side, 0, size)));
+}
+
+/**
+ * Look again at one face, upright and from near; null if it is none.
+ * @returns {Promise<Face | null>}
+ */
+async function lookClosely(model, levels, candidate) {
+  const size = model.inputs[0].shape[1];
+  const {right_eye: right, left_eye: left} = candidate.points;
+  const angle = Math.atan2(left[1] - right[1], left[0] - right[0]);
+  const near = view(candidate.centre, candidate.side * CLOSE_LOOK, angle, size);
+  const seen = await look(model, levels, near);
+  const same = seen.filter((face) => overlap(face, candidate) > SAME_FACE_OVERLAP);
+  return same.find((face) => face.score >= FACE_SCORE) ?? null;
+}
+
+/**
+ * What BlazeFace sees in one square.
+ * @param {import('./geometry.js').Similarity} toPicture pixels of the square -> of the picture
+ * @returns {Promise<Face[]>} the best first
+ */
+async function look(model, levels, toPicture) {
+  const size = model.inputs[0].shape[1];
+  const {data} = warp(levels, toPicture, size, size, 'black');
+  const outputs = tidy(() => {
+    const pixels = tensor4d(new Float32Array(data), [1, size, size, 3]);
+    const result = model.execute(sub(mul(pixels, 1 / 127.5), 1));
+    return Array.isArray(result) ? result : [result];
+  });
+  const rows = await anchorRows(outputs);
+  outputs.forEach((output) => output.dispose());
+  return distinct(decode(rows, size, toPicture));
+}
+
+/**
+ * One row of 17 numbers for each anchor: logit, box, points.
+ * @param {import('@tensorflow/tfjs-core').Tensor[]} outputs (1, 896, 17), or scores and boxes of
+ *   the two grids apart
+ * @returns {Promise<Float32Array[]>}
+ */
+async function anchorRows(outputs) {
+  const parts = await Promise.all(outputs.map(async (output) => [output.shape, await output.data()]));
+  const rows = [];
+  const find = (num, columns) =>
+    parts.find(([shape]) => shape.at(-2) === num && shape.at(-1) === columns)?.[1];
+  const whole = find(numAnchors(GRIDS), 17);
+  for (const grid of GRIDS) {
+    const num = numAnchors([grid]);
+    const scores = find(num, 1);
+    const boxes = find(num, 16);
+    for (let i = 0; i < num; i++) {
+      const row = whole
+        ? whole.subarray(rows.length * 17, (rows.length + 1) * 17)
+        : Float32Array.of(scores[i], ...boxes.subarray(i * 16, (i + 1) * 16));
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+function numAnchors(grids) {
+  return grids.reduce((sum, {cells, anchors}) => sum + cells * cells * anchors, 0);
+}
+
+/** Rows of anchors -> the faces among them, in pixels of the picture. */
+function decode(rows, size, toPicture) {
+  const faces = [];
+  let index = 0;
+  for (const {cells, anchors} of GRIDS) {
+    for (let cell = 0; cell < cells * cells; cell++) {
+      const x = (((cell % cells) + 0.5) / cells) * size;
+      const y = ((Math.floor(cell / cells) + 0.5) / cells) * size;
+      for (let anchor = 0; anchor < anchors; anchor++, index++) {
+        const [logit, dx, dy, width, height, ...offsets] = rows[index];
+        const score = 1 / (1 + Math.exp(-logit));
+        if (score < CANDIDATE_SCORE) continue;
+        const at = (u, v) => apply(toPicture, [x + u, y + v]);
+        const named = POINT_NAMES.map((name, i) => [name, at(offsets[2 * i], offsets[2 * i + 1])]);
+        const side = (scale(toPicture) * (width + height)) / 2;
+        faces.push({score, centre: at(dx, dy), side, points: Object.fromEntries(named)});
+      }
+    }
+  }
+  return faces;
+}
+
+/**
+ * One face for each group of overlapping ones, its numbers their mean weighted by score.
+ * @param {Face[]} faces
+ * @returns {Face[]} the best first
+ */
+function distinct(faces) {
+  let rest = [...faces].sort((one, other) => other.score - one.score);
+  const found = [];
+  while (rest.length) {
+    const same = rest.filter((face) => face === rest[0] || overlap(face, rest[0]) > SAME_FACE_OVERLAP);
+    found.push(blend(same));
+    rest = rest.filter((face) => !same.includes(face));
+  }
+  return found;
+}
+
+/** @param {Face[]} faces of one person, the best first */
+function blend(faces) {
+  const total = faces.reduce((sum, {score}) => sum + score, 0);
+  const mean = (value) => faces.reduce((sum, face) => sum + face.score * value(face), 0) / total;
+  const meanPoint = (point) => [mean((face) => point(face)[0]), mean((face) => point(face)[1])];
+  const named = POINT_NAMES.map((name) => [name, meanPoint((face) => face.points[name])]);
+  return {
+    score: faces[0].score,
+    centre: meanPoint((face) => face.centre),
+    side: mean((face) => face.side),
+    points: Object.fromEntries(named),
+  };
+}
+
+/** Intersection over union of two upright squares. */
+function overlap(one, other) {
+  const along = (axis) =>
+    Math.min(one.centre[axis] + one.side / 2, other.centre[axis] + other.side / 2) -
+    Math.max(one.centre[axis] - one.side / 2, other.centre[axis] - other.side / 2);
+  const both = Math.max(0, along(0)) * Math.max(0, along(1));
+  return both / (one.side ** 2 + other.side ** 2 - both);
+}

@@ -1,0 +1,139 @@
+/**
+ * The panel on model and device: facts, the choice of a backend, the check, the measurement.
+ *
+ * In: card, backends, engine. Out: elements of the page, `?backend=` in its address. Never chooses
+ * software that poses as a graphics card.
+ */
+
+import {BACKEND_NAMES, counted, megabytes, percent, tiny} from './format.js';
+import {checkGolden} from './golden.js';
+import {measure} from './measure.js';
+import {element} from './results.js';
+import {byId} from './status.js';
+
+const NUM_CALLS = 30;
+const MAX_NUM_CALLS = 1000;
+/** From here on the check warns: as far apart as exported weights may be from Keras' (model card). */
+const NOTABLE_DIFFERENCE = 0.01;
+
+/** @param {import('./card.js').Card} card */
+export function showFacts(card) {
+  const {model, metrics} = card;
+  const rows = [['Model', card.title]];
+  if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test)]);
+  const numbers = model.num_parameters ? `, ${(model.num_parameters / 1e6).toFixed(1)} million numbers` : '';
+  rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
+  rows.push(['Computes on', '…']);
+  byId('facts').replaceChildren(
+    ...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]),
+  );
+  byId('facts').lastElementChild.id = 'fact-backend';
+  for (const place of document.querySelectorAll('[data-card]')) {
+    place.textContent = card.output[place.dataset.card];
+  }
+  const notes = card.notes ?? [];
+  byId('notes').hidden = !notes.length;
+  byId('notes').replaceChildren(element('strong', {}, 'About this model: '), `${notes.join('; ')}.`);
+}
+
+function accuracyText({accuracy, accuracy_interval: interval, num_images: num, majority_share: share}) {
+  let text = `${percent(accuracy, 1)} of ${counted(num, 'test picture', 'test pictures')}`;
+  if (interval) text += `, 95 % interval ${percent(interval[0], 1)} to ${percent(interval[1], 1)}`;
+  if (share) text += `; always saying the more frequent word: ${percent(share, 1)}`;
+  return text;
+}
+
+/**
+ * The backend to begin with: the address's wish if it can be had, else the best.
+ * @param {import('./backends.js').Backend[]} backends
+ * @returns {{name: import('./backends.js').Name, refused: string | null} | null}
+ */
+export function choose(backends) {
+  const wish = new URLSearchParams(location.search).get('backend');
+  const best = backends.find(({isAvailable, isSoftware}) => isAvailable && !isSoftware);
+  const wished = backends.find(({name, isAvailable}) => name === wish && isAvailable);
+  const name = (wished ?? best)?.name;
+  return name ? {name, refused: wish && !wished ? wish : null} : null;
+}
+
+/**
+ * @param {import('./backends.js').Backend[]} backends
+ * @param {(name: import('./backends.js').Name) => void} changed
+ */
+export function setUpBackends(backends, changed) {
+  for (const {name, isAvailable, isSoftware} of backends) {
+    const radio = element('input', {type: 'radio', name: 'backend', value: name, id: `backend-${name}`});
+    radio.disabled = !isAvailable;
+    radio.addEventListener('change', () => {
+      const url = new URL(location.href);
+      url.searchParams.set('backend', name);
+      history.replaceState(null, '', url);
+      changed(name);
+    });
+    const label = element('label', {for: radio.id}, BACKEND_NAMES[name]);
+    const remark = isAvailable ? isSoftware && ' (in software: slow)' : ' (not here)';
+    if (remark) label.append(element('span', {class: 'detail'}, remark));
+    byId('backends').append(element('div', {class: 'choice'}, radio, label));
+  }
+  byId('backends').disabled = false;
+}
+
+/** @param {string} backend @param {string} tfjs version */
+export function showBackend(backend, tfjs) {
+  document.body.dataset.backend = backend;
+  byId('fact-backend').textContent = `${BACKEND_NAMES[backend]}, with TensorFlow.js ${tfjs}`;
+  byId(`backend-${backend}`).checked = true;
+}
+
+/** Buttons that are off while they work, and say what went wrong. */
+function setUpButton(id, gallery, work) {
+  const [button, output] = [byId(id), byId(`${id}-result`)];
+  const run = () => {
+    button.disabled = true;
+    output.textContent = 'Waiting for the photos…';
+    gallery.after(async () => {
+      try {
+        await work(output);
+      } catch (error) {
+        output.textContent = `This went wrong: ${error.message}`;
+      }
+      button.disabled = false;
+    });
+  };
+  button.addEventListener('click', run);
+  button.disabled = false;
+  return run;
+}
+
+export function setUpCheck(engine, gallery, card) {
+  setUpButton('check', gallery, async (output) => {
+    output.textContent = 'Classifying the pictures that came with the model…';
+    const check = await checkGolden(engine, card);
+    const {numImages, maxDifference, numOtherAnswers, backend} = check;
+    const isFine = maxDifference <= NOTABLE_DIFFERENCE && numOtherAnswers === 0;
+    output.dataset.check = JSON.stringify(check);
+    output.textContent =
+      `${isFine ? 'This device agrees with Keras' : 'This device does not agree with Keras'}: ` +
+      `${counted(numImages, 'picture', 'pictures')} on ${BACKEND_NAMES[backend]}, probabilities at ` +
+      `most ${tiny(maxDifference)} apart, ` +
+      `${numOtherAnswers === 0 ? 'every answer the same' : counted(numOtherAnswers, 'other answer', 'other answers')}.`;
+  });
+}
+
+/** `?measure=N` measures by itself, once. */
+export function setUpMeasure(engine, gallery, card) {
+  const asked = Number(new URLSearchParams(location.search).get('measure'));
+  const isAsked = Number.isInteger(asked) && asked > 0;
+  const numCalls = isAsked ? Math.min(asked, MAX_NUM_CALLS) : NUM_CALLS;
+  const run = setUpButton('measure', gallery, async (output) => {
+    const measurement = await measure(engine, card.alignment, numCalls, (numDone) => {
+      output.textContent = `${numDone} of ${numCalls}…`;
+    });
+    output.dataset.measurement = JSON.stringify(measurement);
+    const {p50_ms: p50, p95_ms: p95, backend} = measurement;
+    output.textContent =
+      `One picture on ${BACKEND_NAMES[backend]}: half within ${p50.toFixed(0)} ms, ` +
+      `95 % within ${p95.toFixed(0)} ms (${numCalls} calls, after a warm-up).`;
+  });
+  if (isAsked) run();
+}

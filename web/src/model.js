@@ -1,0 +1,61 @@
+/**
+ * The exported classifier: the code that the page and Node share, so that what is proved of one
+ * holds for the other.
+ *
+ * In: the text of model.json, its weight files, then RGB pixels of any size. Out: p_male, 0..1.
+ * Never reads a file or the network, never resizes or scales: the graph does.
+ *
+ * @typedef {import('@tensorflow/tfjs-converter').GraphModel} GraphModel
+ */
+
+import {tensor4d, tidy, version_core} from '@tensorflow/tfjs-core';
+import {loadGraphModel} from '@tensorflow/tfjs-converter';
+
+export const TFJS_VERSION = version_core;
+
+/**
+ * The weight files that a model.json names, in the order in which they follow each other.
+ * @param {object} modelJson
+ * @returns {string[]} paths beside model.json
+ */
+export function weightPaths(modelJson) {
+  return modelJson.weightsManifest.flatMap((group) => group.paths);
+}
+
+/**
+ * @param {object} modelJson a TensorFlow.js graph model
+ * @param {ArrayBuffer[]} weightFiles as `weightPaths` orders them
+ * @returns {Promise<GraphModel>}
+ */
+export async function load(modelJson, weightFiles) {
+  if (modelJson.format !== 'graph-model') {
+    throw new Error(`a TensorFlow.js graph model is needed, this is '${modelJson.format}'`);
+  }
+  const artifacts = {
+    modelTopology: modelJson.modelTopology,
+    format: modelJson.format,
+    userDefinedMetadata: modelJson.userDefinedMetadata,
+    signature: modelJson.signature,
+    weightSpecs: modelJson.weightsManifest.flatMap((group) => group.weights),
+    weightData: weightFiles,
+  };
+  return loadGraphModel({load: async () => artifacts});
+}
+
+/**
+ * @param {GraphModel} model
+ * @param {import('./resample.js').Rgb} picture of any size
+ * @returns {Promise<{pMale: number, seconds: number}>} float32 probability; seconds from pixels to
+ *   probability
+ */
+export async function classify(model, {data, width, height}) {
+  const start = performance.now();
+  const output = tidy(() => model.execute(tensor4d(new Float32Array(data), [1, height, width, 3])));
+  const [pMale, ...rest] = await output.data();
+  const seconds = (performance.now() - start) / 1000;
+  output.dispose();
+  if (rest.length || !(pMale >= 0 && pMale <= 1)) {
+    throw new Error(`the model gave ${[pMale, ...rest].slice(0, 3)}, not one probability`);
+  }
+  return {pMale, seconds};
+}

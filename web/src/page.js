@@ -1,0 +1,126 @@
+/**
+ * The page: puts its parts together.
+ *
+ * In: the model beside the page, what the visitor drops, picks, pastes or shows the camera. Out: the
+ * page. Never sends anything: its only requests are for files of its own host.
+ */
+
+import {setUpCamera} from './camera.js';
+import {MODEL_URL, NoModel, fetchCard} from './card.js';
+import * as device from './device.js';
+import {backendsHere, createEngine} from './engine.js';
+import {BACKEND_NAMES, megabytes} from './format.js';
+import {createGallery} from './gallery.js';
+import {decode} from './photos.js';
+import {element} from './results.js';
+import {announce, byId, downloadProgress, notice, problem, setState} from './status.js';
+
+const MAX_PHOTOS_AT_ONCE = 12;
+
+async function main() {
+  byId('max-photos').textContent = MAX_PHOTOS_AT_ONCE;
+  const card = await fetchCard();
+  device.showFacts(card);
+  showReportLink();
+  const backends = await backendsHere();
+  const chosen = device.choose(backends);
+  if (!chosen) throw new Error('This browser has neither WebGPU nor WebGL nor WebAssembly with SIMD.');
+  if (chosen.refused) notice(`“${chosen.refused}” cannot be had here.`);
+
+  let areToolsSetUp = false;
+  const url = new URL(card.model.file, MODEL_URL).href;
+  const engine = createEngine({url, digest: card.model.digest}, {
+    loading: downloadProgress(card.model.num_bytes),
+    ready({backend, tfjs, isKept}) {
+      device.showBackend(backend, tfjs);
+      setState('ready');
+      problem();
+      announce(`The model is ready, on ${BACKEND_NAMES[backend]}.`);
+      if (!isKept) notice(`This browser keeps no copy of the model: each visit loads ${megabytes(card.model.num_bytes)} MB.`);
+      if (areToolsSetUp) return;
+      areToolsSetUp = true;
+      device.setUpCheck(engine, gallery, card);
+      device.setUpMeasure(engine, gallery, card);
+    },
+    fellBack: (from, reason) =>
+      notice(`${BACKEND_NAMES[from]} failed (${reason}); WebAssembly computes instead.`),
+    failed: (reason) => showLoadFailure(reason, () => change('wasm')),
+  });
+  const gallery = createGallery(engine, card);
+  function change(name) {
+    setState('loading');
+    engine.use(name).catch(() => {});
+    gallery.again();
+  }
+  device.setUpBackends(backends, change);
+  setUpIntake(gallery);
+  engine.use(chosen.name).catch(() => {});
+}
+
+/** Picker, drop, paste and camera, all into the gallery. */
+function setUpIntake(gallery) {
+  const take = (files) => {
+    const taken = [...files].slice(0, MAX_PHOTOS_AT_ONCE);
+    for (const file of taken) gallery.add(file.name || 'Pasted picture', () => decode(file));
+    if (files.length > taken.length) {
+      notice(`Of ${files.length} files the first ${taken.length} are taken; add the others after them.`);
+    }
+  };
+  const picker = byId('files');
+  picker.disabled = byId('camera-open').disabled = false;
+  picker.addEventListener('change', () => {
+    take(picker.files);
+    picker.value = ''; // the same file may be chosen again
+  });
+  addEventListener('paste', ({clipboardData}) => clipboardData && take(clipboardData.files));
+  setUpDrop(take);
+  let numTaken = 0;
+  setUpCamera((photo) => gallery.add(`Camera picture ${++numTaken}`, async () => photo));
+  byId('clear').addEventListener('click', gallery.clear);
+}
+
+/** The whole page takes what is dropped. */
+function setUpDrop(take) {
+  const hasFiles = ({dataTransfer}) => dataTransfer?.types.includes('Files');
+  const mark = (isOver) => byId('drop').classList.toggle('over', isOver);
+  addEventListener('dragover', (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    mark(true);
+  });
+  addEventListener('dragleave', ({relatedTarget}) => relatedTarget || mark(false));
+  addEventListener('drop', (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    mark(false);
+    take(event.dataTransfer.files);
+  });
+}
+
+async function showReportLink() {
+  const link = byId('report-link');
+  const response = await fetch(link.href, {method: 'HEAD'}).catch(() => null);
+  const isPage = response?.headers.get('content-type')?.includes('html'); // a host's own 404 page
+  link.hidden = !response?.ok || isPage;
+}
+
+function showLoadFailure(reason, retry) {
+  setState('failed');
+  const button = element('button', {type: 'button'}, 'Try again');
+  button.addEventListener('click', retry);
+  problem(element('h2', {}, 'The model could not be loaded'), element('p', {}, reason), button);
+}
+
+main().catch((error) => {
+  if (error instanceof NoModel) {
+    setState('missing');
+    const code = (text) => element('code', {}, text);
+    problem(
+      element('h2', {}, 'There is no model here yet'),
+      element('p', {}, 'Train and export one with ', code('gfr run'), ', then show it with ', code('gfr serve'), '.'),
+    );
+    return;
+  }
+  setState('failed');
+  problem(element('h2', {}, 'This page cannot start'), element('p', {}, error.message));
+});

@@ -1,0 +1,86 @@
+/**
+ * The worker in which everything is computed, so that the page stays responsive.
+ *
+ * In: messages {id, name, args}. Out: messages {id, value} or {id, error}, and {progress} while the
+ * model loads. One backend a worker: another backend is another worker. Never touches the page.
+ */
+
+import * as align from './align.js';
+import * as backends from './backends.js';
+import {findFaces} from './detector.js';
+import {bytesOf, openCache} from './download.js';
+import {TFJS_VERSION, classify, load, weightPaths} from './model.js';
+import {pyramid} from './resample.js';
+
+const DIST = new URL('./', import.meta.url).href;
+
+let classifier = null;
+let detector = null;
+
+const CALLS = {
+  backends: backends.list,
+
+  /** @param {{name: backends.Name}} args */
+  async start({name}) {
+    await backends.use(name, DIST);
+    const {model} = await fetchModel(`${DIST}detector/blazeface.json`, null, () => {});
+    detector = model;
+    return {tfjs: TFJS_VERSION};
+  },
+
+  /**
+   * @param {{url: string, digest: string}} args of the model of the card
+   * @returns {Promise<{isKept: boolean}>} whether the browser keeps it for the next visit
+   */
+  async loadModel({url, digest}) {
+    const cache = await openCache(digest);
+    let numBytes = 0;
+    const {model, isKept} = await fetchModel(url, cache, (num) => {
+      numBytes += num;
+      postMessage({progress: {numBytes}});
+    });
+    classifier = model;
+    return {isKept};
+  },
+
+  /**
+   * What is to be classified in a picture: each face, aligned, or else the whole picture.
+   * @param {{picture: import('./resample.js').Picture, alignment: align.Alignment}} args
+   */
+  async find({picture, alignment}) {
+    const start = performance.now();
+    const levels = pyramid(picture);
+    if (align.isAligned(picture, alignment)) {
+      return {kind: 'aligned', seconds: 0, parts: [{pixels: align.wholePicture(levels, alignment)}]};
+    }
+    const faces = await findFaces(detector, levels);
+    const seconds = (performance.now() - start) / 1000;
+    if (!faces.length) {
+      return {kind: 'whole', seconds, parts: [{pixels: align.wholePicture(levels, alignment)}]};
+    }
+    const aligned = ({points}) => align.alignedFace(levels, points, alignment);
+    return {kind: 'faces', seconds, parts: faces.map((face) => ({pixels: aligned(face), face}))};
+  },
+
+  /** @param {{pixels: import('./resample.js').Rgb}} args */
+  classify: ({pixels}) => classify(classifier, pixels),
+};
+
+async function fetchModel(url, cache, received) {
+  const json = await bytesOf(url, cache, received);
+  const modelJson = JSON.parse(new TextDecoder().decode(json.bytes));
+  const weights = [];
+  for (const path of weightPaths(modelJson)) {
+    weights.push(await bytesOf(new URL(path, url).href, cache, received));
+  }
+  const model = await load(modelJson, weights.map(({bytes}) => bytes));
+  return {model, isKept: [json, ...weights].every(({isKept}) => isKept)};
+}
+
+addEventListener('message', async ({data: {id, name, args}}) => {
+  try {
+    postMessage({id, value: await CALLS[name](args)});
+  } catch (error) {
+    postMessage({id, error: String(error?.message ?? error)});
+  }
+});
