@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
-.PHONY: automations lock parity serve web web-check alignment
+.PHONY: automations lock parity page-latency serve web web-check alignment
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -49,6 +49,10 @@ alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hour
 
 parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
 	$(BIN)/python benchmarks/parity.py $(RUN) $(PARITY)
+
+page-latency: $(READY) ## one image on the page in Chromium, for each backend [RUN=ID]
+	$(BIN)/python benchmarks/page.py $(RUN) $(PAGE)
+	$(BIN)/gfr report $(RUN)
 
 serve: $(READY) ## the page with the newest run's model, on this machine
 	$(BIN)/gfr serve

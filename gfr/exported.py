@@ -9,11 +9,13 @@ exported model, and the rule that chooses its precision. Never measures, never i
       tfjs/                the TensorFlow.js graph model in the chosen precision
       model_card.json, .md
       golden.json, golden/ a few images with Keras' probabilities
+      page.json            PageResult, if benchmarks/page.py was run
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from gfr.errors import BadInput
@@ -106,6 +108,37 @@ class ExportResult:
     def written(self) -> WebModel:
         """The precision that was written."""
         return next(row for row in self.models if row.precision == self.precision)
+
+
+@dataclass(frozen=True)
+class PageTiming:
+    """Seconds an image, one after the other, on the page in a browser; after warm-up."""
+
+    backend: str
+    is_software: bool  # a graphics card that is none
+    values_s: Annotated[tuple[Seconds, ...], Field(min_length=1)]
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return self.backend + (" in software" if self.is_software else "")
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """What benchmarks/page.py measured of the model with this `digest`."""
+
+    schema: Literal[1]
+    digest: str
+    browser: str
+    cpu_model: str
+    timings: tuple[PageTiming, ...]
+
+
+def milliseconds(values_s: tuple[float, ...]) -> str:
+    """`p50 412 ms, p95 440 ms (30 calls)`."""
+    p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
+    return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
 
 
 def choose(models: tuple[WebModel, ...]) -> WebModel:

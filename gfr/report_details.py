@@ -83,8 +83,25 @@ def export(run: Run) -> str:
         f"{found.written.num_bytes / 1e6:.1f} MB in {found.precision}: `gfr serve "
         f"{found.run_id}` shows it on a page. Test accuracy of the fused Keras model in float32: "
         f"{keras}; of the trial itself: {recorded}.\n\n{_precisions(found)}\n\n"
-        f"{_why(found)}"
+        f"{_why(found)}\n\n{_latencies(run, found)}"
     )
+
+
+def _latencies(run: Run, export: ExportResult) -> str:
+    """One image here and there: the server's graph, Node, the browser's backends."""
+    latency = run.latency_of(export.trial)
+    lines = [] if latency is None else [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"]
+    spoken = export.written.javascript
+    in_node = exported.milliseconds(spoken.values_s)
+    lines.append(f"TensorFlow.js in Node, {spoken.backend}, two at a time: {in_node}")
+    if run.page and run.page.digest == export.digest:
+        lines += [
+            f"the page in {run.page.browser}, {row.title}: {exported.milliseconds(row.values_s)}"
+            for row in run.page.timings
+        ]
+    else:
+        lines.append("the page in a browser: not measured (`make page-latency`)")
+    return "One image at a time:\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _precisions(export: ExportResult) -> str:

@@ -25,7 +25,7 @@ from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluate import History, Metrics
-from gfr.exported import ExportResult
+from gfr.exported import ExportResult, PageResult
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
@@ -289,6 +289,7 @@ class Run:
     latencies: dict[str, LatencyResult]  # by feature set id
     selection: Selection | None
     export: ExportResult | None  # of the selected trial
+    page: PageResult | None  # of this export in a browser
 
     @property
     def note(self) -> str:
@@ -367,10 +368,14 @@ def read_run(directory: Path) -> Run:
     selection = read(path, Selection) if path.exists() else None
     if selection and not {row.trial.id for row in trials}.issuperset(selection.ranking):
         selection = None
-    export = None
+    export = page = None
     if selection and (path := export_directory(directory, selection.trial_id)).exists():
         export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
-    return Run(directory, record, tuple(trials), tuple(failures), latencies, selection, export)
+        if (path / "page.json").exists():
+            page = read(path / "page.json", PageResult)
+    return Run(
+        directory, record, tuple(trials), tuple(failures), latencies, selection, export, page
+    )
 
 
 def export_directory(run_dir: Path, trial_id: str) -> Path:

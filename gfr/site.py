@@ -5,6 +5,8 @@ the run's report under `/report/`. Never on another address than loopback, never
 """
 
 import functools
+import html
+import re
 import shutil
 import urllib.parse
 from collections.abc import Iterator
@@ -37,7 +39,7 @@ def exported(run_dir: Path, trial_id: str | None) -> Path:
 def server(export: Path, port: int) -> ThreadingHTTPServer:
     """A server on loopback, not yet running; port 0 is any free one. BadInput if it is taken."""
     try:
-        return ThreadingHTTPServer((HOST, port), functools.partial(_Handler, export))
+        return ThreadingHTTPServer((HOST, port), functools.partial(Handler, export))
     except (OSError, OverflowError) as error:
         raise BadInput(f"port {port}: {error}; choose another with --port") from None
 
@@ -67,7 +69,16 @@ def _files(export: Path) -> Iterator[tuple[str, Path]]:
                 yield place + path.relative_to(root).as_posix(), path
 
 
-class _Handler(SimpleHTTPRequestHandler):
+def policy() -> str:
+    """The Content-Security-Policy in the page itself: browsers do not apply that to its worker."""
+    page = (PAGE / "index.html").read_text("utf-8")
+    found = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', page)
+    if found is None:
+        raise ValueError(f"{PAGE / 'index.html'}: no Content-Security-Policy")
+    return html.unescape(found[1])
+
+
+class Handler(SimpleHTTPRequestHandler):
     """GET and HEAD of those files, and of nothing else."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
@@ -79,10 +90,12 @@ class _Handler(SimpleHTTPRequestHandler):
     }
 
     def __init__(self, export: Path, *arguments: Any) -> None:
+        """Keep what is served; the rest is the server's."""
         self.export = export
         super().__init__(*arguments)
 
     def translate_path(self, path: str) -> str:
+        """The file behind an address; one that does not exist for all others."""
         place = urllib.parse.unquote(urllib.parse.urlsplit(path).path).lstrip("/")
         return str(dict(_files(self.export)).get(place or "index.html", PAGE / "no such file"))
 
@@ -96,10 +109,11 @@ class _Handler(SimpleHTTPRequestHandler):
         return False
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")
+        """Nothing kept by the browser, nothing from elsewhere, no frame around it."""
+        self.send_header("Cache-Control", "no-store")  # the page keeps the model itself
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
+        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
         super().end_headers()
 
     def log_message(self, format: str, *arguments: Any) -> None:

@@ -118,7 +118,7 @@ def run(directory=Path("reports/runs/r")):
         mobilenet.id: latency(mobilenet, 0.01),
     }
     chosen = selection.best(tuple(trials), latencies)
-    return results.Run(directory, record, tuple(trials), (), latencies, chosen, None)
+    return results.Run(directory, record, tuple(trials), (), latencies, chosen, None, None)
 
 
 def web_model(precision, max_difference, only_keras_right=0, only_this_right=0):
