@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import threading
+from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -32,11 +33,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
+    parser.add_argument("--reports", type=Path, default=runs.ROOT / "reports")
     parser.add_argument("--calls", type=int, default=30)
     parser.add_argument("--software", action="store_true")
     asked = parser.parse_args()
     try:
-        folder = site.exported(runs.find(runs.ROOT / "reports", asked.run), asked.trial)
+        folder = site.exported(runs.find(asked.reports, asked.run), asked.trial)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -27,9 +27,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
+    parser.add_argument("--reports", type=Path, default=runs.ROOT / "reports")
     parser.add_argument("--images", type=int, help="the first of the test set alone")
     asked = parser.parse_args()
-    run = results.read_run(runs.find(runs.ROOT / "reports", asked.run))
+    run = results.read_run(runs.find(asked.reports, asked.run))
     trial = run.result_of(asked.trial).trial
     path = results.export_directory(run.directory, trial.id) / "export.json"
     precision = results.read(path, results.ExportResult).precision if path.exists() else "uint16"
@@ -44,7 +45,9 @@ def main() -> None:
         for row in precisions:
             model = tfjs.directory(folder, row)
             spoken = in_javascript(model, paths[: asked.images])
-            rows.append((row, examine.agreement(spoken, reference, examine.in_graph(model, paths))))
+            rows.append(
+                (row, javascript.agreement(spoken, reference, examine.in_graph(model, paths)))
+            )
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(map(as_row, rows)).to_markdown(index=False, floatfmt=".3g"))
     float32 = rows[0][1]

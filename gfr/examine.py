@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
-from gfr.errors import StepFailed
 from gfr.evaluate import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, STEP, examined, over
-from gfr.exported import TOLERANCE, ExportResult, JavaScript, WebModel
+from gfr.exported import ExportResult, WebModel
 from gfr.progress import reporter
 from gfr.spec import WebPrecision
 
@@ -109,39 +108,10 @@ def _compared(
         only_this_right=int((this_right & ~keras_right).sum()),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        javascript=agreement(spoken, reference, p_male),
+        javascript=javascript.agreement(spoken, reference, p_male),
     )
-    _refuse_disagreement(found)
+    exported.refuse_disagreement(found)
     return found
-
-
-def agreement(spoken: javascript.Answers, reference: np.ndarray, p_male: np.ndarray) -> JavaScript:
-    """JavaScript's answers on the first images of (N,) against Keras' and the graph's own."""
-    num = len(spoken.p_male)
-    is_plain = np.abs(reference[:num] - THRESHOLD) > TOLERANCE
-    is_other = (spoken.p_male > THRESHOLD) != (reference[:num] > THRESHOLD)
-    return JavaScript(
-        backend=spoken.backend,
-        version=spoken.version,
-        num_images=num,
-        from_keras=float(np.abs(spoken.p_male - reference[:num]).max()),
-        from_graph=float(np.abs(spoken.p_male - p_male[:num]).max()),
-        num_other_answers=int((is_other & is_plain).sum()),
-        values_s=spoken.seconds,
-    )
-
-
-def _refuse_disagreement(found: WebModel) -> None:
-    """StepFailed if a runtime computes something else than the other from the same weights."""
-    spoken = found.javascript
-    off = spoken.from_graph
-    if found.precision == "float32":
-        off = max(off, found.max_difference, spoken.from_keras)
-    if not off <= TOLERANCE:  # NaN is no agreement either
-        raise StepFailed(
-            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
-            f"apart, more than {TOLERANCE:g}"
-        )
 
 
 def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:

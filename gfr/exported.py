@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from gfr.errors import BadInput
+from gfr.errors import BadInput, StepFailed
 from gfr.ranges import Count, Positive, Seconds, Share
 from gfr.spec import Trial, WebPrecision
 from gfr.stats import mcnemar
@@ -139,6 +139,20 @@ def milliseconds(values_s: tuple[float, ...]) -> str:
     """`p50 412 ms, p95 440 ms (30 calls)`."""
     p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
     return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
+
+
+def refuse_disagreement(found: WebModel) -> None:
+    """StepFailed if a runtime computes something else than the other from the same weights."""
+    spoken, num_other = found.javascript, 0
+    off = spoken.from_graph
+    if found.precision == "float32":
+        off = max(off, found.max_difference, spoken.from_keras)
+        num_other = spoken.num_other_answers
+    if not (off <= TOLERANCE and num_other == 0):  # NaN is no agreement either
+        raise StepFailed(
+            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
+            f"apart, more than {TOLERANCE:g}, or {num_other} other answers"
+        )
 
 
 def choose(models: tuple[WebModel, ...]) -> WebModel:

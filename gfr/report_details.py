@@ -278,6 +278,8 @@ def reproduce(run: Run) -> str:
         f"\n- Latency protocol: {timed_s:.0f} s for {len(run.latencies)} models, of a budget of "
         f"{LATENCY_BUDGET_S} s"
     )
+    if run.export:
+        lines += f"\n- Export: {run.export.wall_s:.0f} s"
     return f"## Reproduce\n\n{lines}\n\n{table(header, list(map(_stage_row, stages(run))))}"
 
 

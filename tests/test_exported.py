@@ -5,12 +5,14 @@ import json
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import records
 
 from gfr import atomic, exported, model_card, report, results, site
-from gfr.errors import BadInput
-from gfr.exported import choose
+from gfr.errors import BadInput, StepFailed
+from gfr.exported import choose, refuse_disagreement
+from gfr.javascript import Answers, agreement
 
 
 @pytest.fixture
@@ -38,6 +40,23 @@ def test_the_smallest_that_cannot_be_told_apart_is_exported():
     assert fine == choose((whole, coarse, fine, worse))
     assert "uint8" == choose((whole, fine, records.web_model("uint8", 5e-3))).precision
     assert far == choose((far, replace(far, precision="float16", max_difference=0.3)))
+
+
+def test_runtimes_that_answer_otherwise_are_refused():
+    """In float32 1e-4 apart is agreement, more is not; images at 0.5 may tip over, others not."""
+    reference = np.array([0.2, 0.49999, 0.8, 0.7], np.float32)
+    spoken = Answers(np.array([0.20003, 0.50002, 0.8]), (0.1, 0.1, 0.1), "wasm", "4.22.0")
+    found = agreement(spoken, reference, reference)
+    assert (3, 0) == (found.num_images, found.num_other_answers)
+    assert 3e-5 == pytest.approx(found.from_keras, rel=0.01)
+    model = records.web_model("float32", 1e-6)
+    refuse_disagreement(replace(model, javascript=found))
+    for values in ([0.2, 0.5002, 0.8], [0.2, 0.4999, float("nan")]):
+        other = agreement(replace(spoken, p_male=np.array(values)), reference, reference)
+        with pytest.raises(StepFailed, match=r"TensorFlow\.js, TensorFlow and Keras"):
+            refuse_disagreement(replace(model, javascript=other))
+    coarse = replace(records.web_model("uint8", 0.1), javascript=replace(found, from_keras=0.1))
+    refuse_disagreement(coarse)  # far from Keras, but what its own weights give
 
 
 def test_the_report_shows_every_precision_and_names_the_one_exported(run):
