@@ -21,7 +21,7 @@ export function showFacts(card) {
   const {model, metrics} = card;
   const rows = [['Model', card.title]];
   if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test)]);
-  const numbers = model.num_parameters ? `, ${(model.num_parameters / 1e6).toFixed(1)} million numbers` : '';
+  const numbers = model.num_parameters ? `, ${(model.num_parameters / 1e6).toPrecision(3)} million weights` : '';
   rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
   rows.push(['Computes on', '…']);
   byId('facts').replaceChildren(

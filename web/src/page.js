@@ -29,7 +29,7 @@ async function main() {
 
   let areToolsSetUp = false;
   const url = new URL(card.model.file, MODEL_URL).href;
-  const engine = createEngine({url, digest: card.model.digest}, {
+  const engine = createEngine({url, digest: card.model.digest, alignment: card.alignment}, {
     loading: downloadProgress(card.model.num_bytes),
     ready({backend, tfjs, isKept}) {
       device.showBackend(backend, tfjs);

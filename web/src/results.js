@@ -153,7 +153,7 @@ export function showFailure({item, answer}, message) {
   answer.replaceChildren(element('p', {class: 'problem'}, `Could not be classified: ${message}`));
 }
 
-/** A scale from one label to the other, its uncertain middle hatched, the answer marked. */
+/** A scale from one label to the other, the uncertain middle hatched, the answer marked. */
 function bar(pMale, {output}) {
   const scale = element('div', {class: 'scale', role: 'img'});
   scale.setAttribute('aria-label', `${likelihood(pMale)} ${output.positive}, ${likelihood(1 - pMale)} ${output.negative}`);
@@ -163,8 +163,8 @@ function bar(pMale, {output}) {
   scale.append(element('span', {class: 'middle'}), element('span', {class: 'mark'}));
   const ends = element('p', {class: 'ends', 'aria-hidden': 'true'});
   ends.append(
-    element('span', {}, `${output.negative} ${likelihood(1 - pMale)}`),
-    element('span', {}, `${likelihood(pMale)} ${output.positive}`),
+    element('span', {}, output.negative),
+    element('span', {}, output.positive),
   );
   return element('div', {class: 'bar'}, scale, ends);
 }
