@@ -29,8 +29,8 @@ const CALLS = {
   },
 
   /**
-   * Load the classifier and try it once: the first call compiles, and a backend that cannot run this
-   * model fails now and not on a photo.
+   * Load the classifier and try it once: the first call compiles, and a backend that cannot run
+   * this model fails now and not on a photo.
    * @param {{url: string, digest: string, alignment: align.Alignment}} args from the card
    * @returns {Promise<{isKept: boolean}>} whether the browser keeps it for the next visit
    */
@@ -54,7 +54,11 @@ const CALLS = {
     const start = performance.now();
     const levels = pyramid(picture);
     if (align.isAligned(picture, alignment)) {
-      return {kind: 'aligned', seconds: 0, parts: [{pixels: align.wholePicture(levels, alignment)}]};
+      return {
+        kind: 'aligned',
+        seconds: 0,
+        parts: [{pixels: align.wholePicture(levels, alignment)}],
+      };
     }
     const faces = await findFaces(detector, levels);
     const seconds = (performance.now() - start) / 1000;
@@ -76,7 +80,10 @@ async function fetchModel(url, cache, received) {
   for (const path of weightPaths(modelJson)) {
     weights.push(await bytesOf(new URL(path, url).href, cache, received));
   }
-  const model = await load(modelJson, weights.map(({bytes}) => bytes));
+  const model = await load(
+    modelJson,
+    weights.map(({bytes}) => bytes),
+  );
   return {model, isKept: [json, ...weights].every(({isKept}) => isKept)};
 }
 
