@@ -20,6 +20,13 @@ pytestmark = pytest.mark.slow
 
 TOLERANCE = 1e-4  # of a probability, float32 against Keras
 SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+SOFTWARE = {
+    "webgl": SOFTWARE_WEBGL,
+    "webgpu": (
+        *("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
+        "--enable-features=Vulkan",
+    ),
+}
 
 
 @pytest.fixture
@@ -118,6 +125,28 @@ def test_a_face_in_a_photo_is_found_and_aligned(visit, model):
     assert "2 faces found" in page.text("[data-file='two.png'] .detail >> nth=0")
 
 
+def test_a_turned_face_comes_out_upright_and_in_place(visit, tmp_path):
+    """What the model sees of a face turned by 20 degrees has its eyes where the card has them."""
+    photo = pasted([web_export.face(1)], (900, 900), [(272, 232, 2.0)])
+    page = visit().give(("turned.png", encoded(photo.rotate(20, Image.Resampling.BICUBIC))))
+    pixels = """canvas => Array.from(
+        canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)"""
+    seen = np.array(page.page.locator(".crop").evaluate(pixels), np.uint8).reshape(218, 178, 4)
+    (tmp_path / "seen").write_bytes(struct.pack("<II", 218, 178) + seen[..., :3].tobytes())
+    ((found,),) = json.loads(node("points.mjs", tmp_path / "seen").stdout)
+    for eye, expected in list(web_export.alignment()["points"].items())[:2]:
+        assert pytest.approx(expected, abs=4) == found["points"][eye]
+
+
+def test_a_large_picture_does_not_alias(visit, model):
+    """A board of black and white pixels is grey once it is small."""
+    board = (np.indices((2180, 1780)).sum(0) % 2 * 255).astype(np.uint8)
+    grey = Image.new("L", (178, 218), 128)
+    page = visit().give(("board.png", encoded(Image.fromarray(board))))
+    assert ["whole"] == [face["kind"] for face in page.faces()]
+    assert pytest.approx(web_export.keras_p_male(model, [grey]), abs=2e-3) == page.p_male()
+
+
 def test_a_picture_without_a_face_is_classified_whole(visit, model):
     """It says so, and gets the probability of the whole picture."""
     plain = Image.new("RGB", (150, 170), (90, 120, 150))
@@ -167,6 +196,23 @@ def test_nothing_but_the_keyboard(visit):
     page.keyboard.press("Enter")
     assert page.locator("#results").is_hidden()
     assert "files" == page.evaluate("document.activeElement.id")
+
+
+def test_the_policy_holds_in_page_and_worker(chrome, host):
+    """No other host, no eval: both would be refused, were there code that tried."""
+    page = Visit(chrome.new_context().new_page(), host.url + "?backend=wasm").ready()
+    assert any("/model/tfjs/" in url for url in page.requests)  # the worker's requests are seen
+    with serve(None) as other:
+        fetching = f"fetch('{other.url}').then(() => 'done', () => 'refused')"
+        # Later, since the debugger's own evaluation is exempt from the policy.
+        evaluating = """new Promise((tell) => setTimeout(() => {
+            try { tell(new Function('return "done"')()); } catch { tell('refused'); }
+        }))"""
+        for place in (page.page, *page.page.workers):
+            assert ("refused", "refused") == (place.evaluate(fetching), place.evaluate(evaluating))
+        assert [] == other.asked
+    assert 1 == len(page.page.workers)
+    assert [] == page.foreign()
 
 
 def test_a_screen_reader_hears_of_results(visit):
@@ -276,17 +322,18 @@ def test_a_phone(visit):
     assert 360 == page.evaluate("document.documentElement.scrollWidth")
 
 
-def test_webgl_and_a_change_of_backend(launch, visit, model):
-    """WebGL in software: never chosen by itself, close to Keras, and left without losing photos."""
+@pytest.mark.parametrize("name", SOFTWARE)
+def test_graphics_and_a_change_of_backend(launch, visit, model, name):
+    """In software: never chosen by itself, close to Keras, and left without losing photos."""
     faces = [web_export.face(index) for index in (1, 2)]
     expected = web_export.keras_p_male(model, faces)
-    page = visit("", chrome=launch(*SOFTWARE_WEBGL))
+    page = visit("", chrome=launch(*SOFTWARE[name]))
     assert "wasm" == page.page.locator("body").get_attribute("data-backend")
-    page.page.check("#backend-webgl")
-    page.page.wait_for_selector("body[data-backend=webgl][data-state=ready]")
-    assert "?backend=webgl" in page.page.url
+    page.page.check(f"#backend-{name}")
+    page.page.wait_for_selector(f"body[data-backend={name}][data-state=ready]")
+    assert f"?backend={name}" in page.page.url
     page.give(*[(f"{i}.png", encoded(face)) for i, face in enumerate(faces)])
-    assert {"webgl"} == {face["backend"] for face in page.faces()}
+    assert {name} == {face["backend"] for face in page.faces()}
     assert pytest.approx(expected, abs=1e-3) == page.p_male()
     page.page.check("#backend-wasm")
     page.page.wait_for_selector("body[data-backend=wasm][data-state=ready]")

@@ -106,12 +106,14 @@ def test_the_detector_finds_the_eyes_of_celeba(visit):
         scale = float(rng.uniform(0.5, 3))
         x, y = int(rng.integers(20, 1280 - 178 * scale)), int(rng.integers(20, 960 - 218 * scale))
         photo = pasted([Image.open(paths[i])], (1280, 960), [(x, y, scale)])
-        name = f"{i}.png"
-        for face in page.give((name, encoded(photo))).faces(name)[:1]:
+        name = f"{i}.jpg"
+        for face in page.give((name, encoded(photo, "JPEG", quality=92))).faces(name)[:1]:
             assert "faces" == face["kind"], name
             found = json.loads(face["points"])
             for eye in ("right_eye", "left_eye"):
                 expected = np.array([x, y]) + scale * np.array(points[eye])
                 errors_px.append(float(np.hypot(*(np.array(found[eye]) - expected))))
     assert 2 * NUM_CELEBA == len(errors_px)
-    assert statistics.mean(errors_px) <= 4, statistics.mean(errors_px)
+    mean_px = statistics.mean(errors_px)
+    print(f"mean eye error {mean_px:.2f} px over {NUM_CELEBA} images")
+    assert mean_px <= 4

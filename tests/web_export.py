@@ -42,7 +42,8 @@ spread = 2 / logits.std()  # answers all over 0..1, or an error would not show
 head.set_weights([kernel * spread, bias * spread - logits.mean() * spread])
 archive = keras.export.ExportArchive()
 archive.track(model)
-archive.add_endpoint("serve", lambda x: model(x, training=False), [tf.TensorSpec((None, None, None, 3), tf.float32)])
+pixels = tf.TensorSpec((None, None, None, 3), tf.float32)
+archive.add_endpoint("serve", lambda x: model(x, training=False), [pixels])
 archive.write_out(str(folder / "saved"), verbose=False)
 convert_tf_saved_model(
     str(folder / "saved"), str(folder / "model" / "tfjs"), signature_def="serve",

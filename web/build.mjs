@@ -21,8 +21,13 @@ const OF_TENSORFLOW = /^@tensorflow\/tfjs-/;
 const withoutThreads = {
   name: 'without-threads',
   setup({onResolve, onLoad}) {
-    onResolve({filter: /tfjs-backend-wasm-threaded-simd/}, () => ({path: 'none', namespace: 'none'}));
-    onLoad({filter: /.*/, namespace: 'none'}, () => ({contents: 'export default null; export const wasmWorkerContents = "";'}));
+    onResolve({filter: /tfjs-backend-wasm-threaded-simd/}, () => ({
+      path: 'none',
+      namespace: 'none',
+    }));
+    onLoad({filter: /.*/, namespace: 'none'}, () => ({
+      contents: 'export default null; export const wasmWorkerContents = "";',
+    }));
   },
 };
 

@@ -20,7 +20,10 @@ import {rgb, warp} from './resample.js';
 export function alignedFace(levels, points, alignment) {
   const names = Object.keys(alignment.points);
   const to = names.map((name) => alignment.points[name]);
-  const toFrame = fit(names.map((name) => points[name]), to);
+  const toFrame = fit(
+    names.map((name) => points[name]),
+    to,
+  );
   return warp(levels, inverse(toFrame), alignment.width, alignment.height, 'edge');
 }
 

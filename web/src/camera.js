@@ -11,7 +11,8 @@ import {byId} from './status.js';
 const WIDTH_PX = 1280; // asked for; the camera gives what it can
 
 const REASONS = {
-  NotAllowedError: 'The browser was not allowed to use the camera. Its address bar can change that.',
+  NotAllowedError:
+    'The browser was not allowed to use the camera. Its address bar can change that.',
   NotFoundError: 'No camera was found.',
   NotReadableError: 'The camera is in use by another program.',
 };

@@ -1,8 +1,8 @@
 /**
  * The model card: all that training fixed and the page must know.
  *
- * In: model/model_card.json beside the page. Out: the card, checked. Never fills in a value that the
- * card lacks.
+ * In: model/model_card.json beside the page. Out: the card, checked. Never fills in a value that
+ * the card lacks.
  *
  * @typedef {{
  *   title: string, notes: string[],

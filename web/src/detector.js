@@ -2,9 +2,10 @@
  * Faces in a picture, and the points of each that the alignment needs.
  *
  * In: a pyramid of the picture and BlazeFace. Out: points in pixels of the picture. BlazeFace sees
- * a small square: first the whole picture, then overlapping squares of half its size (and a quarter,
- * for pictures of groups), so that small faces are found too. A second, closer look at each face,
- * turned upright, makes its points exact and drops what was none. Never classifies.
+ * a small square: first the whole picture, then overlapping squares of half its size (and of a
+ * quarter, where there was no face or a group), so that small faces are found too. A second, closer
+ * look at each face, turned upright, makes its points exact and drops what was none. Never
+ * classifies.
  *
  * @typedef {import('./geometry.js').Point} Point
  * @typedef {import('./resample.js').Picture} Picture
@@ -112,7 +113,9 @@ async function look(model, levels, toPicture) {
  * @returns {Promise<Float32Array[]>}
  */
 async function anchorRows(outputs) {
-  const parts = await Promise.all(outputs.map(async (output) => [output.shape, await output.data()]));
+  const parts = await Promise.all(
+    outputs.map(async (output) => [output.shape, await output.data()]),
+  );
   const rows = [];
   const find = (num, columns) =>
     parts.find(([shape]) => shape.at(-2) === num && shape.at(-1) === columns)?.[1];
@@ -166,7 +169,9 @@ function distinct(faces) {
   let rest = [...faces].sort((one, other) => other.score - one.score);
   const found = [];
   while (rest.length) {
-    const same = rest.filter((face) => face === rest[0] || overlap(face, rest[0]) > SAME_FACE_OVERLAP);
+    const same = rest.filter(
+      (face) => face === rest[0] || overlap(face, rest[0]) > SAME_FACE_OVERLAP,
+    );
     found.push(blend(same));
     rest = rest.filter((face) => !same.includes(face));
   }

@@ -13,7 +13,7 @@ import {byId} from './status.js';
 
 const NUM_CALLS = 30;
 const MAX_NUM_CALLS = 1000;
-/** From here on the check warns: as far apart as exported weights may be from Keras' (model card). */
+/** Further from Keras than any export that counts as done: from here on the check warns. */
 const NOTABLE_DIFFERENCE = 0.01;
 
 /** @param {import('./card.js').Card} card */
@@ -21,7 +21,9 @@ export function showFacts(card) {
   const {model, metrics} = card;
   const rows = [['Model', card.title]];
   if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test)]);
-  const numbers = model.num_parameters ? `, ${(model.num_parameters / 1e6).toFixed(1)} million numbers` : '';
+  const numbers = model.num_parameters
+    ? `, ${(model.num_parameters / 1e6).toPrecision(3)} million weights`
+    : '';
   rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
   rows.push(['Computes on', '…']);
   byId('facts').replaceChildren(
@@ -33,10 +35,18 @@ export function showFacts(card) {
   }
   const notes = card.notes ?? [];
   byId('notes').hidden = !notes.length;
-  byId('notes').replaceChildren(element('strong', {}, 'About this model: '), `${notes.join('; ')}.`);
+  byId('notes').replaceChildren(
+    element('strong', {}, 'About this model: '),
+    `${notes.join('; ')}.`,
+  );
 }
 
-function accuracyText({accuracy, accuracy_interval: interval, num_images: num, majority_share: share}) {
+function accuracyText({
+  accuracy,
+  accuracy_interval: interval,
+  num_images: num,
+  majority_share: share,
+}) {
   let text = `${percent(accuracy, 1)} of ${counted(num, 'test picture', 'test pictures')}`;
   if (interval) text += `, 95 % interval ${percent(interval[0], 1)} to ${percent(interval[1], 1)}`;
   if (share) text += `; always saying the more frequent word: ${percent(share, 1)}`;
@@ -62,7 +72,12 @@ export function choose(backends) {
  */
 export function setUpBackends(backends, changed) {
   for (const {name, isAvailable, isSoftware} of backends) {
-    const radio = element('input', {type: 'radio', name: 'backend', value: name, id: `backend-${name}`});
+    const radio = element('input', {
+      type: 'radio',
+      name: 'backend',
+      value: name,
+      id: `backend-${name}`,
+    });
     radio.disabled = !isAvailable;
     radio.addEventListener('change', () => {
       const url = new URL(location.href);
@@ -111,12 +126,14 @@ export function setUpCheck(engine, gallery, card) {
     const check = await checkGolden(engine, card);
     const {numImages, maxDifference, numOtherAnswers, backend} = check;
     const isFine = maxDifference <= NOTABLE_DIFFERENCE && numOtherAnswers === 0;
+    const answers = numOtherAnswers
+      ? counted(numOtherAnswers, 'other answer', 'other answers')
+      : 'every answer the same';
     output.dataset.check = JSON.stringify(check);
     output.textContent =
-      `${isFine ? 'This device agrees with Keras' : 'This device does not agree with Keras'}: ` +
-      `${counted(numImages, 'picture', 'pictures')} on ${BACKEND_NAMES[backend]}, probabilities at ` +
-      `most ${tiny(maxDifference)} apart, ` +
-      `${numOtherAnswers === 0 ? 'every answer the same' : counted(numOtherAnswers, 'other answer', 'other answers')}.`;
+      `This device ${isFine ? 'agrees' : 'does not agree'} with Keras: ` +
+      `${counted(numImages, 'picture', 'pictures')} on ${BACKEND_NAMES[backend]}, ${answers}, ` +
+      `probabilities at most ${tiny(maxDifference)} apart.`;
   });
 }
 

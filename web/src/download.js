@@ -16,7 +16,8 @@ export async function openCache(digest) {
   try {
     const cache = await caches.open(CACHE_PREFIX + digest);
     for (const name of await caches.keys()) {
-      if (name.startsWith(CACHE_PREFIX) && name !== CACHE_PREFIX + digest) await caches.delete(name);
+      if (name.startsWith(CACHE_PREFIX) && name !== CACHE_PREFIX + digest)
+        await caches.delete(name);
     }
     return cache;
   } catch {

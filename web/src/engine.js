@@ -51,7 +51,7 @@ function open(onProgress) {
 }
 
 /**
- * @param {{url: string, digest: string}} model
+ * @param {{url: string, digest: string, alignment: import('./align.js').Alignment}} model
  * @param {Listener} listener
  */
 export function createEngine(model, listener) {

@@ -11,7 +11,15 @@
 
 import {PhotoProblem} from './photos.js';
 import {
-  element, faceItem, foundText, markFaces, photoFrame, showAnswer, showFailure, showProblem, thumbnail,
+  element,
+  faceItem,
+  foundText,
+  markFaces,
+  photoFrame,
+  showAnswer,
+  showFailure,
+  showProblem,
+  thumbnail,
 } from './results.js';
 import {announce, byId, notice} from './status.js';
 
@@ -28,7 +36,10 @@ export function createGallery(engine, card) {
 
   function enqueue(job) {
     list.dataset.pending = ++numPending;
-    queue = queue.then(job).catch((error) => notice(`This went wrong: ${error.message}`)).finally(() => (list.dataset.pending = --numPending));
+    queue = queue
+      .then(job)
+      .catch((error) => notice(`This went wrong: ${error.message}`))
+      .finally(() => (list.dataset.pending = --numPending));
     return queue;
   }
 
@@ -64,7 +75,8 @@ export function createGallery(engine, card) {
       entry.read = null;
     } catch (error) {
       if (error instanceof PhotoProblem) entry.read = null; // reading it again would not help
-      const message = error instanceof PhotoProblem ? error.message : `This went wrong: ${error.message}`;
+      const message =
+        error instanceof PhotoProblem ? error.message : `This went wrong: ${error.message}`;
       showProblem(entry.shown, message);
       announce(`${entry.name}: ${message}`);
       return;
@@ -83,7 +95,10 @@ export function createGallery(engine, card) {
       faces.append(shown.item);
     }
     if (found.kind === 'faces') {
-      markFaces(small, found.parts.map(({face}) => face));
+      markFaces(
+        small,
+        found.parts.map(({face}) => face),
+      );
       body.append(small.canvas);
     }
     body.append(faces);

@@ -1,9 +1,9 @@
 /**
  * How long one image takes on this device.
  *
- * In: a number of calls. Out: every time that was measured, and percentiles. The picture is noise of
- * an aligned picture's size: a network takes as long for one picture as for another. Never counts
- * the warm-up.
+ * In: a number of calls. Out: every time that was measured, and percentiles. The picture is noise
+ * of an aligned picture's size: a network takes as long for one picture as for another. Never
+ * counts the warm-up.
  *
  * @typedef {{backend: string, num_calls: number, warmup_ms: number[], raw_ms: number[],
  *   p50_ms: number, p95_ms: number}} Measurement

@@ -1,8 +1,8 @@
 /**
  * The page: puts its parts together.
  *
- * In: the model beside the page, what the visitor drops, picks, pastes or shows the camera. Out: the
- * page. Never sends anything: its only requests are for files of its own host.
+ * In: the model beside the page, what the visitor drops, picks, pastes or shows the camera. Out:
+ * the page. Never sends anything: its only requests are for files of its own host.
  */
 
 import {setUpCamera} from './camera.js';
@@ -24,37 +24,55 @@ async function main() {
   showReportLink();
   const backends = await backendsHere();
   const chosen = device.choose(backends);
-  if (!chosen) throw new Error('This browser has neither WebGPU nor WebGL nor WebAssembly with SIMD.');
+  if (!chosen)
+    throw new Error('This browser has no WebGPU, no WebGL and no WebAssembly with SIMD.');
   if (chosen.refused) notice(`“${chosen.refused}” cannot be had here.`);
 
-  let areToolsSetUp = false;
-  const url = new URL(card.model.file, MODEL_URL).href;
-  const engine = createEngine({url, digest: card.model.digest}, {
+  const {file, digest} = card.model;
+  const model = {url: new URL(file, MODEL_URL).href, digest, alignment: card.alignment};
+  const engine = createEngine(
+    model,
+    listener(card, setUpTools, () => change('wasm')),
+  );
+  const gallery = createGallery(engine, card);
+  function setUpTools() {
+    device.setUpCheck(engine, gallery, card);
+    device.setUpMeasure(engine, gallery, card);
+  }
+  function change(name) {
+    setState('loading');
+    engine.use(name).catch(() => {}); // the listener is told
+    gallery.again();
+  }
+  device.setUpBackends(backends, change);
+  setUpIntake(gallery);
+  engine.use(chosen.name).catch(() => {});
+}
+
+/**
+ * What the page says of the engine.
+ * @param {() => void} firstReady called once
+ * @param {() => void} retry called when the visitor wants to try again
+ * @returns {import('./engine.js').Listener}
+ */
+function listener(card, firstReady, retry) {
+  let isFirst = true;
+  const size = `${megabytes(card.model.num_bytes)} MB`;
+  return {
     loading: downloadProgress(card.model.num_bytes),
     ready({backend, tfjs, isKept}) {
       device.showBackend(backend, tfjs);
       setState('ready');
       problem();
       announce(`The model is ready, on ${BACKEND_NAMES[backend]}.`);
-      if (!isKept) notice(`This browser keeps no copy of the model: each visit loads ${megabytes(card.model.num_bytes)} MB.`);
-      if (areToolsSetUp) return;
-      areToolsSetUp = true;
-      device.setUpCheck(engine, gallery, card);
-      device.setUpMeasure(engine, gallery, card);
+      if (!isKept) notice(`This browser keeps no copy of the model: each visit loads ${size}.`);
+      if (isFirst) firstReady();
+      isFirst = false;
     },
     fellBack: (from, reason) =>
       notice(`${BACKEND_NAMES[from]} failed (${reason}); WebAssembly computes instead.`),
-    failed: (reason) => showLoadFailure(reason, () => change('wasm')),
-  });
-  const gallery = createGallery(engine, card);
-  function change(name) {
-    setState('loading');
-    engine.use(name).catch(() => {});
-    gallery.again();
-  }
-  device.setUpBackends(backends, change);
-  setUpIntake(gallery);
-  engine.use(chosen.name).catch(() => {});
+    failed: (reason) => showLoadFailure(reason, retry),
+  };
 }
 
 /** Picker, drop, paste and camera, all into the gallery. */
@@ -63,7 +81,9 @@ function setUpIntake(gallery) {
     const taken = [...files].slice(0, MAX_PHOTOS_AT_ONCE);
     for (const file of taken) gallery.add(file.name || 'Pasted picture', () => decode(file));
     if (files.length > taken.length) {
-      notice(`Of ${files.length} files the first ${taken.length} are taken; add the others after them.`);
+      notice(
+        `Of ${files.length} files the first ${taken.length} are taken; add the others after them.`,
+      );
     }
   };
   const picker = byId('files');
@@ -117,7 +137,15 @@ main().catch((error) => {
     const code = (text) => element('code', {}, text);
     problem(
       element('h2', {}, 'There is no model here yet'),
-      element('p', {}, 'Train and export one with ', code('gfr run'), ', then show it with ', code('gfr serve'), '.'),
+      element(
+        'p',
+        {},
+        'Train and export one with ',
+        code('gfr run'),
+        ', then show it with ',
+        code('gfr serve'),
+        '.',
+      ),
     );
     return;
   }

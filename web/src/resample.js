@@ -64,7 +64,12 @@ export function warp(levels, toSource, width, height, outside) {
   const level = Math.max(0, Math.min(levels.length - 1, Math.floor(Math.log2(shrink) + 1e-9)));
   const step = 2 ** -level;
   const source = levels[level];
-  const at = {a: toSource.a * step, b: toSource.b * step, x: toSource.x * step, y: toSource.y * step};
+  const at = {
+    a: toSource.a * step,
+    b: toSource.b * step,
+    x: toSource.x * step,
+    y: toSource.y * step,
+  };
   const perSide = Math.max(1, Math.ceil(shrink * step - 1e-6)); // samples of one output pixel
   const data = new Uint8Array(width * height * 3);
   const sum = new Float32Array(3);

@@ -28,7 +28,11 @@ export function element(tag, attributes = {}, ...children) {
  * @param {() => void} remove called when it is to go away
  */
 export function photoFrame(name, remove) {
-  const close = element('button', {type: 'button', class: 'quiet', 'aria-label': `Remove ${name}`}, '×');
+  const close = element(
+    'button',
+    {type: 'button', class: 'quiet', 'aria-label': `Remove ${name}`},
+    '×',
+  );
   close.addEventListener('click', remove);
   const detail = element('p', {class: 'detail'}, 'Waiting…');
   const title = element('h3', {title: name}, name);
@@ -55,7 +59,12 @@ export function thumbnail({data, width, height}) {
   whole.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
   const shrink = Math.max(1, Math.max(width, height) / THUMBNAIL_PX);
   const size = {width: Math.round(width / shrink), height: Math.round(height / shrink)};
-  const canvas = element('canvas', {...size, class: 'thumbnail', role: 'img', 'aria-label': 'The photo'});
+  const canvas = element('canvas', {
+    ...size,
+    class: 'thumbnail',
+    role: 'img',
+    'aria-label': 'The photo',
+  });
   const context = canvas.getContext('2d');
   context.imageSmoothingQuality = 'high';
   context.drawImage(whole, 0, 0, size.width, size.height);
@@ -68,8 +77,13 @@ export function markFaces({canvas, shrink}, faces) {
   context.font = '600 20px system-ui, sans-serif';
   context.textBaseline = 'top';
   faces.forEach(({centre, side}, i) => {
-    const [x, y, size] = [centre[0] - side / 2, centre[1] - side / 2, side].map((px) => px / shrink);
-    for (const [colour, lineWidth] of [['#0009', 6], ['#fff', 3]]) {
+    const [x, y, size] = [centre[0] - side / 2, centre[1] - side / 2, side].map(
+      (px) => px / shrink,
+    );
+    for (const [colour, lineWidth] of [
+      ['#0009', 6],
+      ['#fff', 3],
+    ]) {
       Object.assign(context, {strokeStyle: colour, lineWidth});
       context.strokeRect(x, y, size, size);
     }
@@ -112,7 +126,13 @@ export function faceItem({pixels, face}, kind, name) {
 /** The pixels that the model sees. */
 function crop({data, width, height}, name) {
   const label = `${name}, as the model sees it`;
-  const canvas = element('canvas', {width, height, class: 'crop', role: 'img', 'aria-label': label});
+  const canvas = element('canvas', {
+    width,
+    height,
+    class: 'crop',
+    role: 'img',
+    'aria-label': label,
+  });
   const image = new ImageData(width, height);
   for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
     image.data.set([data[from], data[from + 1], data[from + 2], 255], to);
@@ -141,9 +161,14 @@ export function showAnswer({item, answer}, {pMale, seconds, backend}, card) {
     uncertain: isUncertain,
   });
   const headline = element('p', {class: 'headline'});
-  if (isUncertain) headline.append(element('strong', {}, 'Uncertain'), ` ${likelihood(share)} ${label}`);
+  if (isUncertain)
+    headline.append(element('strong', {}, 'Uncertain'), ` ${likelihood(share)} ${label}`);
   else headline.append(element('strong', {}, label), ` ${likelihood(share)}`);
-  const detail = element('p', {class: 'detail'}, `${duration(seconds)} on ${BACKEND_NAMES[backend]}`);
+  const detail = element(
+    'p',
+    {class: 'detail'},
+    `${duration(seconds)} on ${BACKEND_NAMES[backend]}`,
+  );
   answer.replaceChildren(headline, bar(pMale, card), detail);
   return sentence;
 }
@@ -153,18 +178,18 @@ export function showFailure({item, answer}, message) {
   answer.replaceChildren(element('p', {class: 'problem'}, `Could not be classified: ${message}`));
 }
 
-/** A scale from one label to the other, its uncertain middle hatched, the answer marked. */
+/** A scale from one label to the other, the uncertain middle hatched, the answer marked. */
 function bar(pMale, {output}) {
   const scale = element('div', {class: 'scale', role: 'img'});
-  scale.setAttribute('aria-label', `${likelihood(pMale)} ${output.positive}, ${likelihood(1 - pMale)} ${output.negative}`);
+  scale.setAttribute(
+    'aria-label',
+    `${likelihood(pMale)} ${output.positive}, ${likelihood(1 - pMale)} ${output.negative}`,
+  );
   scale.style.setProperty('--p', pMale);
   scale.style.setProperty('--low', output.uncertain[0]);
   scale.style.setProperty('--high', output.uncertain[1]);
   scale.append(element('span', {class: 'middle'}), element('span', {class: 'mark'}));
   const ends = element('p', {class: 'ends', 'aria-hidden': 'true'});
-  ends.append(
-    element('span', {}, `${output.negative} ${likelihood(1 - pMale)}`),
-    element('span', {}, `${likelihood(pMale)} ${output.positive}`),
-  );
+  ends.append(element('span', {}, output.negative), element('span', {}, output.positive));
   return element('div', {class: 'bar'}, scale, ends);
 }

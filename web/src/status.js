@@ -48,7 +48,8 @@ export function downloadProgress(total) {
       ? 'Preparing…'
       : `${megabytes(shown)} of ${megabytes(total)} MB`;
     const step = Math.floor(shown / total / ANNOUNCED_STEP);
-    if (step > announced && !isDone) announce(`Loading the model: ${step * ANNOUNCED_STEP * 100} %`);
+    if (step > announced && !isDone)
+      announce(`Loading the model: ${step * ANNOUNCED_STEP * 100} %`);
     announced = Math.max(announced, step);
   };
 }

@@ -29,10 +29,12 @@ const CALLS = {
   },
 
   /**
-   * @param {{url: string, digest: string}} args of the model of the card
+   * Load the classifier and try it once: the first call compiles, and a backend that cannot run
+   * this model fails now and not on a photo.
+   * @param {{url: string, digest: string, alignment: align.Alignment}} args from the card
    * @returns {Promise<{isKept: boolean}>} whether the browser keeps it for the next visit
    */
-  async loadModel({url, digest}) {
+  async loadModel({url, digest, alignment: {width, height}}) {
     const cache = await openCache(digest);
     let numBytes = 0;
     const {model, isKept} = await fetchModel(url, cache, (num) => {
@@ -40,6 +42,7 @@ const CALLS = {
       postMessage({progress: {numBytes}});
     });
     classifier = model;
+    await classify(model, {data: new Uint8Array(width * height * 3), width, height});
     return {isKept};
   },
 
@@ -51,7 +54,11 @@ const CALLS = {
     const start = performance.now();
     const levels = pyramid(picture);
     if (align.isAligned(picture, alignment)) {
-      return {kind: 'aligned', seconds: 0, parts: [{pixels: align.wholePicture(levels, alignment)}]};
+      return {
+        kind: 'aligned',
+        seconds: 0,
+        parts: [{pixels: align.wholePicture(levels, alignment)}],
+      };
     }
     const faces = await findFaces(detector, levels);
     const seconds = (performance.now() - start) / 1000;
@@ -73,7 +80,10 @@ async function fetchModel(url, cache, received) {
   for (const path of weightPaths(modelJson)) {
     weights.push(await bytesOf(new URL(path, url).href, cache, received));
   }
-  const model = await load(modelJson, weights.map(({bytes}) => bytes));
+  const model = await load(
+    modelJson,
+    weights.map(({bytes}) => bytes),
+  );
   return {model, isKept: [json, ...weights].every(({isKept}) => isKept)};
 }
 
