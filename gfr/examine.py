@@ -15,8 +15,8 @@ import numpy as np
 
 from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
 from gfr.evaluate import THRESHOLD
-from gfr.export import NUM_STAGES, REFERENCE, STEP, examined, over
-from gfr.exported import ExportResult, WebModel
+from gfr.export import NUM_STAGES, REFERENCE, examined, over
+from gfr.exported import STEP, ExportResult, WebModel
 from gfr.progress import reporter
 from gfr.spec import WebPrecision
 

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from gfr import backbones, fused, golden, images, results, stages
+from gfr.exported import STEP
 from gfr.progress import reporter
 
-STEP = "export"
 NUM_STAGES = 4  # of the progress shown
 SIGNATURE = "serve"
 REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"

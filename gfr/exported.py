@@ -23,6 +23,8 @@ from gfr.ranges import Count, Positive, Seconds, Share
 from gfr.spec import Trial, WebPrecision
 from gfr.stats import mcnemar
 
+STEP = "export"  # as its progress is shown
+
 # Agreement that a runtime with other kernels must reach in the same arithmetic.
 TOLERANCE = 1e-4
 # What quantisation may cost before a user has to ask for it.

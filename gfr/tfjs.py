@@ -18,7 +18,8 @@ from google.protobuf import json_format
 from tensorflowjs import read_weights, write_weights
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2
 
-from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, STEP
+from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE
+from gfr.exported import STEP
 from gfr.progress import reporter
 from gfr.provenance import file_sha256
 from gfr.spec import WebPrecision
