@@ -1,6 +1,7 @@
 """The page in a real browser, and its classifier in Node, both against Keras."""
 
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -314,6 +315,25 @@ def test_a_phone(visit):
     long_name = "a-very-long-file-name-" * 6 + ".png"
     page = visit(**phone).give((long_name, encoded(web_export.face(1)))).page
     assert 360 == page.evaluate("document.documentElement.scrollWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(scheme):
+    """WCAG AA: a contrast of 4.5 to 1, for the colours that style.css names."""
+    css = (DIST / "style.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)", 1)
+    colours = dict(re.findall(r"--([\w-]+): #(\w{6});", light if scheme == "light" else dark))
+    pairs = [(text, ground) for text in ("ink", "soft", "accent") for ground in ("ground", "panel")]
+    pairs += [("bad", "panel"), ("on-accent", "accent"), ("warn-ink", "warn-ground")]
+    assert [] == [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5]
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours as rrggbb, by WCAG 2."""
+    shares = np.array([list(bytes.fromhex(colour)) for colour in (one, other)]) / 255
+    linear = np.where(shares <= 0.03928, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    dim, bright = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (bright + 0.05) / (dim + 0.05)
 
 
 def test_ci_may_not_skip(tmp_path):
