@@ -71,6 +71,22 @@ def chrome(playwright) -> Iterator:
 
 
 @pytest.fixture
+def launch(playwright) -> Iterator:
+    """A function that starts a browser with arguments of its own."""
+    import web_browser
+
+    started = []
+
+    def start(*arguments: str):
+        started.append(web_browser.launch(playwright, *arguments))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()
+
+
+@pytest.fixture
 def host(web_model: Path, tmp_path: Path) -> Iterator:
     """The page with a model and a report, on loopback."""
     from web_host import serve

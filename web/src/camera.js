@@ -1,8 +1,10 @@
 /**
- * The camera: open, take a picture, turn off.
+ * The camera: open, take a picture, close.
  *
  * In: the visitor's permission. Out: a Photo for each picture taken. Never records, never keeps the
- * camera on once the panel is closed or the page hidden.
+ * camera on once its panel is closed or the page is left.
+ *
+ * @typedef {{stream: MediaStream | null}} Camera
  */
 
 import {capture} from './photos.js';
@@ -19,47 +21,43 @@ const REASONS = {
 
 /** @param {(photo: import('./photos.js').Photo) => void} taken */
 export function setUpCamera(taken) {
-  const [panel, video] = [byId('camera'), byId('video')];
-  const [openButton, takeButton] = [byId('camera-open'), byId('camera-take')];
-  let stream = null;
+  const camera = {stream: null};
+  byId('camera-open').addEventListener('click', () => open(camera));
+  byId('camera-take').addEventListener('click', () => taken(capture(byId('video'))));
+  byId('camera-close').addEventListener('click', () => close(camera));
+  byId('camera').addEventListener('keydown', ({key}) => key === 'Escape' && close(camera));
+  addEventListener('pagehide', () => close(camera));
+}
 
-  async function open() {
-    panel.hidden = false;
-    openButton.disabled = true;
-    say('');
-    try {
-      if (!navigator.mediaDevices) throw new Error('Browsers give the camera to https pages only.');
-      stream = await navigator.mediaDevices.getUserMedia({
-        video: {width: {ideal: WIDTH_PX}, facingMode: 'user'},
-      });
-      if (panel.hidden) return close();
-      video.srcObject = stream;
-      await video.play();
-      takeButton.disabled = false;
-      takeButton.focus();
-    } catch (error) {
-      say(REASONS[error.name] ?? error.message);
-      byId('camera-close').focus();
-    }
+/** @param {Camera} camera */
+async function open(camera) {
+  const [panel, video, take] = [byId('camera'), byId('video'), byId('camera-take')];
+  panel.hidden = false;
+  byId('camera-open').disabled = true;
+  byId('camera-problem').textContent = '';
+  try {
+    if (!navigator.mediaDevices) throw new Error('Browsers give the camera to https pages only.');
+    camera.stream = await navigator.mediaDevices.getUserMedia({
+      video: {width: {ideal: WIDTH_PX}, facingMode: 'user'},
+    });
+    if (panel.hidden) return close(camera);
+    video.srcObject = camera.stream;
+    await video.play();
+    take.disabled = false;
+    take.focus();
+  } catch (error) {
+    byId('camera-problem').textContent = REASONS[error.name] ?? error.message;
+    byId('camera-close').focus();
   }
+}
 
-  function close() {
-    stream?.getTracks().forEach((track) => track.stop());
-    stream = video.srcObject = null;
-    takeButton.disabled = true;
-    openButton.disabled = false;
-    if (panel.hidden) return;
-    panel.hidden = true;
-    openButton.focus();
-  }
-
-  function say(sentence) {
-    byId('camera-problem').textContent = sentence;
-  }
-
-  openButton.addEventListener('click', open);
-  takeButton.addEventListener('click', () => taken(capture(video)));
-  byId('camera-close').addEventListener('click', close);
-  panel.addEventListener('keydown', ({key}) => key === 'Escape' && close());
-  addEventListener('pagehide', close);
+/** @param {Camera} camera */
+function close(camera) {
+  camera.stream?.getTracks().forEach((track) => track.stop());
+  camera.stream = byId('video').srcObject = null;
+  byId('camera-take').disabled = true;
+  byId('camera-open').disabled = false;
+  if (byId('camera').hidden) return;
+  byId('camera').hidden = true;
+  byId('camera-open').focus();
 }

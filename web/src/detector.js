@@ -3,8 +3,8 @@
  *
  * In: a pyramid of the picture and BlazeFace. Out: points in pixels of the picture. BlazeFace sees
  * a small square: first the whole picture, then overlapping squares of half its size (and of a
- * quarter, where there was no face or a group), so that small faces are found too. A second, closer
- * look at each face, turned upright, makes its points exact and drops what was none. Never
+ * quarter, where there was no face or a small one), so that small faces are found too. A second,
+ * closer look at each face, turned upright, makes its points exact and drops what was none. Never
  * classifies.
  *
  * @typedef {import('./geometry.js').Point} Point
@@ -29,7 +29,7 @@ const CANDIDATE_SCORE = 0.5; // a first look may doubt,
 const FACE_SCORE = 0.7; // a closer one decides
 const SAME_FACE_OVERLAP = 0.3; // intersection over union
 const CLOSE_LOOK = 2.5; // its side in sides of the face's box
-const GROUP_NUM_FACES = 3; // from so many faces on, smaller ones are looked for
+const SMALL_FACE = 0.06; // of the picture's longer side: beside one there may be smaller ones
 const MAX_NUM_FACES = 40;
 
 /**
@@ -44,7 +44,8 @@ export async function findFaces(model, levels) {
   let candidates = await look(model, levels, wholeView(width, height, size));
   for (const parts of [2, 4]) {
     const side = longest / parts;
-    const isWorthIt = parts === 2 || !candidates.length || candidates.length >= GROUP_NUM_FACES;
+    const isSmallOneThere = candidates.some((face) => face.side < SMALL_FACE * longest);
+    const isWorthIt = parts === 2 || !candidates.length || isSmallOneThere;
     if (side < size || !isWorthIt) break;
     for (const tile of tiles(width, height, side, size)) {
       candidates.push(...(await look(model, levels, tile)));

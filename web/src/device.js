@@ -6,6 +6,7 @@
  */
 
 import {BACKEND_NAMES, counted, megabytes, percent, tiny} from './format.js';
+import {enqueue} from './gallery.js';
 import {checkGolden} from './golden.js';
 import {measure} from './measure.js';
 import {element} from './results.js';
@@ -106,7 +107,7 @@ function setUpButton(id, gallery, work) {
   const run = () => {
     button.disabled = true;
     output.textContent = 'Waiting for the photos…';
-    gallery.after(async () => {
+    enqueue(gallery, async () => {
       try {
         await work(output);
       } catch (error) {

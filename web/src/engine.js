@@ -51,63 +51,78 @@ function open(onProgress) {
 }
 
 /**
- * @param {{url: string, digest: string, alignment: import('./align.js').Alignment}} model
+ * @typedef {{
+ *   model: {url: string, digest: string, alignment: import('./align.js').Alignment},
+ *   listener: Listener, worker: ReturnType<typeof open> | null, backend: Name | null,
+ *   started: Promise<void> | null,
+ * }} Engine `started` is fulfilled once the worker is ready for calls
+ */
+
+/**
+ * @param {Engine['model']} model
  * @param {Listener} listener
+ * @returns {Engine} on no backend yet
  */
 export function createEngine(model, listener) {
-  let worker = null;
-  let backend = null;
-  let started = null; // a promise: resolved once the worker is ready for calls
+  return {model, listener, worker: null, backend: null, started: null};
+}
 
-  async function startOn(name) {
-    worker?.close();
-    backend = name;
-    const mine = open((numBytes) => mine === worker && listener.loading(numBytes));
-    worker = mine;
-    const {tfjs} = await mine.call('start', {name});
-    const {isKept} = await mine.call('loadModel', model);
-    listener.ready({backend: name, tfjs, isKept});
-  }
+/**
+ * Compute on this backend from now on; calls under way are made again on it.
+ * @param {Engine} engine
+ * @param {Name} name
+ */
+export function use(engine, name) {
+  engine.started = start(engine, name);
+  engine.started.catch(() => {}); // the listener was told; calls see it when they wait
+}
 
-  /** Start; on failure of a graphics backend start WebAssembly instead. */
-  async function start(name) {
+/**
+ * Call the worker, whatever backend it takes.
+ * @param {Engine} engine
+ * @param {string} name of one of the worker's calls
+ * @param {object} args
+ */
+export async function call(engine, name, args) {
+  for (;;) {
+    const {started} = engine;
+    await started;
+    if (started !== engine.started) continue;
+    const {backend} = engine;
     try {
-      await startOn(name);
+      return await engine.worker.call(name, args);
     } catch (error) {
-      if (error instanceof Replaced) return;
-      if (name === 'wasm') {
-        listener.failed(error.message);
-        throw error;
-      }
-      listener.fellBack(name, error.message);
-      await start('wasm');
+      if (error instanceof Replaced || started !== engine.started) continue;
+      if (backend === 'wasm') throw error;
+      engine.listener.fellBack(backend, error.message);
+      use(engine, 'wasm');
     }
   }
+}
 
-  function use(name) {
-    started = start(name);
-    started.catch(() => {}); // the listener was told; calls see it when they wait
-    return started;
-  }
-
-  async function call(name, args) {
-    for (;;) {
-      const current = started;
-      await current;
-      if (current !== started) continue;
-      const usedBackend = backend;
-      try {
-        return await worker.call(name, args);
-      } catch (error) {
-        if (error instanceof Replaced || current !== started) continue;
-        if (usedBackend === 'wasm') throw error;
-        listener.fellBack(usedBackend, error.message);
-        use('wasm');
-      }
+/** Start; where a graphics backend fails, start WebAssembly instead. */
+async function start(engine, name) {
+  try {
+    await startOn(engine, name);
+  } catch (error) {
+    if (error instanceof Replaced) return;
+    if (name === 'wasm') {
+      engine.listener.failed(error.message);
+      throw error;
     }
+    engine.listener.fellBack(name, error.message);
+    await start(engine, 'wasm');
   }
+}
 
-  return {use, call, backend: () => backend};
+async function startOn(engine, name) {
+  engine.worker?.close();
+  engine.backend = name;
+  const worker = open((numBytes) => worker === engine.worker && engine.listener.loading(numBytes));
+  engine.worker = worker;
+  const {tfjs} = await worker.call('start', {name});
+  const {isKept} = await worker.call('loadModel', engine.model);
+  engine.listener.ready({backend: name, tfjs, isKept});
 }
 
 /** @returns {Promise<Backend[]>} the one to prefer first */

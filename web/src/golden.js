@@ -9,11 +9,12 @@
  */
 
 import {MODEL_URL, verdict} from './card.js';
+import {call} from './engine.js';
 import {decode} from './photos.js';
 import {rgb} from './resample.js';
 
 /**
- * @param {ReturnType<typeof import('./engine.js').createEngine>} engine
+ * @param {import('./engine.js').Engine} engine
  * @param {import('./card.js').Card} card
  * @returns {Promise<Check>}
  */
@@ -23,11 +24,11 @@ export async function checkGolden(engine, card) {
   let numOtherAnswers = 0;
   for (const {file, p_male: expected} of images) {
     const {picture} = await decode(await (await fetchOk(file)).blob());
-    const {pMale} = await engine.call('classify', {pixels: rgb(picture)});
+    const {pMale} = await call(engine, 'classify', {pixels: rgb(picture)});
     maxDifference = Math.max(maxDifference, Math.abs(pMale - expected));
     if (verdict(pMale, card).label !== verdict(expected, card).label) numOtherAnswers++;
   }
-  return {backend: engine.backend(), numImages: images.length, maxDifference, numOtherAnswers};
+  return {backend: engine.backend, numImages: images.length, maxDifference, numOtherAnswers};
 }
 
 async function fetchOk(path) {

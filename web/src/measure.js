@@ -9,10 +9,12 @@
  *   p50_ms: number, p95_ms: number}} Measurement
  */
 
+import {call} from './engine.js';
+
 const NUM_WARMUPS = 3;
 
 /**
- * @param {ReturnType<typeof import('./engine.js').createEngine>} engine
+ * @param {import('./engine.js').Engine} engine
  * @param {import('./align.js').Alignment} alignment
  * @param {number} numCalls
  * @param {(numDone: number) => void} report
@@ -22,13 +24,13 @@ export async function measure(engine, {width, height}, numCalls, report) {
   const pixels = {data: noise(width * height * 3), width, height};
   const times = [];
   for (let i = 0; i < NUM_WARMUPS + numCalls; i++) {
-    const {seconds} = await engine.call('classify', {pixels});
+    const {seconds} = await call(engine, 'classify', {pixels});
     times.push(seconds * 1000);
     report(Math.max(0, i + 1 - NUM_WARMUPS));
   }
   const raw = times.slice(NUM_WARMUPS);
   return {
-    backend: engine.backend(),
+    backend: engine.backend,
     num_calls: numCalls,
     warmup_ms: times.slice(0, NUM_WARMUPS),
     raw_ms: raw,

@@ -39,7 +39,9 @@ export async function load(modelJson, weightFiles) {
     weightSpecs: modelJson.weightsManifest.flatMap((group) => group.weights),
     weightData: weightFiles,
   };
-  return loadGraphModel({load: async () => artifacts});
+  const model = await loadGraphModel({load: async () => artifacts});
+  delete artifacts.weightData; // the model keeps the object; its bytes are on the backend by now
+  return model;
 }
 
 /**

@@ -8,9 +8,9 @@
 import {setUpCamera} from './camera.js';
 import {MODEL_URL, NoModel, fetchCard} from './card.js';
 import * as device from './device.js';
-import {backendsHere, createEngine} from './engine.js';
+import {backendsHere, createEngine, use} from './engine.js';
 import {BACKEND_NAMES, megabytes} from './format.js';
-import {createGallery} from './gallery.js';
+import {add, again, clear, createGallery} from './gallery.js';
 import {decode} from './photos.js';
 import {element} from './results.js';
 import {announce, byId, downloadProgress, notice, problem, setState} from './status.js';
@@ -41,12 +41,12 @@ async function main() {
   }
   function change(name) {
     setState('loading');
-    engine.use(name).catch(() => {}); // the listener is told
-    gallery.again();
+    use(engine, name);
+    again(gallery);
   }
   device.setUpBackends(backends, change);
   setUpIntake(gallery);
-  engine.use(chosen.name).catch(() => {});
+  use(engine, chosen.name);
 }
 
 /**
@@ -79,7 +79,7 @@ function listener(card, firstReady, retry) {
 function setUpIntake(gallery) {
   const take = (files) => {
     const taken = [...files].slice(0, MAX_PHOTOS_AT_ONCE);
-    for (const file of taken) gallery.add(file.name || 'Pasted picture', () => decode(file));
+    for (const file of taken) add(gallery, file.name || 'Pasted picture', () => decode(file));
     if (files.length > taken.length) {
       notice(
         `Of ${files.length} files the first ${taken.length} are taken; add the others after them.`,
@@ -95,8 +95,8 @@ function setUpIntake(gallery) {
   addEventListener('paste', ({clipboardData}) => clipboardData && take(clipboardData.files));
   setUpDrop(take);
   let numTaken = 0;
-  setUpCamera((photo) => gallery.add(`Camera picture ${++numTaken}`, async () => photo));
-  byId('clear').addEventListener('click', gallery.clear);
+  setUpCamera((photo) => add(gallery, `Camera picture ${++numTaken}`, async () => photo));
+  byId('clear').addEventListener('click', () => clear(gallery));
 }
 
 /** The whole page takes what is dropped. */

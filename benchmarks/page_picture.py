@@ -1,0 +1,64 @@
+"""Take the picture of the page that the documents show: `benchmarks/page_picture.py MODEL_DIR`.
+
+In: what `gfr export` wrote. Out: docs/images/page.png. The faces are drawn, never photographed.
+Needs Chromium.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from gfr import synthetic
+from gfr.runs import ROOT
+
+sys.path.append(str(ROOT / "tests"))  # the browser and the host of the page's tests
+
+OUT = ROOT / "docs" / "images" / "page.png"
+WIDTH_PX = 900
+MARGIN_PX = 24
+SEED = 3
+# face, angle in degrees, x, y
+WALL = ((1, 3, 90, 200), (12, -4, 520, 190), (14, 2, 980, 210))
+PORTRAIT = 7
+
+
+def main() -> None:
+    """Serve, visit, give two files, take the picture."""
+    from playwright.sync_api import sync_playwright
+    from web_browser import Visit, encoded, launch
+    from web_host import serve
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    with serve(parser.parse_args().model) as host, sync_playwright() as playwright:
+        page = launch(playwright).new_page(
+            viewport={"width": WIDTH_PX, "height": WIDTH_PX}, device_scale_factor=1.25
+        )
+        visit = Visit(page, host.url + "?backend=wasm").ready()
+        portrait = synthetic.draw(SEED, PORTRAIT)[0]
+        visit.give(
+            ("wall.jpg", encoded(wall(), "JPEG", quality=92)), ("portrait.png", encoded(portrait))
+        )
+        page.wait_for_timeout(600)  # the marks slide to their places
+        bottom_px = page.evaluate(
+            "document.querySelector('#results').getBoundingClientRect().bottom"
+        )
+        clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": bottom_px + MARGIN_PX}
+        page.screenshot(path=OUT, clip=clip, full_page=True)
+
+
+def wall() -> Image.Image:
+    """Three framed portraits, none quite straight."""
+    picture = Image.new("RGB", (1500, 1000), (121, 138, 134))
+    for index, angle, x, y in WALL:
+        face = synthetic.draw(SEED, index)[0].resize((445, 545), Image.Resampling.LANCZOS)
+        framed = ImageOps.expand(face, 14, (250, 248, 243)).convert("RGBA")
+        turned = framed.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+        picture.paste(turned, (x, y), turned)
+    return picture
+
+
+if __name__ == "__main__":
+    main()
