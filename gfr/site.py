@@ -39,7 +39,9 @@ def exported(run_dir: Path, trial_id: str | None) -> Path:
 def server(export: Path, port: int) -> ThreadingHTTPServer:
     """A server on loopback, not yet running; port 0 is any free one. BadInput if it is taken."""
     try:
-        return ThreadingHTTPServer((HOST, port), functools.partial(Handler, export))
+        return ThreadingHTTPServer(
+            (HOST, port), functools.partial(Handler, export, _report(export))
+        )
     except (OSError, OverflowError) as error:
         raise BadInput(f"port {port}: {error}; choose another with --port") from None
 
@@ -49,20 +51,24 @@ def write(export: Path, target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target}: exists and is not an empty directory; name another")
     try:
-        for place, path in _files(export):
+        for place, path in _files(export, _report(export)):
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / place)
     except OSError as error:
         raise CannotWrite(f"{target}: cannot be written ({error.strerror})") from None
 
 
-def _files(export: Path) -> Iterator[tuple[str, Path]]:
+def _report(export: Path) -> Path:
+    """The run's directory is two above its exports."""
+    return export.parents[1]
+
+
+def _files(model: Path, report: Path) -> Iterator[tuple[str, Path]]:
     """Every file that is shown, and where, relative to `/`."""
-    run_dir = export.parents[1]
     for place, root, patterns in (
         ("", PAGE, ("**/*",)),
-        ("model/", export, ("**/*",)),
-        ("report/", run_dir, _REPORT),
+        ("model/", model, ("**/*",)),
+        ("report/", report, _REPORT),
     ):
         for path in (found for pattern in patterns for found in root.glob(pattern)):
             if path.is_file() and path.name != _KERAS:
@@ -79,7 +85,7 @@ def policy() -> str:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """GET and HEAD of those files, and of nothing else."""
+    """GET and HEAD of the page, an export and a run's report, and of nothing else."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".md": "text/plain; charset=utf-8",
@@ -89,15 +95,16 @@ class Handler(SimpleHTTPRequestHandler):
         ".wasm": "application/wasm",
     }
 
-    def __init__(self, export: Path, *arguments: Any) -> None:
-        """Keep what is served; the rest is the server's."""
-        self.export = export
+    def __init__(self, model: Path, report: Path, *arguments: Any) -> None:
+        """Keep the directories served; the rest is the server's."""
+        self.model, self.report = model, report
         super().__init__(*arguments)
 
     def translate_path(self, path: str) -> str:
         """The file behind an address; one that does not exist for all others."""
         place = urllib.parse.unquote(urllib.parse.urlsplit(path).path).lstrip("/")
-        return str(dict(_files(self.export)).get(place or "index.html", PAGE / "no such file"))
+        files = dict(_files(self.model, self.report))
+        return str(files.get(place or "index.html", PAGE / "no such file"))
 
     def parse_request(self) -> bool:
         """Refuse names that are not ours: another site's name may point here."""

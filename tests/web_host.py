@@ -1,22 +1,19 @@
-"""A static host on loopback: the built page, a model beside it, a report beside that.
+"""`gfr serve` in a thread, with whatever model and report a test has.
 
-In: directories. Out: an address and the list of what was asked for. Never: listens beyond
-127.0.0.1, lets a browser keep what it got (`no-store`), so that only the page's own cache can.
+In: directories. Out: an address and the list of what was asked for.
 """
 
-import html
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from gfr.runs import ROOT
+from gfr import site
 
-DIST = ROOT / "web" / "dist"
+_NOWHERE = Path(__file__).parent / "nowhere"
 
 
 @dataclass
@@ -27,54 +24,27 @@ class Host:
     asked: list[str] = field(default_factory=list)
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    def __init__(self, *arguments, folders: dict[str, Path], asked: list[str], **rest):
-        self.folders, self.asked = folders, asked
-        super().__init__(*arguments, **rest)
+class _Recording(site.Handler):
+    """The server itself; it only remembers."""
 
-    def translate_path(self, path: str) -> str:
-        """The file behind an address: the longest prefix that fits names its folder."""
-        path = path.split("?")[0]
-        prefix = next(prefix for prefix in self.folders if path.startswith(prefix))
-        name = path.removeprefix(prefix) or "index.html"
-        return str(self.folders[prefix] / name)
+    def __init__(self, asked: list[str], *arguments):
+        self.asked = asked
+        super().__init__(*arguments)
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
         super().do_GET()
 
-    def end_headers(self) -> None:
-        """The page's own policy as a header, so that its worker is under it too."""
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", policy())
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def policy() -> str:
-    """The Content-Security-Policy that index.html carries."""
-    page = (DIST / "index.html").read_text()
-    found = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', page)
-    assert found is not None
-    return html.unescape(found[1])
-
 
 @contextmanager
-def serve(model: Path | None, report: Path | None = None, dist: Path = DIST) -> Iterator[Host]:
+def serve(model: Path | None, report: Path | None = None) -> Iterator[Host]:
     """The page at /, `model` at /model/, `report` at /report/; None answers 404."""
-    nowhere = DIST / "nowhere"
-    folders = {"/model/": model or nowhere, "/report/": report or nowhere, "/": dist}
     host = Host("")
-    handler = partial(_Handler, folders=folders, asked=host.asked)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    host.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield host
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    handler = partial(_Recording, host.asked, model or _NOWHERE, report or _NOWHERE)
+    with ThreadingHTTPServer((site.HOST, 0), handler) as server:
+        host.url = f"http://{site.HOST}:{server.server_port}/"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield host
+        finally:
+            server.shutdown()
