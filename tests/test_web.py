@@ -119,8 +119,8 @@ def test_a_turned_face_comes_out_upright_and_in_place(visit, tmp_path):
 
 
 def test_a_large_picture_does_not_alias(visit, model):
-    """A board of black and white pixels is grey once it is small."""
-    board = (np.indices((2180, 1780)).sum(0) % 2 * 255).astype(np.uint8)
+    """A board of black and white squares of two pixels is grey once it is small."""
+    board = ((np.indices((1960, 1600)) // 2).sum(0) % 2 * 255).astype(np.uint8)
     grey = Image.new("L", (178, 218), 128)
     page = visit().give(("board.png", encoded(Image.fromarray(board))))
     assert ["whole"] == [face["kind"] for face in page.faces()]
