@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, summary
+from gfr import atomic, exported, summary
 from gfr.applications import SCALINGS
 from gfr.evaluate import THRESHOLD
 from gfr.exported import ExportResult, WebModel
@@ -66,6 +66,8 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
             "num_bytes": export.written.num_bytes,
             "num_parameters": export.num_parameters,
             "digest": export.digest,
+            # How far from Keras a device may be that computes right with these weights.
+            "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
         },
         "input": {
             "size": list(trial.feature_set.size),

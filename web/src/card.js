@@ -7,7 +7,7 @@
  * @typedef {{
  *   title: string, notes: string[],
  *   model: {file: string, precision: string, num_bytes: number, num_parameters: number,
- *           digest: string},
+ *           digest: string, tolerance: number},
  *   output: {positive: string, negative: string, threshold: number, uncertain: [number, number]},
  *   alignment: import('./align.js').Alignment,
  *   metrics: {test?: {accuracy: number, accuracy_interval: [number, number], num_images: number,
@@ -40,6 +40,7 @@ function check(card) {
     'model.file': model?.file,
     'model.num_bytes': model?.num_bytes,
     'model.digest': model?.digest,
+    'model.tolerance': model?.tolerance,
     'output.positive': output?.positive,
     'output.negative': output?.negative,
     'output.threshold': output?.threshold,
@@ -59,7 +60,7 @@ function check(card) {
  * @returns {{label: string, share: number, isUncertain: boolean}} the label, and how likely it is
  */
 export function verdict(pMale, {output}) {
-  const isPositive = pMale >= output.threshold;
+  const isPositive = pMale > output.threshold;
   const [low, high] = output.uncertain;
   return {
     label: isPositive ? output.positive : output.negative,

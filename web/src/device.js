@@ -14,8 +14,6 @@ import {byId} from './status.js';
 
 const NUM_CALLS = 30;
 const MAX_NUM_CALLS = 1000;
-/** Further from Keras than any export that counts as done: from here on the check warns. */
-const NOTABLE_DIFFERENCE = 0.01;
 
 /** @param {import('./card.js').Card} card */
 export function showFacts(card) {
@@ -126,7 +124,7 @@ export function setUpCheck(engine, gallery, card) {
     output.textContent = 'Classifying the pictures that came with the model…';
     const check = await checkGolden(engine, card);
     const {numImages, maxDifference, numOtherAnswers, backend} = check;
-    const isFine = maxDifference <= NOTABLE_DIFFERENCE && numOtherAnswers === 0;
+    const isFine = maxDifference <= card.model.tolerance && numOtherAnswers === 0;
     const answers = numOtherAnswers
       ? counted(numOtherAnswers, 'other answer', 'other answers')
       : 'every answer the same';
