@@ -45,7 +45,7 @@ def main() -> None:
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], file=sys.stderr, flush=True)
     table = pd.DataFrame(rows).astype({"images": int})
-    print(table.to_markdown(index=False, floatfmt=".1f"))
+    print(table.astype({"images": str}).to_markdown(index=False, floatfmt=".1f"))
     if asked.plot:
         plot(table, asked.plot)
 
@@ -115,15 +115,15 @@ class Peak:
 
 
 def plot(table: pd.DataFrame, path: Path) -> None:
-    """Seconds with the line through the first point, and memory."""
+    """Seconds beside a straight line, and memory."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     thousands = table["images"] / 1000
     left.plot(thousands, table["all (s)"], "o-", color="#0072B2", label="measured")
-    first = table["all (s)"][0] / thousands[0]
-    left.plot(thousands, first * thousands, "--", color="0.4", label="in proportion to the first")
+    ends = thousands.iloc[[0, -1]], table["all (s)"].iloc[[0, -1]]
+    left.plot(*ends, "--", color="0.4", label="straight line, first to last")
     left.set_ylabel("seconds, images to heads")
     left.legend(fontsize=8, frameon=False)
     right.plot(thousands, table["peak (GB)"], "s-", color="#D55E00")
