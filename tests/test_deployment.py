@@ -7,7 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -84,13 +87,20 @@ class Server:
         return self.post("flow_runs/filter", {"deployments": {"name": {"any_": [deployment]}}})
 
     def post(self, place, body):
-        """What the API answers."""
+        """What the API answers; asked again while its database is busy, as a client does."""
         request = urllib.request.Request(
             f"{self.url}/{place}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        return json.load(urllib.request.urlopen(request))
+        for _ in range(20):
+            try:
+                return json.load(urllib.request.urlopen(request))
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                time.sleep(1)
+        raise TimeoutError(f"{place}: the server's database is busy")
 
     def stop(self):
         """End what was started, worker first."""
