@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr import atomic, celeba, images
+from gfr import atomic, celeba, images, splitting
 from gfr.errors import BadInput
 from gfr.evaluate import constant_answer
 from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
@@ -154,11 +154,7 @@ def choose(
             f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
             'lower [data] images in the benchmark file or set it to "all"'
         )
-    return sorted(sorted(names, key=lambda name: _rank(seed, "choose", name))[:num_images])
-
-
-def _rank(seed: int, purpose: str, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
+    return sorted(sorted(names, key=lambda name: splitting.rank(seed, "choose", name))[:num_images])
 
 
 def _column(path: Path | None, names: list[str]) -> np.ndarray | None:
@@ -266,33 +262,6 @@ def names_digest(names: Sequence[str]) -> str:
 
 def _digest(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def split(
-    names: Sequence[str],
-    is_male: np.ndarray,
-    test_fraction: float,
-    validation_fraction: float,
-    seed: int,
-) -> np.ndarray:
-    """Names (N,) and bool (N,) -> str (N,): train, validation or test, stratified by class.
-
-    Within a class the images are ranked by a hash of seed and name; an image's rank divided by
-    its class' size is its place in 0..1. The lowest places of all are the test images, the next
-    the validation images: totals are exact, each class' share is within one image of the total's.
-    """
-    ranks = [_rank(seed, "split", name) for name in names]
-    place = np.empty(len(names))
-    for of_class in (is_male, ~is_male):
-        members = sorted(np.flatnonzero(of_class), key=lambda i: ranks[i])
-        place[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
-    order = sorted(range(len(names)), key=lambda i: (place[i], ranks[i]))
-    num_test = round(test_fraction * len(names))
-    num_validation = round(validation_fraction * len(names))
-    splits = np.full(len(names), "train", dtype="<U10")
-    splits[order[:num_test]] = "test"
-    splits[order[num_test : num_test + num_validation]] = "validation"
-    return splits
 
 
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:

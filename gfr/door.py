@@ -22,6 +22,7 @@ from gfr import (
     runs,
     shared,
     spec,
+    splitting,
     synthetic,
 )
 from gfr.errors import BadInput, CannotWrite
@@ -196,14 +197,16 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     source, directory, listing = open_listing(data, benchmark, cache)
     seen = dataset.inspect(listing.faces, reporter("checking images"))
     # Split before dropping: a damaged file moves no other image to another split.
-    splits = dataset.split(
-        listing.faces.names,
+    names = listing.faces.names
+    splits = splitting.by_rule(
+        benchmark.data.split,
+        names,
         listing.faces.is_male,
-        benchmark.data.test_fraction,
-        benchmark.data.validation_fraction,
+        listing.faces.identity,
+        benchmark.data.fractions,
         benchmark.seed,
     )
-    splits = splits[[name not in seen.dropped for name in listing.faces.names]]
+    splits = splits[[name not in seen.dropped for name in names]]
     for name in dataset.SPLITS:
         if len(set(seen.faces.is_male[splits == name].tolist())) < 2:
             raise BadInput(

@@ -19,13 +19,13 @@ from gfr import (
     hardware,
     head,
     provenance,
+    refits,
     results,
     runs,
     shards,
     shared,
     weights,
 )
-from gfr.evaluate import metrics, probabilities
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.results import SCHEMA
@@ -165,26 +165,26 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
     found = collect(run_dir, trial.feature_set)
     if found is None:
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    rows = {name: np.flatnonzero(splits == name) for name in dataset.SPLITS}
     table = shards.read(found.directory)
     backbones.make_deterministic()
-    (model, history), train_cost = metered(
-        lambda: head.train(
-            table,
-            found.scale,
-            faces.is_male,
-            rows["train"],
-            rows["validation"],
-            trial.iteration.epochs,
-            trial.batch_size,
-            trial.seed,
-            reporter(trial.title),
+    fit = head.trainer(table, found.scale, faces.is_male, trial.batch_size)
+    ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fit)
+    asked = record.benchmark.refits(faces.identity is not None)
+    # The trial itself comes last: its head is what stays in the model.
+    report = reporter(trial.title)
+    again, refit_cost = metered(lambda: refits.train(ground, asked, report))
+    rows = refits.rows_of(splits)
+    trained, train_cost = metered(lambda: refits.once(ground, rows, trial.seed, report))
+    by_name = {
+        name: dict(
+            zip(
+                [faces.names[row] for row in trained.rows[name]],
+                trained.logits[name].tolist(),
+                strict=True,
+            )
         )
-    )
-    logits, evaluate_cost = metered(
-        lambda: {name: head.logits(model, table, found.scale, rows[name]) for name in rows}
-    )
-    names, p_male = [faces.names[row] for row in rows["test"]], probabilities(logits["test"])
+        for name in ("validation", "test")
+    }
     result = results.TrialResult(
         schema=SCHEMA,
         run_id=record.run_id,
@@ -192,15 +192,17 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
         data_digest=record.data.digest,
         worker=worker,
         features=found,
-        history=history,
-        metrics={name: metrics(logits[name], faces.is_male[rows[name]]) for name in rows},
+        history=trained.history,
+        metrics=trained.metrics(faces.is_male),
         train_cost=train_cost,
-        evaluate_cost=evaluate_cost,
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
-        test_probabilities=dict(zip(names, p_male.tolist(), strict=True)),
+        validation_logits=by_name["validation"],
+        test_logits=by_name["test"],
+        refits=again,
+        refit_cost=refit_cost,
     )
-    return result, model
+    return result, trained.model
 
 
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:

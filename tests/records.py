@@ -44,17 +44,17 @@ def result(trial, validation, test, note=""):
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
     extracted = Extracted("cache/features", "float32", 200, 200, 0)
     part = results.PartResult(
-        *(2, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
+        *(3, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
     )
     epochs = trial.iteration.epochs
     return results.TrialResult(
-        schema=2,
+        schema=3,
         run_id="r",
         trial=trial,
         data_digest="d",
         worker="host/1",
         features=results.FeatureResult(
-            2, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
+            3, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
         ),
         history=History(*(((0.5,) * epochs,) * 4)),
         metrics={
@@ -63,10 +63,12 @@ def result(trial, validation, test, note=""):
             "test": metrics(test, 100),
         },
         train_cost=COST,
-        evaluate_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
         hardware=HARDWARE,
-        test_probabilities={"a.jpg": 0.45, "b.jpg": 0.9},
+        validation_logits={f"{i:06}.jpg": 1.0 for i in range(40)},
+        test_logits={f"{i:06}.jpg": -0.2 if i % 2 else 2.2 for i in range(100)},
+        refits=(),
+        refit_cost=COST,
     )
 
 
@@ -75,7 +77,7 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
     timing = results.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
-    return results.LatencyResult(2, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
+    return results.LatencyResult(3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
 
 
 def run(directory=Path("reports/runs/r")):
@@ -92,7 +94,7 @@ def run(directory=Path("reports/runs/r")):
     ]
     vgg16, mobilenet = BENCHMARK.feature_sets
     record = results.RunRecord(
-        schema=2,
+        schema=3,
         run_id="r",
         created_utc="2026-11-23T00:00:00.000+00:00",
         command="gfr run smoke",
