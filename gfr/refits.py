@@ -19,6 +19,8 @@ from gfr.results import RefitResult
 from gfr.shards import Features
 from gfr.spec import Data, Refit, Trial
 
+Report = Callable[[int, int], None]  # done, total
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -47,21 +49,23 @@ class Trained:
         return {name: metrics(self.logits[name], is_male[self.rows[name]]) for name in SPLITS}
 
 
-def train(
-    ground: Ground, refits: tuple[Refit, ...], report: Callable[[int, int], None]
-) -> tuple[RefitResult, ...]:
-    """Every refit in turn; `report` hears of the refits done."""
+def train(ground: Ground, refits: tuple[Refit, ...], report: Report) -> tuple[RefitResult, ...]:
+    """Every refit in turn; `report` hears of epochs."""
     found = []
-    for refit in refits:
-        trained = once(ground, _rows(ground, refit), refit.seed, lambda done, total: None)
+    for number, refit in enumerate(refits):
+        trained = once(
+            ground, _rows(ground, refit), refit.seed, within(report, number, len(refits))
+        )
         found.append(RefitResult(refit, trained.metrics(ground.faces.is_male)))
-        report(len(found), len(refits) + 1)  # the trial itself is to come
     return tuple(found)
 
 
-def once(
-    ground: Ground, rows: dict[str, np.ndarray], seed: int, report: Callable[[int, int], None]
-) -> Trained:
+def within(report: Report, number: int, num_refits: int) -> Report:
+    """What training `number` reports as a part of all refits and, last, the trial itself."""
+    return lambda done, total: report(number * total + done, (num_refits + 1) * total)
+
+
+def once(ground: Ground, rows: dict[str, np.ndarray], seed: int, report: Report) -> Trained:
     """One head on the train rows; rows int (n,) by split."""
     epochs = ground.trial.iteration.epochs
     model, history = ground.fit(rows["train"], rows["validation"], epochs, seed, report)

@@ -34,8 +34,8 @@ def by_rule(
         return split_images(names, is_male, *fractions, seed)
     if identity is None:
         raise BadInput(
-            '[data] split = "identity": needs identity_CelebA.txt beside the label file; add it, or '
-            'set split = "random"'
+            '[data] split = "identity": needs identity_CelebA.txt beside the label file; '
+            'add it, or set split = "random"'
         )
     return split_identities(identity, is_male, *fractions, seed)
 

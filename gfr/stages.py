@@ -173,8 +173,8 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
     # The trial itself comes last: its head is what stays in the model.
     report = reporter(trial.title)
     again, refit_cost = metered(lambda: refits.train(ground, asked, report))
-    rows = refits.rows_of(splits)
-    trained, train_cost = metered(lambda: refits.once(ground, rows, trial.seed, report))
+    rows, last = refits.rows_of(splits), refits.within(report, len(asked), len(asked))
+    trained, train_cost = metered(lambda: refits.once(ground, rows, trial.seed, last))
     by_name = {
         name: dict(
             zip(
