@@ -84,6 +84,13 @@ def run(
     retries: Annotated[
         int, typer.Option(min=0, help="How often a failed step is tried again.")
     ] = 1,
+    max_latency_ms: Annotated[
+        float | None,
+        typer.Option(help="Select among models that take no longer, p50 of one image."),
+    ] = None,
+    max_size_mb: Annotated[
+        float | None, typer.Option(help="Select among models no larger, parameters in float32.")
+    ] = None,
     runner: Annotated[
         str,
         typer.Option(
@@ -101,7 +108,7 @@ def run(
     Features are computed once and kept; running again takes only heads and latency. A run that
     was interrupted goes on where it stopped when it is given the same --run-id.
     """
-    from gfr import door
+    from gfr import door, spec
 
     request = door.request(
         _typed(benchmark) if benchmark.endswith(".toml") else benchmark,
@@ -116,6 +123,7 @@ def run(
         timeout,
         memory_limit,
         retries,
+        spec.Selecting(max_latency_ms, max_size_mb),
     )
     from cli import display, start
 

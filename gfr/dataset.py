@@ -211,7 +211,7 @@ def describe(
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
-        digest=_digest_of(faces),
+        digest=digest_of(faces),
         pixels_digest=_digest(
             [
                 f"{name} {sha256}"
@@ -221,7 +221,8 @@ def describe(
     )
 
 
-def _digest_of(faces: Faces) -> str:
+def digest_of(faces: Faces) -> str:
+    """SHA-256 of names, labels and pixels: what a run's results are of."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
     return _digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in rows])
 
@@ -308,7 +309,7 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
     """
     try:
         faces, splits = _read_table(path, Path(data.image_dir))
-        if (_digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
+        if (digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
             return faces, splits
         reason = "its rows are not those of run.json"
     except (OSError, ValueError, KeyError) as error:

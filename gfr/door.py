@@ -81,14 +81,16 @@ def request(
     timeout_s: float,
     memory_limit_gb: float | None,
     retries: int,
+    limits: spec.Selecting,
     begun: datetime | None = None,
 ) -> Request:
     """Names and paths as typed, relative to the project root -> a checked Request.
 
-    `begun` names a run without an id; a later attempt at the same start finds the same run.
+    `limits` that are given stand in place of the benchmark file's. `begun` names a run without an
+    id; a later attempt at the same start finds the same run.
     """
     path = runs.benchmark_file(benchmark)
-    loaded = spec.load(path)
+    loaded = spec.limited(spec.load(path), limits)
     run_id = run_id or runs.new_id(loaded.name, begun)
     runs.directory(Path(reports), run_id)
     weights = runs.at_root(weights, WEIGHTS_KEYWORDS)

@@ -303,16 +303,22 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected trial and the order of all, best first; chosen on validation, never on test."""
+    """The selected trial and the order of all, best first; chosen on validation, never on test.
+
+    `beyond`: why a trial lies beyond the limits of the benchmark, by its id; such trials come last.
+    """
 
     schema: Literal[3]
     trial_id: str
     ranking: tuple[str, ...]
+    beyond: dict[str, str]
 
     def __post_init__(self) -> None:
-        """ValueError if the selected trial is not the first."""
+        """ValueError if another trial leads, or one beyond the limits is unknown."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
+        if not set(self.beyond) <= set(self.ranking):
+            raise ValueError("a trial beyond the limits is not in the ranking")
 
 
 @dataclass(frozen=True)

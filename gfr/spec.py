@@ -6,8 +6,9 @@ is refused here, by name.
 """
 
 import json
+import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from gfr.applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
 from gfr.errors import BadInput
-from gfr.ranges import Share
+from gfr.ranges import Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048
@@ -118,6 +119,19 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Selecting:
+    """Table `[selection]`: what a model may cost to be selected; none: only accuracy counts.
+
+    `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: of
+    the parameters in float32.
+    """
+
+    __pydantic_config__ = _FORBID
+    max_latency_ms: Above0 | None = None
+    max_size_mb: Above0 | None = None
+
+
+@dataclass(frozen=True)
 class FeatureSet:
     """One backbone at one image size (height, width): what iterations can share."""
 
@@ -188,6 +202,7 @@ class Benchmark:
     iteration: Annotated[tuple[Iteration, ...], Field(min_length=1)]
     features: Features = field(default_factory=Features)
     latency: Latency = field(default_factory=Latency)
+    selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
 
     @property
@@ -241,6 +256,15 @@ def load(path: Path) -> Benchmark:
         return check(document)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+
+
+def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
+    """The benchmark with those limits of a selected model that are given, in place of its own."""
+    given = {name: value for name, value in vars(limits).items() if value is not None}
+    for name, value in given.items():
+        if not 0 < value < math.inf:
+            raise BadInput(f"{name} = {value}: must be above 0")
+    return replace(benchmark, selection=replace(benchmark.selection, **given))
 
 
 def check(document: object) -> Benchmark:

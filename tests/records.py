@@ -1,10 +1,14 @@
 """Records of a small run, made by hand: what a finished run leaves behind, without running."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from gfr import results, runs, selection, spec
-from gfr.dataset import DataRecord, SplitRecord
-from gfr.evaluate import History, Metrics
+import numpy as np
+import pandas as pd
+
+from gfr import dataset, evaluate, results, runs, selection, spec
+from gfr.dataset import DataRecord, Faces, describe_split, digest_of
+from gfr.evaluate import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
 from gfr.hardware import Hardware
 from gfr.latency import Samples
@@ -17,44 +21,79 @@ from gfr.weights import Weights
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
 BENCHMARK = spec.load(runs.benchmark_file("smoke"))
-SPLIT = SplitRecord(
-    num_female={"train": 66, "validation": 22, "test": 60},
-    num_male={"train": 54, "validation": 18, "test": 40},
-    duplicates_across=(),
-    identities_in_train_and_test=None,
-    test_images_of_shared_identities=None,
+# 260 images; men come first within each split, and every fourth image is of a young face.
+NUM_MALE = {"train": 54, "validation": 18, "test": 40}
+NUM_FEMALE = {"train": 66, "validation": 22, "test": 60}
+IS_MALE = {name: np.arange(NUM_MALE[name] + NUM_FEMALE[name]) < NUM_MALE[name] for name in NUM_MALE}
+SPLITS = np.repeat(list(IS_MALE), [len(row) for row in IS_MALE.values()])
+NAMES = [f"{i:06}.jpg" for i in range(260)]
+FACES = Faces(
+    image_dir=Path("cache/images"),
+    names=tuple(NAMES),
+    is_male=np.concatenate(list(IS_MALE.values())),
+    attributes=pd.DataFrame(
+        {
+            "Male": np.concatenate(list(IS_MALE.values())),
+            "Young": np.arange(260) % 4 == 0,
+            "Bald": np.arange(260) < 3,
+        },
+        index=NAMES,
+    ),
+    identity=None,
+    partition=None,
+    pixels_sha256=tuple(f"{i:064x}" for i in range(260)),
 )
+SPLIT = describe_split(FACES, SPLITS)
 DATA = DataRecord(
     **{"source": "synthetic", "directory": "cache", "image_dir": "cache/images"},
-    **{"num_listed": 200, "num_asked": 200, "num_used": 200, "num_unlisted": 0, "dropped": {}},
+    **{"num_listed": 260, "num_asked": 260, "num_used": 260, "num_unlisted": 0, "dropped": {}},
     **{"converted": {}, "num_other_size": 0, "has_identity": False, "has_partition": False},
-    **{"num_male": 90, "names_digest": "n", "digest": "d", "pixels_digest": "p"},
+    **{"num_male": 112, "names_digest": "n", "digest": digest_of(FACES), "pixels_digest": "p"},
 )
+
+
+def logits(num_right, split):
+    """So many right answers, the wrong ones on the first men; hardly sure of the last woman."""
+    is_male = IS_MALE[split]
+    found = np.where(is_male, 1.0, -2.0)
+    found[: len(is_male) - num_right] = -1.0
+    found[-1] = -0.2
+    return found
 
 
 def metrics(num_right, num_images, loss=0.5):
-    """So many right answers, all errors on men."""
-    wrong = num_images - num_right
-    return Metrics(num_images, loss, num_right / num_images, 10, wrong, 0, num_right - 10)
+    """So many right answers of the split that has so many images."""
+    split = next(name for name, row in IS_MALE.items() if len(row) == num_images)
+    return replace(evaluate.metrics(logits(num_right, split), IS_MALE[split]), loss=loss)
 
 
 def result(trial, validation, test, note=""):
     """A trial with so many right of 40 validation and 100 test images."""
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "float32", 200, 200, 0)
+    extracted = Extracted("cache/features", "float32", 260, 260, 0)
     part = results.PartResult(
         *(3, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
     )
     epochs = trial.iteration.epochs
+    validation_logits, test_logits = (
+        dict(
+            zip(
+                np.array(NAMES)[SPLITS == split].tolist(),
+                logits(num_right, split).tolist(),
+                strict=True,
+            )
+        )
+        for split, num_right in (("validation", validation), ("test", test))
+    )
     return results.TrialResult(
         schema=3,
         run_id="r",
         trial=trial,
-        data_digest="d",
+        data_digest=DATA.digest,
         worker="host/1",
         features=results.FeatureResult(
-            3, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
+            3, trial.feature_set, weights, 8, 260, "float32", note, 1.0, (part,)
         ),
         history=History(*(((0.5,) * epochs,) * 4)),
         metrics={
@@ -65,8 +104,8 @@ def result(trial, validation, test, note=""):
         train_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
         hardware=HARDWARE,
-        validation_logits={f"{i:06}.jpg": 1.0 for i in range(40)},
-        test_logits={f"{i:06}.jpg": -0.2 if i % 2 else 2.2 for i in range(100)},
+        validation_logits=validation_logits,
+        test_logits=test_logits,
         refits=(),
         refit_cost=COST,
     )
@@ -119,7 +158,7 @@ def run(directory=Path("reports/runs/r")):
         vgg16.id: latency(vgg16, 0.05, num_parameters=14_700_000),
         mobilenet.id: latency(mobilenet, 0.01),
     }
-    chosen = selection.best(tuple(trials), latencies)
+    chosen = selection.best(tuple(trials), latencies, BENCHMARK.selection)
     return results.Run(directory, record, tuple(trials), (), latencies, chosen, None, None)
 
 
@@ -163,6 +202,7 @@ def export(run):
 def write(run):
     """The same on disk."""
     results.write(run.directory / "run.json", run.record)
+    dataset.write_table(run.directory / "faces.csv", FACES, SPLITS)
     for result in run.trials:
         results.write(run.directory / "trials" / f"{result.trial.id}.json", result)
     for row in run.latencies.values():

@@ -83,7 +83,7 @@ def test_a_record_that_contradicts_run_json_names_both(run):
         ("run.json", spoil_cut, "no RunRecord of schema 3"),
         ("run.json", spoil_schema, "begin a new run"),
         ("trials/VGG16-iteration-1.json", spoil_cut, "no TrialResult of schema 3"),
-        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 2)"),
+        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 3)"),
         ("trials/VGG16-iteration-1.json", spoil_swap, "is of another trial"),
         ("latency/VGG16-64x64.json", spoil_key, "no LatencyResult of schema 3 (cost: Field"),
         ("selection.json", spoil_empty, "run again with the same --run-id"),

@@ -10,6 +10,7 @@ import records
 from records import BENCHMARK, DATA, latency, metrics
 
 from gfr import figures, precision, published, report, results, runs, selection, summary
+from gfr.spec import Refit, Selecting
 from gfr.stats import mcnemar, wilson
 
 
@@ -73,7 +74,9 @@ def test_the_selection_says_where_the_published_rule_differs(run):
 def test_what_it_costs_is_told_against_another_backbone(run):
     """Five times the latency and 14.7 times the space of the next best."""
     others = tuple(row for row in run.trials if row.trial.id != "VGG16-iteration-1")
-    fewer = replace(run, trials=others, selection=selection.best(others, run.latencies))
+    fewer = replace(
+        run, trials=others, selection=selection.best(others, run.latencies, Selecting())
+    )
     assert "it takes 5.00 times as long an image and 14.70 times the space" in page(fewer)
 
 
@@ -114,9 +117,40 @@ def test_the_selection_never_looks_at_the_test_set(run):
     """Ties on validation accuracy go to the lower validation loss, then to the lower latency."""
     first, second, third, fourth = run.trials
     level = replace(first, metrics=first.metrics | {"validation": metrics(36, 40, loss=0.4)})
-    assert first.trial.id == selection.best((level, second), run.latencies).trial_id
+    assert first.trial.id == selection.best((level, second), run.latencies, Selecting()).trial_id
     tied = replace(third, metrics=third.metrics | {"validation": metrics(36, 40)})
-    assert third.trial.id == selection.best((second, tied, fourth), run.latencies).trial_id
+    rows = (second, tied, fourth)
+    assert third.trial.id == selection.best(rows, run.latencies, Selecting()).trial_id
+
+
+def test_the_selection_is_by_the_mean_over_seeds(run):
+    """One image behind with its own seed, three ahead with two others: selected."""
+    ahead, behind = run.trials[1], run.trials[0]
+    others = [
+        results.RefitResult(
+            Refit("seed", seed, "random", 1024, 1.0),
+            behind.metrics | {"validation": metrics(38, 40)},
+        )
+        for seed in (1025, 1026)
+    ]
+    level = behind.metrics | {"validation": metrics(35, 40)}
+    behind = replace(behind, metrics=level, refits=tuple(others))
+    again = tuple(replace(row, metrics=ahead.metrics) for row in others)
+    ahead = replace(ahead, refits=again)
+    assert behind.trial.id == selection.best((ahead, behind), run.latencies, Selecting()).trial_id
+
+
+def test_a_limit_on_latency_or_size_outranks_accuracy(run):
+    """VGG16 takes 50 ms and 59 MB, MobileNetV2 10 ms and 4 MB; below all of them the best stays."""
+    best = {
+        limits: selection.best(run.trials, run.latencies, limits)
+        for limits in (Selecting(20.0), Selecting(None, 10.0), Selecting(1.0))
+    }
+    small, light, none = best.values()
+    assert "MobileNetV2-iteration-1" == small.trial_id == light.trial_id
+    assert "p50 50.0 ms" == small.beyond["VGG16-iteration-2"]
+    assert "59 MB" == light.beyond["VGG16-iteration-2"]
+    assert ("VGG16-iteration-2", 4) == (none.trial_id, len(none.beyond))
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -206,7 +240,7 @@ def test_bfloat16_features_say_what_they_rest_on(run):
 def test_latency_is_told_with_intervals_and_both_precisions(run):
     """A second column and a second row where bfloat16 was timed too."""
     assert "p50, bfloat16 (ms)" not in page(run)
-    first = next(iter(run.latencies))
+    first = next(iter(run.latencies, Selecting()))
     slow = run.latencies[first]
     single = replace(slow.float32.single, values_s=tuple(i / 1000 for i in range(1, 101)))
     fast = replace(slow.float32, precision="bfloat16", single=single)
