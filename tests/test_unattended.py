@@ -22,10 +22,15 @@ LONG = SPEC.replace("epochs = 3", "epochs = 10000")
 
 
 def test_a_run_is_complete_by_its_files(tmp_path):
-    """All there; then without a trial, a latency, a report that is newer than the selection."""
+    """Without an export; all there; without a trial, a latency, a report of the selection."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     (run.directory / "summary.md").write_text("the report")
+    exported = results.export_directory(run.directory, run.selection.trial_id)
+    assert ["the selected model is not exported"] == completeness.missing(
+        results.read_run(run.directory)
+    )
+    results.write(exported / "export.json", records.export(run))
     assert [] == completeness.missing(results.read_run(run.directory))
     (run.directory / "trials" / f"{run.trials[0].trial.id}.json").unlink()
     (run.directory / "latency" / f"{run.trials[3].trial.feature_set.id}.json").unlink()
