@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 _TAIL = 0.025
-_Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 _NUM_MEANS = 4_000  # on 40,000 values below a second; chance moves an end by 2 % of the half width
 _NUM_PAIRED = 100_000  # their cost does not grow with the images
 _MOST_DRAWN = 2**19  # values held at once while resampling: 4 MB, within the cache
@@ -76,7 +76,7 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
 
     Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
-    p, z2 = num_right / num_images, _Z_95**2 / num_images
+    p, z2 = num_right / num_images, Z_95**2 / num_images
     middle = (p + z2 / 2) / (1 + z2)
     half = math.sqrt(p * (1 - p) * z2 + z2**2 / 4) / (1 + z2)
     return max(0.0, middle - half), min(1.0, middle + half)
@@ -151,7 +151,7 @@ def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     away = x - mean
     acceleration = np.sum(away**3) / (6 * np.sum(away**2) ** 1.5)
     bias = ndtri((np.mean(means < mean) + np.mean(means <= mean)) / 2)
-    z = bias + np.array([-_Z_95, _Z_95])
+    z = bias + np.array([-Z_95, Z_95])
     low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
     return float(low), float(high)
 
@@ -191,7 +191,8 @@ def optimism(right: np.ndarray, seed: int = 0) -> Optimism:
     Draw N images with replacement, choose the trial best on them, take its accuracy on them minus
     its accuracy on all N (the mean over those that tie). Bootstrap after Efron (1983), "Estimating
     the error rate of a prediction rule". Too small where trials differ by chance alone: the
-    resamples take their differences for real, by about sqrt(2) if all T are equally good and independent.
+    resamples take their differences for real, by about sqrt(2) if all T are equally good and
+    independent.
     """
     num_images = right.shape[1]
     # Images that the same trials answer rightly are alike, so a resample is one multinomial draw.
