@@ -10,7 +10,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gfr import atomic, figures, published, report, results, runs, summary
+from gfr import atomic, dataset, figures, published, report, results, runs, summary
+from gfr.analysis import analyse
 from gfr.errors import BadInput
 
 FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
@@ -23,17 +24,21 @@ def write_report(run_dir: str) -> str:
     """Render everything that a run's records say; returns the path of summary.md."""
     directory = Path(run_dir)
     run = results.read_run(directory)
+    faces, _ = dataset.read_table(directory / "faces.csv", run.record.data, run.record.split)
+    analysis = analyse(run, faces)
     known = published.load(runs.ROOT / "benchmarks" / "published.toml")
     if run.latencies:
         _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
     for result in run.trials:
         _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
         _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))
-    atomic.write_text(directory / "summary.md", report.render(run, known, "figures"))
+    atomic.write_text(directory / "summary.md", report.render(run, analysis, known, "figures"))
     atomic.write_json(directory / "summary.json", summary.facts(run, known))
     path = page(run)
     if path.parent != directory:
-        atomic.write_text(path, report.render(run, known, f"runs/{directory.name}/figures"))
+        atomic.write_text(
+            path, report.render(run, analysis, known, f"runs/{directory.name}/figures")
+        )
     LOG.info("report: %s", path)
     return str(path)
 

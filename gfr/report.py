@@ -8,7 +8,9 @@ TensorFlow is imported.
 import pandas as pd
 
 from gfr import report_details as details
+from gfr import report_evidence as evidence
 from gfr import summary
+from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
 from gfr.ranges import SPLITS
@@ -17,14 +19,20 @@ from gfr.results import LatencyResult, Run, TrialResult
 _RANDOM, _UNGATED = "†", "‡"
 
 
-def render(run: Run, published: Published | None, figures: str) -> str:
+def render(run: Run, analysis: Analysis, published: Published | None, figures: str) -> str:
     """Markdown of `summary.md`; `figures` is the folder of the figures as the page refers to it."""
     sections = [
-        _verdict(run),
-        _comparison(run),
+        _verdict(run, analysis),
+        _comparison(run, analysis),
         _scatter(run, figures),
-        _selection(run),
+        evidence.comparison(run, analysis),
+        _selection(run, analysis),
         _beside_published(run, published),
+        evidence.errors(run, analysis),
+        evidence.subgroups(run, analysis),
+        evidence.repetitions(run, analysis),
+        evidence.learning(run, analysis),
+        evidence.images(run, analysis),
         details.latency(run),
         details.export(run),
         details.hardware(run),
@@ -41,7 +49,7 @@ def _scatter(run: Run, figures: str) -> str:
     return f"![{name}]({figures}/accuracy-latency.png)" if run.latencies else ""
 
 
-def _verdict(run: Run) -> str:
+def _verdict(run: Run, analysis: Analysis) -> str:
     record = run.record
     lines = [f"# gfr: {record.benchmark.name}, run {record.run_id}", ""]
     selected = summary.selected_trial(run)
@@ -51,7 +59,8 @@ def _verdict(run: Run) -> str:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
         lines.append(
-            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}."
+            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}. "
+            f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
     lines += ["", *(f"- **{row.text}**" if row.is_serious else f"- {row.text}" for row in caveats)]
@@ -121,7 +130,7 @@ def numbers(run: Run) -> pd.DataFrame:
     return table.drop(columns=_FASTER) if table[_FASTER].isna().all() else table
 
 
-def _comparison(run: Run) -> str:
+def _comparison(run: Run, analysis: Analysis) -> str:
     table = numbers(run)
     printed = table.copy().astype(object)
     for name, form, more_is_better in _COLUMNS:
@@ -137,6 +146,7 @@ def _comparison(run: Run) -> str:
             for value in table[name]
         ]
         printed[name] = cells
+    _insert_intervals(run, analysis, printed)
     rows: list[list[str]] = []
     for backbone in run.record.benchmark.backbone:
         note = run.record.weights_of(backbone.label).note
@@ -149,6 +159,16 @@ def _comparison(run: Run) -> str:
         index=False, disable_numparse=True, colalign=("left", *["right"] * len(printed.columns))
     )
     return "\n\n".join(["## Comparison", text, *_comparison_notes(run)])
+
+
+def _insert_intervals(run: Run, analysis: Analysis, printed: pd.DataFrame) -> None:
+    """Beside the test accuracy: its interval, and what other seeds make of it."""
+    bounds = [summary.interval(row.metrics["test"]) for row in run.trials]
+    printed.insert(1, "95 %", [f"[{low:.3f}, {high:.3f}]" for low, high in bounds])
+    spreads = [analysis.studies[row.trial.id].seeds for row in run.trials]
+    num_seeds = max((row.num for row in spreads), default=1)
+    if num_seeds > 1:
+        printed.insert(2, f"{num_seeds} seeds", [evidence.spread(row) for row in spreads])
 
 
 def _backbone_rows(run: Run, label: str, printed: pd.DataFrame) -> list[list[str]]:
@@ -201,21 +221,29 @@ def _comparison_notes(run: Run) -> list[str]:
     return notes
 
 
-def _selection(run: Run) -> str:
+def _selection(run: Run, analysis: Analysis) -> str:
     selected = summary.selected_trial(run)
     if selected is None:
         return "## Selection\n\nNothing is selected: the run has not finished."
+    study = analysis.studies[selected.trial.id]
+    mean = (
+        f" (mean of {study.validation_seeds.num} seeds {study.validation_seeds.mean:.3f})"
+        if study.validation_seeds.num > 1
+        else ""
+    )
     lines = [
         "## Selection",
         "",
-        f"**{selected.trial.title}**: of {len(run.trials)} trials none has a higher validation "
-        f"accuracy. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. Ties "
-        "go to the lower validation loss, then to the lower latency; the test set has no say.",
+        f"**{selected.trial.title}**: of {_candidates(run)} none has a higher validation "
+        f"accuracy{mean}. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. "
+        "Ties go to the lower validation loss, then to the lower latency; the test set has no say.",
     ]
     second = summary.runner_up(run)
     if second is not None:
         lines += ["", _against(run, selected, second)]
     lines += ["", _published_rule(run, selected)]
+    more = (evidence.optimism(run, analysis), evidence.front(run, analysis))
+    lines += [line for text in more if text for line in ("", text)]
     if len({row.features.weights.source == "random" for row in run.trials}) > 1:
         lines += [
             "",
@@ -223,6 +251,22 @@ def _selection(run: Run) -> str:
             "models is the most accurate, not which backbone is.",
         ]
     return "\n".join(lines)
+
+
+def _candidates(run: Run) -> str:
+    """`9 trials`, or those of them that the benchmark's limits allow."""
+    num_trials, limits = len(run.trials), run.record.benchmark.selection
+    if run.selection is None or not run.selection.beyond:
+        return f"{num_trials} trials"
+    words = [
+        f"{value:g} {unit}"
+        for value, unit in ((limits.max_latency_ms, "ms"), (limits.max_size_mb, "MB"))
+        if value is not None
+    ]
+    num_within = num_trials - len(run.selection.beyond)
+    if not num_within:
+        return f"{num_trials} trials, **none of which is within {' and '.join(words)}**,"
+    return f"the {num_within} of {num_trials} trials within {' and '.join(words)}"
 
 
 def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:

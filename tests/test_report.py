@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 import records
-from records import BENCHMARK, DATA, latency, metrics
+from records import BENCHMARK, DATA, FACES, latency, metrics
 
 from gfr import figures, precision, published, report, results, runs, selection, summary
+from gfr.analysis import analyse
 from gfr.spec import Refit, Selecting
 from gfr.stats import mcnemar, wilson
 
@@ -22,7 +23,7 @@ def run():
 
 def page(run, known=None):
     """The page as text."""
-    return report.render(run, known, "figures")
+    return report.render(run, analyse(run, FACES), known, "figures")
 
 
 def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):

@@ -1,0 +1,298 @@
+"""The part of the page that holds up against a reviewer: comparisons, kinds of errors, learning.
+
+In: a Run and its Analysis. Out: Markdown sections for gfr/report.py. Pure, like it.
+"""
+
+from gfr.analysis import ALPHA, Against, Analysis, Face, Study, cost
+from gfr.calibration import Point
+from gfr.evaluate import Metrics
+from gfr.report_details import table
+from gfr.results import Run
+from gfr.stats import Spread, wilson
+from gfr.subgroups import LEAST_IMAGES, Gap, Rate
+
+NUM_GAPS = 8
+
+
+def title(run: Run, trial_id: str) -> str:
+    """As people read a trial."""
+    return run.result_of(trial_id).trial.title
+
+
+def equals(run: Run, analysis: Analysis) -> str:
+    """One sentence: the trials that these test images cannot tell from the selected one."""
+    if not analysis.against:
+        return ""
+    if not analysis.equals:
+        return "Every other trial is told apart from it by these test images."
+    names = ", ".join(title(run, trial_id) for trial_id in analysis.equals)
+    return f"These test images cannot tell it from {names}."
+
+
+def comparison(run: Run, analysis: Analysis) -> str:
+    """Every trial against the selected one, the fastest first."""
+    if not analysis.against:
+        return ""
+    rows = [_against(run, row) for row in analysis.against]
+    header = ["Trial", "p50 (ms)", "MB", "selected is better by, points", "only selected right"]
+    header += ["only this right", "p", "p, Holm", ""]
+    num_images = run.result_of(None).metrics["test"].num_images
+    chosen = run.result_of(None).trial.title
+    return (
+        f"## As good as {chosen}?\n\n{equals(run, analysis)} The same {num_images:,} test images, "
+        f"heads of seed {run.record.benchmark.seed}; the fastest first.\n\n{table(header, rows)}\n\n"
+        "Points of test accuracy with the 95 % interval of a paired bootstrap over images; p: exact "
+        f"McNemar test, corrected for {len(rows)} comparisons after Holm; told apart below {ALPHA:g}. "
+        "A trial that cannot be told apart is not thereby as good: a larger test set might."
+    )
+
+
+def _against(run: Run, row: Against) -> list[str]:
+    p50_ms, size_mb = cost(run, run.result_of(row.trial_id))
+    timed = p50_ms < float("inf")
+    return [
+        title(run, row.trial_id),
+        f"{p50_ms:.1f}" if timed else "-",
+        f"{size_mb:.0f}" if timed else "-",
+        f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
+        str(row.only_selected_right),
+        str(row.only_this_right),
+        f"{row.p_value:.2g}",
+        f"{row.p_holm:.2g}",
+        "told apart" if row.is_told_apart else "**not told apart**",
+    ]
+
+
+def front(run: Run, analysis: Analysis) -> str:
+    """Trials worth choosing by someone who minds latency or size."""
+    if not analysis.front:
+        return ""
+    rows = []
+    for trial_id in analysis.front:
+        p50_ms, size_mb = cost(run, run.result_of(trial_id))
+        mean = analysis.studies[trial_id].validation_seeds.mean
+        rows.append(f"{title(run, trial_id)} ({mean:.3f}, {p50_ms:.1f} ms, {size_mb:.0f} MB)")
+    return (
+        "Pareto front (validation accuracy, p50 latency, size; none of the others is at least as good "
+        f"in all three): {'; '.join(rows)}."
+    )
+
+
+def optimism(run: Run, analysis: Analysis) -> str:
+    """What choosing on the test set would have flattered, for this very table."""
+    if analysis.optimism is None or analysis.best_of_equals is None:
+        return ""
+    found, test = analysis.optimism, run.result_of(None).metrics["test"]
+    return (
+        f"Had the best been chosen on the test set, its accuracy there would flatter it by "
+        f"{100 * found.mean:.1f} points on average (bootstrap of these {test.num_images:,} images and "
+        f"{len(analysis.studies)} trials; 95 % of resamples {100 * found.low:+.1f} to "
+        f"{100 * found.high:+.1f}). Were all trials truly at {test.accuracy:.3f} and independent, the "
+        f"best of them would show {analysis.best_of_equals:.3f}. The accuracy above was not chosen on."
+    )
+
+
+def errors(run: Run, analysis: Analysis) -> str:
+    """Ranking, calibration and thresholds of every trial."""
+    rows = [_errors(run, study) for study in analysis.studies.values()]
+    if not rows:
+        return ""
+    header = ["Trial", "ROC AUC", "AP", "loss, 95 %", "female as male", "male as female", "ECE"]
+    header += ["Brier", "T", "ECE / T", "loss / T", "threshold", "accuracy there"]
+    return (
+        f"## Kinds of errors\n\nTest set.\n\n{table(header, rows)}\n\n"
+        "ROC AUC with DeLong's 95 % interval; AP: average precision, male positive; loss: bootstrap "
+        "interval over images; error rates with Wilson's interval; ECE: expected calibration error, "
+        "ten bins of p_male; T: temperature fitted on validation (above 1: too sure), and what it "
+        "makes of ECE and loss; threshold: the best on validation, and test accuracy with it."
+    )
+
+
+def _errors(run: Run, study: Study) -> list[str]:
+    test = run.result_of(study.trial_id).metrics["test"]
+    roc, ranked = study.roc, study.precision_recall
+    area = "-"
+    if roc is not None:
+        bounds = "" if roc.low is None else f" [{roc.low:.3f}, {roc.high:.3f}]"
+        area = f"{roc.area:.3f}{bounds}"
+    low, high = study.loss_95
+    best = study.choices.best
+    return [
+        title(run, study.trial_id),
+        area,
+        "-" if ranked is None else f"{ranked.average:.3f}",
+        f"[{low:.3f}, {high:.3f}]",
+        _share(test.female_as_male, test.female_as_male + test.female_as_female),
+        _share(test.male_as_female, test.male_as_female + test.male_as_male),
+        f"{study.calibration.expected_error:.3f}",
+        f"{study.calibration.brier:.3f}",
+        f"{study.temperature.value:.2f}" + (" (bound)" if study.temperature.is_bound else ""),
+        f"{study.calibrated.expected_error:.3f}",
+        f"{study.calibrated.loss:.3f}",
+        f"{best.validation.threshold:.2f}",
+        f"{best.test.accuracy:.3f}",
+    ]
+
+
+def _share(num: int, num_images: int) -> str:
+    """`4.1 % [3.0, 5.6]`, Wilson's interval at 95 %."""
+    if not num_images:
+        return "-"
+    low, high = wilson(num, num_images)
+    return f"{100 * num / num_images:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def thresholds(study: Study) -> str:
+    """The three thresholds of one trial in a sentence."""
+
+    def told(name: str, point: Point) -> str:
+        return f"{name} {point.threshold:.2f}: test accuracy {point.accuracy:.3f}"
+
+    found = study.choices
+    parts = [told("usual", found.usual.test), told("best on validation", found.best.test)]
+    if found.equal is not None:
+        parts.append(told("equal error rates on validation", found.equal.test))
+    return "; ".join(parts)
+
+
+def subgroups(run: Run, analysis: Analysis) -> str:
+    """Where the selected trial errs more, the largest gaps first."""
+    if run.selection is None:
+        return ""
+    found = analysis.studies[run.selection.trial_id].subgroups
+    chosen = title(run, run.selection.trial_id)
+    heading = f"## Subgroups of {chosen}\n\n"
+    if not found.gaps:
+        return (
+            f"{heading}No attribute has {LEAST_IMAGES} test images with it and {LEAST_IMAGES} "
+            "without: nothing is compared."
+        )
+    header = ["Attribute", "with", "without", "accuracy with", "without", "gap, points", "p, Holm"]
+    header += ["female as male, with", "without", "male as female, with", "without"]
+    rows = [_gap(row) for row in found.gaps[:NUM_GAPS]]
+    real = [row.attribute for row in found.gaps if row.p_holm < ALPHA]
+    verdict = f"Told apart by these images: {', '.join(real)}." if real else "No gap is told apart."
+    more = (
+        f" The {len(found.gaps) - NUM_GAPS} smaller ones are in summary.html."
+        if (len(found.gaps) > NUM_GAPS)
+        else ""
+    )
+    left_out = (
+        f" {len(found.left_out)} attributes with fewer than {LEAST_IMAGES} images on either side are "
+        "left out."
+        if found.left_out
+        else ""
+    )
+    return (
+        f"{heading}{verdict}{more}{left_out}\n\n{table(header, rows)}\n\nFisher's exact test, "
+        f"corrected for {len(found.gaps)} attributes after Holm; 95 % intervals of Wilson and "
+        "Newcombe. An attribute is an annotator's impression of a picture. Groups differ in more than "
+        "the attribute, above all in their share of men: a gap says where errors are, not why."
+    )
+
+
+def _gap(row: Gap) -> list[str]:
+    groups = (row.having, row.lacking)
+    return [
+        row.attribute,
+        *(f"{group.num_images:,}" for group in groups),
+        *(_rate(group.accuracy) for group in groups),
+        f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
+        f"{row.p_holm:.2g}",
+        *(_rate(group.false_male) for group in groups),
+        *(_rate(group.false_female) for group in groups),
+    ]
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return "-"
+    return f"{100 * rate.share:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+
+
+def repetitions(run: Run, analysis: Analysis) -> str:
+    """Seeds, splits, identities and numbers of training images."""
+    studies = list(analysis.studies.values())
+    columns: dict[str, list[str]] = {"Trial": [title(run, row.trial_id) for row in studies]}
+    if any(row.seeds.num > 1 for row in studies):
+        num = max(row.seeds.num for row in studies)
+        columns[f"accuracy, {num} seeds"] = [spread(row.seeds) for row in studies]
+        columns[f"loss, {num} seeds"] = [spread(row.seed_losses) for row in studies]
+    if any(row.splits for row in studies):
+        num = max(row.splits.num for row in studies if row.splits)
+        columns[f"accuracy, {num} splits"] = [
+            spread(row.splits) if row.splits else "-" for row in studies
+        ]
+    if any(row.rule for row in studies):
+        rule = run.record.benchmark.data.split
+        other = "nobody in two splits" if rule == "random" else "split by image"
+        columns["accuracy"] = [
+            f"{run.result_of(row.trial_id).metrics['test'].accuracy:.3f}" for row in studies
+        ]
+        columns[other] = [_accuracy(row.rule) for row in studies]
+    for place, (num_train, _) in enumerate(studies[0].sizes if studies else ()):
+        columns[f"{num_train:,} to train"] = [
+            f"{row.sizes[place][1].accuracy:.3f}" for row in studies if row.sizes
+        ]
+    if len(columns) < 2:
+        return ""
+    rows = list(map(list, zip(*columns.values(), strict=True)))
+    return (
+        f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\nTest accuracy. Seeds "
+        "set initialisation and batch order of the head; over seeds and splits: mean, and in brackets "
+        "the lowest and the highest. Fewer training images take the same number of epochs, so fewer "
+        "steps. Figures, paired tests and the exported model are those of seed "
+        f"{run.record.benchmark.seed}."
+    )
+
+
+def spread(found: Spread) -> str:
+    """`0.894 [0.888, 0.903]`: mean, lowest, highest."""
+    return f"{found.mean:.3f} [{found.least:.3f}, {found.most:.3f}]"
+
+
+def _accuracy(found: Metrics | None) -> str:
+    if found is None:
+        return "-"
+    low, high = wilson(found.num_right, found.num_images)
+    return f"{found.accuracy:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def learning(run: Run, analysis: Analysis) -> str:
+    """Over- and under-fitting, a line a trial."""
+    lines = [
+        f"- {title(run, study.trial_id)} {study.learning.words}."
+        for study in analysis.studies.values()
+    ]
+    return "## Over- and underfitting\n\n" + "\n".join(lines) if lines else ""
+
+
+def images(run: Run, analysis: Analysis) -> str:
+    """Names and probabilities of what is got wrong; pictures are in the local summary.html."""
+    if run.selection is None:
+        return ""
+    study = analysis.studies[run.selection.trial_id]
+    num_trials = len(analysis.studies)
+    hard = _faces(analysis.hard, num_trials, "mean p_male") or "None.\n"
+    return (
+        f"## Images\n\nWrong by most of the {num_trials} trials (the label may be what is wrong):\n\n"
+        f"{hard}\n\nThe surest mistakes of {title(run, study.trial_id)}:\n\n"
+        f"{_faces(study.mistakes, num_trials, 'p_male') or 'None.'}\n\nIts most doubtful:\n\n"
+        f"{_faces(study.doubtful, num_trials, 'p_male')}\n\nThose of every trial, with pictures, are "
+        "in summary.html, which stays on this machine."
+    )
+
+
+def _faces(faces: tuple[Face, ...], num_trials: int, name: str) -> str:
+    if not faces:
+        return ""
+    rows = [
+        [
+            face.name,
+            "male" if face.is_male else "female",
+            f"{face.p_male:.3f}",
+            f"{face.num_wrong} of {num_trials}",
+        ]
+        for face in faces
+    ]
+    return table(["Image", "label", name, "trials that get it wrong"], rows)
