@@ -140,7 +140,7 @@ def temperature(logits: np.ndarray, is_male: np.ndarray) -> Temperature:
         method="bounded",
         options={"xatol": 1e-6},
     )
-    is_bound = far - abs(found.x) < 1e-4
+    is_bound = bool(far - abs(found.x) < 1e-4)
     return Temperature(math.exp(math.copysign(far, found.x) if is_bound else found.x), is_bound)
 
 
