@@ -197,7 +197,7 @@ def optimism(right: np.ndarray, seed: int = 0) -> Optimism:
     num_images = right.shape[1]
     # Images that the same trials answer rightly are alike, so a resample is one multinomial draw.
     kinds, counts = np.unique(right.T, axis=0, return_counts=True)  # (K, T), (K,); K <= min(N, 2^T)
-    kinds = kinds.astype(np.int64)
+    kinds = kinds.astype(np.float64)  # whole numbers still, and BLAS multiplies them
     num_right = counts @ kinds
     rng = np.random.default_rng(seed)
     rows = max(1, _MOST_DRAWN // len(kinds))

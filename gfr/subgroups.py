@@ -122,7 +122,7 @@ def _groups(answer: np.ndarray, is_male: np.ndarray, has: np.ndarray) -> tuple[G
     return frame.by_group[True], frame.by_group[False]
 
 
-def _group(is_male: pd.Series, answer: pd.Series) -> Group:
+def _group(is_male: np.ndarray, answer: np.ndarray) -> Group:
     """What fairlearn asks of a metric: truth and answer of one group, bool (n,) each."""
     num_images, num_male = len(is_male), int(is_male.sum())
     false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())

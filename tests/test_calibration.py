@@ -48,7 +48,8 @@ def test_the_temperature_is_the_slope_of_a_logistic_regression():
     logits, is_male = too_sure(2000)
     found = calibration.temperature(logits, is_male)
     slope = Logit(is_male.astype(float), logits).fit(disp=False).params[0]
-    assert (pytest.approx(1 / slope, rel=1e-4), False) == (found.value, found.is_bound)
+    assert pytest.approx(1 / slope, rel=1e-4) == found.value
+    assert found.is_bound is False
     test_logits, test_is_male = too_sure(2000, seed=1)
     before = calibration.calibration(test_logits, test_is_male)
     after = calibration.calibration(test_logits, test_is_male, found.value)
@@ -61,7 +62,8 @@ def test_a_temperature_without_an_optimum_is_named(expected, sign):
     """Separated sexes want a temperature of 0, reversed ones an infinite one."""
     logits = sign * np.array([-3.0, -1.0, 2.0, 4.0], np.float32)
     found = calibration.temperature(logits, np.array([False, False, True, True]))
-    assert (pytest.approx(expected), True) == (found.value, found.is_bound)
+    assert pytest.approx(expected) == found.value
+    assert found.is_bound is True
 
 
 def test_error_rates_are_those_of_the_confusion_matrix():
