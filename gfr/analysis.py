@@ -93,8 +93,9 @@ class Analysis:
     """A whole run; `against` and `front` are empty, `optimism` None, where nothing is selected.
 
     `best_of_equals`: test accuracy that the best of so many independent trials would show if each
-    were as good as the selected one. `front`: trials than which none is at once as accurate (on validation), as fast and as small,
-    and better in one. `hard`: the test images that most trials get wrong, worst first.
+    were as good as the selected one. `front`: trials than which none is at once as accurate (on
+    validation), as fast and as small, and better in one. `hard`: the test images that most trials
+    get wrong, worst first.
     """
 
     studies: dict[str, Study]
@@ -143,9 +144,7 @@ def analyse(run: Run, faces: Faces) -> Analysis:
         studies=studies,
         against=_against(run, right),
         optimism=stats.optimism(np.array(list(right.values()))) if num > 1 else None,
-        best_of_equals=stats.expected_best(best, len(names), len(right))
-        if len(right) > 1
-        else None,
+        best_of_equals=stats.expected_best(chosen, len(names), num) if chosen else None,
         front=_front(run),
         hard=tuple(hard),
     )

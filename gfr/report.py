@@ -235,8 +235,9 @@ def _selection(run: Run, analysis: Analysis) -> str:
         "## Selection",
         "",
         f"**{selected.trial.title}**: of {_candidates(run)} none has a higher validation "
-        f"accuracy{mean}. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. "
-        "Ties go to the lower validation loss, then to the lower latency; the test set has no say.",
+        f"accuracy{mean}. Its {accuracy(selected, 'validation')}, its "
+        f"{accuracy(selected, 'test')}. Ties go to the lower validation loss, then to the lower "
+        "latency; the test set has no say.",
     ]
     second = summary.runner_up(run)
     if second is not None:

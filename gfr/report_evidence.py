@@ -40,10 +40,11 @@ def comparison(run: Run, analysis: Analysis) -> str:
     chosen = run.result_of(None).trial.title
     return (
         f"## As good as {chosen}?\n\n{equals(run, analysis)} The same {num_images:,} test images, "
-        f"heads of seed {run.record.benchmark.seed}; the fastest first.\n\n{table(header, rows)}\n\n"
-        "Points of test accuracy with the 95 % interval of a paired bootstrap over images; p: exact "
-        f"McNemar test, corrected for {len(rows)} comparisons after Holm; told apart below {ALPHA:g}. "
-        "A trial that cannot be told apart is not thereby as good: a larger test set might."
+        f"heads of seed {run.record.benchmark.seed}; the fastest "
+        f"first.\n\n{table(header, rows)}\n\nPoints of test accuracy with the 95 % interval of a "
+        f"paired bootstrap over images; p: exact McNemar test, corrected for {len(rows)} "
+        f"comparisons after Holm; told apart below {ALPHA:g}. A trial that cannot be told apart "
+        "is not thereby as good: a larger test set might."
     )
 
 
@@ -73,8 +74,8 @@ def front(run: Run, analysis: Analysis) -> str:
         mean = analysis.studies[trial_id].validation_seeds.mean
         rows.append(f"{title(run, trial_id)} ({mean:.3f}, {p50_ms:.1f} ms, {size_mb:.0f} MB)")
     return (
-        "Pareto front (validation accuracy, p50 latency, size; none of the others is at least as good "
-        f"in all three): {'; '.join(rows)}."
+        "Pareto front (validation accuracy, p50 latency, size; none of the others is at least as "
+        f"good in all three): {'; '.join(rows)}."
     )
 
 
@@ -84,11 +85,12 @@ def optimism(run: Run, analysis: Analysis) -> str:
         return ""
     found, test = analysis.optimism, run.result_of(None).metrics["test"]
     return (
-        f"Had the best been chosen on the test set, its accuracy there would flatter it by "
-        f"{100 * found.mean:.1f} points on average (bootstrap of these {test.num_images:,} images and "
-        f"{len(analysis.studies)} trials; 95 % of resamples {100 * found.low:+.1f} to "
-        f"{100 * found.high:+.1f}). Were all trials truly at {test.accuracy:.3f} and independent, the "
-        f"best of them would show {analysis.best_of_equals:.3f}. The accuracy above was not chosen on."
+        "Had the best been chosen on the test set, its accuracy there would flatter it by "
+        f"{100 * found.mean:.1f} points on average (bootstrap of these {test.num_images:,} images "
+        f"and {len(analysis.studies)} trials; 95 % of resamples {100 * found.low:+.1f} to "
+        f"{100 * found.high:+.1f}). Were all trials truly at {test.accuracy:.3f} and independent, "
+        f"the best of them would show {analysis.best_of_equals:.3f}. The accuracy above was not "
+        "chosen on."
     )
 
 
@@ -100,11 +102,11 @@ def errors(run: Run, analysis: Analysis) -> str:
     header = ["Trial", "ROC AUC", "AP", "loss, 95 %", "female as male", "male as female", "ECE"]
     header += ["Brier", "T", "ECE / T", "loss / T", "threshold", "accuracy there"]
     return (
-        f"## Kinds of errors\n\nTest set.\n\n{table(header, rows)}\n\n"
-        "ROC AUC with DeLong's 95 % interval; AP: average precision, male positive; loss: bootstrap "
-        "interval over images; error rates with Wilson's interval; ECE: expected calibration error, "
-        "ten bins of p_male; T: temperature fitted on validation (above 1: too sure), and what it "
-        "makes of ECE and loss; threshold: the best on validation, and test accuracy with it."
+        f"## Kinds of errors\n\nTest set.\n\n{table(header, rows)}\n\nROC AUC with DeLong's 95 % "
+        "interval; AP: average precision, male positive; loss: bootstrap interval over images; "
+        "error rates with Wilson's interval; ECE: expected calibration error, ten bins of "
+        "p_male; T: temperature fitted on validation (above 1: too sure), and what it makes of "
+        "ECE and loss; threshold: the best on validation, and test accuracy with it."
     )
 
 
@@ -178,16 +180,17 @@ def subgroups(run: Run, analysis: Analysis) -> str:
         else ""
     )
     left_out = (
-        f" {len(found.left_out)} attributes with fewer than {LEAST_IMAGES} images on either side are "
-        "left out."
+        f" {len(found.left_out)} attributes with fewer than {LEAST_IMAGES} images on either side "
+        "are left out."
         if found.left_out
         else ""
     )
     return (
         f"{heading}{verdict}{more}{left_out}\n\n{table(header, rows)}\n\nFisher's exact test, "
         f"corrected for {len(found.gaps)} attributes after Holm; 95 % intervals of Wilson and "
-        "Newcombe. An attribute is an annotator's impression of a picture. Groups differ in more than "
-        "the attribute, above all in their share of men: a gap says where errors are, not why."
+        "Newcombe. An attribute is an annotator's impression of a picture. Groups differ in more "
+        "than the attribute, above all in their share of men: a gap says where errors are, not "
+        "why."
     )
 
 
@@ -238,10 +241,10 @@ def repetitions(run: Run, analysis: Analysis) -> str:
         return ""
     rows = list(map(list, zip(*columns.values(), strict=True)))
     return (
-        f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\nTest accuracy. Seeds "
-        "set initialisation and batch order of the head; over seeds and splits: mean, and in brackets "
-        "the lowest and the highest. Fewer training images take the same number of epochs, so fewer "
-        "steps. Figures, paired tests and the exported model are those of seed "
+        f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\nTest accuracy. "
+        "Seeds set initialisation and batch order of the head; over seeds and splits: mean, and "
+        "in brackets the lowest and the highest. Fewer training images take the same number of "
+        "epochs, so fewer steps. Figures, paired tests and the exported model are those of seed "
         f"{run.record.benchmark.seed}."
     )
 
@@ -271,21 +274,23 @@ def images(run: Run, analysis: Analysis) -> str:
     """Names and probabilities of what is got wrong; pictures are in the local summary.html."""
     if run.selection is None:
         return ""
-    study = analysis.studies[run.selection.trial_id]
-    num_trials = len(analysis.studies)
-    hard = _faces(analysis.hard, num_trials, "mean p_male") or "None.\n"
-    return (
-        f"## Images\n\nWrong by most of the {num_trials} trials (the label may be what is wrong):\n\n"
-        f"{hard}\n\nThe surest mistakes of {title(run, study.trial_id)}:\n\n"
-        f"{_faces(study.mistakes, num_trials, 'p_male') or 'None.'}\n\nIts most doubtful:\n\n"
-        f"{_faces(study.doubtful, num_trials, 'p_male')}\n\nThose of every trial, with pictures, are "
-        "in summary.html, which stays on this machine."
-    )
+    study, num_trials = analysis.studies[run.selection.trial_id], len(analysis.studies)
+    parts = [
+        "## Images",
+        f"Wrong by most of the {num_trials} trials (the label may be what is wrong):",
+        _faces(analysis.hard, num_trials, "mean p_male"),
+        f"The surest mistakes of {title(run, study.trial_id)}:",
+        _faces(study.mistakes, num_trials, "p_male"),
+        "Its most doubtful:",
+        _faces(study.doubtful, num_trials, "p_male"),
+        "Those of every trial, with pictures, are in summary.html, which stays on this machine.",
+    ]
+    return "\n\n".join(parts)
 
 
 def _faces(faces: tuple[Face, ...], num_trials: int, name: str) -> str:
     if not faces:
-        return ""
+        return "None."
     rows = [
         [
             face.name,

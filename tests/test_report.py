@@ -36,11 +36,16 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
 
 
 def test_sections_come_in_the_promised_order(run):
-    """Comparison, selection, hardware, dataset, parameters, each trial, reproduce."""
+    """What was compared and chosen, what errors there are, then machine, data, each trial."""
     titles = [line[3:] for line in page(run).splitlines() if line.startswith("## ")]
     expected = [
         "Comparison",
+        "As good as VGG16 / iteration 2?",
         "Selection",
+        "Kinds of errors",
+        "Subgroups of VGG16 / iteration 2",
+        "Over- and underfitting",
+        "Images",
         "Latency",
         "On the user's device",
         "Hardware specifications",
