@@ -15,6 +15,7 @@ from gfr import calibration, curves, stats, subgroups
 from gfr.calibration import Calibration, Choices, Point, Temperature
 from gfr.curves import PrecisionRecall, Roc
 from gfr.dataset import Faces
+from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD, Metrics, probabilities
 from gfr.learning import Learning, learning
 from gfr.results import Run, TrialResult
@@ -111,14 +112,17 @@ class Analysis:
         return tuple(row.trial_id for row in self.against if not row.is_told_apart)
 
 
-def analyse(run: Run, faces: Faces) -> Analysis:
-    """Everything; `faces` are the run's own, in any order that holds all test images."""
+def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
+    """Everything; the run's faces and their split, str (N,).
+
+    BadInput if a trial has logits of other images than the split's.
+    """
     if not run.trials:
         return Analysis({}, (), None, None, (), ())
-    place = {name: row for row, name in enumerate(faces.names)}
-    names = list(run.trials[0].test_logits)
-    rows = [place[name] for name in names]
-    is_male = faces.is_male[rows]
+    _refuse_other_images(run, faces, splits)
+    rows = np.flatnonzero(splits == "test")
+    names = [faces.names[row] for row in rows]
+    is_male, validation = faces.is_male[rows], faces.is_male[splits == "validation"]
     p_male = {row.trial.id: probabilities(_values(row.test_logits)) for row in run.trials}
     right = {trial_id: (p > THRESHOLD) == is_male for trial_id, p in p_male.items()}
     num_wrong = len(right) - np.sum(list(right.values()), axis=0)
@@ -131,7 +135,6 @@ def analyse(run: Run, faces: Faces) -> Analysis:
                 names, is_male, p_male[result.trial.id], num_wrong, strict=True
             )
         ]
-        validation = faces.is_male[[place[name] for name in result.validation_logits]]
         studies[result.trial.id] = _study(result, is_male, validation, attributes, seen)
     mean_p = np.mean(list(p_male.values()), axis=0)
     hard = [
@@ -148,6 +151,21 @@ def analyse(run: Run, faces: Faces) -> Analysis:
         front=_front(run),
         hard=tuple(hard),
     )
+
+
+def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
+    names = np.array(faces.names)
+    for result in run.trials:
+        for split, logits in (
+            ("validation", result.validation_logits),
+            ("test", result.test_logits),
+        ):
+            if list(logits) != names[splits == split].tolist():
+                raise BadInput(
+                    f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
+                    f"than the {split} images of faces.csv; delete it and run again with the same "
+                    "--run-id"
+                )
 
 
 def _values(logits: dict[str, float]) -> np.ndarray:

@@ -24,8 +24,8 @@ def write_report(run_dir: str) -> str:
     """Render everything that a run's records say; returns the path of summary.md."""
     directory = Path(run_dir)
     run = results.read_run(directory)
-    faces, _ = dataset.read_table(directory / "faces.csv", run.record.data, run.record.split)
-    analysis = analyse(run, faces)
+    table = directory / "faces.csv"
+    analysis = analyse(run, *dataset.read_table(table, run.record.data, run.record.split))
     known = published.load(runs.ROOT / "benchmarks" / "published.toml")
     if run.latencies:
         _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
@@ -33,7 +33,7 @@ def write_report(run_dir: str) -> str:
         _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
         _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))
     atomic.write_text(directory / "summary.md", report.render(run, analysis, known, "figures"))
-    atomic.write_json(directory / "summary.json", summary.facts(run, known))
+    atomic.write_json(directory / "summary.json", summary.facts(run, analysis, known))
     path = page(run)
     if path.parent != directory:
         atomic.write_text(

@@ -396,11 +396,15 @@ def read_run(directory: Path) -> Run:
     """
     record = read(directory / "run.json", RunRecord)
     trials, failures, latencies = [], [], {}
+    asked = record.benchmark.refits(record.data.has_identity)
     for trial in record.benchmark.trials:
         path = directory / "trials" / f"{trial.id}.json"
         failed = directory / "failures" / f"{trial.id}.json"
         if path.exists():
-            trials.append(_read_of(path, TrialResult, trial=trial, run_id=record.run_id))
+            result = _read_of(path, TrialResult, trial=trial, run_id=record.run_id)
+            if tuple(row.refit for row in result.refits) != asked:
+                raise BadInput(f"{path}: has other refits than run.json asks for; {_cure(path)}")
+            trials.append(result)
         elif failed.exists():
             failures.append(_read_of(failed, Failure, trial=trial))
     for feature_set in record.benchmark.feature_sets:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gfr import door
+from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics, constant_answer
 from gfr.exported import ExportResult
 from gfr.metering import Cost
@@ -67,7 +68,7 @@ class Worker:
     num_heads: int
 
 
-def facts(run: Run, published: Published | None) -> dict[str, object]:
+def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str, object]:
     """Everything that the page says, for scripts."""
     record, split = run.record, run.record.split
     comparable = published if published and published.applies_to(record.data) else None
@@ -90,7 +91,11 @@ def facts(run: Run, published: Published | None) -> dict[str, object]:
             )
             for name in SPLITS
         },
-        "trials": [_trial(run, result, comparable) for result in run.trials],
+        "comparison": _comparison(analysis),
+        "trials": [
+            _trial(run, result, comparable) | {"study": _study(analysis.studies[result.trial.id])}
+            for result in run.trials
+        ],
         "export": run.export and _export(run.export),
         "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
         "parameters": dataclasses.asdict(record.benchmark),
@@ -122,6 +127,28 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "better_than_majority": is_better_than_majority(run, result),
         "latency": latency and _latency(latency),
         "published": published and _published(published, trial),
+    }
+
+
+def _comparison(analysis: Analysis) -> dict[str, object]:
+    """Across the trials, on the same test images."""
+    found = dataclasses.asdict(dataclasses.replace(analysis, studies={}))
+    del found["studies"]
+    return {"not_told_apart": list(analysis.equals), **found}
+
+
+def _study(study: Study) -> dict[str, object]:
+    """One trial, without the points of its curves."""
+    found = dataclasses.asdict(dataclasses.replace(study, thresholds=()))
+    del found["thresholds"]
+    for name, points in (
+        ("roc", ("false_male", "true_male")),
+        ("precision_recall", ("recall", "precision")),
+    ):
+        if found[name] is not None:
+            found[name] = {key: value for key, value in found[name].items() if key not in points}
+    return found | {
+        "learning": dataclasses.asdict(study.learning) | {"words": study.learning.words}
     }
 
 

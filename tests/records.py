@@ -86,6 +86,11 @@ def result(trial, validation, test, note=""):
         )
         for split, num_right in (("validation", validation), ("test", test))
     )
+    found = {
+        "train": metrics(100, 120),
+        "validation": metrics(validation, 40),
+        "test": metrics(test, 100),
+    }
     return results.TrialResult(
         schema=3,
         run_id="r",
@@ -96,17 +101,15 @@ def result(trial, validation, test, note=""):
             3, trial.feature_set, weights, 8, 260, "float32", note, 1.0, (part,)
         ),
         history=History(*(((0.5,) * epochs,) * 4)),
-        metrics={
-            "train": metrics(100, 120),
-            "validation": metrics(validation, 40),
-            "test": metrics(test, 100),
-        },
+        metrics=found,
         train_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
         hardware=HARDWARE,
         validation_logits=validation_logits,
         test_logits=test_logits,
-        refits=(),
+        refits=tuple(
+            results.RefitResult(row, found) for row in BENCHMARK.refits(DATA.has_identity)
+        ),
         refit_cost=COST,
     )
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import records
-from records import FACES, metrics
+from records import FACES, SPLITS, metrics
 
 from gfr import analysis, report_evidence
+from gfr.errors import BadInput
 from gfr.evaluate import History
 from gfr.learning import learning
 from gfr.results import RefitResult
@@ -21,7 +22,7 @@ def run():
 
 def test_trials_are_held_against_the_selected_one_on_the_same_images(run):
     """Iteration 1 has two images more: not told apart; the two others are, MobileNetV2 faster."""
-    found = analysis.analyse(run, FACES)
+    found = analysis.analyse(run, FACES, SPLITS)
     assert [
         ("MobileNetV2-iteration-1", 18, 0, True),
         ("MobileNetV2-iteration-2", 26, 0, True),
@@ -35,26 +36,24 @@ def test_trials_are_held_against_the_selected_one_on_the_same_images(run):
     assert "These test images cannot tell it from VGG16 / iteration 1." == text
 
 
-def test_the_order_of_the_images_does_not_matter(run):
-    """Faces in reverse: labels are found by name."""
-    backwards = replace(
-        FACES,
-        names=FACES.names[::-1],
-        is_male=FACES.is_male[::-1],
-        attributes=FACES.attributes.iloc[::-1],
-    )
-    assert analysis.analyse(run, FACES) == analysis.analyse(run, backwards)
+def test_logits_of_other_images_are_refused(run):
+    """One name changed: the file is named with its cure."""
+    first = run.trials[0]
+    renamed = {name.replace("000160", "000001"): value for name, value in first.test_logits.items()}
+    trials = (replace(first, test_logits=renamed), *run.trials[1:])
+    with pytest.raises(BadInput, match=r"trials/VGG16-iteration-1\.json: logits of other images"):
+        analysis.analyse(replace(run, trials=trials), FACES, SPLITS)
 
 
 def test_the_front_holds_what_nothing_beats(run):
     """VGG16 / 2 is the most accurate, MobileNetV2 / 1 the fastest; the others are beaten."""
-    found = analysis.analyse(run, FACES)
+    found = analysis.analyse(run, FACES, SPLITS)
     assert ("MobileNetV2-iteration-1", "VGG16-iteration-2") == found.front
 
 
 def test_images_that_most_trials_get_wrong_come_worst_first(run):
     """Errors are nested: ten men are got wrong by all four; the doubtful woman by nobody."""
-    found = analysis.analyse(run, FACES)
+    found = analysis.analyse(run, FACES, SPLITS)
     assert [4] * 10 == [face.num_wrong for face in found.hard]
     assert all(face.is_male for face in found.hard)
     doubtful = found.studies["VGG16-iteration-2"].doubtful[0]
@@ -71,7 +70,7 @@ def test_other_seeds_splits_and_sizes_stand_beside_the_trial(run):
 
     refits = (refit("seed", 84, 1025), refit("split", 80), refit("fraction", 70))
     trials = (replace(first, refits=refits), *run.trials[1:])
-    study = analysis.analyse(replace(run, trials=trials), FACES).studies[first.trial.id]
+    study = analysis.analyse(replace(run, trials=trials), FACES, SPLITS).studies[first.trial.id]
     assert (2, 0.87, 0.84, 0.9) == pytest.approx(
         (study.seeds.num, study.seeds.mean, study.seeds.least, study.seeds.most)
     )
@@ -81,7 +80,7 @@ def test_other_seeds_splits_and_sizes_stand_beside_the_trial(run):
 
 def test_a_run_of_nothing_has_nothing_to_say(run):
     """No trial: empty, not an error."""
-    none = analysis.analyse(replace(run, trials=(), selection=None), FACES)
+    none = analysis.analyse(replace(run, trials=(), selection=None), FACES, SPLITS)
     assert ({}, (), ()) == (none.studies, none.against, none.front)
 
 

@@ -7,8 +7,10 @@ import pytest
 import records
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from records import FACES, SPLITS
 
 from gfr import celeba, figures, inventory, report, results, runs, spec, summary, table
+from gfr.analysis import analyse
 from gfr.errors import BadInput
 
 pytestmark = pytest.mark.slow
@@ -135,8 +137,11 @@ def test_a_record_of_a_run(written, data):
         inventory.collect(records.BENCHMARK, directory, directory.parents[1])
         if run is None:
             return
-        report.render(run, None, "figures")
-        json.dumps(summary.facts(run, None), allow_nan=False)
+        found = understood_or_refused(lambda _: analyse(run, FACES, SPLITS), path)
+        if found is None:
+            return
+        report.render(run, found, None, "figures")
+        json.dumps(summary.facts(run, found, None), allow_nan=False)
         table.text(run)
         for result in run.trials:
             if result.trial.id == path.stem:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import records
-from records import BENCHMARK, DATA, FACES, latency, metrics
+from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
 from gfr import figures, precision, published, report, results, runs, selection, summary
 from gfr.analysis import analyse
@@ -23,7 +23,7 @@ def run():
 
 def page(run, known=None):
     """The page as text."""
-    return report.render(run, analyse(run, FACES), known, "figures")
+    return report.render(run, analyse(run, FACES, SPLITS), known, "figures")
 
 
 def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
@@ -44,6 +44,7 @@ def test_sections_come_in_the_promised_order(run):
         "Selection",
         "Kinds of errors",
         "Subgroups of VGG16 / iteration 2",
+        "Seeds, splits, number of images",
         "Over- and underfitting",
         "Images",
         "Latency",
@@ -186,7 +187,7 @@ def test_figures_are_drawn_from_the_records(run):
 
 def test_the_facts_are_those_of_the_page(run):
     """summary.json: selection, rules, intervals, baseline, and it survives JSON."""
-    facts = json.loads(json.dumps(summary.facts(run, None)))
+    facts = json.loads(json.dumps(summary.facts(run, analyse(run, FACES, SPLITS), None)))
     first, second = facts["trials"][:2]
     assert ("VGG16-iteration-2", False) == (facts["selected"], facts["selection"]["rules_agree"])
     assert ["VGG16-iteration-1"] == facts["selection"]["published_rule_chooses"]
