@@ -6,6 +6,7 @@ or the number of training images; the features are those on disk. Never writes.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import keras
@@ -19,12 +20,17 @@ from gfr.results import RefitResult
 from gfr.shards import Features
 from gfr.spec import Data, Refit, Trial
 
+NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)
+
 Report = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all heads of a trial are trained on; splits is str (N,), `data` how it was made."""
+    """What all heads of a trial are trained on; splits is str (N,), `data` how it was made.
+
+    `fits`: trainers, each of which trains one head at a time.
+    """
 
     features: Features
     scale: float
@@ -32,7 +38,7 @@ class Ground:
     splits: np.ndarray
     data: Data
     trial: Trial
-    fit: head.Fit
+    fits: tuple[head.Fit, ...]
 
 
 @dataclass(frozen=True)
@@ -50,25 +56,33 @@ class Trained:
 
 
 def train(ground: Ground, refits: tuple[Refit, ...], report: Report) -> tuple[RefitResult, ...]:
-    """Every refit in turn; `report` hears of epochs."""
-    found = []
-    for number, refit in enumerate(refits):
-        trained = once(
-            ground, _rows(ground, refit), refit.seed, within(report, number, len(refits))
-        )
-        found.append(RefitResult(refit, trained.metrics(ground.faces.is_male)))
-    return tuple(found)
+    """Every refit, as many at once as there are trainers; `report` hears of all epochs together."""
+    epochs = [0] * len(refits)
+
+    def refit(number: int, fit: head.Fit) -> RefitResult:
+        def told(done: int, total: int) -> None:
+            epochs[number] = done
+            report(sum(epochs), (len(refits) + 1) * total)  # the trial itself is to come
+
+        asked = refits[number]
+        trained = once(ground, fit, _rows(ground, asked), asked.seed, told)
+        return RefitResult(asked, trained.metrics(ground.faces.is_male))
+
+    def share(number: int) -> list[RefitResult]:
+        fit = ground.fits[number]
+        return [refit(k, fit) for k in range(number, len(refits), len(ground.fits))]
+
+    with ThreadPoolExecutor(len(ground.fits)) as pool:
+        shares = list(pool.map(share, range(len(ground.fits))))
+    return tuple(shares[k % len(shares)][k // len(shares)] for k in range(len(refits)))
 
 
-def within(report: Report, number: int, num_refits: int) -> Report:
-    """What training `number` reports as a part of all refits and, last, the trial itself."""
-    return lambda done, total: report(number * total + done, (num_refits + 1) * total)
-
-
-def once(ground: Ground, rows: dict[str, np.ndarray], seed: int, report: Report) -> Trained:
+def once(
+    ground: Ground, fit: head.Fit, rows: dict[str, np.ndarray], seed: int, report: Report
+) -> Trained:
     """One head on the train rows; rows int (n,) by split."""
     epochs = ground.trial.iteration.epochs
-    model, history = ground.fit(rows["train"], rows["validation"], epochs, seed, report)
+    model, history = fit(rows["train"], rows["validation"], epochs, seed, report)
     logits = {
         name: head.logits(model, ground.features, ground.scale, rows[name]) for name in SPLITS
     }

@@ -55,7 +55,10 @@ SplitRule = Literal["random", "identity"]  # identity: nobody is in two splits
 
 @dataclass(frozen=True)
 class Data:
-    """Table `[data]`: how many images, and how they are split; `splits`: 1 + repetitions."""
+    """Table `[data]`: how many images, and how they are split; `splits`: 1 + repetitions.
+
+    `compare_rules`: train each head once more with the other rule, where identities are known.
+    """
 
     __pydantic_config__ = _FORBID
     images: Annotated[int, Field(ge=10)] | Literal["all"]
@@ -63,6 +66,7 @@ class Data:
     validation_fraction: _Fraction
     split: SplitRule = "random"
     splits: Annotated[int, Field(ge=1, le=100)] = 1
+    compare_rules: bool = True
 
     @property
     def fractions(self) -> tuple[float, float]:
@@ -222,16 +226,14 @@ class Benchmark:
         return tuple(dict.fromkeys(trial.feature_set for trial in self.trials))
 
     def refits(self, has_identity: bool) -> tuple[Refit, ...]:
-        """How often each trial is trained again, and with what changed.
-
-        Where identities are known, once with the other rule of splitting.
-        """
+        """How often each trial is trained again, and with what changed."""
         seed, rule = self.seed, self.data.split
         other: SplitRule = "random" if rule == "identity" else "identity"
+        has_other = has_identity and self.data.compare_rules
         return (
             *(Refit("seed", seed + k, rule, seed, 1.0) for k in range(1, self.training.seeds)),
             *(Refit("split", seed, rule, seed + k, 1.0) for k in range(1, self.data.splits)),
-            *([Refit("rule", seed, other, seed, 1.0)] if has_identity else []),
+            *([Refit("rule", seed, other, seed, 1.0)] if has_other else []),
             *(Refit("fraction", seed, rule, seed, share) for share in self.training.fractions),
         )
 

@@ -167,14 +167,21 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
     table = shards.read(found.directory)
     backbones.make_deterministic()
-    fit = head.trainer(table, found.scale, faces.is_male, trial.batch_size)
-    ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fit)
+    fits = tuple(
+        head.trainer(table, found.scale, faces.is_male, trial.batch_size)
+        for _ in range(refits.NUM_AT_ONCE)
+    )
+    ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
     asked = record.benchmark.refits(faces.identity is not None)
-    # The trial itself comes last: its head is what stays in the model.
+    # The trial itself comes last: its head is what stays in the trainer's model.
     report = reporter(trial.title)
     again, refit_cost = metered(lambda: refits.train(ground, asked, report))
-    rows, last = refits.rows_of(splits), refits.within(report, len(asked), len(asked))
-    trained, train_cost = metered(lambda: refits.once(ground, rows, trial.seed, last))
+    rows = refits.rows_of(splits)
+
+    def told(done: int, total: int) -> None:
+        report(len(asked) * total + done, (len(asked) + 1) * total)
+
+    trained, train_cost = metered(lambda: refits.once(ground, fits[0], rows, trial.seed, told))
     by_name = {
         name: dict(
             zip(
