@@ -50,7 +50,8 @@ class Learning:
     def words(self) -> str:
         """The finding, one sentence."""
         low, high = (100 * bound for bound in self.gap_95)
-        gap = f"training accuracy is {100 * self.gap:+.1f} points [{low:+.1f}, {high:+.1f}] away"
+        bounds = f"[{low:+.1f}, {high:+.1f}]"
+        gap = f"training less validation accuracy {100 * self.gap:+.1f} points {bounds}"
         if self.is_overfit:
             return (
                 f"overfits: validation loss {self.least_loss:.3f} in epoch {self.best_epoch}, "

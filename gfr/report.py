@@ -16,7 +16,7 @@ from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, TrialResult
 
-_RANDOM, _UNGATED = "†", "‡"
+_RANDOM, _UNGATED = evidence.RANDOM, "‡"
 
 
 def render(run: Run, analysis: Analysis, published: Published | None, figures: str) -> str:
@@ -274,12 +274,16 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     """What the selected trial gains over the next best, and what it costs."""
     other = next(row for row in run.trials if row.trial.id == second.trial_id)
     num_images = selected.metrics["validation"].num_images
+    mean = ", mean over the seeds" if selected.refits_of("seed") else ""
     gain = (
-        f"{second.images_ahead} of {num_images:,} validation images ahead"
+        f"{abs(second.images_ahead):g} of {num_images:,} validation images "
+        f"{'ahead' if second.images_ahead > 0 else 'behind'}{mean}"
         if second.images_ahead
         else "level on accuracy"
     )
-    text = f"Next is {other.trial.title}: {selected.trial.title} is {gain}"
+    beyond = run.selection.beyond.get(second.trial_id) if run.selection else None
+    limits = f" (beyond the limits: {beyond})" if beyond else ""
+    text = f"Next is {other.trial.title}{limits}: {selected.trial.title} is {gain}"
     if second.latency_ratio is None or second.size_ratio is None:
         return text + "."
     if selected.trial.feature_set == other.trial.feature_set:

@@ -12,11 +12,13 @@ from gfr.stats import Spread, wilson
 from gfr.subgroups import LEAST_IMAGES, Gap, Rate
 
 NUM_GAPS = 8
+RANDOM = "†"  # random weights
 
 
 def title(run: Run, trial_id: str) -> str:
-    """As people read a trial."""
-    return run.result_of(trial_id).trial.title
+    """As people read a trial, marked where its weights are random."""
+    result = run.result_of(trial_id)
+    return result.trial.title + (f" {RANDOM}" if result.features.weights.source == "random" else "")
 
 
 def equals(run: Run, analysis: Analysis) -> str:
@@ -179,12 +181,8 @@ def subgroups(run: Run, analysis: Analysis) -> str:
         if (len(found.gaps) > NUM_GAPS)
         else ""
     )
-    left_out = (
-        f" {len(found.left_out)} attributes with fewer than {LEAST_IMAGES} images on either side "
-        "are left out."
-        if found.left_out
-        else ""
-    )
+    names = ", ".join(row.attribute for row in found.left_out)
+    left_out = f" Left out, fewer than {LEAST_IMAGES} images on a side: {names}." if names else ""
     return (
         f"{heading}{verdict}{more}{left_out}\n\n{table(header, rows)}\n\nFisher's exact test, "
         f"corrected for {len(found.gaps)} attributes after Holm; 95 % intervals of Wilson and "

@@ -39,12 +39,13 @@ class Caveat:
 class Next:
     """The second of the ranking against the selected trial.
 
-    `images_ahead`: validation images that the selected trial gets right in excess of it. Ratios:
-    the selected trial's p50 latency and size over the other's; None where one was not timed.
+    `images_ahead`: validation images that the selected trial gets right in excess of it, mean over
+    the seeds; below 0 only if that one lies beyond the benchmark's limits. Ratios: the selected
+    trial's p50 latency and size over the other's; None where one was not timed.
     """
 
     trial_id: str
-    images_ahead: int
+    images_ahead: float
     latency_ratio: float | None
     size_ratio: float | None
 
@@ -243,14 +244,15 @@ def runner_up(run: Run) -> Next | None:
     by_id = {row.trial.id: row for row in run.trials}
     first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
     ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
-    validation = [row.metrics["validation"] for row in (first, second)]
+    validation = [row.over_seeds("validation") for row in (first, second)]
+    right = [sum(found.num_right for found in rows) / len(rows) for rows in validation]
     latency_ratio = size_ratio = None
     if ours is not None and theirs is not None:
         latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
         size_ratio = ours.num_parameters / theirs.num_parameters
     return Next(
         trial_id=second.trial.id,
-        images_ahead=validation[0].num_right - validation[1].num_right,
+        images_ahead=right[0] - right[1],
         latency_ratio=latency_ratio,
         size_ratio=size_ratio,
     )
