@@ -305,6 +305,9 @@ def caveats(run: Run) -> list[Caveat]:
         found.append(Caveat(f"{row.backbone}: {source}", bool(row.note)))
     found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
+    if run.selection and run.selection.trial_id in run.selection.beyond:
+        reason = run.selection.beyond[run.selection.trial_id]
+        found.append(Caveat(f"No model is within the limits; the selected one: {reason}", True))
     for latency in run.latencies.values():
         if latency.is_contended:
             rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]

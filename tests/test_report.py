@@ -158,6 +158,8 @@ def test_a_limit_on_latency_or_size_outranks_accuracy(run):
     assert "p50 50.0 ms" == small.beyond["VGG16-iteration-2"]
     assert "59 MB" == light.beyond["VGG16-iteration-2"]
     assert ("VGG16-iteration-2", 4) == (none.trial_id, len(none.beyond))
+    text = page(replace(run, selection=none))
+    assert "**No model is within the limits; the selected one: p50 50.0 ms**" in text
 
 
 def test_mcnemar_is_the_exact_binomial_test():

@@ -125,7 +125,7 @@ def test_the_best_of_equals_by_hand():
 
 
 def test_nine_equal_models_look_better_than_they_are():
-    """92.0 % on 1,000 images: 1.48501 sd up, were counts normal; 93.3 % in the design note."""
+    """92.0 % on 1,000 images: 1.48501 sd up, were counts normal: 93.3 %."""
     expected = 0.92 + 1.48501 * math.sqrt(0.92 * 0.08 / 1000)
     found = stats.expected_best(0.92, 1000, 9)
     assert pytest.approx(expected, abs=3e-4) == found
