@@ -25,6 +25,8 @@ test_fraction = 0.2
 validation_fraction = 0.2
 [training]
 batch_size = 16
+seeds = 2
+fractions = [0.5]
 [features]
 precision = "float32"
 [export]
@@ -113,6 +115,7 @@ def assert_equal_results(before, after):
         assert first.test_probabilities == second.test_probabilities
         assert first.history == second.history
         assert first.metrics == second.metrics
+        assert first.refits == second.refits
 
 
 @pytest.mark.slow
@@ -127,6 +130,9 @@ def test_every_trial_leaves_a_complete_record(two_runs):
             name: row.num_images for name, row in result.metrics.items()
         }
         assert 12 == len(result.test_probabilities)
+        assert [("seed", 1025, 36), ("fraction", 1024, 18)] == [
+            (row.refit.changed, row.refit.seed, row.num_train) for row in result.refits
+        ]
         assert result.features.weights.note == "random weights: not comparable"
         assert result.features.scale != 1.0
         assert 60 == result.features.num_computed
