@@ -11,6 +11,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
       selection.json             Selection
+      again/, verdict.json       gfr/again.py, Verdict against its history (gfr/verdict.py)
       export/<trial>/export.json ExportResult (gfr/exported.py)
 """
 
@@ -34,6 +35,7 @@ from gfr.provenance import Provenance
 from gfr.ranges import Above0, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Trial
+from gfr.verdict import Verdict
 from gfr.weights import Weights
 
 SCHEMA: Literal[2] = 2
@@ -63,6 +65,8 @@ class RunRecord:
     provenance: Provenance
     hardware: Hardware
     cost: Cost
+    settings: dict[str, str] | None = None  # of speed (gfr/hardware.py); None: not noted then
+    num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
         """ValueError if a backbone has no weights."""
@@ -198,6 +202,7 @@ class Timing:
     batches: Samples
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
+    witness_s: Above0 | None = None  # of `latency.witness_s` beside `single`; None: not noted then
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -290,6 +295,7 @@ class Run:
     selection: Selection | None
     export: ExportResult | None  # of the selected trial
     page: PageResult | None  # of this export in a browser
+    verdict: Verdict | None = None
 
     @property
     def note(self) -> str:
@@ -373,9 +379,10 @@ def read_run(directory: Path) -> Run:
         export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
         if (path / "page.json").exists():
             page = read(path / "page.json", PageResult)
-    return Run(
-        directory, record, tuple(trials), tuple(failures), latencies, selection, export, page
-    )
+    path = directory / "verdict.json"
+    verdict = _read_of(path, Verdict, run_id=record.run_id) if path.exists() else None
+    rows = tuple(trials), tuple(failures), latencies
+    return Run(directory, record, *rows, selection, export, page, verdict)
 
 
 def export_directory(run_dir: Path, trial_id: str) -> Path:

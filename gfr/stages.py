@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from gfr import (
+    again,
     atomic,
     backbones,
     dataset,
@@ -157,6 +158,15 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
         result.train_cost.wall_s,
         f"; {note}" if note else "",
     )
+    return str(path)
+
+
+def train_again(run_dir: str, trial: Trial, worker: str) -> str:
+    """Train the same head once more, beside the record; returns the path of what came out."""
+    path = again.trial_path(Path(run_dir), trial.id)
+    result, _ = _train(run_dir, trial, worker)
+    results.write(path, result)
+    LOG.info("%s: trained once more", trial.title)
     return str(path)
 
 
