@@ -8,7 +8,7 @@ TensorFlow is imported.
 import pandas as pd
 
 from gfr import report_details as details
-from gfr import summary
+from gfr import summary, verdict
 from gfr.evaluate import constant_answer
 from gfr.published import Published
 from gfr.ranges import SPLITS
@@ -25,6 +25,7 @@ def render(run: Run, published: Published | None, figures: str) -> str:
         _scatter(run, figures),
         _selection(run),
         _beside_published(run, published),
+        verdict.section(run.verdict, figures),
         details.latency(run),
         details.export(run),
         details.hardware(run),
