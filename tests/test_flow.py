@@ -212,6 +212,21 @@ def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
 
 
 @pytest.mark.slow
+def test_runs_are_judged_and_compared(two_runs):
+    """What was computed is no history of what was reused; the answers are the same."""
+    folder, _ = two_runs
+    reports = folder / "reports"
+    found = results.read_run(reports / "runs" / "second").verdict
+    assert ("no history", 0) == (found.status, found.num_compared)
+    assert "the newest of this benchmark, first, has other features" in found.reason
+    assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
+    assert 0 == gfr(folder, "verdict", "second").returncode
+    text = gfr(folder, "compare", "first", "second").stdout
+    assert "features: computed -> reused" in text
+    assert 5 == text.count("the same answers (n = 12)")
+
+
+@pytest.mark.slow
 def test_a_flipped_bit_in_the_cache_is_found_said_and_mended(two_runs):
     """The run that meets it computes the shard again, to the same results."""
     folder, _ = two_runs

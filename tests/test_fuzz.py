@@ -8,7 +8,19 @@ import records
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gfr import celeba, figures, inventory, report, results, runs, spec, summary, table
+from gfr import (
+    celeba,
+    figures,
+    inventory,
+    report,
+    results,
+    runs,
+    spec,
+    summary,
+    table,
+    trends,
+    verdict,
+)
 from gfr.errors import BadInput
 
 pytestmark = pytest.mark.slow
@@ -118,6 +130,7 @@ def written(tmp_path_factory):
     """A run on disk, and the text of each of its records by file name."""
     run = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
     records.write(run)
+    results.write(run.directory / "verdict.json", records.verdict(run, "0.8, was 0.9"))
     files = sorted(run.directory.rglob("*.json"))
     return run.directory, {path: path.read_text() for path in files}
 
@@ -138,6 +151,9 @@ def test_a_record_of_a_run(written, data):
         report.render(run, None, "figures")
         json.dumps(summary.facts(run, None), allow_nan=False)
         table.text(run)
+        verdict.text(run.verdict)
+        if path.stem == "verdict":
+            trends.over_the_runs(run.verdict)
         for result in run.trials:
             if result.trial.id == path.stem:
                 figures.learning_curves(result)
