@@ -12,7 +12,7 @@ from gfr.results import Run
 
 def text(run: Run) -> str:
     """Everything on standard output after `gfr run`."""
-    known = [f"verdict: {line}" for line, _ in verdict.headlines(run.verdict)]
+    known = [line for line, _ in verdict.headlines(run.verdict)]
     words = [*known, f"report: {_here(publish.page(run))}", *_next(run)]
     return "\n".join([table.text(run), *words])
 

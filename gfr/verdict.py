@@ -112,7 +112,7 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
     if verdict.is_regression and verdict.changes:
         found.append((f"Changed since the newest good run: {', '.join(verdict.changes)}", True))
     if not verdict.is_regression:
-        found.append((f"History: {verdict.status}: {verdict.reason}", False))
+        found.append((f"Against its history: {verdict.status} ({verdict.reason})", False))
     found += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
     return found + [(f"Answers changed: {row.text}", False) for row in verdict.of("changed")]
 
