@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from gfr.figures import COLOURS, MARKERS, PERCENT, plain
+from gfr.figures import COLOURS, MARKERS, plain
 from gfr.verdict import Series, Verdict
 
 _COLUMN_INCHES, _MIN_INCHES, _MAX_INCHES = 3.3, 7.2, 13.2
-_MAX_TICKS = 6
+_MAX_TICKS, _MAX_MARKS = 4, 20
 _NARROW = 8
 
 
@@ -23,14 +23,14 @@ def over_the_runs(verdict: Verdict) -> Figure:
     backbones = list(dict.fromkeys(row.backbone for row in verdict.series if row.backbone))
     columns = max(1, len(backbones))
     width = min(_MAX_INCHES, max(_MIN_INCHES, _COLUMN_INCHES * columns))
-    figure = Figure(figsize=(width, 8.4), layout="constrained")
+    figure = Figure(figsize=(width, 9.6), layout="constrained")
     grid = figure.add_gridspec(3, columns, height_ratios=(1.0, 1.0, 0.7))
     for column, backbone in enumerate(backbones):
         rows = [row for row in verdict.series if row.backbone == backbone]
         top, bottom = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         top.set_title(backbone, fontsize=10)
         _panel(top, verdict, [row for row in rows if row.figure == "accuracy"])
-        top.yaxis.set_major_formatter(PERCENT)
+        top.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.1f} %"))
         _panel(bottom, verdict, [row for row in rows if row.figure == "p10_ms"])
         _dashed(bottom, [row for row in rows if row.figure == "p50_ms"])
         _logarithmic(bottom)
@@ -41,8 +41,10 @@ def over_the_runs(verdict: Verdict) -> Figure:
     _panel(seconds, verdict, [row for row in verdict.series if row.figure == "duration_s"])
     _logarithmic(seconds)
     seconds.set_ylabel("stage, s (log scale)")
-    seconds.set_xlabel("run, by the day it was begun; the last is this one")
-    figure.suptitle(f"{verdict.key}: {verdict.status}", fontsize=10)
+    figure.suptitle(
+        f"{verdict.key}: {verdict.status}. Runs by the day they were begun, the last is this one",
+        fontsize=10,
+    )
     return figure
 
 
@@ -55,13 +57,22 @@ def _panel(axes: Axes, verdict: Verdict, rows: Sequence[Series]) -> None:
         if row.low is not None and row.high is not None:
             axes.axhspan(row.low, row.high, color=colour, alpha=0.12, linewidth=0)
         axes.plot(places, values, "-", color=colour, linewidth=1)
-        axes.plot(places, values, marker, color=colour, markersize=4, label=_label(row))
+        (marks,) = axes.plot(places, values, marker, color=colour, markersize=4)
+        marks.set_label(_label(row))
+        marks.set_markevery(-(-len(values) // _MAX_MARKS))
         for place, (value, is_alarm) in enumerate(zip(row.values, row.alarms, strict=True)):
             if is_alarm and value is not None:
                 _alarm(axes, place, value, len(row.values))
     _ticks(axes, verdict)
     if rows:
-        axes.legend(fontsize=7, frameon=False, loc="best")
+        axes.legend(
+            fontsize=8,
+            frameon=False,
+            handletextpad=0.2,
+            loc="upper left",
+            bbox_to_anchor=(0.0, -0.1),
+            ncols=1 if rows[0].backbone else len(rows),
+        )
 
 
 def _dashed(axes: Axes, rows: Sequence[Series]) -> None:
@@ -72,7 +83,7 @@ def _dashed(axes: Axes, rows: Sequence[Series]) -> None:
 
 
 def _alarm(axes: Axes, place: int, value: float, num_runs: int) -> None:
-    axes.plot([place], [value], "X", color="black", markersize=9, zorder=5)
+    axes.plot([place], [value], "X", color="black", markersize=9, zorder=5, clip_on=False)
     side = "right" if place > num_runs / 2 else "left"
     axes.annotate(
         "regression",
@@ -98,7 +109,8 @@ def _ticks(axes: Axes, verdict: Verdict) -> None:
     places = list(range(last, -1, -step))
     axes.set_xticks(places, [verdict.runs[place].created_utc[5:10] for place in places])
     axes.tick_params(labelsize=8)
-    axes.set_xlim(-0.5, last + 0.5)
+    room = max(0.5, 0.03 * last)
+    axes.set_xlim(-room, last + room)
 
 
 def _logarithmic(axes: Axes) -> None:
