@@ -16,6 +16,7 @@ MIN_RUNS = 3  # fewer say nothing about their spread
 MIN_ACCURACY_MARGIN = 0.01  # about what another head seed moves 1,000 test images by
 MIN_LOSS_MARGIN = 1.05
 _GOOD = ("", "ok", "no history")
+_MOST_DRAWN = 1e12  # ms or s; more can only be a damaged line
 
 Value = Callable[[Entry], float | None]
 
@@ -53,7 +54,7 @@ def series(
         marks = [(kind, row.id) in entry.alarms for entry in shown[:-1]]
         subject = row.title if isinstance(row, TrialEntry) else row.subject
         low, high = _band(figure, row, past)
-        values = tuple(map(value, shown))
+        values = tuple(_drawn(value(entry)) for entry in shown)
         marks.append((kind, row.id) in alarms)
         return Series(figure, subject, row.backbone, values, tuple(marks), low, high)
 
@@ -81,7 +82,11 @@ def _band(
         return None, None
     limit = slowdown.margin([old.min_s for old in clean], slowdown.MIN_WALL_MARGIN)
     p10_ms = 1000 * statistics.median(old.p10_s for old in clean)
-    return p10_ms / limit, p10_ms * limit
+    return _drawn(p10_ms / limit), _drawn(p10_ms * limit)
+
+
+def _drawn(value: float | None) -> float | None:
+    return None if value is None or value > _MOST_DRAWN else value
 
 
 def _accuracy_of(row: TrialEntry) -> Value:
@@ -107,5 +112,5 @@ def _is_same(old: LatencyEntry, row: LatencyEntry) -> bool:
 def _durations(shown: Sequence[Entry], name: str) -> Series:
     """Seconds of a stage: for looking, never judged."""
     rows = [{str(row.name): row.wall_s for row in entry.stages} for entry in shown]
-    values = tuple(row.get(name) for row in rows)
+    values = tuple(_drawn(row.get(name)) for row in rows)
     return Series("duration_s", name, "", values, (False,) * len(shown), None, None)

@@ -55,6 +55,11 @@ class TrialEntry:
     probabilities: str
     answers: Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
+    def __post_init__(self) -> None:
+        """ValueError if more answers are right than there are."""
+        if self.num_right > self.num_test:
+            raise ValueError(f"{self.num_right} right of {self.num_test}")
+
 
 @dataclass(frozen=True)
 class LatencyEntry:

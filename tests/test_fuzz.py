@@ -7,11 +7,14 @@ import pytest
 import records
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from test_history import written as written_on
 
 from gfr import (
     celeba,
     figures,
+    history,
     inventory,
+    judging,
     report,
     results,
     runs,
@@ -162,3 +165,27 @@ def test_a_record_of_a_run(written, data):
             runs.find(directory.parents[1], None)
     finally:
         path.write_text(texts[path])
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """A history of three runs as text, and the entry of a fourth."""
+    reports = tmp_path_factory.mktemp("reports")
+    entries = [history.entry(written_on(reports, day)) for day in (1, 2, 3, 4)]
+    for row in entries[:3]:
+        history.put(reports, row)
+    file = history.path(reports, entries[0].key)
+    return file, file.read_text().splitlines(), entries[3]
+
+
+@CASES
+@given(data=st.data())
+def test_a_line_of_a_history(lines, data):
+    """Whatever stands in one line: a verdict comes out that can be read again."""
+    file, texts, now = lines
+    line = data.draw(spoilt_json(texts[1]), label="line")
+    content = "\n".join([texts[0], line, texts[2]])
+    file.write_bytes(content.encode("utf-8", "surrogatepass"))
+    found = judging.judge(now, history.earlier(file.parents[1], now))
+    results.write(file.parent / "verdict.json", found)
+    assert found == results.read(file.parent / "verdict.json", verdict.Verdict)
