@@ -116,7 +116,7 @@ def text(found: Comparison) -> str:
     lines += ["", f"accuracy on the test images of both (real: McNemar, Holm, {ALPHA:.0%}):"]
     lines += [f"  {_trial_text(row)}" for row in found.trials] or ["  none in common"]
     lines += ["", "one image, p10 (real: what load cannot explain, docs/regressions.md):"]
-    lines += [f"  {_latency_text(row)}" for row in found.latencies] or ["  none in common"]
+    lines += [f"  {_latency_text(row)}" for row in found.latencies] or ["  none to compare"]
     for run_id, titles in ((found.first, found.only_first), (found.second, found.only_second)):
         if titles:
             lines += ["", f"only in {run_id}: {', '.join(titles)}"]
