@@ -48,14 +48,14 @@ def series(
     `shown`: entries in order, the newest being the one that the findings are of.
     """
     now = shown[-1]
-    alarms = {(row.kind, row.id) for row in findings if row.status == "regression"}
+    alarms = {(row.kind, row.subject) for row in findings if row.status == "regression"}
 
     def one(figure: Figure, kind: Kind, row: TrialEntry | LatencyEntry, value: Value) -> Series:
-        marks = [(kind, row.id) in entry.alarms for entry in shown[:-1]]
         subject = row.title if isinstance(row, TrialEntry) else row.subject
+        marks = [(kind, subject) in entry.alarms for entry in shown[:-1]]
         low, high = _band(figure, row, past)
         values = tuple(_drawn(value(entry)) for entry in shown)
-        marks.append((kind, row.id) in alarms)
+        marks.append((kind, subject) in alarms)
         return Series(figure, subject, row.backbone, values, tuple(marks), low, high)
 
     return (

@@ -89,7 +89,7 @@ class StageEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line. `status` is "" before a verdict; `alarms`: kind and id of what was a regression."""
+    """One line. `status` is "" before a verdict; `alarms`: kind and subject of regressions."""
 
     schema: Literal[1]
     key: str
@@ -126,7 +126,7 @@ def entry(run: results.Run) -> Entry:
         created_utc=run.record.created_utc,
         provenance=run.record.provenance,
         status=verdict.status if verdict else "",
-        alarms=tuple((row.kind, row.id) for row in alarms),
+        alarms=tuple((row.kind, row.subject) for row in alarms),
         is_accepted=is_accepted(run),
         trials=tuple(map(trial_entry, run.trials)),
         failed=tuple(row.trial.id for row in run.failures),
