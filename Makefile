@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
+.PHONY: help run test check smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
 .PHONY: automations lock parity page-latency serve web web-check alignment
 
 help: ## list the commands
@@ -46,6 +46,9 @@ bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if 
 
 alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
 	$(BIN)/python benchmarks/alarms.py $(ALARMS)
+
+verdicts: $(READY) ## do the runs' verdicts find what became worse, and only that? an hour
+	$(BIN)/python benchmarks/verdicts.py $(VERDICTS)
 
 parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
 	$(BIN)/python benchmarks/parity.py $(RUN) $(PARITY)

@@ -24,11 +24,6 @@ from gfr.spec import Backbone, FeatureSet
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
 SEED = 1024
-# What changes speed without changing a version; their values are part of the fingerprint.
-_SETTINGS = (
-    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
-    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
-)
 
 FACTS = pytest.StashKey[dict[str, str]]()
 
@@ -39,10 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
     config.stash[FACTS] = baselines.facts(
         hardware.collect(),
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        hardware.num_usable_threads(),
         {name: provenance.version(name) for name in baselines.PACKAGES}
         | {"python": platform.python_version()},
-        {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)},
+        hardware.settings(),
     )
 
 
@@ -69,7 +64,9 @@ def measure(benchmark) -> Measure:
         for _ in range(num_warmups):
             call()
         before = time.perf_counter(), time.process_time(), latency.busy_s()
-        benchmark.pedantic(timed, setup=lambda: witness_s.append(_witness_s()), rounds=num_rounds)
+        benchmark.pedantic(
+            timed, setup=lambda: witness_s.append(latency.witness_s()), rounds=num_rounds
+        )
         wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
         if benchmark.stats is None:  # --benchmark-disable
             return
@@ -92,15 +89,6 @@ def figures(wall_s: Sequence[float], cpu_s: Sequence[float]) -> dict[str, float 
         "cpu_s": statistics.median(cpu_s),
         "cpu_p10_s": float(np.percentile(cpu_s, 10)),
     }
-
-
-def _witness_s() -> float:
-    """CPU seconds, a few thousandths, of a loop in this thread that shares no code with gfr."""
-    start_s = time.thread_time()
-    total = 0
-    for i in range(100_000):
-        total += i * i
-    return time.thread_time() - start_s
 
 
 def _slowed(call: Callable[[], object], name: str) -> Callable[[], object]:

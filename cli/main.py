@@ -1,8 +1,8 @@
 """`gfr`: one command, one library call.
 
 In: words on the command line. Out: what the library found, as text or JSON, and an exit code:
-0 complete, 1 finished with failures, 2 bad input, 130 or 143 interrupted. Heavy imports stand
-inside the commands, so that `gfr --help` starts at once.
+0 complete, 1 finished with failures, 2 bad input, 3 regression, 130 or 143 interrupted. Heavy
+imports stand inside the commands, so that `gfr --help` starts at once.
 """
 
 import contextlib
@@ -149,6 +149,8 @@ def run(
 
         print(ending.text(finished))
     code = 0 if state.is_completed() else 1
+    if code == 0 and finished.verdict and finished.verdict.is_regression:
+        code = 3
     if state.name == start.UNREPORTED:
         start.leave(code)  # Prefect would try for minutes to send the rest
     raise typer.Exit(code)
@@ -164,6 +166,38 @@ def report(
 
     run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
     print(publish.write_report(str(run_dir)))
+
+
+@app.command()
+def verdict(
+    run_id: Run = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="What it shows is wanted: the measure begins with it.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Write the histories anew from the runs.")
+    ] = False,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a run has fallen behind its history; exit code 3 if it has."""
+    from cli import past
+
+    place = Path(_or_default(reports, "reports"))
+    raise typer.Exit(past.verdict(place, run_id, accept, rebuild, as_json))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A run id.")],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="Another one.")],
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was changed between two runs, and which differences of the numbers are real."""
+    from cli import past
+
+    past.compare(Path(_or_default(reports, "reports")), first, second, as_json)
 
 
 @app.command("list")

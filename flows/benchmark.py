@@ -20,6 +20,7 @@ from gfr.progress import reporter
 from tasks.benchmark import (
     export_model,
     extract_features,
+    judge,
     measure_latency,
     prepare,
     select_model,
@@ -124,6 +125,7 @@ def _run(request: door.Request) -> State[str]:
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
     ]
     select_model(run_dir)
+    judge(run_dir, limits)
     write_report(run_dir)
     exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
     write_report(run_dir)

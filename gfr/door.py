@@ -27,7 +27,7 @@ from gfr import (
 )
 from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
-from gfr.metering import metered
+from gfr.metering import Cost, metered
 from gfr.progress import reporter
 from gfr.spec import Benchmark
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
@@ -130,8 +130,18 @@ def prepare(request: Request) -> str:
         return str(run_dir)
     LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    record = _record(request, looked, cost)
+    for line in describe(record):
+        LOG.info(line)
+    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
+    results.write(path, record)
+    return str(run_dir)
+
+
+def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
+    settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights, rates = _resolve_weights(request), _rates()
-    record = results.RunRecord(
+    return results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -150,12 +160,9 @@ def prepare(request: Request) -> str:
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
         cost=cost,
+        settings=settings,
+        num_usable_threads=hardware.num_usable_threads(),
     )
-    for line in describe(record):
-        LOG.info(line)
-    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
-    results.write(path, record)
-    return str(run_dir)
 
 
 def locate(request: str) -> tuple[Literal["celeba", "synthetic"], Path | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gfr import atomic, dataset, figures, published, report, results, runs, summary
+from gfr import atomic, dataset, figures, published, report, results, runs, summary, trends
 from gfr.analysis import analyse
 from gfr.errors import BadInput
 
@@ -29,6 +29,8 @@ def write_report(run_dir: str) -> str:
     known = published.load(runs.ROOT / "benchmarks" / "published.toml")
     if run.latencies:
         _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
+    if run.verdict and len(run.verdict.runs) > 1:
+        _save(directory, "trend", trends.over_the_runs(run.verdict))
     for result in run.trials:
         _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
         _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))

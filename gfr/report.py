@@ -9,7 +9,7 @@ import pandas as pd
 
 from gfr import report_details as details
 from gfr import report_evidence as evidence
-from gfr import summary
+from gfr import summary, verdict
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
@@ -28,6 +28,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         evidence.comparison(run, analysis),
         _selection(run, analysis),
         _beside_published(run, published),
+        verdict.section(run.verdict, figures),
         evidence.errors(run, analysis),
         evidence.subgroups(run, analysis),
         evidence.repetitions(run, analysis),

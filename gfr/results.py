@@ -11,6 +11,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
       selection.json             Selection
+      again/, verdict.json       gfr/again.py, Verdict against its history (gfr/verdict.py)
       export/<trial>/export.json ExportResult (gfr/exported.py)
 """
 
@@ -35,6 +36,7 @@ from gfr.provenance import Provenance
 from gfr.ranges import Above0, Logit, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
+from gfr.verdict import Verdict
 from gfr.weights import Weights
 
 SCHEMA: Literal[3] = 3
@@ -64,6 +66,8 @@ class RunRecord:
     provenance: Provenance
     hardware: Hardware
     cost: Cost
+    settings: dict[str, str] | None = None  # of speed (gfr/hardware.py); None: not noted then
+    num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
         """ValueError if a backbone has no weights."""
@@ -235,6 +239,7 @@ class Timing:
     batches: Samples
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
+    witness_s: Above0 | None = None  # of `latency.witness_s` beside `single`; None: not noted then
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -333,6 +338,7 @@ class Run:
     selection: Selection | None
     export: ExportResult | None  # of the selected trial
     page: PageResult | None  # of this export in a browser
+    verdict: Verdict | None = None
 
     @property
     def note(self) -> str:
@@ -420,9 +426,10 @@ def read_run(directory: Path) -> Run:
         export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
         if (path / "page.json").exists():
             page = read(path / "page.json", PageResult)
-    return Run(
-        directory, record, tuple(trials), tuple(failures), latencies, selection, export, page
-    )
+    path = directory / "verdict.json"
+    verdict = _read_of(path, Verdict, run_id=record.run_id) if path.exists() else None
+    rows = tuple(trials), tuple(failures), latencies
+    return Run(directory, record, *rows, selection, export, page, verdict)
 
 
 def export_directory(run_dir: Path, trial_id: str) -> Path:

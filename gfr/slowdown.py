@@ -20,6 +20,7 @@ MIN_CPU_MARGIN = 1.10
 CPU_MARGIN_PER_OTHERS_SHARE = 0.4
 NUM_SPREADS = 3  # standard deviations of the saved runs
 MIN_RUNS_FOR_SPREAD = 3
+_NO_LIMIT = 20.0  # as a logarithm; damaged figures may ask for more than a float can hold
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
 # Load alone moves the witness by 0.05 of itself.
 MAX_WITNESS_RATIO = 1.10
@@ -99,7 +100,7 @@ def margin(saved_s: Sequence[float], least: float) -> float:
     if len(saved_s) < MIN_RUNS_FOR_SPREAD:
         return least
     spread = statistics.stdev([math.log(value) for value in saved_s])
-    return max(least, math.exp(NUM_SPREADS * spread))
+    return max(least, math.exp(min(NUM_SPREADS * spread, _NO_LIMIT)))
 
 
 def is_settled(verdicts: Sequence[Verdict]) -> bool:

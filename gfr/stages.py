@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from gfr import (
+    again,
     atomic,
     backbones,
     dataset,
@@ -143,7 +144,7 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
     if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
         return str(path)
-    result, model = _train(run_dir, trial, worker)
+    result, model = _train(run_dir, trial, worker, has_refits=True)
     atomic.save(head_path, model.save)
     results.write(path, result)
     test, note = result.metrics["test"], result.features.note
@@ -160,7 +161,18 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
     return str(path)
 
 
-def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult, keras.Model]:
+def train_again(run_dir: str, trial: Trial, worker: str) -> str:
+    """Train the same head once more, beside the record; returns the path of what came out."""
+    path = again.trial_path(Path(run_dir), trial.id)
+    result, _ = _train(run_dir, trial, worker, has_refits=False)
+    results.write(path, result)
+    LOG.info("%s: trained once more", trial.title)
+    return str(path)
+
+
+def _train(
+    run_dir: str, trial: Trial, worker: str, has_refits: bool
+) -> tuple[results.TrialResult, keras.Model]:
     record, faces, splits = open_run(run_dir)
     found = collect(run_dir, trial.feature_set)
     if found is None:
@@ -172,7 +184,7 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
         for _ in range(refits.NUM_AT_ONCE)
     )
     ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
-    asked = record.benchmark.refits(faces.identity is not None)
+    asked = record.benchmark.refits(faces.identity is not None) if has_refits else ()
     # The trial itself comes last: its head is what stays in the trainer's model.
     report = reporter(trial.title)
     again, refit_cost = metered(lambda: refits.train(ground, asked, report))

@@ -9,7 +9,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import door
+from gfr import door, verdict
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics, constant_answer
 from gfr.exported import ExportResult
@@ -92,6 +92,7 @@ def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str
             )
             for name in SPLITS
         },
+        "verdict": run.verdict and dataclasses.asdict(run.verdict),
         "comparison": _comparison(analysis),
         "trials": [
             _trial(run, result, comparable) | {"study": _study(analysis.studies[result.trial.id])}
@@ -294,10 +295,13 @@ def is_ungated(run: Run, label: str) -> bool:
 
 
 def caveats(run: Run) -> list[Caveat]:
-    """What must be known before any number is read: data, weights, failures, contention."""
+    """What must be known before any number is read: its history, data, weights, failures."""
     record = run.record
     data, *others = door.describe_data(record.data, record.split)
-    found = [Caveat(data[0].upper() + data[1:], record.data.source == "synthetic")]
+    history = [Caveat(*line) for line in verdict.headlines(run.verdict)]
+    found = [row for row in history if row.is_serious]
+    found.append(Caveat(data[0].upper() + data[1:], record.data.source == "synthetic"))
+    found += [row for row in history if not row.is_serious]
     for row in record.weights:
         source = row.note or f"ImageNet weights, {row.why}"
         if row.source == "directory":

@@ -16,6 +16,7 @@ from gfr.metering import Cost
 from gfr.precision import Choice
 from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
+from gfr.verdict import Finding, Past, Series, Verdict
 from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
@@ -211,3 +212,26 @@ def write(run):
     for row in run.latencies.values():
         results.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
     results.write(run.directory / "selection.json", run.selection)
+
+
+def verdict(run, *lost):
+    """Fallen behind by these sentences, or by nothing, in one run before it."""
+    status = "regression" if lost else "ok"
+    trial = run.trials[0].trial
+    findings = [
+        Finding("accuracy", trial.id, trial.title, status, row) for row in lost or ["as it was"]
+    ]
+    return Verdict(
+        schema=1,
+        run_id=run.record.run_id,
+        key="smoke-0123456789ab",
+        status=status,
+        reason="none worse against 3 earlier runs",
+        num_compared=3,
+        changes=("commit a -> b",),
+        findings=tuple(findings),
+        runs=(Past("q", "2026-11-22T00:00:00"), Past(run.record.run_id, "2026-11-23T00:00:00")),
+        series=(
+            Series("accuracy", trial.title, "VGG16", (0.9, 0.8), (False, bool(lost)), 0.89, 0.91),
+        ),
+    )
