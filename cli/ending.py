@@ -12,7 +12,8 @@ from gfr.results import Run
 
 def text(run: Run) -> str:
     """Everything on standard output after `gfr run`."""
-    words = [f"report: {_here(publish.page(run))}", *_next(run)]
+    page = publish.page(run)
+    words = [f"report: {_here(page.with_suffix('.html'))}, {_here(page)}", *_next(run)]
     return "\n".join([table.text(run), *words])
 
 
