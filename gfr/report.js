@@ -35,7 +35,10 @@ document.addEventListener("pointerover", (event) => {
   if (mark) show(mark);
   else hide();
 });
-document.addEventListener("scroll", hide, { passive: true });
+document.addEventListener("scroll", () => {
+  const mark = document.querySelector(".on");
+  if (mark) show(mark);
+}, { passive: true, capture: true });
 document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
 for (const chart of charts) {
