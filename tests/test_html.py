@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib.util
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 import records
 from PIL import Image
-from records import FACES, IS_MALE
+from records import DATA, FACES, IS_MALE
 
 from gfr import (
     charts,
@@ -32,6 +33,7 @@ from gfr import (
 )
 from gfr.analysis import Face, analyse
 from gfr.charts import Axis, Frame
+from gfr.errors import BadInput
 from gfr.evaluate import History
 from gfr.results import RefitResult
 from gfr.runs import ROOT
@@ -439,6 +441,26 @@ def test_the_newest_full_run_has_its_page_at_the_top(run):
 def test_the_page_with_pictures_is_never_served_or_exported():
     """What `gfr serve` shows and `gfr export --site` writes is free of CelebA's faces."""
     assert not [name for name in site._REPORT if "html" in name]
+
+
+def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
+    """Any other run is refused, and so is one that names a directory elsewhere."""
+    path = ROOT / "benchmarks" / "example.py"
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("e", path))
+    module.__spec__.loader.exec_module(module)
+    records.write(run)
+    publish.write_report(str(run.directory))
+    out = tmp_path / "docs" / "example"
+    assert "12 files" in module.keep(run.directory, out)
+    assert {*module.KEPT, "figures"} == {path.name for path in out.iterdir()}
+    elsewhere = replace(run.record, data=replace(DATA, directory="/home/me/faces"))
+    real = replace(run.record, data=replace(DATA, source="celeba"))
+    for record, words in ((elsewhere, "names /home/me/faces"), (real, "is of celeba images")):
+        records.write(replace(run, record=record))
+        publish.write_report(str(run.directory))
+        with pytest.raises(BadInput, match=words):
+            module.keep(run.directory, out)
+    assert (out / "summary.html").exists()
 
 
 # In a browser
