@@ -6,11 +6,13 @@ records. Pure: reads no file, imports no TensorFlow.
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 from gfr import charts, report_evidence
 from gfr.analysis import Analysis, Study
 from gfr.calibration import Bin
 from gfr.charts import Axis, Frame, Look
+from gfr.curves import PrecisionRecall
 from gfr.evaluate import THRESHOLD, Metrics
 from gfr.report_charts import figure, look, percent
 from gfr.results import Run, TrialResult
@@ -97,7 +99,7 @@ def _precision_recall(run: Run, analysis: Analysis) -> str:
         if found is None:
             continue
         tip = f"{result.trial.title}\naverage precision {found.average:.4f}"
-        points = list(zip(found.recall, found.precision, strict=True))
+        points = _steps(found)
         parts.append(charts.curve(frame, points, look(run, result).stroke, tip, key))
         _, recall, precision = _rates(result.metrics["test"])
         told = f"{tip}\nat p_male > {THRESHOLD:g}: recall {recall:.4f}, precision {precision:.4f}"
@@ -107,6 +109,13 @@ def _precision_recall(run: Run, analysis: Analysis) -> str:
     drawn = charts.svg(_WIDTH, _HEIGHT, [*parts, *marks], "Precision and recall of all trials")
     legend = [f"marks: p_male > {THRESHOLD:g}", "dashed: share of men"]
     return figure(drawn, "Precision and recall", legend)
+
+
+def _steps(found: PrecisionRecall) -> list[tuple[float, float]]:
+    """As the average precision reads the curve: lines between its points would flatter."""
+    points = list(zip(found.recall, found.precision, strict=True))
+    pairs = [((before, here[1]), here) for (before, _), here in pairwise(points)]
+    return [points[0], *(point for pair in pairs for point in pair)]
 
 
 def _calibration(run: Run, study: Study) -> str:
