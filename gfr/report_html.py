@@ -20,15 +20,16 @@ from gfr.results import Run
 
 _HERE = Path(__file__).parent
 
+_LEARNING, _IMAGES = "Over- and underfitting", "Images"
+
 # What follows the text of a section, by how its heading begins.
 _CHARTS: dict[str, Callable[[Run, Analysis], str]] = {
     "As good as ": report_charts.against,
     "Kinds of errors": report_curves.errors,
     "Subgroups of ": report_charts.gaps,
     "Seeds, splits": report_charts.repetitions,
-    "Over- and underfitting": report_curves.learning,
+    _LEARNING: report_curves.learning,
 }
-_IMAGES = "Images"
 _SCATTER = "accuracy-latency.png"
 _FILES = ("results.csv", "results.parquet", "summary.md", "summary.json")
 
@@ -89,18 +90,19 @@ def _section(
     thumbnails: Mapping[str, str],
 ) -> list[tuple[str, str]]:
     """A section of the Markdown as one, none or two of the page."""
-    if heading in {row.trial.title for row in run.trials}:
-        return []  # told by the cards of the confusion matrices
-    if heading == _IMAGES:
-        return [
-            ("Confusion matrices", report_pictures.confusion(run, analysis)),
-            (heading, report_pictures.gallery(run, analysis, thumbnails)),
-        ]
+    if heading == _IMAGES or heading in {row.trial.title for row in run.trials}:
+        return []  # the cards and the galleries tell it
     if heading.startswith("Subgroups of "):
         every = report_evidence.subgroups(run, analysis, num_gaps=None)
         body = every.partition("\n\n")[2]
     drawn = next((draw for name, draw in _CHARTS.items() if heading.startswith(name)), None)
-    return [(heading, markup.blocks(body, image) + (drawn(run, analysis) if drawn else ""))]
+    parts = [(heading, markup.blocks(body, image) + (drawn(run, analysis) if drawn else ""))]
+    if heading == _LEARNING:  # of every run that has a trial
+        parts += [
+            ("Confusion matrices", report_pictures.confusion(run, analysis)),
+            (_IMAGES, report_pictures.gallery(run, analysis, thumbnails)),
+        ]
+    return parts
 
 
 def _image(run: Run, figures: Mapping[str, str], description: str, address: str) -> str:

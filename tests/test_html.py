@@ -250,6 +250,7 @@ def test_a_run_without_a_selection_shows_its_trials(run):
     """Interrupted before the end: curves and images of what has finished."""
     text = page(replace(run, selection=None, latencies={}))
     assert "VGG16 / iteration 1: reliability" in text
+    assert "<h2>Confusion matrices" in text and "Surest mistakes" in text
     assert "Accuracy with the attribute" not in text
 
 
