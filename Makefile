@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: help run test check smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: automations lock parity page-latency serve web web-check alignment
+.PHONY: automations lock parity page-latency serve web web-check alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -79,6 +79,9 @@ alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
+
+example: $(READY) ## keep a run on synthetic faces as docs/example: [RUN=ID]
+	$(BIN)/python benchmarks/example.py $(RUN)
 
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api

@@ -12,8 +12,9 @@ from gfr.results import Run
 
 def text(run: Run) -> str:
     """Everything on standard output after `gfr run`."""
+    page = publish.page(run)
     known = [line for line, _ in verdict.headlines(run.verdict)]
-    words = [*known, f"report: {_here(publish.page(run))}", *_next(run)]
+    words = [*known, f"report: {_here(page.with_suffix('.html'))}, {_here(page)}", *_next(run)]
     return "\n".join([table.text(run), *words])
 
 

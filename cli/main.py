@@ -165,7 +165,8 @@ def report(
     from gfr import publish, runs
 
     run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
-    print(publish.write_report(str(run_dir)))
+    page = Path(publish.write_report(str(run_dir)))
+    print(page.with_suffix(".html"), page, sep="\n")
 
 
 @app.command()

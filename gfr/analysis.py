@@ -84,7 +84,6 @@ class Study:
     calibrated: Calibration
     thresholds: tuple[Point, ...]  # on test
     choices: Choices
-    subgroups: Subgroups
     mistakes: tuple[Face, ...]
     doubtful: tuple[Face, ...]
 
@@ -104,6 +103,7 @@ class Analysis:
     optimism: Optimism | None
     best_of_equals: float | None
     front: tuple[str, ...]
+    subgroups: Subgroups | None  # of the selected trial
     hard: tuple[Face, ...]
 
     @property
@@ -118,7 +118,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     BadInput if a trial has logits of other images than the split's.
     """
     if not run.trials:
-        return Analysis({}, (), None, None, (), ())
+        return Analysis({}, (), None, None, (), None, ())
     _refuse_other_images(run, faces, splits)
     rows = np.flatnonzero(splits == "test")
     names = [faces.names[row] for row in rows]
@@ -126,7 +126,6 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     p_male = {row.trial.id: probabilities(_values(row.test_logits)) for row in run.trials}
     right = {trial_id: (p > THRESHOLD) == is_male for trial_id, p in p_male.items()}
     num_wrong = len(right) - np.sum(list(right.values()), axis=0)
-    attributes = faces.attributes.iloc[rows]
     studies = {}
     for result in run.trials:
         seen = [
@@ -135,7 +134,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
                 names, is_male, p_male[result.trial.id], num_wrong, strict=True
             )
         ]
-        studies[result.trial.id] = _study(result, is_male, validation, attributes, seen)
+        studies[result.trial.id] = _study(result, is_male, validation, seen)
     mean_p = np.mean(list(p_male.values()), axis=0)
     hard = [
         Face(names[i], bool(is_male[i]), float(mean_p[i]), int(num_wrong[i]))
@@ -149,6 +148,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         optimism=stats.optimism(np.array(list(right.values()))) if num > 1 else None,
         best_of_equals=stats.expected_best(chosen, len(names), num) if chosen else None,
         front=_front(run),
+        subgroups=_subgroups(run, is_male, faces.attributes.iloc[rows]),
         hard=tuple(hard),
     )
 
@@ -176,7 +176,6 @@ def _study(
     result: TrialResult,
     is_male: np.ndarray,
     validation_is_male: np.ndarray,
-    attributes: pd.DataFrame,
     seen: list[Face],
 ) -> Study:
     logits, validation = _values(result.test_logits), _values(result.validation_logits)
@@ -206,10 +205,15 @@ def _study(
         calibrated=calibration.calibration(logits, is_male, temperature.value),
         thresholds=thresholds,
         choices=calibration.choices(calibration.points(validation, validation_is_male), thresholds),
-        subgroups=subgroups.subgroups(logits, is_male, attributes),
         mistakes=tuple(sorted(wrong, key=lambda face: -abs(face.p_male - 0.5))[:NUM_SHOWN]),
         doubtful=tuple(sorted(seen, key=lambda face: abs(face.p_male - 0.5))[:NUM_SHOWN]),
     )
+
+
+def _subgroups(run: Run, is_male: np.ndarray, attributes: pd.DataFrame) -> Subgroups | None:
+    if run.selection is None:
+        return None
+    return subgroups.subgroups(_values(run.result_of(None).test_logits), is_male, attributes)
 
 
 def _accuracies(found: tuple[Metrics, ...]) -> Spread:

@@ -159,11 +159,11 @@ def thresholds(study: Study) -> str:
     return "; ".join(parts)
 
 
-def subgroups(run: Run, analysis: Analysis) -> str:
-    """Where the selected trial errs more, the largest gaps first."""
-    if run.selection is None:
+def subgroups(run: Run, analysis: Analysis, num_gaps: int | None = NUM_GAPS) -> str:
+    """Where the selected trial errs more, the largest gaps first; None shows all."""
+    if run.selection is None or analysis.subgroups is None:
         return ""
-    found = analysis.studies[run.selection.trial_id].subgroups
+    found = analysis.subgroups
     chosen = title(run, run.selection.trial_id)
     heading = f"## Subgroups of {chosen}\n\n"
     if not found.gaps:
@@ -173,12 +173,12 @@ def subgroups(run: Run, analysis: Analysis) -> str:
         )
     header = ["Attribute", "with", "without", "accuracy with", "without", "gap, points", "p, Holm"]
     header += ["female as male, with", "without", "male as female, with", "without"]
-    rows = [_gap(row) for row in found.gaps[:NUM_GAPS]]
+    rows = [_gap(row) for row in found.gaps[:num_gaps]]
     real = [row.attribute for row in found.gaps if row.p_holm < ALPHA]
     verdict = f"Told apart by these images: {', '.join(real)}." if real else "No gap is told apart."
     more = (
-        f" The {len(found.gaps) - NUM_GAPS} smaller ones are in summary.html."
-        if (len(found.gaps) > NUM_GAPS)
+        f" The {len(found.gaps) - num_gaps} smaller ones are in summary.html."
+        if num_gaps is not None and len(found.gaps) > num_gaps
         else ""
     )
     names = ", ".join(row.attribute for row in found.left_out)
