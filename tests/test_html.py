@@ -13,7 +13,7 @@ import pytest
 import records
 from html_page import Document, at_hand, full_run, page
 from PIL import Image
-from records import DATA, FACES, IS_MALE, SPLITS
+from records import FACES, IS_MALE, SPLITS
 
 from gfr import (
     charts,
