@@ -11,16 +11,19 @@ import numpy as np
 from gfr.results import TrialResult
 from gfr.stats import newcombe
 
-RISE = 0.05  # of the validation loss above its least: less is noise between epochs
-STILL = 0.01  # of the validation loss won in the last tenth of the epochs: more would be won
+WINDOW = 5  # epochs of the running mean: a single epoch's loss is an accident
+RISE = 0.05  # of the validation loss above its least: less does no harm worth a word
+STILL = 0.01  # of the validation loss won in the last tenth of the epochs
+NOISY = 0.1  # epochs that lie so far from the running mean show no trend
 
 
 @dataclass(frozen=True)
 class Learning:
     """`gap`: accuracy on training minus validation images, -1..1, with its 95 % interval.
 
-    `best_epoch`: of the least validation loss, from 1; `rise`: of that loss until the end, as a
-    share of the least; `fall`: its last tenth's, as a share of what it was.
+    Of the running mean of the validation loss: `best_epoch`, from 1, its least and last value, and
+    `fall` in the last tenth of the epochs, as a share of what it was. `noise`: how far an epoch's
+    loss lies from it, as a share of it, on average over the second half.
     """
 
     gap: float
@@ -30,6 +33,7 @@ class Learning:
     least_loss: float
     last_loss: float
     fall: float
+    noise: float
 
     @property
     def rise(self) -> float:
@@ -39,28 +43,35 @@ class Learning:
     @property
     def is_overfit(self) -> bool:
         """Better on training images than chance allows, and worse on validation than before."""
-        return self.gap_95[0] > 0 and self.rise > RISE
+        return self.gap_95[0] > 0 and self.rise > max(RISE, 2 * self.noise)
 
     @property
-    def is_underfit(self) -> bool:
-        """Still learning when it was stopped."""
-        return self.rise <= RISE and self.fall > STILL
+    def is_stopped_early(self) -> bool:
+        """Still improving when it was stopped."""
+        return self.fall > max(STILL, 2 * self.noise)
 
     @property
     def words(self) -> str:
         """The finding, one sentence."""
         low, high = (100 * bound for bound in self.gap_95)
-        bounds = f"[{low:+.1f}, {high:+.1f}]"
-        gap = f"training less validation accuracy {100 * self.gap:+.1f} points {bounds}"
+        gap = (
+            f"training less validation accuracy {100 * self.gap:+.1f} points "
+            f"[{low:+.1f}, {high:+.1f}]"
+        )
         if self.is_overfit:
             return (
-                f"overfits: validation loss {self.least_loss:.3f} in epoch {self.best_epoch}, "
+                f"overfits: validation loss {self.least_loss:.3f} about epoch {self.best_epoch}, "
                 f"{self.last_loss:.3f} at the end ({self.rise:+.0%}); {gap}"
             )
-        if self.is_underfit:
+        if self.is_stopped_early:
             return (
-                f"underfits: validation loss still fell by {self.fall:.1%} in the last tenth of "
-                f"{self.num_epochs} epochs; {gap}"
+                f"was still improving: validation loss fell by {self.fall:.1%} in the last tenth "
+                f"of {self.num_epochs} epochs; {gap}"
+            )
+        if self.noise > NOISY:
+            return (
+                f"is too noisy to say: an epoch's validation loss lies {self.noise:.0%} from the "
+                f"running mean; {gap}"
             )
         if self.gap_95[0] > 0:
             return f"fits training images better, without harm to validation loss; {gap}"
@@ -70,10 +81,12 @@ class Learning:
 def learning(result: TrialResult) -> Learning:
     """What a trial's curves show."""
     losses = np.array(result.history.val_loss)
+    middle = _running_mean(losses)
     train, validation = result.metrics["train"], result.metrics["validation"]
     tenth = max(1, len(losses) // 10)
-    before = losses[-1 - tenth] if len(losses) > tenth else losses[0]
-    best = int(np.argmin(losses))
+    before = middle[max(0, len(middle) - 1 - tenth)]
+    best, half = int(np.argmin(middle)), len(losses) // 2
+    away = np.abs(losses - middle)[half:] / np.maximum(middle[half:], 1e-12)
     return Learning(
         gap=train.accuracy - validation.accuracy,
         gap_95=newcombe(
@@ -81,7 +94,16 @@ def learning(result: TrialResult) -> Learning:
         ),
         num_epochs=len(losses),
         best_epoch=best + 1,
-        least_loss=float(losses[best]),
-        last_loss=float(losses[-1]),
-        fall=float(1 - losses[-1] / before) if before else 0.0,
+        least_loss=float(middle[best]),
+        last_loss=float(middle[-1]),
+        fall=float(1 - middle[-1] / before) if before else 0.0,
+        noise=float(away.mean()),
+    )
+
+
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """float (E,) -> float (E,): of the epoch and those within half a window, fewer at the ends."""
+    reach = WINDOW // 2
+    return np.array(
+        [np.mean(values[max(0, k - reach) : k + reach + 1]) for k in range(len(values))]
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame
+from scipy.special import chdtrc
 from scipy.stats import fisher_exact
 
 from gfr.evaluate import THRESHOLD, probabilities
@@ -49,7 +50,8 @@ class Group:
 class Gap:
     """One attribute. `difference`: accuracy with it minus without, -1..1, and its 95 % interval.
 
-    `p_value` is of a two-sided exact test, `p_holm` the same adjusted for all attributes compared.
+    `p_value` is of a two-sided exact test, `p_within_sex` of one that compares men with men and
+    women with women; `_holm` the same adjusted for all attributes compared.
     """
 
     attribute: str
@@ -60,6 +62,8 @@ class Gap:
     high: float
     p_value: Share
     p_holm: Share
+    p_within_sex: Share
+    p_within_sex_holm: Share
 
     @property
     def at_equal_shares(self) -> float | None:
@@ -105,11 +109,17 @@ def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame)
             left_out.append(LeftOut(name, num_having, num_lacking))
         else:
             compared[name] = _groups(answer, is_male, has)
-    p_values = [_p_value(*groups) for groups in compared.values()]
-    adjusted = holm(p_values).tolist()
+    tests = (
+        [_p_value(*groups) for groups in compared.values()],
+        [p_within_sex(*groups) for groups in compared.values()],
+    )
     gaps = [
-        _gap(name, *compared[name], p_value, p_holm)
-        for name, p_value, p_holm in zip(compared, p_values, adjusted, strict=True)
+        _gap(name, *compared[name], row)
+        for name, *row in zip(
+            compared,
+            *(column for p_values in tests for column in (p_values, holm(p_values).tolist())),
+            strict=True,
+        )
     ]
     return Subgroups(
         tuple(sorted(gaps, key=lambda gap: (-abs(gap.difference), gap.attribute))), tuple(left_out)
@@ -145,11 +155,11 @@ def _rate(num: int, num_images: int) -> Rate | None:
     return Rate(num, num_images, num / num_images, *wilson(num, num_images))
 
 
-def _gap(name: str, having: Group, lacking: Group, p_value: float, p_holm: float) -> Gap:
-    """The two groups of one attribute, compared."""
+def _gap(name: str, having: Group, lacking: Group, p_values: list[float]) -> Gap:
+    """The two groups of one attribute, compared; `p_values` as Gap has them."""
     ours, others = having.accuracy, lacking.accuracy
     low, high = newcombe(ours.num, ours.num_images, others.num, others.num_images)
-    return Gap(name, having, lacking, ours.share - others.share, low, high, p_value, p_holm)
+    return Gap(name, having, lacking, ours.share - others.share, low, high, *p_values)
 
 
 def _p_value(having: Group, lacking: Group) -> float:
@@ -158,6 +168,28 @@ def _p_value(having: Group, lacking: Group) -> float:
         [group.accuracy.num, group.num_images - group.accuracy.num] for group in (having, lacking)
     ]
     return min(1.0, float(fisher_exact(table).pvalue))
+
+
+def p_within_sex(having: Group, lacking: Group) -> float:
+    """That errors are equally frequent with and without the attribute in each sex, 0..1.
+
+    Mantel and Haenszel (1959), "Statistical aspects of the analysis of data from retrospective
+    studies of disease", without correction for continuity: what is due to the groups' unequal
+    shares of men is taken away. 1 where no sex can tell.
+    """
+    excess = variance = 0.0
+    for with_it, without in (
+        (having.false_male, lacking.false_male),
+        (having.false_female, lacking.false_female),
+    ):
+        if with_it is None or without is None:
+            continue
+        num, total = with_it.num_images, with_it.num_images + without.num_images
+        wrong = with_it.num + without.num
+        excess += with_it.num - num * wrong / total
+        if total > 1:
+            variance += num * (total - num) * wrong * (total - wrong) / (total**2 * (total - 1))
+    return float(chdtrc(1, excess**2 / variance)) if variance else 1.0
 
 
 def _mean_error(group: Group) -> float | None:

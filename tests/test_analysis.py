@@ -84,20 +84,24 @@ def test_a_run_of_nothing_has_nothing_to_say(run):
     assert ({}, (), ()) == (none.studies, none.against, none.front)
 
 
+FALLING = tuple(0.5 - 0.01 * k for k in range(20))
+SETTLED = tuple(0.3 + 0.2 * 0.5**k for k in range(20))
+RISING = tuple(0.3 + 0.01 * abs(k - 9) for k in range(20))
+JUMPING = tuple(0.3 + 0.2 * (k % 2) for k in range(20))
+
+
 @pytest.mark.parametrize(
     ("losses", "train", "said"),
     [
-        ((0.5, 0.3, 0.4), 120, "overfits: validation loss 0.300 in epoch 2, 0.400 at the end"),
-        ((0.5, 0.4, 0.3), 108, "underfits: validation loss still fell by 25.0%"),
-        ((0.4, 0.3, 0.3), 120, "fits training images better, without harm"),
-        ((0.4, 0.3, 0.3), 108, "neither over- nor underfits"),
+        (RISING, 120, "overfits: validation loss 0.312 about epoch 10, 0.390 at the end (+25%)"),
+        (FALLING, 108, "was still improving: validation loss fell by 3.0%"),
+        (JUMPING, 120, "is too noisy to say"),
+        (SETTLED, 120, "fits training images better, without harm"),
+        (SETTLED, 108, "neither over- nor underfits"),
     ],
 )
 def test_over_and_underfitting_follow_from_the_numbers(run, losses, train, said):
     """Validation at 36 of 40; training at 120 of 120 is better than chance allows, at 108 equal."""
     curves = History(losses, losses, losses, losses)
-    result = run.trials[1]
-    result = replace(
-        result, history=curves, metrics=result.metrics | {"train": metrics(train, 120)}
-    )
-    assert learning(result).words.startswith(said)
+    result, metrics_ = run.trials[1], run.trials[1].metrics | {"train": metrics(train, 120)}
+    assert learning(replace(result, history=curves, metrics=metrics_)).words.startswith(said)

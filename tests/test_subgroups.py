@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
+from statsmodels.stats.contingency_tables import StratifiedTable
 
 from gfr import subgroups
 from gfr.stats import wilson
@@ -65,6 +66,20 @@ def test_a_gap_by_hand():
     assert pytest.approx(((5 / 65 - 10 / 16) + (5 / 35 - 4 / 24)) / 2) == gap.at_equal_shares
     assert pytest.approx(fisher(26, 14, 90, 10)) == gap.p_value == gap.p_holm
     assert gap.low < -0.25 < gap.high < 0
+
+
+def test_within_each_sex_is_mantel_and_haenszels_test():
+    """Against statsmodels on two 2 x 2 tables; where sex explains the gap there is none left."""
+    logits, is_male, group = table(HAVING, LACKING)
+    (gap,) = subgroups.subgroups(logits, is_male, pd.DataFrame({"Eyeglasses": group == 0})).gaps
+    men, women = [[4, 20], [5, 30]], [[10, 6], [5, 60]]
+    expected = StratifiedTable(np.array([men, women]).transpose(1, 2, 0).astype(float))
+    assert pytest.approx(expected.test_null_odds().pvalue) == gap.p_within_sex
+    # Nine of ten women right, one of two men: lipstick is women's.
+    logits, is_male, group = table((2, 2, 90, 10), (48, 48, 45, 5))
+    (gap,) = subgroups.subgroups(logits, is_male, pd.DataFrame({"Lipstick": group == 0})).gaps
+    assert gap.p_value < 0.001
+    assert pytest.approx(1.0) == gap.p_within_sex
 
 
 def test_error_rates_are_those_of_scikit_learn():
