@@ -52,7 +52,7 @@ class Against:
 
 @dataclass(frozen=True)
 class Face:
-    """One test image as a trial, or several, see it; `num_wrong` of all trials."""
+    """One test image as a trial, or several, see it; `num_wrong` of `Analysis.voters`."""
 
     name: str
     is_male: bool
@@ -92,19 +92,18 @@ class Study:
 class Analysis:
     """A whole run; `against` and `front` are empty, `optimism` None, where nothing is selected.
 
-    `best_of_equals`: test accuracy that the best of so many independent trials would show if each
-    were as good as the selected one. `front`: trials than which none is at once as accurate (on
-    validation), as fast and as small, and better in one. `hard`: the test images that most trials
-    get wrong, worst first.
+    `front`: trials than which none is at once as accurate (on
+    validation), as fast and as small, and better in one. `hard`: the test images that most `voters`
+    get wrong, worst first: trials without random weights, or all where there are none.
     """
 
     studies: dict[str, Study]
     against: tuple[Against, ...]
     optimism: Optimism | None
-    best_of_equals: float | None
     front: tuple[str, ...]
     subgroups: Subgroups | None  # of the selected trial
     hard: tuple[Face, ...]
+    voters: tuple[str, ...]
 
     @property
     def equals(self) -> tuple[str, ...]:
@@ -118,14 +117,15 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     BadInput if a trial has logits of other images than the split's.
     """
     if not run.trials:
-        return Analysis({}, (), None, None, (), None, ())
+        return Analysis({}, (), None, (), None, (), ())
     _refuse_other_images(run, faces, splits)
     rows = np.flatnonzero(splits == "test")
     names = [faces.names[row] for row in rows]
     is_male, validation = faces.is_male[rows], faces.is_male[splits == "validation"]
     p_male = {row.trial.id: probabilities(_values(row.test_logits)) for row in run.trials}
     right = {trial_id: (p > THRESHOLD) == is_male for trial_id, p in p_male.items()}
-    num_wrong = len(right) - np.sum(list(right.values()), axis=0)
+    voters = _voters(run)
+    num_wrong = len(voters) - np.sum([right[trial_id] for trial_id in voters], axis=0)
     studies = {}
     for result in run.trials:
         seen = [
@@ -135,22 +135,27 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
             )
         ]
         studies[result.trial.id] = _study(result, is_male, validation, seen)
-    mean_p = np.mean(list(p_male.values()), axis=0)
+    mean_p = np.mean([p_male[trial_id] for trial_id in voters], axis=0)
     hard = [
         Face(names[i], bool(is_male[i]), float(mean_p[i]), int(num_wrong[i]))
         for i in np.lexsort((-np.abs(mean_p - is_male), -num_wrong))[:NUM_HARD]
-        if num_wrong[i] > len(right) / 2
+        if num_wrong[i] > len(voters) / 2
     ]
-    num, chosen = len(right), run.selection and run.result_of(None).metrics["test"].accuracy
     return Analysis(
         studies=studies,
         against=_against(run, right),
-        optimism=stats.optimism(np.array(list(right.values()))) if num > 1 else None,
-        best_of_equals=stats.expected_best(chosen, len(names), num) if chosen else None,
+        optimism=stats.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
         front=_front(run),
         subgroups=_subgroups(run, is_male, faces.attributes.iloc[rows]),
         hard=tuple(hard),
+        voters=voters,
     )
+
+
+def _voters(run: Run) -> tuple[str, ...]:
+    """Trials whose errors say something of an image: those without random weights, if any."""
+    trained = [row for row in run.trials if row.features.weights.source != "random"]
+    return tuple(row.trial.id for row in trained or run.trials)
 
 
 def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:

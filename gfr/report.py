@@ -16,7 +16,7 @@ from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, TrialResult
 
-_RANDOM, _UNGATED = evidence.RANDOM, "‡"
+_RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"
 
 
 def render(run: Run, analysis: Analysis, published: Published | None, figures: str) -> str:
@@ -60,7 +60,8 @@ def _verdict(run: Run, analysis: Analysis) -> str:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
         lines.append(
-            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}. "
+            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
+            f"{_over_seeds(analysis, selected)}{speed}. "
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
@@ -78,12 +79,24 @@ def accuracy(result: TrialResult, split: str) -> str:
     )
 
 
+def _over_seeds(analysis: Analysis, result: TrialResult) -> str:
+    """`, 89.5 % [88.5, 90.5] over 5 seeds`; nothing of a single one."""
+    found = analysis.studies[result.trial.id].seeds
+    if found.num < 2:
+        return ""
+    least, most = 100 * found.least, 100 * found.most
+    return f", {100 * found.mean:.1f} % [{least:.1f}, {most:.1f}] over {found.num} seeds"
+
+
 def _p50(run: Run, latency: LatencyResult) -> str:
+    """`p50 54.5 ms [53.8, 54.9] an image in float32 (batch 1, 100 calls, CPU)`."""
     device = "" if run.record.hardware.gpus else ", CPU"
-    p50_ms, p95_ms = (1000 * latency.float32.single.percentile_s(percent) for percent in (50, 95))
+    single = latency.float32.single
+    bounds = single.interval_s(50)
+    interval = f" [{1000 * bounds[0]:.1f}, {1000 * bounds[1]:.1f}]" if bounds else ""
     return (
-        f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms an image "
-        f"(batch 1, {len(latency.float32.single.values_s)} calls{device})"
+        f"p50 {1000 * single.percentile_s(50):.1f} ms{interval} an image in float32 "
+        f"(batch 1, {len(single.values_s)} calls{device})"
     )
 
 
@@ -147,6 +160,7 @@ def _comparison(run: Run, analysis: Analysis) -> str:
             for value in table[name]
         ]
         printed[name] = cells
+    _mark_contended(run, printed)
     _insert_intervals(run, analysis, printed)
     rows: list[list[str]] = []
     for backbone in run.record.benchmark.backbone:
@@ -160,6 +174,17 @@ def _comparison(run: Run, analysis: Analysis) -> str:
         index=False, disable_numparse=True, colalign=("left", *["right"] * len(printed.columns))
     )
     return "\n\n".join(["## Comparison", text, *_comparison_notes(run)])
+
+
+def _mark_contended(run: Run, printed: pd.DataFrame) -> None:
+    """What was timed while other processes took their share."""
+    found = [run.latency_of(row.trial) for row in run.trials]
+    marks = [f" {_CONTENDED}" if row and row.is_contended else "" for row in found]
+    for name in ("Inference Time (s)", "p50 (ms)", _FASTER):
+        if name in printed:
+            printed[name] = [
+                str(cell) + mark for cell, mark in zip(printed[name], marks, strict=True)
+            ]
 
 
 def _insert_intervals(run: Run, analysis: Analysis, printed: pd.DataFrame) -> None:
@@ -199,7 +224,9 @@ def _majority_row(run: Run, columns: list[str]) -> list[str]:
 
 def _comparison_notes(run: Run) -> list[str]:
     notes = [
-        "Best of each column in bold. Inference Time: the whole test set in batches of "
+        f"Best of each column in bold. Accuracies and losses: the head of seed "
+        f"{run.record.benchmark.seed}; 95 %: Wilson's interval; seeds: mean and in brackets the "
+        "lowest and the highest. Inference Time: the whole test set in batches of "
         f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; iterations on one "
         "model share their times; float32 graphs unless said otherwise. Size: parameters in "
         "float32. Majority class: always the answer that is more frequent in training, with its "
@@ -213,12 +240,33 @@ def _comparison_notes(run: Run) -> list[str]:
     if any(summary.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{_UNGATED} bfloat16 features, {summary.GATE_NOT_RUN}.")
     notes += [f"Features of {line}." for line in summary.arithmetic(run)]
+    if any(row.is_contended for row in run.latencies.values()):
+        notes.append(f"{_CONTENDED} Contended: slower than the model by itself would be.")
+    return notes + _majority_notes(run)
+
+
+def _majority_notes(run: Run) -> list[str]:
+    """Which trials have learnt nothing that the test could show, with this seed or another."""
     weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
+    share = run.record.split.majority_share
+    fallen = [
+        row.trial.title
+        for row in run.trials
+        if row not in weak and min(found.accuracy for found in row.over_seeds("test")) <= share
+    ]
+    notes = []
     if weak:
         names = ", ".join(row.trial.title for row in weak)
         notes.append(f"**Not better than the majority class** (95 % interval): {names}.")
     elif run.trials:
-        notes.append("Every trial is better than the majority class (95 % interval above it).")
+        notes.append(
+            f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "
+            "the majority class."
+        )
+    if fallen:
+        notes.append(
+            f"**No better than the majority class with another seed**: {', '.join(fallen)}."
+        )
     return notes
 
 
@@ -236,9 +284,9 @@ def _selection(run: Run, analysis: Analysis) -> str:
         "## Selection",
         "",
         f"**{selected.trial.title}**: of {_candidates(run)} none has a higher validation "
-        f"accuracy{mean}. Its {accuracy(selected, 'validation')}, its "
-        f"{accuracy(selected, 'test')}. Ties go to the lower validation loss, then to the lower "
-        "latency; the test set has no say.",
+        f"accuracy{mean}. With seed {run.record.benchmark.seed}: "
+        f"{accuracy(selected, 'validation')}, {accuracy(selected, 'test')}. Ties go to the lower "
+        "validation loss, then to the lower latency; the test set has no say.",
     ]
     second = summary.runner_up(run)
     if second is not None:
@@ -275,7 +323,10 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     """What the selected trial gains over the next best, and what it costs."""
     other = next(row for row in run.trials if row.trial.id == second.trial_id)
     num_images = selected.metrics["validation"].num_images
-    mean = ", mean over the seeds" if selected.refits_of("seed") else ""
+    mean = ""
+    if second.ahead_95 is not None:
+        low, high = second.ahead_95
+        mean = f" on average over the seeds (95 % of that mean: {low:+.1f} to {high:+.1f})"
     gain = (
         f"{abs(second.images_ahead):g} of {num_images:,} validation images "
         f"{'ahead' if second.images_ahead > 0 else 'behind'}{mean}"
@@ -288,9 +339,7 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     if second.latency_ratio is None or second.size_ratio is None:
         return text + "."
     if selected.trial.feature_set == other.trial.feature_set:
-        return (
-            text + "; both run on the same backbone at the same size, at the same latency and size."
-        )
+        return text + "; both have the same backbone, image size, latency and parameters."
     return (
         text + f"; it takes {second.latency_ratio:.2f} times as long an image and "
         f"{second.size_ratio:.2f} times the space."
@@ -320,13 +369,14 @@ def _beside_published(run: Run, published: Published | None) -> str:
     for result in run.trials:
         other = published.find(result.trial.backbone.name, result.trial.iteration.number)
         latency = run.latency_of(result.trial)
-        if other is None:
+        if other is None or result.features.weights.source == "random":
             continue
         test = result.metrics["test"]
+        low, high = summary.interval(test)
         rows.append(
             [
-                result.trial.title + (f" {_RANDOM}" if result.features.weights.note else ""),
-                f"{test.accuracy:.3f}",
+                result.trial.title,
+                f"{test.accuracy:.3f} [{low:.3f}, {high:.3f}]",
                 f"{other.test_accuracy:.3f}",
                 f"{test.loss:.3f}",
                 f"{other.test_loss:.3f}",
@@ -336,8 +386,12 @@ def _beside_published(run: Run, published: Published | None) -> str:
         )
     header = ["Model", "Test Accuracy", "published", "Test Loss", "published"]
     header += ["Inference Time (s)", f"published, other hardware ({published.hardware})"]
+    if not rows:
+        return ""
     return (
         "## Beside the published numbers\n\n"
-        f"The same {published.num_images:,} images, split anew; published: one run each "
-        f"({published.source}).\n\n" + details.table(header, rows)
+        f"The same {published.num_images:,} images, split anew, so other test images; in brackets "
+        "95 %. Published: one run each, without intervals "
+        f"({published.source}). Trials with random weights have no counterpart there and are left "
+        "out.\n\n" + details.table(header, rows)
     )

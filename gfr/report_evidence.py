@@ -3,15 +3,16 @@
 In: a Run and its Analysis. Out: Markdown sections for gfr/report.py. Pure, like it.
 """
 
-from gfr.analysis import ALPHA, Against, Analysis, Face, Study, cost
+from gfr.analysis import ALPHA, NUM_HARD, Against, Analysis, Face, Study, cost
 from gfr.calibration import Point
 from gfr.evaluate import Metrics
 from gfr.report_details import table
 from gfr.results import Run
 from gfr.stats import Spread, wilson
-from gfr.subgroups import LEAST_IMAGES, Gap, Rate
+from gfr.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
 
 NUM_GAPS = 8
+LEAST_RATED = 10  # images of one sex: of fewer a rate is an anecdote
 RANDOM = "†"  # random weights
 
 
@@ -22,13 +23,16 @@ def title(run: Run, trial_id: str) -> str:
 
 
 def equals(run: Run, analysis: Analysis) -> str:
-    """One sentence: the trials that these test images cannot tell from the selected one."""
+    """The trials that these test images cannot tell from the selected one, and how they did."""
     if not analysis.against:
         return ""
-    if not analysis.equals:
-        return "Every other trial is told apart from it by these test images."
-    names = ", ".join(title(run, trial_id) for trial_id in analysis.equals)
-    return f"These test images cannot tell it from {names}."
+    rows = [row for row in analysis.against if not row.is_told_apart]
+    if not rows:
+        return "Every other trial is told apart from it on the same test images."
+    names = ", ".join(
+        f"{title(run, row.trial_id)} ({-100 * row.difference:+.1f} points)" for row in rows
+    )
+    return f"On the same test images these cannot be told from it: {names}."
 
 
 def comparison(run: Run, analysis: Analysis) -> str:
@@ -36,17 +40,19 @@ def comparison(run: Run, analysis: Analysis) -> str:
     if not analysis.against:
         return ""
     rows = [_against(run, row) for row in analysis.against]
-    header = ["Trial", "p50 (ms)", "MB", "selected is better by, points", "only selected right"]
+    header = ["Trial", "p50 (ms)", "MB", "selected less this, points", "only selected right"]
     header += ["only this right", "p", "p, Holm", ""]
     num_images = run.result_of(None).metrics["test"].num_images
     chosen = run.result_of(None).trial.title
     return (
         f"## As good as {chosen}?\n\n{equals(run, analysis)} The same {num_images:,} test images, "
-        f"heads of seed {run.record.benchmark.seed}; the fastest "
-        f"first.\n\n{table(header, rows)}\n\nPoints of test accuracy with the 95 % interval of a "
-        f"paired bootstrap over images; p: exact McNemar test, corrected for {len(rows)} "
-        f"comparisons after Holm; told apart below {ALPHA:g}. A trial that cannot be told apart "
-        "is not thereby as good: a larger test set might."
+        f"heads of seed {run.record.benchmark.seed}; the fastest first."
+        f"\n\n{table(header, rows)}\n\n"
+        "Test accuracy, with the 95 % interval of a paired bootstrap over images; p: exact McNemar "
+        f"test. Intervals are single ones; the last p is corrected for {len(rows)} comparisons "
+        f"after Holm and tells apart below {ALPHA:g}: an interval may exclude 0 all the same. What "
+        "is not told apart is not shown to be equal: more test images might tell. Other seeds "
+        "stand below."
     )
 
 
@@ -76,23 +82,22 @@ def front(run: Run, analysis: Analysis) -> str:
         mean = analysis.studies[trial_id].validation_seeds.mean
         rows.append(f"{title(run, trial_id)} ({mean:.3f}, {p50_ms:.1f} ms, {size_mb:.0f} MB)")
     return (
-        "Pareto front (validation accuracy, p50 latency, size; none of the others is at least as "
-        f"good in all three): {'; '.join(rows)}."
+        "Pareto front (mean validation accuracy, p50 latency, size; no other trial is better in "
+        f"one and as good in the rest): {'; '.join(rows)}. These are point estimates: a trial that "
+        "misses the front by less than seeds move it is not thereby worse."
     )
 
 
 def optimism(run: Run, analysis: Analysis) -> str:
     """What choosing on the test set would have flattered, for this very table."""
-    if analysis.optimism is None or analysis.best_of_equals is None:
+    if analysis.optimism is None:
         return ""
-    found, test = analysis.optimism, run.result_of(None).metrics["test"]
+    num_images = run.result_of(None).metrics["test"].num_images
     return (
-        "Had the best been chosen on the test set, its accuracy there would flatter it by "
-        f"{100 * found.mean:.1f} points on average (bootstrap of these {test.num_images:,} images "
-        f"and {len(analysis.studies)} trials; 95 % of resamples {100 * found.low:+.1f} to "
-        f"{100 * found.high:+.1f}). Were all trials truly at {test.accuracy:.3f} and independent, "
-        f"the best of them would show {analysis.best_of_equals:.3f}. The accuracy above was not "
-        "chosen on."
+        "Choosing by the test set would flatter the chosen by "
+        f"{100 * analysis.optimism.mean:.1f} points on average (bootstrap of these {num_images:,} "
+        "images; up to 1.4 times that if trials differ by chance alone). The selected trial's test "
+        "accuracy had no part in its selection."
     )
 
 
@@ -101,14 +106,18 @@ def errors(run: Run, analysis: Analysis) -> str:
     rows = [_errors(run, study) for study in analysis.studies.values()]
     if not rows:
         return ""
-    header = ["Trial", "ROC AUC", "AP", "loss, 95 %", "female as male", "male as female", "ECE"]
-    header += ["Brier", "T", "ECE / T", "loss / T", "threshold", "accuracy there"]
+    split = run.record.split
+    header = ["Trial", "ROC AUC", "AP", "loss", "female as male", "male as female", "ECE", "Brier"]
+    header += ["T", "ECE at T", "loss at T", "threshold", "gain there, points"]
     return (
-        f"## Kinds of errors\n\nTest set.\n\n{table(header, rows)}\n\nROC AUC with DeLong's 95 % "
-        "interval; AP: average precision, male positive; loss: bootstrap interval over images; "
-        "error rates with Wilson's interval; ECE: expected calibration error, ten bins of "
-        "p_male; T: temperature fitted on validation (above 1: too sure), and what it makes of "
-        "ECE and loss; threshold: the best on validation, and test accuracy with it."
+        f"## Kinds of errors\n\nTest set of {split.num_male['test']:,} men and "
+        f"{split.num_female['test']:,} women, heads of seed {run.record.benchmark.seed}."
+        f"\n\n{table(header, rows)}\n\n"
+        "In brackets 95 % intervals: DeLong's, a bootstrap's over images for the loss, Wilson's. "
+        "AP: average precision, male positive; ECE: expected calibration error, ten bins of p_male "
+        "(chance alone leaves some even of a calibrated model); T: temperature fitted on "
+        "validation, above 1 where the model was too sure; threshold: the most accurate on "
+        "validation, and what it wins in test accuracy over 0.5, a point estimate."
     )
 
 
@@ -125,7 +134,7 @@ def _errors(run: Run, study: Study) -> list[str]:
         title(run, study.trial_id),
         area,
         "-" if ranked is None else f"{ranked.average:.3f}",
-        f"[{low:.3f}, {high:.3f}]",
+        f"{test.loss:.3f} [{low:.3f}, {high:.3f}]",
         _share(test.female_as_male, test.female_as_male + test.female_as_female),
         _share(test.male_as_female, test.male_as_female + test.male_as_male),
         f"{study.calibration.expected_error:.3f}",
@@ -134,7 +143,7 @@ def _errors(run: Run, study: Study) -> list[str]:
         f"{study.calibrated.expected_error:.3f}",
         f"{study.calibrated.loss:.3f}",
         f"{best.validation.threshold:.2f}",
-        f"{best.test.accuracy:.3f}",
+        f"{100 * (best.test.accuracy - test.accuracy):+.1f}",
     ]
 
 
@@ -160,36 +169,54 @@ def thresholds(study: Study) -> str:
 
 
 def subgroups(run: Run, analysis: Analysis, num_gaps: int | None = NUM_GAPS) -> str:
-    """Where the selected trial errs more, the largest gaps first; None shows all."""
+    """Where the selected trial errs more; what is told apart first; None shows all."""
     if run.selection is None or analysis.subgroups is None:
         return ""
     found = analysis.subgroups
-    chosen = title(run, run.selection.trial_id)
-    heading = f"## Subgroups of {chosen}\n\n"
+    heading = f"## Subgroups of {title(run, run.selection.trial_id)}\n\n"
     if not found.gaps:
         return (
             f"{heading}No attribute has {LEAST_IMAGES} test images with it and {LEAST_IMAGES} "
             "without: nothing is compared."
         )
     header = ["Attribute", "with", "without", "accuracy with", "without", "gap, points", "p, Holm"]
-    header += ["female as male, with", "without", "male as female, with", "without"]
-    rows = [_gap(row) for row in found.gaps[:num_gaps]]
-    real = [row.attribute for row in found.gaps if row.p_holm < ALPHA]
-    verdict = f"Told apart by these images: {', '.join(real)}." if real else "No gap is told apart."
-    more = (
-        f" The {len(found.gaps) - num_gaps} smaller ones are in summary.html."
-        if num_gaps is not None and len(found.gaps) > num_gaps
-        else ""
-    )
-    names = ", ".join(row.attribute for row in found.left_out)
-    left_out = f" Left out, fewer than {LEAST_IMAGES} images on a side: {names}." if names else ""
+    header += ["within each sex", "female as male, with", "without", "male as female, with"]
+    rows = [row for row in found.gaps if row.p_within_sex_holm < ALPHA]
+    rows += [row for row in found.gaps if row not in rows][: _room(num_gaps, len(rows))]
+    more = len(found.gaps) - len(rows)
+    text = table([*header, "without"], [_gap(row) for row in rows])
     return (
-        f"{heading}{verdict}{more}{left_out}\n\n{table(header, rows)}\n\nFisher's exact test, "
-        f"corrected for {len(found.gaps)} attributes after Holm; 95 % intervals of Wilson and "
-        "Newcombe. An attribute is an annotator's impression of a picture. Groups differ in more "
-        "than the attribute, above all in their share of men: a gap says where errors are, not "
-        "why."
+        f"{heading}{_told_apart(found)}{f' {more} others: summary.html.' if more else ''}"
+        f"\n\n{text}\n\n"
+        f"p: Fisher's exact test; within each sex: Mantel and Haenszel's, which compares men with "
+        f"men and women with women; both corrected for {len(found.gaps)} attributes after Holm. In "
+        f"brackets 95 % intervals of Wilson and Newcombe; no rate of fewer than {LEAST_RATED} "
+        "images. An attribute is an annotator's impression of a picture: a gap says where errors "
+        "are, not why."
     )
+
+
+def _room(num_gaps: int | None, num_taken: int) -> int | None:
+    return None if num_gaps is None else max(0, num_gaps - num_taken)
+
+
+def _told_apart(found: Subgroups) -> str:
+    """Which gaps are more than chance, and which only follow the groups' shares of men."""
+    within = [row.attribute for row in found.gaps if row.p_within_sex_holm < ALPHA]
+    only_pooled = [
+        row.attribute for row in found.gaps if row.p_holm < ALPHA and row.attribute not in within
+    ]
+    parts = [
+        f"Told apart within each sex: {', '.join(within)}."
+        if within
+        else "Within each sex no gap is told apart."
+    ]
+    if only_pooled:
+        parts.append(f"Only by the groups' shares of men: {', '.join(only_pooled)}.")
+    if found.left_out:
+        names = ", ".join(row.attribute for row in found.left_out)
+        parts.append(f"Left out, fewer than {LEAST_IMAGES} images on a side: {names}.")
+    return " ".join(parts)
 
 
 def _gap(row: Gap) -> list[str]:
@@ -200,13 +227,14 @@ def _gap(row: Gap) -> list[str]:
         *(_rate(group.accuracy) for group in groups),
         f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
         f"{row.p_holm:.2g}",
+        f"{row.p_within_sex_holm:.2g}",
         *(_rate(group.false_male) for group in groups),
         *(_rate(group.false_female) for group in groups),
     ]
 
 
 def _rate(rate: Rate | None) -> str:
-    if rate is None:
+    if rate is None or rate.num_images < LEAST_RATED:
         return "-"
     return f"{100 * rate.share:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
 
@@ -238,12 +266,14 @@ def repetitions(run: Run, analysis: Analysis) -> str:
     if len(columns) < 2:
         return ""
     rows = list(map(list, zip(*columns.values(), strict=True)))
+    seed = run.record.benchmark.seed
     return (
-        f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\nTest accuracy. "
-        "Seeds set initialisation and batch order of the head; over seeds and splits: mean, and "
-        "in brackets the lowest and the highest. Fewer training images take the same number of "
-        "epochs, so fewer steps. Figures, paired tests and the exported model are those of seed "
-        f"{run.record.benchmark.seed}."
+        f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\n"
+        "Test accuracy. Seeds set initialisation and batch order of the head; of seeds and splits: "
+        "mean, and in brackets the lowest and the highest. Of the other way to split: Wilson's "
+        "95 % interval, on other test images. Fewer training images: one head each, for as many "
+        "epochs and so for fewer steps; other seeds would move it as they move the first column. "
+        f"Figures, paired tests and the exported model are those of seed {seed}."
     )
 
 
@@ -265,17 +295,18 @@ def learning(run: Run, analysis: Analysis) -> str:
         f"- {title(run, study.trial_id)} {study.learning.words}."
         for study in analysis.studies.values()
     ]
-    return "## Over- and underfitting\n\n" + "\n".join(lines) if lines else ""
+    intro = f"Curves of seed {run.record.benchmark.seed}; the test set has no part in this.\n\n"
+    return "## Over- and underfitting\n\n" + intro + "\n".join(lines) if lines else ""
 
 
 def images(run: Run, analysis: Analysis) -> str:
     """Names and probabilities of what is got wrong; pictures are in the local summary.html."""
     if run.selection is None:
         return ""
-    study, num_trials = analysis.studies[run.selection.trial_id], len(analysis.studies)
+    study, num_trials = analysis.studies[run.selection.trial_id], len(analysis.voters)
     parts = [
         "## Images",
-        f"Wrong by most of the {num_trials} trials (the label may be what is wrong):",
+        f"{wrong_by_most(analysis)} (for these the label is worth a look):",
         _faces(analysis.hard, num_trials, "mean p_male"),
         f"The surest mistakes of {title(run, study.trial_id)}:",
         _faces(study.mistakes, num_trials, "p_male"),
@@ -284,6 +315,13 @@ def images(run: Run, analysis: Analysis) -> str:
         "Those of every trial, with pictures, are in summary.html, which stays on this machine.",
     ]
     return "\n\n".join(parts)
+
+
+def wrong_by_most(analysis: Analysis) -> str:
+    """What the list of hard images holds."""
+    is_all = len(analysis.voters) == len(analysis.studies)
+    which = "trials" if is_all else "trials without random weights"
+    return f"Wrong by most of the {len(analysis.voters)} {which}, worst first, at most {NUM_HARD}"
 
 
 def _faces(faces: tuple[Face, ...], num_trials: int, name: str) -> str:

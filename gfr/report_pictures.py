@@ -73,7 +73,7 @@ def _cell(count: int, num_images: int) -> str:
 
 def gallery(run: Run, analysis: Analysis, thumbnails: Mapping[str, str]) -> str:
     """The hard images, then the surest mistakes and the most doubtful images of each trial."""
-    num_trials, named = len(analysis.studies), classes(list(thumbnails))
+    num_trials, named = len(analysis.voters), classes(list(thumbnails))
     chosen = run.selection.trial_id if run.selection else None
     lost = len(set(shown(analysis)) - set(thumbnails))
     parts = [
@@ -84,7 +84,7 @@ def gallery(run: Run, analysis: Analysis, thumbnails: Mapping[str, str]) -> str:
         parts.append(
             f"<p>{lost} of these images are not at hand: gone, or changed since the run.</p>"
         )
-    parts.append(f"<h3>Wrong by most of the {num_trials} trials</h3>")
+    parts.append(f"<h3>{escape(report_evidence.wrong_by_most(analysis))}</h3>")
     parts.append(_faces(analysis.hard, num_trials, "mean p_male", named))
     for study in sorted(analysis.studies.values(), key=lambda row: row.trial_id != chosen):
         is_open = " open" if study.trial_id == chosen else ""

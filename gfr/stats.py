@@ -211,14 +211,3 @@ def optimism(right: np.ndarray, seed: int = 0) -> Optimism:
     found = np.concatenate(flattery) / num_images
     low, high = np.quantile(found, [_TAIL, 1 - _TAIL])
     return Optimism(float(found.mean()), float(low), float(high))
-
-
-def expected_best(true_accuracy: float, num_images: int, num_trials: int) -> float:
-    """Accuracy, 0..1, that the best of equally good, independent trials shows on one test set.
-
-    Mean of the largest of T binomial counts over N: the sum over k < N of 1 - P(count <= k)^T, over
-    N (David and Nagaraja (2003), "Order statistics", section 3.1). Trials on the same images agree
-    more than by chance, so their best lies between this and the true accuracy.
-    """
-    at_most = bdtr(np.arange(num_images), num_images, true_accuracy)
-    return float(np.sum(1 - at_most**num_trials) / num_images)

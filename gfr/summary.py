@@ -18,12 +18,15 @@ from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, Timing, TrialResult
 from gfr.spec import Trial
-from gfr.stats import wilson
+from gfr.stats import over_seeds, wilson
 
 SCHEMA = 1
 GATE_NOT_RUN = "accuracy gate not run for these weights"
 PERCENTS = (10, 50, 90, 95, 99)
-RULE = "highest validation accuracy; ties by lower validation loss, then by lower p50 latency"
+RULE = (
+    "highest validation accuracy, mean over the seeds; ties by lower validation loss, then by "
+    "lower p50 latency"
+)
 PUBLISHED_RULE = "highest test accuracy"
 
 
@@ -40,12 +43,14 @@ class Next:
     """The second of the ranking against the selected trial.
 
     `images_ahead`: validation images that the selected trial gets right in excess of it, mean over
-    the seeds; below 0 only if that one lies beyond the benchmark's limits. Ratios: the selected
-    trial's p50 latency and size over the other's; None where one was not timed.
+    the seeds; below 0 only if that one lies beyond the benchmark's limits. `ahead_95`: Student's
+    interval of that mean, None with one seed. Ratios: the selected trial's p50 latency and size
+    over the other's; None where one was not timed.
     """
 
     trial_id: str
     images_ahead: float
+    ahead_95: tuple[float, float] | None
     latency_ratio: float | None
     size_ratio: float | None
 
@@ -246,14 +251,18 @@ def runner_up(run: Run) -> Next | None:
     first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
     ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
     validation = [row.over_seeds("validation") for row in (first, second)]
-    right = [sum(found.num_right for found in rows) / len(rows) for rows in validation]
+    ahead = over_seeds([a.num_right - b.num_right for a, b in zip(*validation, strict=True)])
+    ahead_95 = None
+    if ahead.low is not None and ahead.high is not None:
+        ahead_95 = ahead.low, ahead.high
     latency_ratio = size_ratio = None
     if ours is not None and theirs is not None:
         latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
         size_ratio = ours.num_parameters / theirs.num_parameters
     return Next(
         trial_id=second.trial.id,
-        images_ahead=right[0] - right[1],
+        images_ahead=ahead.mean,
+        ahead_95=ahead_95,
         latency_ratio=latency_ratio,
         size_ratio=size_ratio,
     )

@@ -75,7 +75,7 @@ def test_the_selection_says_where_the_published_rule_differs(run):
     """Chosen on validation; the highest test accuracy is another trial's."""
     text = page(run).split("## Selection")[1].split("## Hardware")[0]
     assert "would choose VGG16 / iteration 1 (0.900 against 0.880): the two rules disagree" in text
-    assert "6 of 40 validation images ahead; both run on the same backbone" in text
+    assert "6 of 40 validation images ahead; both have the same backbone" in text
 
 
 def test_what_it_costs_is_told_against_another_backbone(run):
@@ -258,3 +258,15 @@ def test_latency_is_told_with_intervals_and_both_precisions(run):
     assert "p50, bfloat16 (ms)" in text
     row = next(line for line in text.splitlines() if "| bfloat16 " in line)
     assert "50.5 [40.0, 61.0]" in row and "[90.0, 100.0]" in row
+
+
+def test_another_seed_that_learns_nothing_is_named(run):
+    """With its own seed above the majority class, with another at 60 of 100, its share."""
+    first = run.trials[0]
+    weak = results.RefitResult(
+        Refit("seed", 1025, "random", 1024, 1.0), first.metrics | {"test": metrics(60, 100)}
+    )
+    trials = (replace(first, refits=(weak, *first.refits)), *run.trials[1:])
+    text = page(replace(run, trials=trials))
+    assert "**No better than the majority class with another seed**: VGG16 / iteration 1." in text
+    assert "majority class with another seed" not in page(run)

@@ -116,17 +116,3 @@ def test_optimism_of_equal_trials_is_short_by_the_root_of_two():
 def test_one_trial_alone_is_not_chosen():
     """Its accuracy in a resample is right on average."""
     assert pytest.approx(0, abs=0.003) == stats.optimism(np.arange(200)[np.newaxis] < 150).mean
-
-
-def test_the_best_of_equals_by_hand():
-    """Two coins thrown twice: the better count is 0, 1, 2 with 1/16, 8/16, 7/16."""
-    assert pytest.approx(22 / 16 / 2) == stats.expected_best(0.5, 2, 2)
-    assert pytest.approx(0.92) == stats.expected_best(0.92, 1000, 1)
-
-
-def test_nine_equal_models_look_better_than_they_are():
-    """92.0 % on 1,000 images: 1.48501 sd up, were counts normal: 93.3 %."""
-    expected = 0.92 + 1.48501 * math.sqrt(0.92 * 0.08 / 1000)
-    found = stats.expected_best(0.92, 1000, 9)
-    assert pytest.approx(expected, abs=3e-4) == found
-    assert 0.933 == round(found, 3)
