@@ -135,7 +135,8 @@ def _end(verdicts: dict[str, Verdict]) -> int:
 def _figures(row: Measured) -> str:
     return (
         f"min {1000 * row.min_s:.1f} p10 {1000 * row.p10_s:.1f} p50 {1000 * row.p50_s:.1f} "
-        f"CPU {1000 * row.cpu_p10_s:.1f} ms, others {row.others_share:.0%}"
+        f"CPU {1000 * row.cpu_p10_s:.1f} loop {1000 * row.witness_s:.2f} ms, "
+        f"others {row.others_share:.0%}"
     )
 
 

@@ -7,7 +7,7 @@ under load decide (docs/regressions.md says why these and not p50). Never measur
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gfr.latency import MAX_OTHERS_SHARE
 from gfr.ranges import Above0, Positive, Share
@@ -24,6 +24,9 @@ _NO_LIMIT = 20.0  # as a logarithm; damaged figures may ask for more than a floa
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
 # Load alone moves the witness by 0.05 of itself.
 MAX_WITNESS_RATIO = 1.10
+# A quiet machine runs up to 15 % faster or slower for minutes, and the witness with it; where it
+# alone speaks for a slow-down, the clock must not speak against it.
+MIN_WALL_RATIO = 1.05
 
 OK, SLOWER, BUSY, NO_BASELINE = "ok", "slower", "inconclusive", "no baseline"
 
@@ -66,7 +69,8 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
     """One measurement against all saved ones of the same benchmark and machine.
 
     As fast as before is ok however busy the machine is; slower counts only if the machine cannot
-    be the reason.
+    be the reason. On a quiet machine calls are held against the witness too: a machine that has
+    become faster hides nothing.
     """
     clean = [row for row in saved if row.is_clean]
     if not clean:
@@ -80,8 +84,13 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
     wall_margin = margin([row.min_s for row in clean], MIN_WALL_MARGIN)
     cpu_margin = margin([row.cpu_p10_s for row in clean], MIN_CPU_MARGIN)
     cpu_margin += CPU_MARGIN_PER_OTHERS_SHARE * now.others_share
+    steady_ratio, steady_margin = _steadied(now, clean)
     if wall_ratio <= wall_margin:
         status, reason = OK, ""
+        if now.is_clean and wall_ratio > MIN_WALL_RATIO and steady_ratio > steady_margin:
+            status = SLOWER
+            reason = f"against a fixed loop, which takes {witness_ratio:.2f} times its saved time"
+            wall_ratio, wall_margin = steady_ratio, steady_margin
     elif witness_ratio > MAX_WITNESS_RATIO:
         status = BUSY
         reason = f"machine slower: a fixed loop takes {witness_ratio:.2f} times its saved CPU time"
@@ -93,6 +102,19 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
         status = BUSY
         reason = f"machine busy: others took {now.others_share:.0%} of it"
     return Verdict(status, reason, wall_ratio, wall_margin, cpu_ratio, len(clean))
+
+
+def _steadied(now: Measured, clean: Sequence[Measured]) -> tuple[float, float]:
+    """The ratio, and what it may be, of calls counted in rounds of the witness beside them."""
+    rows = [
+        replace(row, min_s=row.min_s / row.witness_s, p10_s=row.p10_s / row.witness_s)
+        for row in (now, *clean)
+    ]
+    ratio = min(
+        _ratio(rows[0], rows[1:], lambda row: row.min_s),
+        _ratio(rows[0], rows[1:], lambda row: row.p10_s),
+    )
+    return ratio, margin([row.min_s for row in rows[1:]], MIN_WALL_MARGIN)
 
 
 def margin(saved_s: Sequence[float], least: float) -> float:

@@ -43,6 +43,9 @@ def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
         ("slower", measured(wall=1.4, cpu=1.31, others_share=0.5)),
         ("inconclusive", measured(wall=1.3, cpu=1.3, witness=1.2)),
         ("ok", measured(witness=1.2)),
+        ("slower", measured(wall=1.12, witness=0.9)),  # 1.24 times against a machine that is faster
+        ("ok", measured(wall=1.12, witness=0.9, others_share=0.5)),
+        ("ok", measured(wall=1.04, witness=0.8)),  # the clock says next to nothing
     ],
 )
 def test_what_load_does_is_not_taken_for_a_regression(expected, now):
@@ -75,6 +78,13 @@ def test_the_median_of_the_saved_runs_is_what_counts():
     """One lucky saved run makes no alarm of a usual one."""
     saved = [measured(wall=0.8), measured(), measured(wall=1.01)]
     assert 1.0 == pytest.approx(judge(measured(), saved).wall_ratio)
+
+
+def test_a_machine_that_changes_its_pace_does_not_widen_the_margin():
+    """Saved runs 0.8 to 1.2 times as long as the witness beside them: 1.3 times is seen."""
+    saved = [measured(wall=pace, witness=pace) for pace in (0.8, 1.0, 1.2)]
+    verdict = judge(measured(wall=1.3), saved)
+    assert ("slower", 1.15) == (verdict.status, pytest.approx(verdict.wall_margin))
 
 
 def test_saved_runs_that_spread_widen_the_margin():
