@@ -174,6 +174,21 @@ def test_running_again_takes_only_heads_and_latency(two_runs):
 
 
 @pytest.mark.slow
+def test_runs_are_judged_and_compared(two_runs):
+    """What was computed is no history of what was reused; the answers are the same."""
+    folder, _ = two_runs
+    reports = folder / "reports"
+    found = results.read_run(reports / "runs" / "second").verdict
+    assert ("no history", 0) == (found.status, found.num_compared)
+    assert "the newest of this benchmark, first, has other features" in found.reason
+    assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
+    assert 0 == gfr(folder, "verdict", "second").returncode
+    text = gfr(folder, "compare", "first", "second").stdout
+    assert "features: computed -> reused" in text
+    assert 5 == text.count("the same answers (n = 12)")
+
+
+@pytest.mark.slow
 def test_a_fresh_run_computes_everything_anew_to_the_same_results(two_runs):
     """Two runs on one machine from images to probabilities differ in nothing but time."""
     folder, _ = two_runs
@@ -217,21 +232,6 @@ def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
         after[1].features.num_computed,
     )
     assert_equal_results(before, after)
-
-
-@pytest.mark.slow
-def test_runs_are_judged_and_compared(two_runs):
-    """What was computed is no history of what was reused; the answers are the same."""
-    folder, _ = two_runs
-    reports = folder / "reports"
-    found = results.read_run(reports / "runs" / "second").verdict
-    assert ("no history", 0) == (found.status, found.num_compared)
-    assert "the newest of this benchmark, first, has other features" in found.reason
-    assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
-    assert 0 == gfr(folder, "verdict", "second").returncode
-    text = gfr(folder, "compare", "first", "second").stdout
-    assert "features: computed -> reused" in text
-    assert 5 == text.count("the same answers (n = 12)")
 
 
 def made_up(now, number):
