@@ -92,6 +92,17 @@ class SplitRecord:
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
     identities_in_train_and_test: Count | None  # None: identities unknown
     test_images_of_shared_identities: Count | None
+    validation_images_of_shared_identities: Count | None  # shared with train, too
+
+    def __post_init__(self) -> None:
+        """ValueError if only some of what identities tell is known."""
+        known = (
+            self.identities_in_train_and_test,
+            self.test_images_of_shared_identities,
+            self.validation_images_of_shared_identities,
+        )
+        if len({value is None for value in known}) > 1:
+            raise ValueError("identities are known in part")
 
     @property
     def majority_share(self) -> float:
@@ -275,18 +286,21 @@ def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
         for rows in by_pixels.values()
         if len({splits[i] for i in rows}) > 1
     )
-    shared = shared_images = None
+    shared = shared_images = shared_validation = None
     if faces.identity is not None:
         in_train = set(faces.identity[splits == "train"].tolist())
         of_test = faces.identity[splits == "test"].tolist()
         shared = len(in_train.intersection(of_test))
         shared_images = sum(identity in in_train for identity in of_test)
+        of_validation = faces.identity[splits == "validation"].tolist()
+        shared_validation = sum(identity in in_train for identity in of_validation)
     return SplitRecord(
         num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
         num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
         duplicates_across=across,
         identities_in_train_and_test=shared,
         test_images_of_shared_identities=shared_images,
+        validation_images_of_shared_identities=shared_validation,
     )
 
 

@@ -311,7 +311,9 @@ def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[
     if split.identities_in_train_and_test is not None:
         lines.append(
             f"{split.identities_in_train_and_test:,} identities are in both train and test "
-            f"({split.test_images_of_shared_identities:,} test images)"
+            f"({split.test_images_of_shared_identities:,} test images); "
+            f"{split.validation_images_of_shared_identities:,} validation images show someone who "
+            "is in train"
         )
     return lines
 
