@@ -177,7 +177,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     found = dataset.describe_split(seen.faces, splits)
     assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
     assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
-    assert found.validation_images_of_shared_identities is not None
+    assert 0 == found.validation_images_of_shared_identities
 
 
 def test_the_digest_follows_pixels_and_labels(celeba):
