@@ -44,7 +44,7 @@ def main() -> None:
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], file=sys.stderr, flush=True)
-    table = pd.DataFrame(rows).astype({"images": int})
+    table = pd.DataFrame(rows)
     print(table.astype({"images": str}).to_markdown(index=False, floatfmt=".1f"))
     if asked.plot:
         plot(table, asked.plot)

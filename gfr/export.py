@@ -34,6 +34,13 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     golden.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
     paths, _ = examined(run_dir)
     np.save(Path(folder) / REFERENCE, over(paths, classify))
+    write_graph(model, Path(folder) / SAVED_MODEL)
+    report(1, NUM_STAGES)
+    return model.count_params()
+
+
+def write_graph(model: keras.Model, target: Path) -> None:
+    """Write the SavedModel that the converter reads; BatchNorm's axes change, answers do not."""
     count_from_the_end(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -42,9 +49,7 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
         lambda pixels: {"p_male": model(pixels, training=False)},
         input_signature=[tf.TensorSpec([None, *backbones.ANY_SIZE], tf.float32, name="pixels")],
     )
-    archive.write_out(str(Path(folder) / SAVED_MODEL), verbose=False)
-    report(1, NUM_STAGES)
-    return model.count_params()
+    archive.write_out(str(target), verbose=False)
 
 
 def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:

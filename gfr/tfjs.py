@@ -46,16 +46,22 @@ def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
 
 
 def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
-    """The converter's pass that makes a BiasAdd of convolution + x, for constants x alone.
+    """The converter's pass that makes a BiasAdd of convolution + x, for constant vectors x alone.
 
-    As it is, it takes a residual for a bias too where a convolution has none of its own, as in
-    ResNet50 with random weights, whose biases are zeros and gone by then (tensorflowjs 4.22).
+    As it is, it takes anything for a bias where a convolution has none of its own, as with random
+    weights, whose biases are zeros and gone by then: ResNet50's residuals, or the 3 that
+    MobileNetV3's hard sigmoid adds, and no runtime has a bias without a dimension
+    (tensorflowjs 4.22).
     """
-    constants = {node.name for node in graph.node if node.op == "Const"}
+    vectors = {
+        node.name
+        for node in graph.node
+        if node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) == 1
+    }
     sums = [
         (node, node.op)
         for node in graph.node
-        if node.op in ("Add", "AddV2") and node.input[1] not in constants
+        if node.op in ("Add", "AddV2") and node.input[1] not in vectors
     ]
     for node, _ in sums:
         node.op = "AddN"  # which the pass leaves alone
