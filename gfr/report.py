@@ -80,12 +80,12 @@ def accuracy(result: TrialResult, split: str) -> str:
 
 
 def _over_seeds(analysis: Analysis, result: TrialResult) -> str:
-    """`, 89.5 % [88.5, 90.5] over 5 seeds`; nothing of a single one."""
+    """`, 89.5 % (88.5 to 90.5) over 5 seeds`; nothing of a single one."""
     found = analysis.studies[result.trial.id].seeds
     if found.num < 2:
         return ""
     least, most = 100 * found.least, 100 * found.most
-    return f", {100 * found.mean:.1f} % [{least:.1f}, {most:.1f}] over {found.num} seeds"
+    return f", {100 * found.mean:.1f} % ({least:.1f} to {most:.1f}) over {found.num} seeds"
 
 
 def _p50(run: Run, latency: LatencyResult) -> str:
@@ -225,12 +225,11 @@ def _majority_row(run: Run, columns: list[str]) -> list[str]:
 def _comparison_notes(run: Run) -> list[str]:
     notes = [
         f"Best of each column in bold. Accuracies and losses: the head of seed "
-        f"{run.record.benchmark.seed}; 95 %: Wilson's interval; seeds: mean and in brackets the "
-        "lowest and the highest. Inference Time: the whole test set in batches of "
-        f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; iterations on one "
-        "model share their times; float32 graphs unless said otherwise. Size: parameters in "
-        "float32. Majority class: always the answer that is more frequent in training, with its "
-        "training share as probability."
+        f"{run.record.benchmark.seed}; 95 %: Wilson's interval; seeds: mean (lowest to highest). "
+        f"Inference Time: the whole test set in batches of {run.batch_sizes}, from decoded pixels "
+        "to probability; p50: one image; iterations on one model share their times; float32 graphs "
+        "unless said otherwise. Size: parameters in float32. Majority class: always the answer "
+        "that is more frequent in training, with its training share as probability."
     ]
     if any(row.note for row in run.record.weights):
         notes.append(

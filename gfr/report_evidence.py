@@ -270,16 +270,16 @@ def repetitions(run: Run, analysis: Analysis) -> str:
     return (
         f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\n"
         "Test accuracy. Seeds set initialisation and batch order of the head; of seeds and splits: "
-        "mean, and in brackets the lowest and the highest. Of the other way to split: Wilson's "
-        "95 % interval, on other test images. Fewer training images: one head each, for as many "
-        "epochs and so for fewer steps; other seeds would move it as they move the first column. "
+        "mean (lowest to highest). Of the other way to split: Wilson's 95 % interval, on other "
+        "test images. Fewer training images: one head each, for as many epochs and so for fewer steps; "
+        "other seeds would move it as they move the first column. "
         f"Figures, paired tests and the exported model are those of seed {seed}."
     )
 
 
 def spread(found: Spread) -> str:
-    """`0.894 [0.888, 0.903]`: mean, lowest, highest."""
-    return f"{found.mean:.3f} [{found.least:.3f}, {found.most:.3f}]"
+    """`0.894 (0.888 to 0.903)`: mean, lowest, highest; brackets are for 95 % intervals."""
+    return f"{found.mean:.3f} ({found.least:.3f} to {found.most:.3f})"
 
 
 def _accuracy(found: Metrics | None) -> str:
