@@ -113,7 +113,8 @@ def _line(
     line = f"{verdict.status:12} {_short(name):38}{_figures(row)}"
     if verdict.status == slowdown.NO_BASELINE:
         return f"{line}; {verdict.reason}"
-    line += f"; wall x{verdict.wall_ratio:.2f} (limit x{verdict.wall_margin:.2f})"
+    line += f"; wall x{verdict.wall_ratio:.2f} (limit x{verdict.wall_margin:.2f}), in rounds of "
+    line += f"the witness x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f})"
     line += f", CPU x{verdict.cpu_ratio:.2f}"
     if verdict.status == slowdown.OK:
         return line
@@ -135,7 +136,7 @@ def _end(verdicts: dict[str, Verdict]) -> int:
 def _figures(row: Measured) -> str:
     return (
         f"min {1000 * row.min_s:.1f} p10 {1000 * row.p10_s:.1f} p50 {1000 * row.p50_s:.1f} "
-        f"CPU {1000 * row.cpu_p10_s:.1f} loop {1000 * row.witness_s:.2f} ms, "
+        f"CPU {1000 * row.cpu_p10_s:.1f} witness {1000 * row.witness_s:.1f} ms, "
         f"others {row.others_share:.0%}"
     )
 

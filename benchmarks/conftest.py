@@ -6,6 +6,7 @@ asserts a time. `GFR_SLOWED="test_report=1.3"` makes that one benchmark slower b
 benchmarks/alarms.py: nothing else reads it.
 """
 
+import operator
 import os
 import platform
 import statistics
@@ -27,7 +28,8 @@ SEED = 1024
 
 FACTS = pytest.StashKey[dict[str, str]]()
 
-Measure = Callable[[Callable[[], object], int, int], None]
+Call = Callable[[], object]
+Measure = Callable[[Call, Call, int, int], None]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,9 +51,12 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 @pytest.fixture
 def measure(benchmark) -> Measure:
-    """A function (call, num_warmups, num_rounds) that times `call` and notes its figures."""
+    """A function (call, witness, num_warmups, num_rounds) that times both in turns.
 
-    def run(call: Callable[[], object], num_warmups: int, num_rounds: int) -> None:
+    The witness is work of the same kind without gfr.
+    """
+
+    def run(call: Call, witness: Call, num_warmups: int, num_rounds: int) -> None:
         call = _slowed(call, benchmark.name)
         cpu_s: list[float] = []
         witness_s: list[float] = []
@@ -61,26 +66,34 @@ def measure(benchmark) -> Measure:
             call()
             cpu_s.append(time.process_time() - start_s)
 
+        def before_each() -> None:
+            start_s = time.perf_counter()
+            witness()
+            witness_s.append(time.perf_counter() - start_s)
+
         for _ in range(num_warmups):
+            witness()
             call()
         before = time.perf_counter(), time.process_time(), latency.busy_s()
-        benchmark.pedantic(
-            timed, setup=lambda: witness_s.append(latency.witness_s()), rounds=num_rounds
-        )
+        benchmark.pedantic(timed, setup=before_each, rounds=num_rounds)
         wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
         if benchmark.stats is None:  # --benchmark-disable
             return
         busy_s = latency.busy_s() - before[2]
-        benchmark.extra_info |= figures(benchmark.stats.stats.data, cpu_s) | {
-            "witness_s": statistics.median(witness_s),
-            "others_share": latency.others_share(busy_s, own_s, wall_s),
+        benchmark.extra_info |= figures(benchmark.stats.stats.data, cpu_s, witness_s) | {
+            "others_share": latency.others_share(busy_s, own_s, wall_s)
         }
 
     return run
 
 
-def figures(wall_s: Sequence[float], cpu_s: Sequence[float]) -> dict[str, float | int]:
-    """Seconds of each call, on the clock and of own CPU -> what is saved of them."""
+def figures(
+    wall_s: Sequence[float], cpu_s: Sequence[float], witness_s: Sequence[float]
+) -> dict[str, float | int]:
+    """Seconds of each call, on the clock and of own CPU, and of the witness before it.
+
+    -> what is saved of them.
+    """
     percentiles = {f"p{q}_s": float(np.percentile(wall_s, q)) for q in (10, 50, 90, 95)}
     return {
         "num_calls": len(wall_s),
@@ -88,10 +101,12 @@ def figures(wall_s: Sequence[float], cpu_s: Sequence[float]) -> dict[str, float 
         **percentiles,
         "cpu_s": statistics.median(cpu_s),
         "cpu_p10_s": float(np.percentile(cpu_s, 10)),
+        "witness_s": float(np.percentile(witness_s, 10)),
+        "relative": statistics.median(map(operator.truediv, wall_s, witness_s)),
     }
 
 
-def _slowed(call: Callable[[], object], name: str) -> Callable[[], object]:
+def _slowed(call: Call, name: str) -> Call:
     victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
     if victim != name:
         return call
@@ -108,14 +123,19 @@ def _slowed(call: Callable[[], object], name: str) -> Callable[[], object]:
 
 
 @pytest.fixture(scope="session", params=BACKBONES)
-def backbone(request) -> Iterator:
-    """One backbone after the other at 128x128, all its benchmarks before the next is built."""
+def name(request) -> str:
+    """One backbone after the other, all its benchmarks before the next is built."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def backbone(name) -> Iterator:
+    """Pixels -> pooled features at 128x128."""
     import keras  # here, so that the report's benchmark does not pay TensorFlow's start
 
     from gfr import backbones, weights
 
     keras.utils.clear_session()
-    name = request.param
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
     path = weights.draw(name, SEED, ROOT / "cache")
@@ -146,6 +166,27 @@ def extraction(backbone):
     from gfr import backbones
 
     return backbones.compiled(backbone)
+
+
+@pytest.fixture(scope="session")
+def alone(name, backbone) -> Callable[[int], Call]:
+    """A function (number of images) -> a call of the same network by Keras alone.
+
+    `backbone` is asked for because it clears Keras' session: first.
+    """
+    import keras
+    import tensorflow as tf
+
+    network = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(*SIZE, 3)
+    )
+    graph = tf.function(lambda pixels: network(pixels, training=False))
+
+    def of(num_images: int) -> Call:
+        pixels = tf.ones((num_images, *SIZE, 3))
+        return lambda: graph(pixels).numpy()
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,31 @@
-"""The report of a small finished run: figures, Markdown, JSON."""
+"""The report of a small finished run: figures, Markdown, HTML, JSON."""
 
+import io
+
+import numpy as np
 import records
+from matplotlib.figure import Figure
 
 from gfr import publish
 
 NUM_WARMUPS, NUM_CALLS = 1, 8
+NUM_DRAWN = 4
 
 
 def test_report(measure, tmp_path):
     """Rendered anew from its records, as `gfr report` does."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
-    measure(lambda: publish.write_report(str(run.directory)), NUM_WARMUPS, NUM_CALLS)
+    measure(lambda: publish.write_report(str(run.directory)), draw, NUM_WARMUPS, NUM_CALLS)
+
+
+def draw() -> None:
+    """A few curves by matplotlib alone: most of a report's time goes there."""
+    x = np.linspace(0.0, 1.0, 50)
+    for number in range(NUM_DRAWN):
+        figure = Figure(figsize=(6, 4))
+        axes = figure.subplots(1, 2)
+        for row in axes:
+            row.plot(x, x**number, label=f"curve {number}")
+            row.legend()
+        figure.savefig(io.BytesIO(), dpi=100)

@@ -80,7 +80,7 @@ def _band(
     clean = [old.measured for old in found if old.measured.is_clean]
     if figure != "p10_ms" or len(clean) < MIN_RUNS:
         return None, None
-    limit = slowdown.margin([old.min_s for old in clean], slowdown.MIN_WALL_MARGIN)
+    limit = slowdown.margin([old.min_s for old in clean], slowdown.MIN_MARGIN)
     p10_ms = 1000 * statistics.median(old.p10_s for old in clean)
     return _drawn(p10_ms / limit), _drawn(p10_ms * limit)
 

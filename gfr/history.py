@@ -278,13 +278,15 @@ def _latencies(result: results.LatencyResult) -> list[LatencyEntry]:
 
 def measured(single: Samples, witness_s: float) -> Measured:
     """Single images as gfr/slowdown.py judges them."""
+    p10_s = single.percentile_s(10)
     return Measured(
         num_calls=len(single.values_s),
         min_s=min(single.values_s),
-        p10_s=single.percentile_s(10),
+        p10_s=p10_s,
         p50_s=single.percentile_s(50),
         cpu_p10_s=single.cpu_per_call_s,
         witness_s=witness_s,
+        relative=p10_s / witness_s,
         others_share=single.others_share,
     )
 

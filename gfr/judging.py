@@ -184,8 +184,8 @@ def _judge_latency(now: LatencyEntry, past: Sequence[Entry], again: Again) -> Fi
     p10_ms = 1000 * statistics.median(row.p10_s for row in saved)
     figures = (
         f"{now.subject}: one image takes {end.wall_ratio:.2f} times its usual {p10_ms:.1f} ms "
-        f"(p10, median of {len(saved)} runs; limit {end.wall_margin:.2f}; own CPU time "
-        f"{end.cpu_ratio:.2f} times)"
+        f"(p10, median of {len(saved)} runs; limit {end.wall_margin:.2f}; {end.relative_ratio:.2f} "
+        f"beside fixed work, limit {end.relative_margin:.2f}; own CPU time {end.cpu_ratio:.2f})"
     )
     if end.status == slowdown.OK:
         return _found("latency", now, "ok", figures)

@@ -139,18 +139,6 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def witness_s() -> float:
-    """CPU seconds, a few thousandths, of a loop in this thread that shares no code with gfr.
-
-    It tells a machine that has become slower from a model that has.
-    """
-    start_s = time.thread_time()
-    total = 0
-    for i in range(100_000):
-        total += i * i
-    return time.thread_time() - start_s
-
-
 def busy_s() -> float:
     """CPU seconds of all processes since boot, time stolen by other guests of the host included."""
     times = psutil.cpu_times()

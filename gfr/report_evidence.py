@@ -271,8 +271,8 @@ def repetitions(run: Run, analysis: Analysis) -> str:
         f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\n"
         "Test accuracy. Seeds set initialisation and batch order of the head; of seeds and splits: "
         "mean (lowest to highest). Of the other way to split: Wilson's 95 % interval, on other "
-        "test images. Fewer training images: one head each, for as many epochs and so for fewer steps; "
-        "other seeds would move it as they move the first column. "
+        "test images. Fewer training images: one head each, for as many epochs and so for fewer "
+        "steps; other seeds would move it as they move the first column. "
         f"Figures, paired tests and the exported model are those of seed {seed}."
     )
 

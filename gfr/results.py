@@ -239,7 +239,7 @@ class Timing:
     batches: Samples
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
-    witness_s: Above0 | None = None  # of `latency.witness_s` beside `single`; None: not noted then
+    witness_s: Above0 | None = None  # of `arithmetic.witness` beside `single`, p10; None: not noted
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""

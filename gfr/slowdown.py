@@ -6,14 +6,14 @@ under load decide (docs/regressions.md says why these and not p50). Never measur
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gfr.latency import MAX_OTHERS_SHARE
 from gfr.ranges import Above0, Positive, Share
 
 # Half-way, as ratios go, between nothing and the 1.3x that is to be found: sqrt(1.3) = 1.14.
-MIN_WALL_MARGIN = 1.15
+MIN_MARGIN = 1.15
 # Own CPU time moves with load (docs/regressions.md): two threads that wait less lose up to a third
 # of it, one thread that finds its caches cold gains up to 0.3 where others take 0.9 of the machine.
 MIN_CPU_MARGIN = 1.10
@@ -22,11 +22,9 @@ NUM_SPREADS = 3  # standard deviations of the saved runs
 MIN_RUNS_FOR_SPREAD = 3
 _NO_LIMIT = 20.0  # as a logarithm; damaged figures may ask for more than a float can hold
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
-# Load alone moves the witness by 0.05 of itself.
+# A quiet machine, and each new process on it, runs up to 15 % faster or slower, and the witness
+# with it. Where calls are slower and the witness is by more than this, it was the machine.
 MAX_WITNESS_RATIO = 1.10
-# A quiet machine runs up to 15 % faster or slower for minutes, and the witness with it; where it
-# alone speaks for a slow-down, the clock must not speak against it.
-MIN_WALL_RATIO = 1.05
 
 OK, SLOWER, BUSY, NO_BASELINE = "ok", "slower", "inconclusive", "no baseline"
 
@@ -35,7 +33,8 @@ OK, SLOWER, BUSY, NO_BASELINE = "ok", "slower", "inconclusive", "no baseline"
 class Measured:
     """One benchmark in one run: seconds of a call on the clock, and p10 of its own CPU seconds.
 
-    `witness_s`: CPU seconds of a fixed loop that shares no code with gfr, run between the calls.
+    `witness_s`: p10 of the seconds of the witness, which is fixed work of the same kind that shares
+    no code with gfr, beside the calls. `relative`: how often it fits into a call.
     `others_share`: share 0..1 of the machine's CPU time that other processes took meanwhile.
     """
 
@@ -45,6 +44,7 @@ class Measured:
     p50_s: Above0
     cpu_p10_s: Above0
     witness_s: Above0
+    relative: Above0
     others_share: Share
 
     @property
@@ -55,12 +55,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`wall_ratio`, `cpu_ratio`: now over saved, 0 without a baseline; `status` as above."""
+    """Ratios are now over saved, 0 without a baseline; margins what they may be at most.
+
+    `status` as above; `relative` against the witness.
+    """
 
     status: str
     reason: str
     wall_ratio: float = 0.0
     wall_margin: float = 0.0
+    relative_ratio: float = 0.0
+    relative_margin: float = 0.0
     cpu_ratio: float = 0.0
     num_saved: int = 0
 
@@ -69,52 +74,50 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
     """One measurement against all saved ones of the same benchmark and machine.
 
     As fast as before is ok however busy the machine is; slower counts only if the machine cannot
-    be the reason. On a quiet machine calls are held against the witness too: a machine that has
-    become faster hides nothing.
+    be the reason.
     """
     clean = [row for row in saved if row.is_clean]
     if not clean:
         return Verdict(NO_BASELINE, "none saved" if not saved else "saved while others were busy")
     # Both the minimum and p10 must be slower: one lucky or one unlucky call decides nothing.
-    wall_ratio = min(
-        _ratio(now, clean, lambda row: row.min_s), _ratio(now, clean, lambda row: row.p10_s)
+    figures = Verdict(
+        OK,
+        "",
+        wall_ratio=min(_ratio(now, clean, "min_s"), _ratio(now, clean, "p10_s")),
+        wall_margin=margin([row.min_s for row in clean], MIN_MARGIN),
+        relative_ratio=_ratio(now, clean, "relative"),
+        relative_margin=margin([row.relative for row in clean], MIN_MARGIN),
+        cpu_ratio=_ratio(now, clean, "cpu_p10_s"),
+        num_saved=len(clean),
     )
-    cpu_ratio = _ratio(now, clean, lambda row: row.cpu_p10_s)
-    witness_ratio = _ratio(now, clean, lambda row: row.witness_s)
-    wall_margin = margin([row.min_s for row in clean], MIN_WALL_MARGIN)
     cpu_margin = margin([row.cpu_p10_s for row in clean], MIN_CPU_MARGIN)
     cpu_margin += CPU_MARGIN_PER_OTHERS_SHARE * now.others_share
-    steady_ratio, steady_margin = _steadied(now, clean)
-    if wall_ratio <= wall_margin:
-        status, reason = OK, ""
-        if now.is_clean and wall_ratio > MIN_WALL_RATIO and steady_ratio > steady_margin:
-            status = SLOWER
-            reason = f"against a fixed loop, which takes {witness_ratio:.2f} times its saved time"
-            wall_ratio, wall_margin = steady_ratio, steady_margin
-    elif witness_ratio > MAX_WITNESS_RATIO:
-        status = BUSY
-        reason = f"machine slower: a fixed loop takes {witness_ratio:.2f} times its saved CPU time"
-    elif now.is_clean:
-        status, reason = SLOWER, "and the machine was quiet"
-    elif cpu_ratio > cpu_margin:
-        status, reason = SLOWER, f"own CPU time {cpu_ratio:.2f} times as well"
+    status, reason = _status(now, figures, _ratio(now, clean, "witness_s"), cpu_margin)
+    return replace(figures, status=status, reason=reason)
+
+
+def _status(
+    now: Measured, found: Verdict, witness_ratio: float, cpu_margin: float
+) -> tuple[str, str]:
+    """Status and reason; of clock and witness the one that spreads less among saved runs decides.
+
+    By the witness calls are slower if the clock does not say the contrary, by the clock if the
+    witness is not slower too.
+    """
+    is_longer = found.wall_ratio > found.wall_margin
+    if found.relative_margin <= found.wall_margin:
+        is_slower = found.relative_ratio > found.relative_margin and found.wall_ratio > 1.0
     else:
-        status = BUSY
-        reason = f"machine busy: others took {now.others_share:.0%} of it"
-    return Verdict(status, reason, wall_ratio, wall_margin, cpu_ratio, len(clean))
-
-
-def _steadied(now: Measured, clean: Sequence[Measured]) -> tuple[float, float]:
-    """The ratio, and what it may be, of calls counted in rounds of the witness beside them."""
-    rows = [
-        replace(row, min_s=row.min_s / row.witness_s, p10_s=row.p10_s / row.witness_s)
-        for row in (now, *clean)
-    ]
-    ratio = min(
-        _ratio(rows[0], rows[1:], lambda row: row.min_s),
-        _ratio(rows[0], rows[1:], lambda row: row.p10_s),
-    )
-    return ratio, margin([row.min_s for row in rows[1:]], MIN_WALL_MARGIN)
+        is_slower = is_longer and witness_ratio <= MAX_WITNESS_RATIO
+    if not is_longer and not (is_slower and now.is_clean):
+        return OK, ""
+    if not is_slower:
+        return BUSY, f"machine slower: fixed work takes {witness_ratio:.2f} times its saved time"
+    if now.is_clean:
+        return SLOWER, f"and the machine was quiet, fixed work {witness_ratio:.2f} times"
+    if found.cpu_ratio > cpu_margin:
+        return SLOWER, f"own CPU time {found.cpu_ratio:.2f} times as well"
+    return BUSY, f"machine busy: others took {now.others_share:.0%} of it"
 
 
 def margin(saved_s: Sequence[float], least: float) -> float:
@@ -146,5 +149,5 @@ def _figures(verdict: Verdict) -> dict:
     return {key: value for key, value in vars(verdict).items() if key not in ("status", "reason")}
 
 
-def _ratio(now: Measured, saved: Sequence[Measured], figure: Callable[[Measured], float]) -> float:
-    return figure(now) / statistics.median(map(figure, saved))
+def _ratio(now: Measured, saved: Sequence[Measured], name: str) -> float:
+    return getattr(now, name) / statistics.median(getattr(row, name) for row in saved)

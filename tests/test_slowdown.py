@@ -12,7 +12,8 @@ SAVED = Measured(
     p10_s=0.110,
     p50_s=0.120,
     cpu_p10_s=0.200,
-    witness_s=0.004,
+    witness_s=0.025,
+    relative=4.4,
     others_share=0.01,
 )
 
@@ -26,6 +27,7 @@ def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
         p50_s=wall * SAVED.p50_s,
         cpu_p10_s=cpu * SAVED.cpu_p10_s,
         witness_s=witness * SAVED.witness_s,
+        relative=wall / witness * SAVED.relative,
         others_share=others_share,
     )
 
@@ -45,11 +47,11 @@ def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
         ("ok", measured(witness=1.2)),
         ("slower", measured(wall=1.12, witness=0.9)),  # 1.24 times against a machine that is faster
         ("ok", measured(wall=1.12, witness=0.9, others_share=0.5)),
-        ("ok", measured(wall=1.04, witness=0.8)),  # the clock says next to nothing
+        ("ok", measured(wall=0.99, witness=0.8)),  # the clock says the contrary
     ],
 )
 def test_what_load_does_is_not_taken_for_a_regression(expected, now):
-    """Quiet: the wall decides; under load CPU time must agree; a slow machine decides nothing."""
+    """Quiet: calls against the witness; under load CPU time must agree; a slow machine is none."""
     assert expected == judge(now, [SAVED]).status
 
 
@@ -84,7 +86,15 @@ def test_a_machine_that_changes_its_pace_does_not_widen_the_margin():
     """Saved runs 0.8 to 1.2 times as long as the witness beside them: 1.3 times is seen."""
     saved = [measured(wall=pace, witness=pace) for pace in (0.8, 1.0, 1.2)]
     verdict = judge(measured(wall=1.3), saved)
-    assert ("slower", 1.15) == (verdict.status, pytest.approx(verdict.wall_margin))
+    assert ("slower", 1.15) == (verdict.status, pytest.approx(verdict.relative_margin))
+
+
+def test_a_witness_that_does_not_keep_the_pace_leaves_it_to_the_clock():
+    """Saved calls all alike, the witness 0.8 to 1.2 times: it may still speak for the code."""
+    saved = [measured(witness=pace) for pace in (0.8, 1.0, 1.2)]
+    assert "slower" == judge(measured(wall=1.2), saved).status
+    assert "inconclusive" == judge(measured(wall=1.2, witness=1.2), saved).status
+    assert "ok" == judge(measured(wall=1.1, witness=0.8), saved).status
 
 
 def test_saved_runs_that_spread_widen_the_margin():
