@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
+.PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
 .PHONY: automations lock parity page-latency serve web web-check alignment example
 
 help: ## list the commands
@@ -23,11 +23,13 @@ run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on syntheti
 test: $(READY) ## every test
 	$(BIN)/pytest
 
-check: $(READY) ## linters, types and the fast tests, about a minute
+check: lint ## linters, types and the fast tests, about a minute
+	$(BIN)/pytest -m "not slow"
+
+lint: $(READY) ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy gfr
-	$(BIN)/pytest -m "not slow"
 
 smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
