@@ -10,6 +10,7 @@ import records
 
 from gfr import baselines
 from gfr.errors import BadInput
+from gfr.runs import ROOT
 
 FIGURES = {
     **{"num_calls": 8, "min_s": 1.0, "p10_s": 1.1, "p50_s": 1.2, "p95_s": 1.3},
@@ -104,3 +105,16 @@ def test_deciding_needs_no_tensorflow():
     program = "import sys; from gfr import baselines, slowdown; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "False" == done.stdout.strip(), done.stderr
+
+
+@pytest.mark.slow
+def test_a_benchmark_is_saved_with_what_comparisons_need(tmp_path):
+    """The first comparison on a machine finds no baseline and leaves one."""
+    words = [sys.executable, "benchmarks/compare.py", "--storage", tmp_path]
+    words += ["benchmarks/test_report.py"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
+    assert "no baseline" in done.stdout
+    (path,) = tmp_path.glob("*/*.json")
+    (measured,) = baselines.read(path).measured.values()
+    assert 0 < measured.relative == pytest.approx(measured.p50_s / measured.witness_s, rel=0.5)
