@@ -1,4 +1,4 @@
-"""The report of a small finished run: figures, Markdown, HTML, JSON."""
+"""The report of a small finished run: figures, Markdown, JSON."""
 
 import io
 
@@ -20,7 +20,7 @@ def test_report(measure, tmp_path):
 
 
 def draw() -> None:
-    """A few curves by matplotlib alone: most of a report's time goes there."""
+    """A few curves by matplotlib alone, as a report has them."""
     x = np.linspace(0.0, 1.0, 50)
     for number in range(NUM_DRAWN):
         figure = Figure(figsize=(6, 4))

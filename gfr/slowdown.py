@@ -112,9 +112,9 @@ def _status(
     if not is_longer and not (is_slower and now.is_clean):
         return OK, ""
     if not is_slower:
-        return BUSY, f"machine slower: fixed work takes {witness_ratio:.2f} times its saved time"
+        return BUSY, f"not beside the witness, which takes {witness_ratio:.2f} times its saved time"
     if now.is_clean:
-        return SLOWER, f"and the machine was quiet, fixed work {witness_ratio:.2f} times"
+        return SLOWER, f"and the machine was quiet, the witness {witness_ratio:.2f} times"
     if found.cpu_ratio > cpu_margin:
         return SLOWER, f"own CPU time {found.cpu_ratio:.2f} times as well"
     return BUSY, f"machine busy: others took {now.others_share:.0%} of it"

@@ -101,6 +101,7 @@ def test_saved_runs_that_spread_widen_the_margin():
     """Three standard deviations of the logarithm; too few runs have no spread; never less."""
     assert 1.15 == margin([1.0, 1.0, 1.0], least=1.15)
     assert 1.15 == margin([1.0, 2.0], least=1.15)
+    assert 1e6 < margin([1e-300, 1.0, 1e300], least=1.15)  # damaged figures end nothing
     # ln 0.9, ln 1, ln 1/0.9 are 0.105 apart: standard deviation 0.105, e^(3 x 0.105) = 1/0.9^3
     assert 1 / 0.9**3 == pytest.approx(margin([0.9, 1.0, 1 / 0.9], least=1.15))
 
