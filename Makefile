@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test check smoke chaos speed bench bench-compare alarms report server deploy worker
-.PHONY: automations lock parity page-latency serve web web-check alignment
+.PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
+.PHONY: automations lock parity page-latency serve web web-check alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -23,11 +23,13 @@ run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on syntheti
 test: $(READY) ## every test
 	$(BIN)/pytest
 
-check: $(READY) ## linters, types and the fast tests, about a minute
+check: lint ## linters, types and the fast tests, about a minute
+	$(BIN)/pytest -m "not slow"
+
+lint: $(READY) ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy gfr
-	$(BIN)/pytest -m "not slow"
 
 smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
@@ -46,6 +48,9 @@ bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if 
 
 alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
 	$(BIN)/python benchmarks/alarms.py $(ALARMS)
+
+verdicts: $(READY) ## do the runs' verdicts find what became worse, and only that? an hour
+	$(BIN)/python benchmarks/verdicts.py $(VERDICTS)
 
 parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
 	$(BIN)/python benchmarks/parity.py $(RUN) $(PARITY)
@@ -76,6 +81,9 @@ alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
+
+example: $(READY) ## keep a run on synthetic faces as docs/example: [RUN=ID]
+	$(BIN)/python benchmarks/example.py $(RUN)
 
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api

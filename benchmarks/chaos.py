@@ -192,6 +192,7 @@ class Chaos:
                 one.test_probabilities == other.test_probabilities
                 and one.history == other.history
                 and one.metrics == other.metrics
+                and one.refits == other.refits
             )
             if not same:
                 self.wrong.append(f"{run_id}: {one.trial.id} differs")

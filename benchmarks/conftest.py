@@ -25,11 +25,6 @@ from gfr.spec import Backbone, FeatureSet
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
 SEED = 1024
-# What changes speed without changing a version; their values are part of the fingerprint.
-_SETTINGS = (
-    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
-    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
-)
 
 FACTS = pytest.StashKey[dict[str, str]]()
 
@@ -41,10 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
     config.stash[FACTS] = baselines.facts(
         hardware.collect(),
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        hardware.num_usable_threads(),
         {name: provenance.version(name) for name in baselines.PACKAGES}
         | {"python": platform.python_version()},
-        {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)},
+        hardware.settings(),
     )
 
 

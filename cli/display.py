@@ -73,8 +73,9 @@ def effort(benchmark: Benchmark) -> dict[str, float]:
         # Which of them will be exported is not known yet: a share of each.
         share = len(asked.precisions) / len(benchmark.feature_sets)
         steps[STEP] = steps.get(STEP, 0.0) + share * num_exported * per_image * slower
+    num_heads = 1 + sum(row.fraction for row in benchmark.refits(has_identity=False))
     for trial in benchmark.trials:
-        steps[trial.title] = 0.0015 * trial.iteration.epochs * num_images
+        steps[trial.title] = num_heads * 0.0015 * trial.iteration.epochs * num_images
     return steps
 
 

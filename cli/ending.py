@@ -6,13 +6,15 @@ In: a finished Run. Out: text. Writes nothing.
 import os
 from pathlib import Path
 
-from gfr import publish, table
+from gfr import publish, table, verdict
 from gfr.results import Run
 
 
 def text(run: Run) -> str:
     """Everything on standard output after `gfr run`."""
-    words = [f"report: {_here(publish.page(run))}", *_next(run)]
+    page = publish.page(run)
+    known = [line for line, _ in verdict.headlines(run.verdict)]
+    words = [*known, f"report: {_here(page.with_suffix('.html'))}, {_here(page)}", *_next(run)]
     return "\n".join([table.text(run), *words])
 
 

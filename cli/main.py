@@ -1,8 +1,8 @@
 """`gfr`: one command, one library call.
 
 In: words on the command line. Out: what the library found, as text or JSON, and an exit code:
-0 complete, 1 finished with failures, 2 bad input, 130 or 143 interrupted. Heavy imports stand
-inside the commands, so that `gfr --help` starts at once.
+0 complete, 1 finished with failures, 2 bad input, 3 regression, 130 or 143 interrupted. Heavy
+imports stand inside the commands, so that `gfr --help` starts at once.
 """
 
 import contextlib
@@ -84,6 +84,13 @@ def run(
     retries: Annotated[
         int, typer.Option(min=0, help="How often a failed step is tried again.")
     ] = 1,
+    max_latency_ms: Annotated[
+        float | None,
+        typer.Option(help="Select among models that take no longer, p50 of one image."),
+    ] = None,
+    max_size_mb: Annotated[
+        float | None, typer.Option(help="Select among models no larger, parameters in float32.")
+    ] = None,
     runner: Annotated[
         str,
         typer.Option(
@@ -101,7 +108,7 @@ def run(
     Features are computed once and kept; running again takes only heads and latency. A run that
     was interrupted goes on where it stopped when it is given the same --run-id.
     """
-    from gfr import door
+    from gfr import door, spec
 
     request = door.request(
         _typed(benchmark) if benchmark.endswith(".toml") else benchmark,
@@ -116,6 +123,7 @@ def run(
         timeout,
         memory_limit,
         retries,
+        spec.Selecting(max_latency_ms, max_size_mb),
     )
     from cli import display, start
 
@@ -141,6 +149,8 @@ def run(
 
         print(ending.text(finished))
     code = 0 if state.is_completed() else 1
+    if code == 0 and finished.verdict and finished.verdict.is_regression:
+        code = 3
     if state.name == start.UNREPORTED:
         start.leave(code)  # Prefect would try for minutes to send the rest
     raise typer.Exit(code)
@@ -155,7 +165,40 @@ def report(
     from gfr import publish, runs
 
     run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
-    print(publish.write_report(str(run_dir)))
+    page = Path(publish.write_report(str(run_dir)))
+    print(page.with_suffix(".html"), page, sep="\n")
+
+
+@app.command()
+def verdict(
+    run_id: Run = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="What it shows is wanted: the measure begins with it.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Write the histories anew from the runs.")
+    ] = False,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a run has fallen behind its history; exit code 3 if it has."""
+    from cli import past
+
+    place = Path(_or_default(reports, "reports"))
+    raise typer.Exit(past.verdict(place, run_id, accept, rebuild, as_json))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A run id.")],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="Another one.")],
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was changed between two runs, and which differences of the numbers are real."""
+    from cli import past
+
+    past.compare(Path(_or_default(reports, "reports")), first, second, as_json)
 
 
 @app.command("list")

@@ -5,6 +5,7 @@ imports that read them, and only where the user has not set them.
 """
 
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -98,6 +99,7 @@ def _parameters(request: door.Request) -> dict[str, Any]:
         "timeout_s": request.limits.silence_s,
         "memory_limit_gb": request.limits.memory_bytes / 1e9,
         "retries": request.retries,
+        **dataclasses.asdict(request.benchmark.selection),
         "return_state": True,
     }
 

@@ -14,12 +14,13 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
-from gfr import door, machine, results, runs
+from gfr import door, machine, results, runs, spec
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
 from tasks.benchmark import (
     export_model,
     extract_features,
+    judge,
     measure_latency,
     prepare,
     select_model,
@@ -43,6 +44,8 @@ def gfr(
     timeout_s: float = 900,
     memory_limit_gb: float | None = None,
     retries: int = 1,
+    max_latency_ms: float | None = None,
+    max_size_mb: float | None = None,
 ) -> State[str]:
     """Run every trial of a benchmark and select the best by validation accuracy.
 
@@ -59,6 +62,8 @@ def gfr(
         timeout_s: seconds that a step may go without a sign of progress
         memory_limit_gb: what a step may take; nine tenths of the machine if not given
         retries: how often a step that failed is tried again
+        max_latency_ms: select among models whose p50 of one image is no longer
+        max_size_mb: select among models no larger, parameters in float32
     """
     request = door.request(
         benchmark,
@@ -73,6 +78,7 @@ def gfr(
         timeout_s,
         memory_limit_gb,
         retries,
+        spec.Selecting(max_latency_ms, max_size_mb),
         flow_run.scheduled_start_time,
     )
     with machine.claimed(runs.directory(Path(request.reports), request.run_id)):
@@ -119,6 +125,7 @@ def _run(request: door.Request) -> State[str]:
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
     ]
     select_model(run_dir)
+    judge(run_dir, limits)
     write_report(run_dir)
     exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
     write_report(run_dir)

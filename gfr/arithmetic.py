@@ -1,9 +1,9 @@
 """How fast this machine convolves in float32 and in bfloat16.
 
-In: nothing. Out: Rates of one convolution that oneDNN does well. It is measured because processor
-flags say only what could be: without AMX TensorFlow computes bfloat16 too, slower than float32
-(docs/LOG.md). Never looks at a backbone: what follows from the rates is decided in
-gfr/precision.py.
+In: nothing. Out: Rates of one convolution that oneDNN does well; a witness of the machine's pace.
+The rates are measured because processor flags say only what could be: without AMX TensorFlow
+computes bfloat16 too, slower than float32 (docs/LOG.md). Never looks at a backbone: what follows
+from the rates is decided in gfr/precision.py.
 """
 
 import time
@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gfr.precision import Rates
+from gfr.precision import Precision, Rates
 
 _NUM_ROUNDS = 5
 _NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3
+_WITNESS_LAYERS, _WITNESS_SIDE_PX, _WITNESS_CHANNELS = 6, 8, 512
 
 
 def measure() -> Rates:
@@ -26,6 +27,27 @@ def measure() -> Rates:
     num_outputs = _NUM_IMAGES * _SIDE_PX**2 * _NUM_CHANNELS
     gflop = 2e-9 * num_outputs * _KERNEL_PX**2 * _NUM_CHANNELS
     return Rates(*(gflop / min(column) for column in zip(*rounds, strict=True)))
+
+
+def witness(precision: Precision) -> Callable[[], float]:
+    """A function that does fixed work in this precision and returns its seconds on the clock.
+
+    Six convolutions of one small image, whose kernels (57 MB in float32) outgrow the nearer caches
+    as a network's weights do: its pace is that of a model that classifies one image. It shares no
+    code with what is timed, so it tells a machine that has become slower from a model that has.
+    """
+    dtype = tf.as_dtype(precision)
+    shape = (_KERNEL_PX, _KERNEL_PX, _WITNESS_CHANNELS, _WITNESS_CHANNELS)
+    kernels = [tf.fill(shape, tf.cast(1e-3, dtype)) for _ in range(_WITNESS_LAYERS)]
+    image = tf.ones((1, _WITNESS_SIDE_PX, _WITNESS_SIDE_PX, _WITNESS_CHANNELS), dtype)
+
+    @tf.function
+    def run(layer: tf.Tensor) -> tf.Tensor:
+        for kernel in kernels:
+            layer = tf.nn.relu6(tf.nn.conv2d(layer, kernel, 1, "SAME"))
+        return layer
+
+    return lambda: _seconds(lambda: run(image))
 
 
 def _convolution(dtype: tf.DType) -> Callable[[], tf.Tensor]:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr import atomic, celeba, images
+from gfr import atomic, celeba, images, splitting
 from gfr.errors import BadInput
 from gfr.evaluate import constant_answer
 from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
@@ -92,6 +92,17 @@ class SplitRecord:
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
     identities_in_train_and_test: Count | None  # None: identities unknown
     test_images_of_shared_identities: Count | None
+    validation_images_of_shared_identities: Count | None  # shared with train, too
+
+    def __post_init__(self) -> None:
+        """ValueError if only some of what identities tell is known."""
+        known = (
+            self.identities_in_train_and_test,
+            self.test_images_of_shared_identities,
+            self.validation_images_of_shared_identities,
+        )
+        if len({value is None for value in known}) > 1:
+            raise ValueError("identities are known in part")
 
     @property
     def majority_share(self) -> float:
@@ -154,11 +165,7 @@ def choose(
             f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
             'lower [data] images in the benchmark file or set it to "all"'
         )
-    return sorted(sorted(names, key=lambda name: _rank(seed, "choose", name))[:num_images])
-
-
-def _rank(seed: int, purpose: str, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
+    return sorted(sorted(names, key=lambda name: splitting.rank(seed, "choose", name))[:num_images])
 
 
 def _column(path: Path | None, names: list[str]) -> np.ndarray | None:
@@ -215,7 +222,7 @@ def describe(
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
-        digest=_digest_of(faces),
+        digest=digest_of(faces),
         pixels_digest=_digest(
             [
                 f"{name} {sha256}"
@@ -225,7 +232,8 @@ def describe(
     )
 
 
-def _digest_of(faces: Faces) -> str:
+def digest_of(faces: Faces) -> str:
+    """SHA-256 of names, labels and pixels: what a run's results are of."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
     return _digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in rows])
 
@@ -268,33 +276,6 @@ def _digest(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def split(
-    names: Sequence[str],
-    is_male: np.ndarray,
-    test_fraction: float,
-    validation_fraction: float,
-    seed: int,
-) -> np.ndarray:
-    """Names (N,) and bool (N,) -> str (N,): train, validation or test, stratified by class.
-
-    Within a class the images are ranked by a hash of seed and name; an image's rank divided by
-    its class' size is its place in 0..1. The lowest places of all are the test images, the next
-    the validation images: totals are exact, each class' share is within one image of the total's.
-    """
-    ranks = [_rank(seed, "split", name) for name in names]
-    place = np.empty(len(names))
-    for of_class in (is_male, ~is_male):
-        members = sorted(np.flatnonzero(of_class), key=lambda i: ranks[i])
-        place[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
-    order = sorted(range(len(names)), key=lambda i: (place[i], ranks[i]))
-    num_test = round(test_fraction * len(names))
-    num_validation = round(validation_fraction * len(names))
-    splits = np.full(len(names), "train", dtype="<U10")
-    splits[order[:num_test]] = "test"
-    splits[order[num_test : num_test + num_validation]] = "validation"
-    return splits
-
-
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
     """Count classes, equal pixels and shared identities of inspected faces; splits str (N,)."""
     by_pixels: dict[str, list[int]] = {}
@@ -305,18 +286,21 @@ def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
         for rows in by_pixels.values()
         if len({splits[i] for i in rows}) > 1
     )
-    shared = shared_images = None
+    shared = shared_images = shared_validation = None
     if faces.identity is not None:
         in_train = set(faces.identity[splits == "train"].tolist())
         of_test = faces.identity[splits == "test"].tolist()
         shared = len(in_train.intersection(of_test))
         shared_images = sum(identity in in_train for identity in of_test)
+        of_validation = faces.identity[splits == "validation"].tolist()
+        shared_validation = sum(identity in in_train for identity in of_validation)
     return SplitRecord(
         num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
         num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
         duplicates_across=across,
         identities_in_train_and_test=shared,
         test_images_of_shared_identities=shared_images,
+        validation_images_of_shared_identities=shared_validation,
     )
 
 
@@ -339,7 +323,7 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
     """
     try:
         faces, splits = _read_table(path, Path(data.image_dir))
-        if (_digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
+        if (digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
             return faces, splits
         reason = "its rows are not those of run.json"
     except (OSError, ValueError, KeyError) as error:

@@ -22,11 +22,12 @@ from gfr import (
     runs,
     shared,
     spec,
+    splitting,
     synthetic,
 )
 from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
-from gfr.metering import metered
+from gfr.metering import Cost, metered
 from gfr.progress import reporter
 from gfr.spec import Benchmark
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
@@ -80,14 +81,16 @@ def request(
     timeout_s: float,
     memory_limit_gb: float | None,
     retries: int,
+    limits: spec.Selecting,
     begun: datetime | None = None,
 ) -> Request:
     """Names and paths as typed, relative to the project root -> a checked Request.
 
-    `begun` names a run without an id; a later attempt at the same start finds the same run.
+    `limits` that are given stand in place of the benchmark file's. `begun` names a run without an
+    id; a later attempt at the same start finds the same run.
     """
     path = runs.benchmark_file(benchmark)
-    loaded = spec.load(path)
+    loaded = spec.limited(spec.load(path), limits)
     run_id = run_id or runs.new_id(loaded.name, begun)
     runs.directory(Path(reports), run_id)
     weights = runs.at_root(weights, WEIGHTS_KEYWORDS)
@@ -127,8 +130,18 @@ def prepare(request: Request) -> str:
         return str(run_dir)
     LOG.info("run %s", request.run_id)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    record = _record(request, looked, cost)
+    for line in describe(record):
+        LOG.info(line)
+    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
+    results.write(path, record)
+    return str(run_dir)
+
+
+def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
+    settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights, rates = _resolve_weights(request), _rates()
-    record = results.RunRecord(
+    return results.RunRecord(
         schema=results.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -147,12 +160,9 @@ def prepare(request: Request) -> str:
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
         cost=cost,
+        settings=settings,
+        num_usable_threads=hardware.num_usable_threads(),
     )
-    for line in describe(record):
-        LOG.info(line)
-    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
-    results.write(path, record)
-    return str(run_dir)
 
 
 def locate(request: str) -> tuple[Literal["celeba", "synthetic"], Path | None]:
@@ -196,14 +206,16 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     source, directory, listing = open_listing(data, benchmark, cache)
     seen = dataset.inspect(listing.faces, reporter("checking images"))
     # Split before dropping: a damaged file moves no other image to another split.
-    splits = dataset.split(
-        listing.faces.names,
+    names = listing.faces.names
+    splits = splitting.by_rule(
+        benchmark.data.split,
+        names,
         listing.faces.is_male,
-        benchmark.data.test_fraction,
-        benchmark.data.validation_fraction,
+        listing.faces.identity,
+        benchmark.data.fractions,
         benchmark.seed,
     )
-    splits = splits[[name not in seen.dropped for name in listing.faces.names]]
+    splits = splits[[name not in seen.dropped for name in names]]
     for name in dataset.SPLITS:
         if len(set(seen.faces.is_male[splits == name].tolist())) < 2:
             raise BadInput(
@@ -299,7 +311,9 @@ def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[
     if split.identities_in_train_and_test is not None:
         lines.append(
             f"{split.identities_in_train_and_test:,} identities are in both train and test "
-            f"({split.test_images_of_shared_identities:,} test images)"
+            f"({split.test_images_of_shared_identities:,} test images); "
+            f"{split.validation_images_of_shared_identities:,} validation images show someone who "
+            "is in train"
         )
     return lines
 

@@ -15,9 +15,9 @@ from gfr.results import Run, TrialResult
 from gfr.summary import interval
 
 # Okabe & Ito (2008), distinguishable under every common colour vision deficiency.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f} %")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.0f} %")
 
 
 def accuracy_against_latency(run: Run) -> Figure:
@@ -27,11 +27,11 @@ def accuracy_against_latency(run: Run) -> Figure:
     """
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.subplots()
-    _plain(axes)
+    plain(axes)
     p50_ms = {key: row.float32.p50_ms for key, row in run.latencies.items()}
     step = (2 * max(p50_ms.values()) / min(p50_ms.values())) ** 0.03
     for number, backbone in enumerate(run.record.benchmark.backbone):
-        colour, marker = _COLOURS[number % 7], _MARKERS[number % 7]
+        colour, marker = COLOURS[number % 7], MARKERS[number % 7]
         for key, latency_ms in p50_ms.items():
             rows = [
                 row
@@ -54,7 +54,7 @@ def accuracy_against_latency(run: Run) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.12)
-    axes.yaxis.set_major_formatter(_PERCENT)
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.set_xlabel("p50 latency of one image, ms (log scale)")
     axes.set_ylabel("test accuracy, 95 % interval")
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -98,17 +98,17 @@ def learning_curves(result: TrialResult) -> Figure:
         (accuracy, history.accuracy, history.val_accuracy, "accuracy"),
         (loss, history.loss, history.val_loss, "loss, nats"),
     ):
-        axes.plot(epochs, training, "-", color=_COLOURS[0], label="training")
-        axes.plot(epochs, validation, "--", color=_COLOURS[1], label="validation")
+        axes.plot(epochs, training, "-", color=COLOURS[0], label="training")
+        axes.plot(epochs, validation, "--", color=COLOURS[1], label="validation")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _plain(axes)
-    accuracy.yaxis.set_major_formatter(_PERCENT)
+        plain(axes)
+    accuracy.yaxis.set_major_formatter(PERCENT)
     loss.set_ylim(bottom=0)
     handles = [
-        Line2D([], [], color=_COLOURS[0], linestyle="-", label="training"),
-        Line2D([], [], color=_COLOURS[1], linestyle="--", label="validation"),
+        Line2D([], [], color=COLOURS[0], linestyle="-", label="training"),
+        Line2D([], [], color=COLOURS[1], linestyle="--", label="validation"),
     ]
     loss.legend(handles=handles, fontsize=8, frameon=False)
     figure.suptitle(result.trial.title, fontsize=10)
@@ -128,7 +128,7 @@ def confusion_matrix(result: TrialResult) -> Figure:
     figure = Figure(figsize=(3.4, 2.9))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.14, right=0.96, bottom=0.16, top=0.9)
-    _plain(axes)
+    plain(axes)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row in range(2):
         for column in range(2):
@@ -150,6 +150,7 @@ def confusion_matrix(result: TrialResult) -> Figure:
     return figure
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Without the lines that nothing is read from."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -21,6 +21,11 @@ from gfr.ranges import Count, Positive, Share
 NOTABLE_CPU_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
 )  # fmt: skip
+# What changes speed without changing a version.
+_SETTINGS = (
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
+    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,18 @@ def collect() -> Hardware:
         gpus=gpus,
         gpu_note=gpu_note,
     )
+
+
+def settings() -> dict[str, str]:
+    """Environment variables that change speed; ask before TensorFlow sets some of its own."""
+    return {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)}
+
+
+def num_usable_threads() -> int:
+    """Threads of the CPU that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def gpu_ids() -> tuple[str, ...]:

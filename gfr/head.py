@@ -18,6 +18,11 @@ from gfr.shards import Features
 HIDDEN_UNITS = 128
 _ROWS_PER_CALL = 4096  # rows handed to TensorFlow at once, rounded to whole batches
 
+# Rows to train on and to validate on, epochs, seed, progress -> head, history.
+Fit = Callable[
+    [np.ndarray, np.ndarray, int, int, Callable[[int, int], None]], tuple[keras.Model, History]
+]
+
 
 def build(num_dims: int, seed: int) -> keras.Model:
     """Dense(128, relu) -> Dense(1, sigmoid) on float32 (N, D); its weights follow from the seed."""
@@ -54,26 +59,49 @@ def train(
     report: Callable[[int, int], None],
 ) -> tuple[keras.Model, History]:
     """Adam at Keras' default rate on binary cross-entropy; is_male bool (N,), rows int (n,)."""
-    head = build(features.num_dims, seed)
-    run_steps = _steps(head, keras.optimizers.Adam(), batch_size)
+    fit = trainer(features, scale, is_male, batch_size)
+    return fit(train_rows, validation_rows, epochs, seed, report)
+
+
+def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: int) -> Fit:
+    """`train` for several trainings on one feature set: compiled once, from the start each time.
+
+    The head that is returned is the same object each time: use it before the next training.
+    """
+    head, optimizer = build(features.num_dims, 0), keras.optimizers.Adam()
+    run_steps = _steps(head, optimizer, batch_size)
+    at_rest = [variable.numpy() for variable in optimizer.variables]
     rows_per_call = max(batch_size, _ROWS_PER_CALL // batch_size * batch_size)
-    epochs_seen: list[tuple[float, float, float, float]] = []
-    for epoch in range(epochs):
-        order = train_rows[batch_order(len(train_rows), seed, epoch)]
-        sums = np.zeros(2)
-        for start in range(0, len(order), rows_per_call):
-            rows = order[start : start + rows_per_call]
-            sums += run_steps(
-                tf.constant(features.rows(rows, scale)),
-                tf.constant(is_male[rows], tf.float32),
-            ).numpy()
-        validation = metrics(
-            logits(head, features, scale, validation_rows), is_male[validation_rows]
-        )
-        epochs_seen.append((*(sums / len(order)), validation.loss, validation.accuracy))
-        report(epoch + 1, epochs)
-    columns = [tuple(map(float, column)) for column in zip(*epochs_seen, strict=True)]
-    return head, History(*columns)
+
+    def fit(
+        train_rows: np.ndarray,
+        validation_rows: np.ndarray,
+        epochs: int,
+        seed: int,
+        report: Callable[[int, int], None],
+    ) -> tuple[keras.Model, History]:
+        head.set_weights(build(features.num_dims, seed).get_weights())
+        for variable, value in zip(optimizer.variables, at_rest, strict=True):
+            variable.assign(value)
+        epochs_seen: list[tuple[float, float, float, float]] = []
+        for epoch in range(epochs):
+            order = train_rows[batch_order(len(train_rows), seed, epoch)]
+            sums = np.zeros(2)
+            for start in range(0, len(order), rows_per_call):
+                rows = order[start : start + rows_per_call]
+                sums += run_steps(
+                    tf.constant(features.rows(rows, scale)),
+                    tf.constant(is_male[rows], tf.float32),
+                ).numpy()
+            found = metrics(
+                logits(head, features, scale, validation_rows), is_male[validation_rows]
+            )
+            epochs_seen.append((*(sums / len(order)), found.loss, found.accuracy))
+            report(epoch + 1, epochs)
+        columns = [tuple(map(float, column)) for column in zip(*epochs_seen, strict=True)]
+        return head, History(*columns)
+
+    return fit
 
 
 def logits(head: keras.Model, features: Features, scale: float, rows: np.ndarray) -> np.ndarray:

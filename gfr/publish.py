@@ -1,16 +1,35 @@
-"""The report on disk: figures, summary.md and summary.json beside the records they come from.
+"""The report on disk: figures, pages, facts and tables beside the records they come from.
 
-In: a run directory. Out: `runs/<run_id>/summary.md`, `.json` and `figures/`, and, for the newest
-finished run of the benchmark named `full`, `reports/summary.md`. A pure function of the run
-directory, so that it can be rendered again at any time. Never measures, imports no TensorFlow.
+In: a run directory. Out: `runs/<run_id>/summary.md`, `.html`, `.json`, `results.csv`, `.parquet`
+and `figures/`, and, for the newest finished run of the benchmark named `full`,
+`reports/summary.md` and `.html`. A pure function of the run directory, and of the test images for
+the thumbnails of summary.html, so that it can be rendered again at any time. Never measures,
+imports no TensorFlow.
 """
 
+import base64
 import logging
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from gfr import atomic, figures, published, report, results, runs, summary
+from gfr import (
+    atomic,
+    dataset,
+    figures,
+    published,
+    report,
+    report_html,
+    report_pictures,
+    results,
+    results_table,
+    runs,
+    summary,
+    thumbnails,
+    trends,
+)
+from gfr.analysis import Analysis, analyse
+from gfr.dataset import Faces
 from gfr.errors import BadInput
 
 FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
@@ -23,19 +42,43 @@ def write_report(run_dir: str) -> str:
     """Render everything that a run's records say; returns the path of summary.md."""
     directory = Path(run_dir)
     run = results.read_run(directory)
+    faces, splits = dataset.read_table(directory / "faces.csv", run.record.data, run.record.split)
+    analysis = analyse(run, faces, splits)
     known = published.load(runs.ROOT / "benchmarks" / "published.toml")
     if run.latencies:
         _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
+    if run.verdict and len(run.verdict.runs) > 1:
+        _save(directory, "trend", trends.over_the_runs(run.verdict))
     for result in run.trials:
         _save(directory, f"{result.trial.id}-curves", figures.learning_curves(result))
         _save(directory, f"{result.trial.id}-confusion", figures.confusion_matrix(result))
-    atomic.write_text(directory / "summary.md", report.render(run, known, "figures"))
-    atomic.write_json(directory / "summary.json", summary.facts(run, known))
+    results_table.write(directory, results_table.frame(run, analysis))
+    text = report.render(run, analysis, known, "figures")
+    _write_html(run, analysis, faces, text)
+    # A newer summary.md says that all is there (gfr/completeness.py).
+    atomic.write_text(directory / "summary.md", text)
+    atomic.write_json(directory / "summary.json", summary.facts(run, analysis, known))
     path = page(run)
     if path.parent != directory:
-        atomic.write_text(path, report.render(run, known, f"runs/{directory.name}/figures"))
+        atomic.write_text(
+            path, report.render(run, analysis, known, f"runs/{directory.name}/figures")
+        )
     LOG.info("report: %s", path)
     return str(path)
+
+
+def _write_html(run: results.Run, analysis: Analysis, faces: Faces, text: str) -> None:
+    """summary.html wherever summary.md is."""
+    small = thumbnails.of(faces, report_pictures.shown(analysis))
+    drawn = {
+        name: "data:image/png;base64,"
+        + base64.b64encode((run.directory / "figures" / name).read_bytes()).decode()
+        for name in report_html.pictures(run, text)
+    }
+    for place in dict.fromkeys((run.directory, page(run).parent)):
+        folder = "" if place == run.directory else f"runs/{run.directory.name}/"
+        html = report_html.render(run, analysis, text, small, drawn, folder)
+        atomic.write_text(place / "summary.html", html)
 
 
 def page(run: results.Run) -> Path:

@@ -16,6 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 _MOST = 10**15  # of bytes, images or seconds; with larger numbers arithmetic overflows
 Count = Annotated[int, Field(ge=0, le=_MOST)]
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
+Logit = Annotated[float, Field(ge=-_MOST, le=_MOST, allow_inf_nan=False)]
 Nats = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]

@@ -8,23 +8,32 @@ TensorFlow is imported.
 import pandas as pd
 
 from gfr import report_details as details
-from gfr import summary
+from gfr import report_evidence as evidence
+from gfr import summary, verdict
+from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, TrialResult
 
-_RANDOM, _UNGATED = "†", "‡"
+_RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"
 
 
-def render(run: Run, published: Published | None, figures: str) -> str:
+def render(run: Run, analysis: Analysis, published: Published | None, figures: str) -> str:
     """Markdown of `summary.md`; `figures` is the folder of the figures as the page refers to it."""
     sections = [
-        _verdict(run),
-        _comparison(run),
+        _verdict(run, analysis),
+        _comparison(run, analysis),
         _scatter(run, figures),
-        _selection(run),
+        evidence.comparison(run, analysis),
+        _selection(run, analysis),
         _beside_published(run, published),
+        verdict.section(run.verdict, figures),
+        evidence.errors(run, analysis),
+        evidence.subgroups(run, analysis),
+        evidence.repetitions(run, analysis),
+        evidence.learning(run, analysis),
+        evidence.images(run, analysis),
         details.latency(run),
         details.export(run),
         details.hardware(run),
@@ -41,7 +50,7 @@ def _scatter(run: Run, figures: str) -> str:
     return f"![{name}]({figures}/accuracy-latency.png)" if run.latencies else ""
 
 
-def _verdict(run: Run) -> str:
+def _verdict(run: Run, analysis: Analysis) -> str:
     record = run.record
     lines = [f"# gfr: {record.benchmark.name}, run {record.run_id}", ""]
     selected = summary.selected_trial(run)
@@ -51,7 +60,9 @@ def _verdict(run: Run) -> str:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
         lines.append(
-            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}{speed}."
+            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
+            f"{_over_seeds(analysis, selected)}{speed}. "
+            f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
     lines += ["", *(f"- **{row.text}**" if row.is_serious else f"- {row.text}" for row in caveats)]
@@ -68,12 +79,24 @@ def accuracy(result: TrialResult, split: str) -> str:
     )
 
 
+def _over_seeds(analysis: Analysis, result: TrialResult) -> str:
+    """`, 89.5 % (88.5 to 90.5) over 5 seeds`; nothing of a single one."""
+    found = analysis.studies[result.trial.id].seeds
+    if found.num < 2:
+        return ""
+    least, most = 100 * found.least, 100 * found.most
+    return f", {100 * found.mean:.1f} % ({least:.1f} to {most:.1f}) over {found.num} seeds"
+
+
 def _p50(run: Run, latency: LatencyResult) -> str:
+    """`p50 54.5 ms [53.8, 54.9] an image in float32 (batch 1, 100 calls, CPU)`."""
     device = "" if run.record.hardware.gpus else ", CPU"
-    p50_ms, p95_ms = (1000 * latency.float32.single.percentile_s(percent) for percent in (50, 95))
+    single = latency.float32.single
+    bounds = single.interval_s(50)
+    interval = f" [{1000 * bounds[0]:.1f}, {1000 * bounds[1]:.1f}]" if bounds else ""
     return (
-        f"p50 {p50_ms:.1f} ms, p95 {p95_ms:.1f} ms an image "
-        f"(batch 1, {len(latency.float32.single.values_s)} calls{device})"
+        f"p50 {1000 * single.percentile_s(50):.1f} ms{interval} an image in float32 "
+        f"(batch 1, {len(single.values_s)} calls{device})"
     )
 
 
@@ -121,7 +144,7 @@ def numbers(run: Run) -> pd.DataFrame:
     return table.drop(columns=_FASTER) if table[_FASTER].isna().all() else table
 
 
-def _comparison(run: Run) -> str:
+def _comparison(run: Run, analysis: Analysis) -> str:
     table = numbers(run)
     printed = table.copy().astype(object)
     for name, form, more_is_better in _COLUMNS:
@@ -137,6 +160,8 @@ def _comparison(run: Run) -> str:
             for value in table[name]
         ]
         printed[name] = cells
+    _mark_contended(run, printed)
+    _insert_intervals(run, analysis, printed)
     rows: list[list[str]] = []
     for backbone in run.record.benchmark.backbone:
         note = run.record.weights_of(backbone.label).note
@@ -149,6 +174,27 @@ def _comparison(run: Run) -> str:
         index=False, disable_numparse=True, colalign=("left", *["right"] * len(printed.columns))
     )
     return "\n\n".join(["## Comparison", text, *_comparison_notes(run)])
+
+
+def _mark_contended(run: Run, printed: pd.DataFrame) -> None:
+    """What was timed while other processes took their share."""
+    found = [run.latency_of(row.trial) for row in run.trials]
+    marks = [f" {_CONTENDED}" if row and row.is_contended else "" for row in found]
+    for name in ("Inference Time (s)", "p50 (ms)", _FASTER):
+        if name in printed:
+            printed[name] = [
+                str(cell) + mark for cell, mark in zip(printed[name], marks, strict=True)
+            ]
+
+
+def _insert_intervals(run: Run, analysis: Analysis, printed: pd.DataFrame) -> None:
+    """Beside the test accuracy: its interval, and what other seeds make of it."""
+    bounds = [summary.interval(row.metrics["test"]) for row in run.trials]
+    printed.insert(1, "95 %", [f"[{low:.3f}, {high:.3f}]" for low, high in bounds])
+    spreads = [analysis.studies[row.trial.id].seeds for row in run.trials]
+    num_seeds = max((row.num for row in spreads), default=1)
+    if num_seeds > 1:
+        printed.insert(2, f"{num_seeds} seeds", [evidence.spread(row) for row in spreads])
 
 
 def _backbone_rows(run: Run, label: str, printed: pd.DataFrame) -> list[list[str]]:
@@ -178,11 +224,12 @@ def _majority_row(run: Run, columns: list[str]) -> list[str]:
 
 def _comparison_notes(run: Run) -> list[str]:
     notes = [
-        "Best of each column in bold. Inference Time: the whole test set in batches of "
-        f"{run.batch_sizes}, from decoded pixels to probability; p50: one image; iterations on one "
-        "model share their times; float32 graphs unless said otherwise. Size: parameters in "
-        "float32. Majority class: always the answer that is more frequent in training, with its "
-        "training share as probability."
+        f"Best of each column in bold. Accuracies and losses: the head of seed "
+        f"{run.record.benchmark.seed}; 95 %: Wilson's interval; seeds: mean (lowest to highest). "
+        f"Inference Time: the whole test set in batches of {run.batch_sizes}, from decoded pixels "
+        "to probability; p50: one image; iterations on one model share their times; float32 graphs "
+        "unless said otherwise. Size: parameters in float32. Majority class: always the answer "
+        "that is more frequent in training, with its training share as probability."
     ]
     if any(row.note for row in run.record.weights):
         notes.append(
@@ -192,30 +239,60 @@ def _comparison_notes(run: Run) -> list[str]:
     if any(summary.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{_UNGATED} bfloat16 features, {summary.GATE_NOT_RUN}.")
     notes += [f"Features of {line}." for line in summary.arithmetic(run)]
+    if any(row.is_contended for row in run.latencies.values()):
+        notes.append(f"{_CONTENDED} Contended: slower than the model by itself would be.")
+    return notes + _majority_notes(run)
+
+
+def _majority_notes(run: Run) -> list[str]:
+    """Which trials have learnt nothing that the test could show, with this seed or another."""
     weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
+    share = run.record.split.majority_share
+    fallen = [
+        row.trial.title
+        for row in run.trials
+        if row not in weak and min(found.accuracy for found in row.over_seeds("test")) <= share
+    ]
+    notes = []
     if weak:
         names = ", ".join(row.trial.title for row in weak)
         notes.append(f"**Not better than the majority class** (95 % interval): {names}.")
     elif run.trials:
-        notes.append("Every trial is better than the majority class (95 % interval above it).")
+        notes.append(
+            f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "
+            "the majority class."
+        )
+    if fallen:
+        notes.append(
+            f"**No better than the majority class with another seed**: {', '.join(fallen)}."
+        )
     return notes
 
 
-def _selection(run: Run) -> str:
+def _selection(run: Run, analysis: Analysis) -> str:
     selected = summary.selected_trial(run)
     if selected is None:
         return "## Selection\n\nNothing is selected: the run has not finished."
+    study = analysis.studies[selected.trial.id]
+    mean = (
+        f" (mean of {study.validation_seeds.num} seeds {study.validation_seeds.mean:.3f})"
+        if study.validation_seeds.num > 1
+        else ""
+    )
     lines = [
         "## Selection",
         "",
-        f"**{selected.trial.title}**: of {len(run.trials)} trials none has a higher validation "
-        f"accuracy. Its {accuracy(selected, 'validation')}, its {accuracy(selected, 'test')}. Ties "
-        "go to the lower validation loss, then to the lower latency; the test set has no say.",
+        f"**{selected.trial.title}**: of {_candidates(run)} none has a higher validation "
+        f"accuracy{mean}. With seed {run.record.benchmark.seed}: "
+        f"{accuracy(selected, 'validation')}, {accuracy(selected, 'test')}. Ties go to the lower "
+        "validation loss, then to the lower latency; the test set has no say.",
     ]
     second = summary.runner_up(run)
     if second is not None:
         lines += ["", _against(run, selected, second)]
     lines += ["", _published_rule(run, selected)]
+    more = (evidence.optimism(run, analysis), evidence.front(run, analysis))
+    lines += [line for text in more if text for line in ("", text)]
     if len({row.features.weights.source == "random" for row in run.trials}) > 1:
         lines += [
             "",
@@ -225,22 +302,43 @@ def _selection(run: Run) -> str:
     return "\n".join(lines)
 
 
+def _candidates(run: Run) -> str:
+    """`9 trials`, or those of them that the benchmark's limits allow."""
+    num_trials, limits = len(run.trials), run.record.benchmark.selection
+    if run.selection is None or not run.selection.beyond:
+        return f"{num_trials} trials"
+    words = [
+        f"{value:g} {unit}"
+        for value, unit in ((limits.max_latency_ms, "ms"), (limits.max_size_mb, "MB"))
+        if value is not None
+    ]
+    num_within = num_trials - len(run.selection.beyond)
+    if not num_within:
+        return f"{num_trials} trials, **none of which is within {' and '.join(words)}**,"
+    return f"the {num_within} of {num_trials} trials within {' and '.join(words)}"
+
+
 def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     """What the selected trial gains over the next best, and what it costs."""
     other = next(row for row in run.trials if row.trial.id == second.trial_id)
     num_images = selected.metrics["validation"].num_images
+    mean = ""
+    if second.ahead_95 is not None:
+        low, high = second.ahead_95
+        mean = f" on average over the seeds (95 % of that mean: {low:+.1f} to {high:+.1f})"
     gain = (
-        f"{second.images_ahead} of {num_images:,} validation images ahead"
+        f"{abs(second.images_ahead):g} of {num_images:,} validation images "
+        f"{'ahead' if second.images_ahead > 0 else 'behind'}{mean}"
         if second.images_ahead
         else "level on accuracy"
     )
-    text = f"Next is {other.trial.title}: {selected.trial.title} is {gain}"
+    beyond = run.selection.beyond.get(second.trial_id) if run.selection else None
+    limits = f" (beyond the limits: {beyond})" if beyond else ""
+    text = f"Next is {other.trial.title}{limits}: {selected.trial.title} is {gain}"
     if second.latency_ratio is None or second.size_ratio is None:
         return text + "."
     if selected.trial.feature_set == other.trial.feature_set:
-        return (
-            text + "; both run on the same backbone at the same size, at the same latency and size."
-        )
+        return text + "; both have the same backbone, image size, latency and parameters."
     return (
         text + f"; it takes {second.latency_ratio:.2f} times as long an image and "
         f"{second.size_ratio:.2f} times the space."
@@ -270,13 +368,14 @@ def _beside_published(run: Run, published: Published | None) -> str:
     for result in run.trials:
         other = published.find(result.trial.backbone.name, result.trial.iteration.number)
         latency = run.latency_of(result.trial)
-        if other is None:
+        if other is None or result.features.weights.source == "random":
             continue
         test = result.metrics["test"]
+        low, high = summary.interval(test)
         rows.append(
             [
-                result.trial.title + (f" {_RANDOM}" if result.features.weights.note else ""),
-                f"{test.accuracy:.3f}",
+                result.trial.title,
+                f"{test.accuracy:.3f} [{low:.3f}, {high:.3f}]",
                 f"{other.test_accuracy:.3f}",
                 f"{test.loss:.3f}",
                 f"{other.test_loss:.3f}",
@@ -286,8 +385,12 @@ def _beside_published(run: Run, published: Published | None) -> str:
         )
     header = ["Model", "Test Accuracy", "published", "Test Loss", "published"]
     header += ["Inference Time (s)", f"published, other hardware ({published.hardware})"]
+    if not rows:
+        return ""
     return (
         "## Beside the published numbers\n\n"
-        f"The same {published.num_images:,} images, split anew; published: one run each "
-        f"({published.source}).\n\n" + details.table(header, rows)
+        f"The same {published.num_images:,} images, split anew, so other test images; in brackets "
+        "95 %. Published: one run each, without intervals "
+        f"({published.source}). Trials with random weights have no counterpart there and are left "
+        "out.\n\n" + details.table(header, rows)
     )

@@ -40,20 +40,33 @@ def latency(run: Run) -> str:
                     f"{1000 * timing.first_call_s:.0f}",
                     f"{timing.build_s:.1f}",
                     f"{max(single.others_share, timing.batches.others_share):.0%}",
+                    f"{timing.max_difference:.0e}",
                     "contended" if timing.is_contended else "",
                 ]
             )
     if not rows:
         return ""
     header = ["Model", "Precision", *(f"p{percent}" for percent in PERCENTS)]
-    header += ["min", "IQR", "CPU", "calls", "images/s", "first call", "load (s)", "others", ""]
+    header += [
+        "min",
+        "IQR",
+        "CPU",
+        "calls",
+        "images/s",
+        "first call",
+        "load (s)",
+        "others",
+        "p off",
+        "",
+    ]
     return (
         "## Latency\n\n"
         "Milliseconds a call on one image, alone on the machine, after warm-up; in brackets 95 % "
         "order-statistic intervals. CPU: of the process itself, all threads, a call. images/s: in "
         "batches over the test set. others: share of the machine in the hands of other processes; "
         f"a row above {MAX_OTHERS_SHARE:.0%} is measured again, at most {MAX_ATTEMPTS} times in "
-        f"all, and else marked.\n\n{table(header, rows)}"
+        "all, and else marked. p off: the timed model's largest difference from a probability that "
+        f"the trial recorded, over the test set.\n\n{table(header, rows)}"
     )
 
 

@@ -11,6 +11,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
       latency/<feature set>.json LatencyResult
       selection.json             Selection
+      again/, verdict.json       gfr/again.py, Verdict against its history (gfr/verdict.py)
       export/<trial>/export.json ExportResult (gfr/exported.py)
 """
 
@@ -19,24 +20,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
-from gfr.evaluate import History, Metrics
+from gfr.evaluate import History, Metrics, probabilities
 from gfr.exported import ExportResult, PageResult
 from gfr.hardware import Hardware
 from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
-from gfr.ranges import Above0, Positive, Seconds, Share, every_split
+from gfr.ranges import Above0, Logit, Positive, Seconds, Share, every_split
 from gfr.shards import Extracted, Part
-from gfr.spec import Benchmark, FeatureSet, Trial
+from gfr.spec import Benchmark, FeatureSet, Refit, Trial
+from gfr.verdict import Verdict
 from gfr.weights import Weights
 
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 
 Record = TypeVar("Record")
 
@@ -45,7 +48,7 @@ Record = TypeVar("Record")
 class RunRecord:
     """What a run was asked to do and what it found at the door."""
 
-    schema: Literal[2]
+    schema: Literal[3]
     run_id: str
     created_utc: str
     command: str
@@ -63,6 +66,8 @@ class RunRecord:
     provenance: Provenance
     hardware: Hardware
     cost: Cost
+    settings: dict[str, str] | None = None  # of speed (gfr/hardware.py); None: not noted then
+    num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
         """ValueError if a backbone has no weights."""
@@ -86,7 +91,7 @@ class RunRecord:
 class PartResult:
     """What one worker, `machine/process`, did for a feature set."""
 
-    schema: Literal[2]
+    schema: Literal[3]
     feature_set: FeatureSet
     part: Part
     worker: str
@@ -102,7 +107,7 @@ class PartResult:
 class FeatureResult:
     """One feature set: `scale` is the constant on the pooled output, 1 but for random weights."""
 
-    schema: Literal[2]
+    schema: Literal[3]
     feature_set: FeatureSet
     weights: Weights
     num_dims: Positive
@@ -149,10 +154,26 @@ class FeatureResult:
 
 
 @dataclass(frozen=True)
-class TrialResult:
-    """One trial, complete in itself; `metrics` by split, `test_probabilities` by image name."""
+class RefitResult:
+    """A trial's head trained once more (spec.Refit): `metrics` by split, of `num_train` images."""
 
-    schema: Literal[2]
+    refit: Refit
+    metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
+
+    @property
+    def num_train(self) -> int:
+        """Images that it was trained on."""
+        return self.metrics["train"].num_images
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial, complete in itself; `metrics` by split, logits of p_male by image name.
+
+    `refits`: the same head with another seed, split or number of training images.
+    """
+
+    schema: Literal[3]
     run_id: str
     trial: Trial
     data_digest: str
@@ -161,22 +182,42 @@ class TrialResult:
     history: History
     metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
     train_cost: Cost
-    evaluate_cost: Cost
     provenance: Provenance
     hardware: Hardware
-    test_probabilities: dict[str, Share]
+    validation_logits: dict[str, Logit]
+    test_logits: dict[str, Logit]
+    refits: tuple[RefitResult, ...]
+    refit_cost: Cost
 
     def __post_init__(self) -> None:
-        """ValueError if the features are not those that the trial is of."""
+        """ValueError if the features are not those that the trial is of, or logits are missing."""
         if self.features.feature_set != self.trial.feature_set:
             raise ValueError("features of another feature set than the trial's")
+        for split, found in (("validation", self.validation_logits), ("test", self.test_logits)):
+            if len(found) != self.metrics[split].num_images:
+                raise ValueError(f"{len(found)} logits of {split} images")
+
+    @property
+    def test_probabilities(self) -> dict[str, float]:
+        """p_male of each test image by its name, 0..1."""
+        p_male = probabilities(np.array(list(self.test_logits.values())))
+        return dict(zip(self.test_logits, p_male.tolist(), strict=True))
+
+    def refits_of(self, changed: str) -> tuple[RefitResult, ...]:
+        """Those in which this was changed, in the order in which they were trained."""
+        return tuple(row for row in self.refits if row.refit.changed == changed)
+
+    def over_seeds(self, split: str) -> tuple[Metrics, ...]:
+        """Metrics on a split, the trial's own first, then with each other seed."""
+        others = (row.metrics[split] for row in self.refits_of("seed"))
+        return (self.metrics[split], *others)
 
 
 @dataclass(frozen=True)
 class Failure:
     """A trial that has no result, and why."""
 
-    schema: Literal[2]
+    schema: Literal[3]
     trial: Trial
     reason: str
 
@@ -198,6 +239,7 @@ class Timing:
     batches: Samples
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
+    witness_s: Above0 | None = None  # of `arithmetic.witness` beside `single`, p10; None: not noted
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -228,7 +270,7 @@ class LatencyResult:
     decoding of the test set, in none of the timings.
     """
 
-    schema: Literal[2]
+    schema: Literal[3]
     feature_set: FeatureSet
     trial_id: str
     num_parameters: Positive
@@ -266,16 +308,22 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected trial and the order of all, best first; chosen on validation, never on test."""
+    """The selected trial and the order of all, best first; chosen on validation, never on test.
 
-    schema: Literal[2]
+    `beyond`: why a trial lies beyond the limits of the benchmark, by its id; such trials come last.
+    """
+
+    schema: Literal[3]
     trial_id: str
     ranking: tuple[str, ...]
+    beyond: dict[str, str]
 
     def __post_init__(self) -> None:
-        """ValueError if the selected trial is not the first."""
+        """ValueError if another trial leads, or one beyond the limits is unknown."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
+        if not set(self.beyond) <= set(self.ranking):
+            raise ValueError("a trial beyond the limits is not in the ranking")
 
 
 @dataclass(frozen=True)
@@ -290,6 +338,7 @@ class Run:
     selection: Selection | None
     export: ExportResult | None  # of the selected trial
     page: PageResult | None  # of this export in a browser
+    verdict: Verdict | None = None
 
     @property
     def note(self) -> str:
@@ -353,11 +402,15 @@ def read_run(directory: Path) -> Run:
     """
     record = read(directory / "run.json", RunRecord)
     trials, failures, latencies = [], [], {}
+    asked = record.benchmark.refits(record.data.has_identity)
     for trial in record.benchmark.trials:
         path = directory / "trials" / f"{trial.id}.json"
         failed = directory / "failures" / f"{trial.id}.json"
         if path.exists():
-            trials.append(_read_of(path, TrialResult, trial=trial, run_id=record.run_id))
+            result = _read_of(path, TrialResult, trial=trial, run_id=record.run_id)
+            if tuple(row.refit for row in result.refits) != asked:
+                raise BadInput(f"{path}: has other refits than run.json asks for; {_cure(path)}")
+            trials.append(result)
         elif failed.exists():
             failures.append(_read_of(failed, Failure, trial=trial))
     for feature_set in record.benchmark.feature_sets:
@@ -373,9 +426,10 @@ def read_run(directory: Path) -> Run:
         export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
         if (path / "page.json").exists():
             page = read(path / "page.json", PageResult)
-    return Run(
-        directory, record, tuple(trials), tuple(failures), latencies, selection, export, page
-    )
+    path = directory / "verdict.json"
+    verdict = _read_of(path, Verdict, run_id=record.run_id) if path.exists() else None
+    rows = tuple(trials), tuple(failures), latencies
+    return Run(directory, record, *rows, selection, export, page, verdict)
 
 
 def export_directory(run_dir: Path, trial_id: str) -> Path:

@@ -6,8 +6,9 @@ is refused here, by name.
 """
 
 import json
+import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from gfr.applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
 from gfr.errors import BadInput
+from gfr.ranges import Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048
@@ -48,23 +50,44 @@ class Iteration:
     backbones: tuple[str, ...] = ()  # labels; empty: every backbone
 
 
+SplitRule = Literal["random", "identity"]  # identity: nobody is in two splits
+
+
 @dataclass(frozen=True)
 class Data:
-    """Table `[data]`: how many images, and the fractions of the split."""
+    """Table `[data]`: how many images, and how they are split; `splits`: 1 + repetitions.
+
+    `compare_rules`: train each head once more with the other rule, where identities are known.
+    """
 
     __pydantic_config__ = _FORBID
     images: Annotated[int, Field(ge=10)] | Literal["all"]
     test_fraction: _Fraction
     validation_fraction: _Fraction
+    split: SplitRule = "random"
+    splits: Annotated[int, Field(ge=1, le=100)] = 1
+    compare_rules: bool = True
+
+    @property
+    def fractions(self) -> tuple[float, float]:
+        """Of the test and of the validation images."""
+        return self.test_fraction, self.validation_fraction
 
 
 @dataclass(frozen=True)
 class Training:
-    """Table `[training]`. The head, Adam and the loss are fixed: gfr/head.py."""
+    """Table `[training]`. The head, Adam and the loss are fixed: gfr/head.py.
+
+    `seeds`: heads a trial; the first has the benchmark's own seed and is the trial, the others
+    count upwards and say how far the seed moves it. `fractions`: of the training images, for the
+    curve of accuracy against their number.
+    """
 
     __pydantic_config__ = _FORBID
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
     freeze: bool = True
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    fractions: tuple[_Fraction, ...] = (0.125, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -97,6 +120,19 @@ class Export:
     __pydantic_config__ = _FORBID
     precisions: tuple[WebPrecision, ...] = ("float32", "uint16", "float16", "uint8")
     javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+
+
+@dataclass(frozen=True)
+class Selecting:
+    """Table `[selection]`: what a model may cost to be selected; none: only accuracy counts.
+
+    `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: of
+    the parameters in float32.
+    """
+
+    __pydantic_config__ = _FORBID
+    max_latency_ms: Above0 | None = None
+    max_size_mb: Above0 | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +178,21 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """A trial's head trained once more, with one thing changed: what `changed` names.
+
+    `seed`: of initialisation and batch order; `split_seed`: of the split, by `rule`; `fraction`: of
+    the training images, 0..1.
+    """
+
+    changed: Literal["seed", "split", "rule", "fraction"]
+    seed: int
+    rule: SplitRule
+    split_seed: int
+    fraction: Share
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """All that a benchmark file says, checked."""
 
@@ -155,6 +206,7 @@ class Benchmark:
     iteration: Annotated[tuple[Iteration, ...], Field(min_length=1)]
     features: Features = field(default_factory=Features)
     latency: Latency = field(default_factory=Latency)
+    selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
 
     @property
@@ -172,6 +224,18 @@ class Benchmark:
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """What the trials need, each once, in the order of first use."""
         return tuple(dict.fromkeys(trial.feature_set for trial in self.trials))
+
+    def refits(self, has_identity: bool) -> tuple[Refit, ...]:
+        """How often each trial is trained again, and with what changed."""
+        seed, rule = self.seed, self.data.split
+        other: SplitRule = "random" if rule == "identity" else "identity"
+        has_other = has_identity and self.data.compare_rules
+        return (
+            *(Refit("seed", seed + k, rule, seed, 1.0) for k in range(1, self.training.seeds)),
+            *(Refit("split", seed, rule, seed + k, 1.0) for k in range(1, self.data.splits)),
+            *([Refit("rule", seed, other, seed, 1.0)] if has_other else []),
+            *(Refit("fraction", seed, rule, seed, share) for share in self.training.fractions),
+        )
 
     def _feature_set(self, backbone: Backbone, iteration: Iteration) -> FeatureSet:
         return FeatureSet(backbone, iteration.size, iteration.input, self.features.precision)
@@ -194,6 +258,15 @@ def load(path: Path) -> Benchmark:
         return check(document)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+
+
+def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
+    """The benchmark with those limits of a selected model that are given, in place of its own."""
+    given = {name: value for name, value in vars(limits).items() if value is not None}
+    for name, value in given.items():
+        if not 0 < value < math.inf:
+            raise BadInput(f"{name} = {value}: must be above 0")
+    return replace(benchmark, selection=replace(benchmark.selection, **given))
 
 
 def check(document: object) -> Benchmark:
@@ -271,6 +344,9 @@ def _check_rows(benchmark: Benchmark) -> None:
             '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
         )
     _check_export(benchmark.export)
+    fractions = benchmark.training.fractions
+    if list(fractions) != sorted(set(fractions)):
+        raise BadInput("training: fractions are to rise, each once")
     for trial in benchmark.trials:
         _check_size(trial.backbone.name, trial.iteration)
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from gfr import (
+    again,
     atomic,
     backbones,
     dataset,
@@ -19,13 +20,13 @@ from gfr import (
     hardware,
     head,
     provenance,
+    refits,
     results,
     runs,
     shards,
     shared,
     weights,
 )
-from gfr.evaluate import metrics, probabilities
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.results import SCHEMA
@@ -143,7 +144,7 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
     if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
         return str(path)
-    result, model = _train(run_dir, trial, worker)
+    result, model = _train(run_dir, trial, worker, has_refits=True)
     atomic.save(head_path, model.save)
     results.write(path, result)
     test, note = result.metrics["test"], result.features.note
@@ -160,31 +161,49 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
     return str(path)
 
 
-def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult, keras.Model]:
+def train_again(run_dir: str, trial: Trial, worker: str) -> str:
+    """Train the same head once more, beside the record; returns the path of what came out."""
+    path = again.trial_path(Path(run_dir), trial.id)
+    result, _ = _train(run_dir, trial, worker, has_refits=False)
+    results.write(path, result)
+    LOG.info("%s: trained once more", trial.title)
+    return str(path)
+
+
+def _train(
+    run_dir: str, trial: Trial, worker: str, has_refits: bool
+) -> tuple[results.TrialResult, keras.Model]:
     record, faces, splits = open_run(run_dir)
     found = collect(run_dir, trial.feature_set)
     if found is None:
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    rows = {name: np.flatnonzero(splits == name) for name in dataset.SPLITS}
     table = shards.read(found.directory)
     backbones.make_deterministic()
-    (model, history), train_cost = metered(
-        lambda: head.train(
-            table,
-            found.scale,
-            faces.is_male,
-            rows["train"],
-            rows["validation"],
-            trial.iteration.epochs,
-            trial.batch_size,
-            trial.seed,
-            reporter(trial.title),
+    fits = tuple(
+        head.trainer(table, found.scale, faces.is_male, trial.batch_size)
+        for _ in range(refits.NUM_AT_ONCE)
+    )
+    ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
+    asked = record.benchmark.refits(faces.identity is not None) if has_refits else ()
+    # The trial itself comes last: its head is what stays in the trainer's model.
+    report = reporter(trial.title)
+    again, refit_cost = metered(lambda: refits.train(ground, asked, report))
+    rows = refits.rows_of(splits)
+
+    def told(done: int, total: int) -> None:
+        report(len(asked) * total + done, (len(asked) + 1) * total)
+
+    trained, train_cost = metered(lambda: refits.once(ground, fits[0], rows, trial.seed, told))
+    by_name = {
+        name: dict(
+            zip(
+                [faces.names[row] for row in trained.rows[name]],
+                trained.logits[name].tolist(),
+                strict=True,
+            )
         )
-    )
-    logits, evaluate_cost = metered(
-        lambda: {name: head.logits(model, table, found.scale, rows[name]) for name in rows}
-    )
-    names, p_male = [faces.names[row] for row in rows["test"]], probabilities(logits["test"])
+        for name in ("validation", "test")
+    }
     result = results.TrialResult(
         schema=SCHEMA,
         run_id=record.run_id,
@@ -192,15 +211,17 @@ def _train(run_dir: str, trial: Trial, worker: str) -> tuple[results.TrialResult
         data_digest=record.data.digest,
         worker=worker,
         features=found,
-        history=history,
-        metrics={name: metrics(logits[name], faces.is_male[rows[name]]) for name in rows},
+        history=trained.history,
+        metrics=trained.metrics(faces.is_male),
         train_cost=train_cost,
-        evaluate_cost=evaluate_cost,
         provenance=provenance.collect(runs.ROOT),
         hardware=hardware.collect(),
-        test_probabilities=dict(zip(names, p_male.tolist(), strict=True)),
+        validation_logits=by_name["validation"],
+        test_logits=by_name["test"],
+        refits=again,
+        refit_cost=refit_cost,
     )
-    return result, model
+    return result, trained.model
 
 
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:

@@ -11,12 +11,15 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gfr import atomic, hardware, isolation, machine, results, shared
+from gfr import atomic, hardware, isolation, machine, results, shared, verdicts
 from gfr.door import Request
+from gfr.errors import StepFailed
 from gfr.exported import ExportResult
 from gfr.isolation import Limits
 from gfr.shards import Part
+from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.spec import Export, FeatureSet, Trial, WebPrecision
+from gfr.verdict import Finding
 
 
 def prepare(request: Request, limits: Limits) -> str:
@@ -39,6 +42,40 @@ def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
     """See `gfr.timing.time_model`; nothing else of gfr runs on this machine meanwhile."""
     with machine.timing():
         return isolation.call("gfr.timing:time_model", run_dir, feature_set, limits=limits)
+
+
+def judge(run_dir: str, limits: Limits) -> str:
+    """Judge a run against its history; what looks worse is done once more before it is an alarm.
+
+    Returns the path of verdict.json.
+    """
+    run, why = results.read_run(Path(run_dir)), dict[tuple[str, str], str]()
+    found = verdicts.look(run)
+    for _ in range(MAX_MEASUREMENTS - 1):
+        # One more timing serves both precisions of a model.
+        suspects = {(row.kind == "accuracy", row.id): row for row in found.of("suspect")}
+        for row in suspects.values():
+            if failure := _once_more(run, row, limits):
+                why[row.kind, row.id] = failure
+        found = verdicts.look(run) if suspects else found
+    return verdicts.finish(run, found, why)
+
+
+def _once_more(run: results.Run, finding: Finding, limits: Limits) -> str:
+    """Train that head or time that model once more; returns why it failed, or ""."""
+    try:
+        if finding.kind == "accuracy":
+            trial = run.result_of(finding.id).trial
+            _step("gfr.stages:train_again", str(run.directory), trial, worker(), limits=limits)
+        else:
+            feature_set = run.latencies[finding.id].feature_set
+            with machine.timing():
+                isolation.call(
+                    "gfr.timing:time_again", str(run.directory), feature_set, limits=limits
+                )
+    except StepFailed as error:
+        return str(error)
+    return ""
 
 
 def export(

@@ -9,7 +9,8 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import door
+from gfr import door, verdict
+from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics, constant_answer
 from gfr.exported import ExportResult
 from gfr.metering import Cost
@@ -17,12 +18,15 @@ from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import LatencyResult, Run, Timing, TrialResult
 from gfr.spec import Trial
-from gfr.stats import wilson
+from gfr.stats import over_seeds, wilson
 
 SCHEMA = 1
 GATE_NOT_RUN = "accuracy gate not run for these weights"
 PERCENTS = (10, 50, 90, 95, 99)
-RULE = "highest validation accuracy; ties by lower validation loss, then by lower p50 latency"
+RULE = (
+    "highest validation accuracy, mean over the seeds; ties by lower validation loss, then by "
+    "lower p50 latency"
+)
 PUBLISHED_RULE = "highest test accuracy"
 
 
@@ -38,12 +42,15 @@ class Caveat:
 class Next:
     """The second of the ranking against the selected trial.
 
-    `images_ahead`: validation images that the selected trial gets right in excess of it. Ratios:
-    the selected trial's p50 latency and size over the other's; None where one was not timed.
+    `images_ahead`: validation images that the selected trial gets right in excess of it, mean over
+    the seeds; below 0 only if that one lies beyond the benchmark's limits. `ahead_95`: Student's
+    interval of that mean, None with one seed. Ratios: the selected trial's p50 latency and size
+    over the other's; None where one was not timed.
     """
 
     trial_id: str
-    images_ahead: int
+    images_ahead: float
+    ahead_95: tuple[float, float] | None
     latency_ratio: float | None
     size_ratio: float | None
 
@@ -67,7 +74,7 @@ class Worker:
     num_heads: int
 
 
-def facts(run: Run, published: Published | None) -> dict[str, object]:
+def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str, object]:
     """Everything that the page says, for scripts."""
     record, split = run.record, run.record.split
     comparable = published if published and published.applies_to(record.data) else None
@@ -90,7 +97,12 @@ def facts(run: Run, published: Published | None) -> dict[str, object]:
             )
             for name in SPLITS
         },
-        "trials": [_trial(run, result, comparable) for result in run.trials],
+        "verdict": run.verdict and dataclasses.asdict(run.verdict),
+        "comparison": _comparison(analysis),
+        "trials": [
+            _trial(run, result, comparable) | {"study": _study(analysis.studies[result.trial.id])}
+            for result in run.trials
+        ],
         "export": run.export and _export(run.export),
         "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
         "parameters": dataclasses.asdict(record.benchmark),
@@ -122,6 +134,28 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "better_than_majority": is_better_than_majority(run, result),
         "latency": latency and _latency(latency),
         "published": published and _published(published, trial),
+    }
+
+
+def _comparison(analysis: Analysis) -> dict[str, object]:
+    """Across the trials, on the same test images."""
+    found = dataclasses.asdict(dataclasses.replace(analysis, studies={}))
+    del found["studies"]
+    return {"not_told_apart": list(analysis.equals), **found}
+
+
+def _study(study: Study) -> dict[str, object]:
+    """One trial, without the points of its curves."""
+    found = dataclasses.asdict(dataclasses.replace(study, thresholds=()))
+    del found["thresholds"]
+    for name, points in (
+        ("roc", ("false_male", "true_male")),
+        ("precision_recall", ("recall", "precision")),
+    ):
+        if found[name] is not None:
+            found[name] = {key: value for key, value in found[name].items() if key not in points}
+    return found | {
+        "learning": dataclasses.asdict(study.learning) | {"words": study.learning.words}
     }
 
 
@@ -216,14 +250,19 @@ def runner_up(run: Run) -> Next | None:
     by_id = {row.trial.id: row for row in run.trials}
     first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
     ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
-    validation = [row.metrics["validation"] for row in (first, second)]
+    validation = [row.over_seeds("validation") for row in (first, second)]
+    ahead = over_seeds([a.num_right - b.num_right for a, b in zip(*validation, strict=True)])
+    ahead_95 = None
+    if ahead.low is not None and ahead.high is not None:
+        ahead_95 = ahead.low, ahead.high
     latency_ratio = size_ratio = None
     if ours is not None and theirs is not None:
         latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
         size_ratio = ours.num_parameters / theirs.num_parameters
     return Next(
         trial_id=second.trial.id,
-        images_ahead=validation[0].num_right - validation[1].num_right,
+        images_ahead=ahead.mean,
+        ahead_95=ahead_95,
         latency_ratio=latency_ratio,
         size_ratio=size_ratio,
     )
@@ -265,10 +304,13 @@ def is_ungated(run: Run, label: str) -> bool:
 
 
 def caveats(run: Run) -> list[Caveat]:
-    """What must be known before any number is read: data, weights, failures, contention."""
+    """What must be known before any number is read: its history, data, weights, failures."""
     record = run.record
     data, *others = door.describe_data(record.data, record.split)
-    found = [Caveat(data[0].upper() + data[1:], record.data.source == "synthetic")]
+    history = [Caveat(*line) for line in verdict.headlines(run.verdict)]
+    found = [row for row in history if row.is_serious]
+    found.append(Caveat(data[0].upper() + data[1:], record.data.source == "synthetic"))
+    found += [row for row in history if not row.is_serious]
     for row in record.weights:
         source = row.note or f"ImageNet weights, {row.why}"
         if row.source == "directory":
@@ -276,6 +318,9 @@ def caveats(run: Run) -> list[Caveat]:
         found.append(Caveat(f"{row.backbone}: {source}", bool(row.note)))
     found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
+    if run.selection and run.selection.trial_id in run.selection.beyond:
+        reason = run.selection.beyond[run.selection.trial_id]
+        found.append(Caveat(f"No model is within the limits; the selected one: {reason}", True))
     for latency in run.latencies.values():
         if latency.is_contended:
             rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]

@@ -1,18 +1,19 @@
 """The fused model against the clock.
 
-In: a run directory and a feature set. Out: a LatencyResult in the run directory. To be called
-alone on the machine, after all training. Checks on the way that pixels to probability gives what
-features to probability gave. Never trains.
+In: a run directory and a feature set. Out: a LatencyResult in the run directory, or a Retimed
+beside it. To be called alone on the machine, after all training. Checks on the way that pixels to
+probability gives what features to probability gave. Never trains.
 """
 
 import dataclasses
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from gfr import fused, images, latency, results
+from gfr import again, arithmetic, fused, images, latency, results
 from gfr.fused import Classify
 from gfr.metering import metered
 from gfr.precision import Precision
@@ -24,6 +25,7 @@ from gfr.stages import open_run
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
+_NUM_WITNESSES = 20  # before the calls, and as many after them
 
 LOG = logging.getLogger("gfr")
 
@@ -49,6 +51,34 @@ def time_model(run_dir: str, feature_set: FeatureSet) -> str:
             "; CONTENDED: other processes took part of the machine" if timing.is_contended else "",
         )
     return str(path)
+
+
+def time_again(run_dir: str, feature_set: FeatureSet) -> str:
+    """Time single images once more, beside the record; returns the path of what came out."""
+    run = results.read_run(Path(run_dir))
+    number = len(again.timings(run, feature_set)) + 1
+    path = again.timing_path(run.directory, feature_set, number)
+    results.write(path, again.Retimed(again.SCHEMA, feature_set, tuple(_again(run, feature_set))))
+    LOG.info("%s, latency: timed once more", feature_set.title)
+    return str(path)
+
+
+def _again(run: results.Run, feature_set: FeatureSet) -> Iterator[again.Row]:
+    first = run.latencies[feature_set.id]
+    trial = run.result_of(first.trial_id)
+    asked = run.record.benchmark.latency
+    _, faces, splits = open_run(str(run.directory))
+    test = [row for row, split in zip(faces.paths(), splits, strict=True) if split == "test"]
+    few = [[images.decode(path).pixels] for path in test[: asked.calls]]
+    recorded = list(trial.test_probabilities.values())[: len(few)]
+    report = reporter(f"{_step(feature_set)}, once more")
+    for number, timing in enumerate(first.timings):
+        report(number, len(first.timings))
+        classify = fused.classifier(fused.load(str(run.directory), trial, timing.precision))
+        answers = np.concatenate([classify(pixels) for pixels in few])[:, 0]
+        single, num, witness_s = _time_single(classify, few, timing.precision, asked)
+        difference = float(np.abs(answers - np.array(recorded)).max())
+        yield again.Row(timing.precision, single, num, witness_s, difference)
 
 
 def _step(feature_set: FeatureSet) -> str:
@@ -98,10 +128,7 @@ def _time_precision(
     build_s = time.perf_counter() - begun_s
     few = [[images.decode(path).pixels] for path in test[: asked.calls]]
     first = latency.time_calls(classify, few, 1, 0)
-    warmups_s = latency.warm_up(classify, few)
-    single, num_single = latency.least_disturbed(
-        lambda: latency.time_calls(classify, few, 0, asked.calls, asked.seconds)
-    )
+    single, num_single, witness_s = _time_single(classify, few, precision, asked)
     answers: list[np.ndarray] = []
     decode_s: list[float] = []
     batches, num_batches = latency.least_disturbed(
@@ -112,12 +139,29 @@ def _time_precision(
         precision=precision,
         build_s=build_s,
         first_call_s=first.warmups_s[0],
-        single=dataclasses.replace(single, warmups_s=warmups_s),
+        single=single,
         batches=batches,
         num_attempts=(num_single, num_batches),
         max_difference=float(np.abs(answers[-1] - recorded).max()),
+        witness_s=witness_s,
     )
     return timing, decode_s[-1], model.count_params()
+
+
+def _time_single(
+    classify: Classify, few: list[list[np.ndarray]], precision: Precision, asked: Latency
+) -> tuple[latency.Samples, int, float]:
+    """Calls on one image each: the least disturbed row, how many were measured, the witness."""
+    witness = arithmetic.witness(precision)
+    witness()
+    witnesses_s = [witness() for _ in range(_NUM_WITNESSES)]
+    warmups_s = latency.warm_up(classify, few)
+    single, num = latency.least_disturbed(
+        lambda: latency.time_calls(classify, few, 0, asked.calls, asked.seconds)
+    )
+    witnesses_s += [witness() for _ in range(_NUM_WITNESSES)]
+    single = dataclasses.replace(single, warmups_s=warmups_s)
+    return single, num, float(np.percentile(witnesses_s, 10))
 
 
 def _time_test_set(

@@ -33,6 +33,7 @@ measure_latency = _step(name="measure-latency", task_run_name="{feature_set.titl
     seen.shown(steps.time_model)
 )
 select_model = _stage(name="select-model")(selection.select)
+judge = _stage(name="judge")(seen.shown(steps.judge))
 write_report = _stage(name="write-report")(publish.write_report)
 export_model = _step(name="export-model")(seen.shown(steps.export_selected))
 show_run = _stage(name="show-run")(seen.show_run)

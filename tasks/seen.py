@@ -24,7 +24,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.logging.handlers import APILogHandler
 
-from gfr import regression, results, table
+from gfr import results, table
 
 PROGRESS_EVERY_S = 5.0
 PATIENCE_S = 10.0
@@ -120,7 +120,7 @@ def _let_lines_through() -> None:
 
 
 def show_run(run_dir: str) -> None:
-    """The comparison as a table, the summary as a page, and an event if the run fell behind."""
+    """The comparison as a table, the summary as a page, and an event if it is a regression."""
     run = results.read_run(Path(run_dir))
     run_id = run.record.run_id
     rows = table.rows(run).round(4).astype(object)
@@ -134,9 +134,7 @@ def show_run(run_dir: str) -> None:
     _PUBLISHER.later(
         lambda: create_markdown_artifact(_without_figures(page), key="summary", description=run_id)
     )
-    if lost := regression.behind_last(run_dir):
-        for line in lost:
-            LOG.warning("fell behind: %s", line)
+    if lost := run.verdict.lost if run.verdict else []:
         resource = {"prefect.resource.id": f"gfr.run.{run_id}", "prefect.resource.name": run_id}
         _PUBLISHER.later(
             lambda: emit_event("gfr.regression", resource=resource, payload={"lost": lost})

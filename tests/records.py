@@ -1,10 +1,14 @@
 """Records of a small run, made by hand: what a finished run leaves behind, without running."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from gfr import results, runs, selection, spec
-from gfr.dataset import DataRecord, SplitRecord
-from gfr.evaluate import History, Metrics
+import numpy as np
+import pandas as pd
+
+from gfr import dataset, evaluate, results, runs, selection, spec
+from gfr.dataset import DataRecord, Faces, describe_split, digest_of
+from gfr.evaluate import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
 from gfr.hardware import Hardware
 from gfr.latency import Samples
@@ -12,61 +16,102 @@ from gfr.metering import Cost
 from gfr.precision import Choice
 from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
+from gfr.verdict import Finding, Past, Series, Verdict
 from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
 BENCHMARK = spec.load(runs.benchmark_file("smoke"))
-SPLIT = SplitRecord(
-    num_female={"train": 66, "validation": 22, "test": 60},
-    num_male={"train": 54, "validation": 18, "test": 40},
-    duplicates_across=(),
-    identities_in_train_and_test=None,
-    test_images_of_shared_identities=None,
+# 260 images; men come first within each split, and every fourth image is of a young face.
+NUM_MALE = {"train": 54, "validation": 18, "test": 40}
+NUM_FEMALE = {"train": 66, "validation": 22, "test": 60}
+IS_MALE = {name: np.arange(NUM_MALE[name] + NUM_FEMALE[name]) < NUM_MALE[name] for name in NUM_MALE}
+SPLITS = np.repeat(list(IS_MALE), [len(row) for row in IS_MALE.values()])
+NAMES = [f"{i:06}.jpg" for i in range(260)]
+FACES = Faces(
+    image_dir=Path("cache/images"),
+    names=tuple(NAMES),
+    is_male=np.concatenate(list(IS_MALE.values())),
+    attributes=pd.DataFrame(
+        {
+            "Male": np.concatenate(list(IS_MALE.values())),
+            "Young": np.arange(260) % 4 == 0,
+            "Bald": np.arange(260) < 3,
+        },
+        index=NAMES,
+    ),
+    identity=None,
+    partition=None,
+    pixels_sha256=tuple(f"{i:064x}" for i in range(260)),
 )
+SPLIT = describe_split(FACES, SPLITS)
 DATA = DataRecord(
     **{"source": "synthetic", "directory": "cache", "image_dir": "cache/images"},
-    **{"num_listed": 200, "num_asked": 200, "num_used": 200, "num_unlisted": 0, "dropped": {}},
+    **{"num_listed": 260, "num_asked": 260, "num_used": 260, "num_unlisted": 0, "dropped": {}},
     **{"converted": {}, "num_other_size": 0, "has_identity": False, "has_partition": False},
-    **{"num_male": 90, "names_digest": "n", "digest": "d", "pixels_digest": "p"},
+    **{"num_male": 112, "names_digest": "n", "digest": digest_of(FACES), "pixels_digest": "p"},
 )
+
+
+def logits(num_right, split):
+    """So many right answers, the wrong ones on the first men; hardly sure of the last woman."""
+    is_male = IS_MALE[split]
+    found = np.where(is_male, 1.0, -2.0)
+    found[: len(is_male) - num_right] = -1.0
+    found[-1] = -0.2
+    return found
 
 
 def metrics(num_right, num_images, loss=0.5):
-    """So many right answers, all errors on men."""
-    wrong = num_images - num_right
-    return Metrics(num_images, loss, num_right / num_images, 10, wrong, 0, num_right - 10)
+    """So many right answers of the split that has so many images."""
+    split = next(name for name, row in IS_MALE.items() if len(row) == num_images)
+    return replace(evaluate.metrics(logits(num_right, split), IS_MALE[split]), loss=loss)
 
 
 def result(trial, validation, test, note=""):
     """A trial with so many right of 40 validation and 100 test images."""
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "float32", 200, 200, 0)
+    extracted = Extracted("cache/features", "float32", 260, 260, 0)
     part = results.PartResult(
-        *(2, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
+        *(3, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
     )
     epochs = trial.iteration.epochs
+    validation_logits, test_logits = (
+        dict(
+            zip(
+                np.array(NAMES)[SPLITS == split].tolist(),
+                logits(num_right, split).tolist(),
+                strict=True,
+            )
+        )
+        for split, num_right in (("validation", validation), ("test", test))
+    )
+    found = {
+        "train": metrics(100, 120),
+        "validation": metrics(validation, 40),
+        "test": metrics(test, 100),
+    }
     return results.TrialResult(
-        schema=2,
+        schema=3,
         run_id="r",
         trial=trial,
-        data_digest="d",
+        data_digest=DATA.digest,
         worker="host/1",
         features=results.FeatureResult(
-            2, trial.feature_set, weights, 8, 200, "float32", note, 1.0, (part,)
+            3, trial.feature_set, weights, 8, 260, "float32", note, 1.0, (part,)
         ),
         history=History(*(((0.5,) * epochs,) * 4)),
-        metrics={
-            "train": metrics(100, 120),
-            "validation": metrics(validation, 40),
-            "test": metrics(test, 100),
-        },
+        metrics=found,
         train_cost=COST,
-        evaluate_cost=COST,
         provenance=Provenance("commit", False, "lock", "3.11", "Linux", {"gfr": "0.1.0"}),
         hardware=HARDWARE,
-        test_probabilities={"a.jpg": 0.45, "b.jpg": 0.9},
+        validation_logits=validation_logits,
+        test_logits=test_logits,
+        refits=tuple(
+            results.RefitResult(row, found) for row in BENCHMARK.refits(DATA.has_identity)
+        ),
+        refit_cost=COST,
     )
 
 
@@ -75,7 +120,7 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
     timing = results.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
-    return results.LatencyResult(2, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
+    return results.LatencyResult(3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
 
 
 def run(directory=Path("reports/runs/r")):
@@ -92,7 +137,7 @@ def run(directory=Path("reports/runs/r")):
     ]
     vgg16, mobilenet = BENCHMARK.feature_sets
     record = results.RunRecord(
-        schema=2,
+        schema=3,
         run_id="r",
         created_utc="2026-11-23T00:00:00.000+00:00",
         command="gfr run smoke",
@@ -117,7 +162,7 @@ def run(directory=Path("reports/runs/r")):
         vgg16.id: latency(vgg16, 0.05, num_parameters=14_700_000),
         mobilenet.id: latency(mobilenet, 0.01),
     }
-    chosen = selection.best(tuple(trials), latencies)
+    chosen = selection.best(tuple(trials), latencies, BENCHMARK.selection)
     return results.Run(directory, record, tuple(trials), (), latencies, chosen, None, None)
 
 
@@ -161,8 +206,32 @@ def export(run):
 def write(run):
     """The same on disk."""
     results.write(run.directory / "run.json", run.record)
+    dataset.write_table(run.directory / "faces.csv", FACES, SPLITS)
     for result in run.trials:
         results.write(run.directory / "trials" / f"{result.trial.id}.json", result)
     for row in run.latencies.values():
         results.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
     results.write(run.directory / "selection.json", run.selection)
+
+
+def verdict(run, *lost):
+    """Fallen behind by these sentences, or by nothing, in one run before it."""
+    status = "regression" if lost else "ok"
+    trial = run.trials[0].trial
+    findings = [
+        Finding("accuracy", trial.id, trial.title, status, row) for row in lost or ["as it was"]
+    ]
+    return Verdict(
+        schema=1,
+        run_id=run.record.run_id,
+        key="smoke-0123456789ab",
+        status=status,
+        reason="none worse against 3 earlier runs",
+        num_compared=3,
+        changes=("commit a -> b",),
+        findings=tuple(findings),
+        runs=(Past("q", "2026-11-22T00:00:00"), Past(run.record.run_id, "2026-11-23T00:00:00")),
+        series=(
+            Series("accuracy", trial.title, "VGG16", (0.9, 0.8), (False, bool(lost)), 0.89, 0.91),
+        ),
+    )

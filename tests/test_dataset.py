@@ -12,7 +12,7 @@ from conftest import write_image, write_labels
 from PIL import Image
 
 from gfr import celeba as layouts
-from gfr import dataset, door, runs, spec
+from gfr import dataset, door, runs, spec, splitting
 from gfr.errors import BadInput
 
 
@@ -82,14 +82,14 @@ def test_the_split_is_exact_stratified_and_blind_to_order():
     """20/20/60 to the image; each class within one image of its share."""
     names = [f"{i:06}.jpg" for i in range(1, 1001)]
     is_male = np.arange(1000) % 5 < 2
-    splits = dataset.split(names, is_male, 0.2, 0.2, 1024)
+    splits = splitting.split_images(names, is_male, 0.2, 0.2, 1024)
     assert {"test": 200, "validation": 200, "train": 600} == {
         name: int((splits == name).sum()) for name in dataset.SPLITS
     }
     for name in dataset.SPLITS:
         assert abs(0.4 * (splits == name).sum() - is_male[splits == name].sum()) <= 1
     order = np.random.default_rng(0).permutation(1000)
-    shuffled = dataset.split([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
+    shuffled = splitting.split_images([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
     assert splits[order].tolist() == shuffled.tolist()
 
 
@@ -165,7 +165,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     root = celeba(40)
     names = [f"{i:06}.jpg" for i in range(1, 41)]
     listing = dataset.load(root, "all", 1)
-    splits = dataset.split(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
+    splits = splitting.split_images(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
     in_train = names[int(np.flatnonzero(splits == "train")[0])]
     in_test = names[int(np.flatnonzero(splits == "test")[0])]
     shutil.copy(root / "images" / in_train, root / "images" / in_test)
@@ -177,6 +177,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     found = dataset.describe_split(seen.faces, splits)
     assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
     assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
+    assert 0 == found.validation_images_of_shared_identities
 
 
 def test_the_digest_follows_pixels_and_labels(celeba):
@@ -201,7 +202,7 @@ def test_faces_survive_their_table(celeba, tmp_path):
     """What faces.csv keeps is what was chosen."""
     root = celeba(12)
     faces = look(root)[1].faces
-    splits = dataset.split(faces.names, faces.is_male, 0.2, 0.2, 1)
+    splits = splitting.split_images(faces.names, faces.is_male, 0.2, 0.2, 1)
     path = tmp_path / "faces.csv"
     dataset.write_table(path, faces, splits)
     data = dataset.describe("celeba", root, *look(root))

@@ -8,6 +8,7 @@ import sys
 import pytest
 import records
 
+from gfr import results
 from gfr.runs import ROOT
 
 GFR = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -27,6 +28,7 @@ def run(tmp_path):
     """The directory of a finished run."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
+    results.write(written.directory / "verdict.json", records.verdict(written))
     return written.directory
 
 
@@ -80,13 +82,14 @@ def test_a_record_that_contradicts_run_json_names_both(run):
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
-        ("run.json", spoil_cut, "no RunRecord of schema 2"),
+        ("run.json", spoil_cut, "no RunRecord of schema 3"),
         ("run.json", spoil_schema, "begin a new run"),
-        ("trials/VGG16-iteration-1.json", spoil_cut, "no TrialResult of schema 2"),
-        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 2)"),
+        ("trials/VGG16-iteration-1.json", spoil_cut, "no TrialResult of schema 3"),
+        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 3)"),
         ("trials/VGG16-iteration-1.json", spoil_swap, "is of another trial"),
-        ("latency/VGG16-64x64.json", spoil_key, "no LatencyResult of schema 2 (cost: Field"),
+        ("latency/VGG16-64x64.json", spoil_key, "no LatencyResult of schema 3 (cost: Field"),
         ("selection.json", spoil_empty, "run again with the same --run-id"),
+        ("verdict.json", spoil_schema, "no Verdict of schema"),
     ],
 )
 def test_a_damaged_record_is_named_with_its_cure(run, name, spoil, words):
@@ -95,6 +98,21 @@ def test_a_damaged_record_is_named_with_its_cure(run, name, spoil, words):
     said = refused("report", "r", "--reports", run.parents[1])
     assert f"{run / name}: " in said
     assert words in said
+
+
+def test_a_run_without_a_verdict_says_how_to_get_one(run):
+    """It is of an earlier version, or was killed before it was judged."""
+    (run / "verdict.json").unlink()
+    said = refused("verdict", "r", "--reports", run.parents[1])
+    assert f"{run}: has no verdict; run again with --run-id r" in said
+
+
+def test_a_comparison_needs_two_runs_and_their_images(run):
+    """A run that is not there; a table of the images that is not there."""
+    places = ["--reports", run.parents[1]]
+    assert "s: no such run; `gfr list` names" in refused("compare", "r", "s", *places)
+    (run / "faces.csv").unlink()
+    assert "faces.csv: damaged (" in refused("compare", "r", "r", *places)
 
 
 def test_a_run_without_its_record_is_no_run(run):

@@ -1,17 +1,19 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5py
 import psutil
 import pytest
 import yaml
 
-from gfr import results, runs, spec
+from gfr import history, results, runs, spec
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
 
@@ -25,6 +27,8 @@ test_fraction = 0.2
 validation_fraction = 0.2
 [training]
 batch_size = 16
+seeds = 2
+fractions = [0.5]
 [features]
 precision = "float32"
 [export]
@@ -113,6 +117,7 @@ def assert_equal_results(before, after):
         assert first.test_probabilities == second.test_probabilities
         assert first.history == second.history
         assert first.metrics == second.metrics
+        assert first.refits == second.refits
 
 
 @pytest.mark.slow
@@ -127,6 +132,9 @@ def test_every_trial_leaves_a_complete_record(two_runs):
             name: row.num_images for name, row in result.metrics.items()
         }
         assert 12 == len(result.test_probabilities)
+        assert [("seed", 1025, 36), ("fraction", 1024, 18)] == [
+            (row.refit.changed, row.refit.seed, row.num_train) for row in result.refits
+        ]
         assert result.features.weights.note == "random weights: not comparable"
         assert result.features.scale != 1.0
         assert 60 == result.features.num_computed
@@ -163,6 +171,21 @@ def test_running_again_takes_only_heads_and_latency(two_runs):
     assert_equal_results(trials(folder, "first"), second)
     facts = json.loads(done[1].stdout)
     assert ("second", 5) == (facts["run_id"], len(facts["trials"]))
+
+
+@pytest.mark.slow
+def test_runs_are_judged_and_compared(two_runs):
+    """What was computed is no history of what was reused; the answers are the same."""
+    folder, _ = two_runs
+    reports = folder / "reports"
+    found = results.read_run(reports / "runs" / "second").verdict
+    assert ("no history", 0) == (found.status, found.num_compared)
+    assert "the newest of this benchmark, first, has other features" in found.reason
+    assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
+    assert 0 == gfr(folder, "verdict", "second").returncode
+    text = gfr(folder, "compare", "first", "second").stdout
+    assert "features: computed -> reused" in text
+    assert 5 == text.count("the same answers (n = 12)")
 
 
 @pytest.mark.slow
@@ -209,6 +232,53 @@ def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
         after[1].features.num_computed,
     )
     assert_equal_results(before, after)
+
+
+def made_up(now, number):
+    """A run of the same key in 2020: right on every image, every call in half the time."""
+    trials = [
+        replace(row, num_right=row.num_test, probabilities="made up", answers="0")
+        for row in now.trials
+    ]
+    latencies = []
+    for row in now.latencies:
+        old = row.measured
+        half = replace(old, min_s=old.min_s / 2, p10_s=old.p10_s / 2, cpu_p10_s=old.cpu_p10_s / 2)
+        half = replace(half, others_share=0.0)
+        latencies.append(replace(row, measured=half))
+    return replace(
+        now,
+        run_id=f"made-up-{number}",
+        created_utc=f"2020-01-0{number}",
+        status="ok",
+        trials=tuple(trials),
+        latencies=tuple(latencies),
+    )
+
+
+@pytest.mark.slow
+def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
+    """Against a made-up history: heads trained again, models timed again, exit code 3."""
+    folder, _ = two_runs
+    reports = folder / "reports"
+    found = results.read_run(reports / "runs" / "second")
+    for number in (1, 2, 3):
+        history.put(reports, made_up(history.entry(found), number))
+    try:
+        done = run(folder, "second")
+        assert 3 == done.returncode, done.stderr
+        judged = results.read_run(found.directory).verdict
+        assert ("regression", 3) == (judged.status, judged.num_compared)
+        for row in judged.of("regression", "inconclusive"):
+            number = "" if row.kind == "accuracy" else "-1"
+            assert (found.directory / "again" / f"{row.id}{number}.json").exists(), row
+        assert "trained once more with the same outcome" in judged.lost[0]
+        assert found.trials == results.read_run(found.directory).trials
+        page = (found.directory / "summary.md").read_text()
+        assert "- **Regression: " in page and "figures/trend.png" in page
+    finally:
+        shutil.rmtree(reports / "history")
+        shutil.rmtree(found.directory / "again", ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -7,8 +7,25 @@ import pytest
 import records
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from records import FACES, SPLITS
+from test_history import written as written_on
 
-from gfr import celeba, figures, inventory, report, results, runs, spec, summary, table
+from gfr import (
+    celeba,
+    figures,
+    history,
+    inventory,
+    judging,
+    report,
+    results,
+    runs,
+    spec,
+    summary,
+    table,
+    trends,
+    verdict,
+)
+from gfr.analysis import analyse
 from gfr.errors import BadInput
 
 pytestmark = pytest.mark.slow
@@ -118,6 +135,7 @@ def written(tmp_path_factory):
     """A run on disk, and the text of each of its records by file name."""
     run = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
     records.write(run)
+    results.write(run.directory / "verdict.json", records.verdict(run, "0.8, was 0.9"))
     files = sorted(run.directory.rglob("*.json"))
     return run.directory, {path: path.read_text() for path in files}
 
@@ -135,9 +153,15 @@ def test_a_record_of_a_run(written, data):
         inventory.collect(records.BENCHMARK, directory, directory.parents[1])
         if run is None:
             return
-        report.render(run, None, "figures")
-        json.dumps(summary.facts(run, None), allow_nan=False)
+        found = understood_or_refused(lambda _: analyse(run, FACES, SPLITS), path)
+        if found is None:
+            return
+        report.render(run, found, None, "figures")
+        json.dumps(summary.facts(run, found, None), allow_nan=False)
         table.text(run)
+        verdict.text(run.verdict)
+        if path.stem == "verdict":
+            trends.over_the_runs(run.verdict)
         for result in run.trials:
             if result.trial.id == path.stem:
                 figures.learning_curves(result)
@@ -146,3 +170,27 @@ def test_a_record_of_a_run(written, data):
             runs.find(directory.parents[1], None)
     finally:
         path.write_text(texts[path])
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """A history of three runs as text, and the entry of a fourth."""
+    reports = tmp_path_factory.mktemp("reports")
+    entries = [history.entry(written_on(reports, day)) for day in (1, 2, 3, 4)]
+    for row in entries[:3]:
+        history.put(reports, row)
+    file = history.path(reports, entries[0].key)
+    return file, file.read_text().splitlines(), entries[3]
+
+
+@CASES
+@given(data=st.data())
+def test_a_line_of_a_history(lines, data):
+    """Whatever stands in one line: a verdict comes out that can be read again."""
+    file, texts, now = lines
+    line = data.draw(spoilt_json(texts[1]), label="line")
+    content = "\n".join([texts[0], line, texts[2]])
+    file.write_bytes(content.encode("utf-8", "surrogatepass"))
+    found = judging.judge(now, history.earlier(file.parents[1], now))
+    results.write(file.parent / "verdict.json", found)
+    assert found == results.read(file.parent / "verdict.json", verdict.Verdict)

@@ -48,6 +48,19 @@ def test_two_trainings_are_identical(table):
     assert first.tolist() != train(table, 3, seed=7)[0].tolist()
 
 
+def test_a_trainer_begins_anew_each_time(table):
+    """A second training in one trainer is what a first would have been: Adam and all."""
+    make_deterministic()
+    features, is_male = table
+    fit = head.trainer(features, 1.0, is_male, 64)
+    rows = np.arange(500), np.arange(500, 600)
+    fit(*rows, 4, 7, lambda *_: None)
+    model, history = fit(*rows, 3, 1024, lambda *_: None)
+    expected = train(table, 3)
+    assert expected[0].tolist() == head.logits(model, features, 1.0, np.arange(600, 700)).tolist()
+    assert expected[1] == history
+
+
 def test_the_head_learns(table):
     """Two clouds that a straight line tells apart in nine of ten cases."""
     logits, history = train(table, 15)

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 import records
-from records import BENCHMARK, DATA, latency, metrics
+from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
 from gfr import figures, precision, published, report, results, runs, selection, summary
+from gfr.analysis import analyse
+from gfr.spec import Refit, Selecting
 from gfr.stats import mcnemar, wilson
 
 
@@ -21,7 +23,7 @@ def run():
 
 def page(run, known=None):
     """The page as text."""
-    return report.render(run, known, "figures")
+    return report.render(run, analyse(run, FACES, SPLITS), known, "figures")
 
 
 def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
@@ -34,11 +36,17 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
 
 
 def test_sections_come_in_the_promised_order(run):
-    """Comparison, selection, hardware, dataset, parameters, each trial, reproduce."""
+    """What was compared and chosen, what errors there are, then machine, data, each trial."""
     titles = [line[3:] for line in page(run).splitlines() if line.startswith("## ")]
     expected = [
         "Comparison",
+        "As good as VGG16 / iteration 2?",
         "Selection",
+        "Kinds of errors",
+        "Subgroups of VGG16 / iteration 2",
+        "Seeds, splits, number of images",
+        "Over- and underfitting",
+        "Images",
         "Latency",
         "On the user's device",
         "Hardware specifications",
@@ -67,13 +75,15 @@ def test_the_selection_says_where_the_published_rule_differs(run):
     """Chosen on validation; the highest test accuracy is another trial's."""
     text = page(run).split("## Selection")[1].split("## Hardware")[0]
     assert "would choose VGG16 / iteration 1 (0.900 against 0.880): the two rules disagree" in text
-    assert "6 of 40 validation images ahead; both run on the same backbone" in text
+    assert "6 of 40 validation images ahead; both have the same backbone" in text
 
 
 def test_what_it_costs_is_told_against_another_backbone(run):
     """Five times the latency and 14.7 times the space of the next best."""
     others = tuple(row for row in run.trials if row.trial.id != "VGG16-iteration-1")
-    fewer = replace(run, trials=others, selection=selection.best(others, run.latencies))
+    fewer = replace(
+        run, trials=others, selection=selection.best(others, run.latencies, Selecting())
+    )
     assert "it takes 5.00 times as long an image and 14.70 times the space" in page(fewer)
 
 
@@ -114,9 +124,42 @@ def test_the_selection_never_looks_at_the_test_set(run):
     """Ties on validation accuracy go to the lower validation loss, then to the lower latency."""
     first, second, third, fourth = run.trials
     level = replace(first, metrics=first.metrics | {"validation": metrics(36, 40, loss=0.4)})
-    assert first.trial.id == selection.best((level, second), run.latencies).trial_id
+    assert first.trial.id == selection.best((level, second), run.latencies, Selecting()).trial_id
     tied = replace(third, metrics=third.metrics | {"validation": metrics(36, 40)})
-    assert third.trial.id == selection.best((second, tied, fourth), run.latencies).trial_id
+    rows = (second, tied, fourth)
+    assert third.trial.id == selection.best(rows, run.latencies, Selecting()).trial_id
+
+
+def test_the_selection_is_by_the_mean_over_seeds(run):
+    """One image behind with its own seed, three ahead with two others: selected."""
+    ahead, behind = run.trials[1], run.trials[0]
+    others = [
+        results.RefitResult(
+            Refit("seed", seed, "random", 1024, 1.0),
+            behind.metrics | {"validation": metrics(38, 40)},
+        )
+        for seed in (1025, 1026)
+    ]
+    level = behind.metrics | {"validation": metrics(35, 40)}
+    behind = replace(behind, metrics=level, refits=tuple(others))
+    again = tuple(replace(row, metrics=ahead.metrics) for row in others)
+    ahead = replace(ahead, refits=again)
+    assert behind.trial.id == selection.best((ahead, behind), run.latencies, Selecting()).trial_id
+
+
+def test_a_limit_on_latency_or_size_outranks_accuracy(run):
+    """VGG16 takes 50 ms and 59 MB, MobileNetV2 10 ms and 4 MB; below all of them the best stays."""
+    best = {
+        limits: selection.best(run.trials, run.latencies, limits)
+        for limits in (Selecting(20.0), Selecting(None, 10.0), Selecting(1.0))
+    }
+    small, light, none = best.values()
+    assert "MobileNetV2-iteration-1" == small.trial_id == light.trial_id
+    assert "p50 50.0 ms" == small.beyond["VGG16-iteration-2"]
+    assert "59 MB" == light.beyond["VGG16-iteration-2"]
+    assert ("VGG16-iteration-2", 4) == (none.trial_id, len(none.beyond))
+    text = page(replace(run, selection=none))
+    assert "**No model is within the limits; the selected one: p50 50.0 ms**" in text
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -138,7 +181,7 @@ def test_figures_are_drawn_from_the_records(run):
     curves = figures.learning_curves(run.trials[1])
     assert 6 == curves.axes[0].lines[0].get_xdata()[-1]
     matrix = figures.confusion_matrix(run.trials[0])
-    assert {"80\n100.0%", "0\n0.0%", "10\n50.0%"} == {
+    assert {"60\n100.0%", "0\n0.0%", "10\n25.0%", "30\n75.0%"} == {
         text.get_text() for text in matrix.axes[0].texts
     }
     assert figures.accuracy_against_latency(run).axes
@@ -146,7 +189,7 @@ def test_figures_are_drawn_from_the_records(run):
 
 def test_the_facts_are_those_of_the_page(run):
     """summary.json: selection, rules, intervals, baseline, and it survives JSON."""
-    facts = json.loads(json.dumps(summary.facts(run, None)))
+    facts = json.loads(json.dumps(summary.facts(run, analyse(run, FACES, SPLITS), None)))
     first, second = facts["trials"][:2]
     assert ("VGG16-iteration-2", False) == (facts["selected"], facts["selection"]["rules_agree"])
     assert ["VGG16-iteration-1"] == facts["selection"]["published_rule_chooses"]
@@ -215,3 +258,18 @@ def test_latency_is_told_with_intervals_and_both_precisions(run):
     assert "p50, bfloat16 (ms)" in text
     row = next(line for line in text.splitlines() if "| bfloat16 " in line)
     assert "50.5 [40.0, 61.0]" in row and "[90.0, 100.0]" in row
+
+
+def test_another_seed_that_learns_nothing_is_named(run):
+    """With its own seed above the majority class, with another at 60 of 100, its share."""
+
+    def again(result, test):
+        refit = Refit("seed", 1025, "random", 1024, 1.0)
+        found = results.RefitResult(refit, result.metrics | {"test": test})
+        return replace(result, refits=(found, *result.refits))
+
+    first, *others = run.trials
+    others = [again(row, row.metrics["test"]) for row in others]
+    text = page(replace(run, trials=(again(first, metrics(60, 100)), *others)))
+    assert "**No better than the majority class with another seed**: VGG16 / iteration 1." in text
+    assert "majority class with another seed" not in page(run)

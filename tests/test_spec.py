@@ -4,6 +4,7 @@ import pytest
 
 from gfr import runs, spec
 from gfr.errors import BadInput
+from gfr.spec import Selecting
 
 FULL = runs.benchmark_file("full")
 
@@ -81,8 +82,12 @@ REFUSED = [
     ("test_fraction = 0.2", "test_fraction = 0.8", "leave nothing to train on"),
     ("test_fraction = 0.2", "test_fraction = nan", "data.test_fraction"),
     ("images = 5000", 'images = "some"', "data.images"),
+    ("seeds = 5", "seeds = 0", "training.seeds"),
+    ("seeds = 5", "fractions = [0.5, 0.25]", "fractions are to rise"),
+    ("images = 5000", 'images = 5000\nsplit = "person"', "data.split"),
     ("schema = 1", "schema = 2", "schema"),
     ('name = "full"', 'name = "../full"', "name"),
+    ("[data]", "[selection]\nmax_size_mb = 0\n[data]", "selection.max_size_mb"),
     ("[data]", "[data", "not valid TOML"),
 ]
 
@@ -95,3 +100,14 @@ def test_what_is_wrong_is_refused_by_name(tmp_path, old, new, words):
     assert words in str(refused.value)
     assert "edited.toml" in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
+
+
+def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
+    """One from the command line, one from the file; what is no amount is refused by name."""
+    limited = load_edited(
+        tmp_path, "[data]", "[selection]\nmax_latency_ms = 9\nmax_size_mb = 99\n[data]"
+    )
+    assert Selecting(20.0, 99) == spec.limited(limited, Selecting(max_latency_ms=20.0)).selection
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(BadInput, match=r"max_size_mb = .*: must be above 0"):
+            spec.limited(limited, Selecting(max_size_mb=value))

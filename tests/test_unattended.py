@@ -1,6 +1,5 @@
 """What runs at night with nobody looking: found dead, told of, cut off from Prefect."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -165,23 +164,15 @@ def test_a_failed_run_is_told_of(server):
 
 @pytest.mark.slow
 def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
-    """Two made-up runs, the second worse by ten points; both artifacts are there as well."""
+    """By its verdict; both artifacts are there as well."""
     server, webhook = server
-    first = records.run(tmp_path / "reports" / "runs" / "first")
-    record = dataclasses.replace(first.record, run_id="r", created_utc="2026-11-24T00:00:00+00:00")
-    worse = records.result(first.trials[0].trial, 30, 80)
-    second = dataclasses.replace(
-        first,
-        directory=tmp_path / "reports" / "runs" / "second",
-        record=record,
-        trials=(worse, *first.trials[1:]),
-    )
-    for run in (first, second):
-        records.write(run)
-        (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
-    show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
-    program(server, show, str(second.directory))
+    run = records.run(tmp_path / "reports" / "runs" / "r")
+    records.write(run)
     lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
+    results.write(run.directory / "verdict.json", records.verdict(run, lost))
+    (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
+    show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
+    program(server, show, str(run.directory))
     wait_for(lambda: webhook.heard("run r fell behind", lost), timeout_s=30)
     artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
     assert "# The page" == artifacts["summary"]["data"]

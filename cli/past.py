@@ -1,0 +1,41 @@
+"""What `gfr verdict` and `gfr compare` print.
+
+In: the reports and run ids. Out: text or JSON on standard output, and an exit code.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from gfr import comparison, history, results, runs
+from gfr import verdict as library
+from gfr.errors import BadInput
+
+
+def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_json: bool) -> int:
+    """Print a run's verdict; 3 if it is a regression that nobody has accepted."""
+    if rebuild:
+        print(f"{history.rebuild(reports)} runs in {reports / 'history'}")
+        return 0
+    run = results.read_run(runs.find(reports, run_id))
+    if accept:
+        history.accept(run)
+        print(f"{run.record.run_id}: accepted; later runs are compared with it and what follows")
+        return 0
+    if run.verdict is None:
+        raise BadInput(
+            f"{run.directory}: has no verdict; run again with --run-id {run.record.run_id}"
+        )
+    if as_json:
+        print(json.dumps(dataclasses.asdict(run.verdict), indent=1))
+    else:
+        print(library.text(run.verdict))
+    is_open = run.verdict.is_regression and not history.is_accepted(run)
+    return library.EXIT_CODE if is_open else 0
+
+
+def compare(reports: Path, first: str, second: str, as_json: bool) -> None:
+    """Print what differs between two runs."""
+    both = [results.read_run(runs.find(reports, run_id)) for run_id in (first, second)]
+    found = comparison.compare(*both, *map(comparison.labels, both))
+    print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else comparison.text(found))

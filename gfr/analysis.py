@@ -1,0 +1,279 @@
+"""What the records of a run say once they are put to the question.
+
+In: a Run, its images with labels and attributes. Out: an Analysis, from which the reports are
+rendered: comparisons on the same test images, what choosing flatters, calibration, subgroups,
+learning, the images that are got wrong. Pure: nothing is measured, nothing is written, no
+TensorFlow is imported. Resampling has fixed seeds: the same records give the same numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gfr import calibration, curves, stats, subgroups
+from gfr.calibration import Calibration, Choices, Point, Temperature
+from gfr.curves import PrecisionRecall, Roc
+from gfr.dataset import Faces
+from gfr.errors import BadInput
+from gfr.evaluate import THRESHOLD, Metrics, probabilities
+from gfr.learning import Learning, learning
+from gfr.results import Run, TrialResult
+from gfr.stats import Optimism, Spread
+from gfr.subgroups import Subgroups
+
+ALPHA = 0.05  # of all comparisons with the selected trial together
+NUM_SHOWN = 5  # images of each kind a trial
+NUM_HARD = 10
+
+
+@dataclass(frozen=True)
+class Against:
+    """A trial beside the selected one on the same test images.
+
+    `difference`: the selected trial's accuracy minus this one's, with its bootstrap interval; the
+    p-value is McNemar's, exact; `p_holm` holds for all comparisons together.
+    """
+
+    trial_id: str
+    difference: float
+    low: float
+    high: float
+    only_selected_right: int
+    only_this_right: int
+    p_value: float
+    p_holm: float
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether these test images tell it from the selected one."""
+        return self.p_holm < ALPHA
+
+
+@dataclass(frozen=True)
+class Face:
+    """One test image as a trial, or several, see it; `num_wrong` of `Analysis.voters`."""
+
+    name: str
+    is_male: bool
+    p_male: float
+    num_wrong: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """One trial. `seeds` and `splits`: test accuracy over repetitions, the trial's own first.
+
+    `sizes`: metrics on test by number of training images, rising, the trial's own last. `rule`:
+    with the other rule of splitting. `mistakes`: the surest; `doubtful`: nearest to the threshold.
+    """
+
+    trial_id: str
+    loss_95: tuple[float, float]
+    seeds: Spread
+    seed_losses: Spread
+    validation_seeds: Spread
+    splits: Spread | None
+    rule: Metrics | None
+    sizes: tuple[tuple[int, Metrics], ...]
+    learning: Learning
+    roc: Roc | None
+    precision_recall: PrecisionRecall | None
+    calibration: Calibration
+    temperature: Temperature
+    calibrated: Calibration
+    thresholds: tuple[Point, ...]  # on test
+    choices: Choices
+    mistakes: tuple[Face, ...]
+    doubtful: tuple[Face, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A whole run; `against` and `front` are empty, `optimism` None, where nothing is selected.
+
+    `front`: trials than which none is at once as accurate (on
+    validation), as fast and as small, and better in one. `hard`: the test images that most `voters`
+    get wrong, worst first: trials without random weights, or all where there are none.
+    """
+
+    studies: dict[str, Study]
+    against: tuple[Against, ...]
+    optimism: Optimism | None
+    front: tuple[str, ...]
+    subgroups: Subgroups | None  # of the selected trial
+    hard: tuple[Face, ...]
+    voters: tuple[str, ...]
+
+    @property
+    def equals(self) -> tuple[str, ...]:
+        """Trials that cannot be told from the selected one."""
+        return tuple(row.trial_id for row in self.against if not row.is_told_apart)
+
+
+def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
+    """Everything; the run's faces and their split, str (N,).
+
+    BadInput if a trial has logits of other images than the split's.
+    """
+    if not run.trials:
+        return Analysis({}, (), None, (), None, (), ())
+    _refuse_other_images(run, faces, splits)
+    rows = np.flatnonzero(splits == "test")
+    names = [faces.names[row] for row in rows]
+    is_male, validation = faces.is_male[rows], faces.is_male[splits == "validation"]
+    p_male = {row.trial.id: probabilities(_values(row.test_logits)) for row in run.trials}
+    right = {trial_id: (p > THRESHOLD) == is_male for trial_id, p in p_male.items()}
+    voters = _voters(run)
+    num_wrong = len(voters) - np.sum([right[trial_id] for trial_id in voters], axis=0)
+    studies = {}
+    for result in run.trials:
+        seen = [
+            Face(name, bool(male), float(p), int(wrong))
+            for name, male, p, wrong in zip(
+                names, is_male, p_male[result.trial.id], num_wrong, strict=True
+            )
+        ]
+        studies[result.trial.id] = _study(result, is_male, validation, seen)
+    mean_p = np.mean([p_male[trial_id] for trial_id in voters], axis=0)
+    hard = [
+        Face(names[i], bool(is_male[i]), float(mean_p[i]), int(num_wrong[i]))
+        for i in np.lexsort((-np.abs(mean_p - is_male), -num_wrong))[:NUM_HARD]
+        if num_wrong[i] > len(voters) / 2
+    ]
+    return Analysis(
+        studies=studies,
+        against=_against(run, right),
+        optimism=stats.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
+        front=_front(run),
+        subgroups=_subgroups(run, is_male, faces.attributes.iloc[rows]),
+        hard=tuple(hard),
+        voters=voters,
+    )
+
+
+def _voters(run: Run) -> tuple[str, ...]:
+    """Trials whose errors say something of an image: those without random weights, if any."""
+    trained = [row for row in run.trials if row.features.weights.source != "random"]
+    return tuple(row.trial.id for row in trained or run.trials)
+
+
+def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
+    names = np.array(faces.names)
+    for result in run.trials:
+        for split, logits in (
+            ("validation", result.validation_logits),
+            ("test", result.test_logits),
+        ):
+            if list(logits) != names[splits == split].tolist():
+                raise BadInput(
+                    f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
+                    f"than the {split} images of faces.csv; delete it and run again with the same "
+                    "--run-id"
+                )
+
+
+def _values(logits: dict[str, float]) -> np.ndarray:
+    return np.array(list(logits.values()))
+
+
+def _study(
+    result: TrialResult,
+    is_male: np.ndarray,
+    validation_is_male: np.ndarray,
+    seen: list[Face],
+) -> Study:
+    logits, validation = _values(result.test_logits), _values(result.validation_logits)
+    temperature = calibration.temperature(validation, validation_is_male)
+    thresholds = calibration.points(logits, is_male)
+    losses = np.logaddexp(0, np.where(is_male, -logits, logits))
+    tests, own = result.over_seeds("test"), result.metrics["test"]
+    splits, rules = (
+        [row.metrics["test"] for row in result.refits_of(changed)] for changed in ("split", "rule")
+    )
+    fewer = [(row.num_train, row.metrics["test"]) for row in result.refits_of("fraction")]
+    wrong = [face for face in seen if (face.p_male > THRESHOLD) != face.is_male]
+    return Study(
+        trial_id=result.trial.id,
+        loss_95=stats.bootstrap_mean(losses),
+        seeds=_accuracies(tests),
+        seed_losses=stats.over_seeds([row.loss for row in tests]),
+        validation_seeds=_accuracies(result.over_seeds("validation")),
+        splits=_accuracies((own, *splits)) if splits else None,
+        rule=rules[0] if rules else None,
+        sizes=(*fewer, (result.metrics["train"].num_images, own)) if fewer else (),
+        learning=learning(result),
+        roc=curves.roc(logits, is_male),
+        precision_recall=curves.precision_recall(logits, is_male),
+        calibration=calibration.calibration(logits, is_male),
+        temperature=temperature,
+        calibrated=calibration.calibration(logits, is_male, temperature.value),
+        thresholds=thresholds,
+        choices=calibration.choices(calibration.points(validation, validation_is_male), thresholds),
+        mistakes=tuple(sorted(wrong, key=lambda face: -abs(face.p_male - 0.5))[:NUM_SHOWN]),
+        doubtful=tuple(sorted(seen, key=lambda face: abs(face.p_male - 0.5))[:NUM_SHOWN]),
+    )
+
+
+def _subgroups(run: Run, is_male: np.ndarray, attributes: pd.DataFrame) -> Subgroups | None:
+    if run.selection is None:
+        return None
+    return subgroups.subgroups(_values(run.result_of(None).test_logits), is_male, attributes)
+
+
+def _accuracies(found: tuple[Metrics, ...]) -> Spread:
+    return stats.over_seeds([row.accuracy for row in found])
+
+
+def _against(run: Run, right: dict[str, np.ndarray]) -> tuple[Against, ...]:
+    """Every other trial against the selected one, the fastest first, then the smallest."""
+    if run.selection is None:
+        return ()
+    chosen = right[run.selection.trial_id]
+    others = [row for row in run.trials if row.trial.id != run.selection.trial_id]
+    pairs = {
+        row.trial.id: (int(np.sum(chosen & ~mine)), int(np.sum(~chosen & mine)))
+        for row in others
+        for mine in [right[row.trial.id]]
+    }
+    p_values = [stats.mcnemar(*pair) for pair in pairs.values()]
+    found = [
+        Against(
+            row.trial.id,
+            *stats.paired_difference(chosen, right[row.trial.id]),
+            *pairs[row.trial.id],
+            p_value,
+            float(p_holm),
+        )
+        for row, p_value, p_holm in zip(others, p_values, stats.holm(p_values), strict=True)
+    ]
+    costs = {row.trial.id: cost(run, row) for row in others}
+    return tuple(sorted(found, key=lambda row: (costs[row.trial_id], row.trial_id)))
+
+
+def cost(run: Run, result: TrialResult) -> tuple[float, float]:
+    """p50 of one image in ms and parameters in MB, float32; infinite where it was not timed."""
+    latency = run.latency_of(result.trial)
+    if latency is None:
+        return float("inf"), float("inf")
+    return latency.float32.p50_ms, latency.size_bytes / 1e6
+
+
+def _front(run: Run) -> tuple[str, ...]:
+    """Trials that no other beats in accuracy, latency and size at once, the fastest first."""
+    points = {}
+    for row in run.trials:
+        if run.latency_of(row.trial) is None:
+            continue
+        found = row.over_seeds("validation")
+        accuracy = sum(one.num_right for one in found) / sum(one.num_images for one in found)
+        points[row.trial.id] = (*cost(run, row), -accuracy)
+
+    def is_beaten(mine: tuple[float, ...]) -> bool:
+        return any(
+            other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
+            for other in points.values()
+        )
+
+    front = [trial_id for trial_id, point in points.items() if not is_beaten(point)]
+    return tuple(sorted(front, key=lambda trial_id: points[trial_id]))

@@ -1,0 +1,51 @@
+"""Two runs side by side: what was changed, and what of the numbers is real."""
+
+from dataclasses import replace
+
+import pytest
+import records
+from test_history import epochs, recorded, versions, written
+
+from gfr import comparison
+
+LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
+
+
+def answered(run, num_right):
+    """The first trial answers 1,000 images, all of men, so many of them rightly."""
+    p_male = {name: 0.9 if i < num_right else 0.1 for i, name in enumerate(LABELS)}
+    first = replace(run.trials[0], test_probabilities=p_male)
+    return replace(run, trials=(first,))
+
+
+@pytest.mark.parametrize(
+    ("num_shared", "is_real", "labels"),
+    [
+        (1000, True, LABELS),
+        (995, False, LABELS | {f"{i}.jpg": ("other pixels", True) for i in range(890, 895)}),
+    ],
+)
+def test_two_runs_are_compared_on_the_images_that_both_tested(num_shared, is_real, labels):
+    """900 against 890 right: 10 to 0 is p = 0.002; without five of them 5 to 0, p = 0.06."""
+    run = records.run()
+    found = comparison.compare(answered(run, 900), answered(run, 890), LABELS, labels)
+    (pair,) = found.trials
+    assert (num_shared, is_real) == (pair.num_shared, pair.is_real)
+    assert 2 / 2**pair.only_first == pytest.approx(pair.p_value)
+
+
+def test_what_was_changed_is_named(tmp_path):
+    """Epochs, data, a package; latencies of another machine are not compared."""
+    first, second = written(tmp_path, 1), written(tmp_path, 2, factor=1.3)
+    other = versions(epochs(second), pillow="12")
+    other = recorded(other, hardware=replace(records.HARDWARE, cpu_model="B"))
+    labels = {name: ("", True) for name in first.trials[0].test_probabilities}
+    text = comparison.text(comparison.compare(first, other, labels, labels))
+    assert "benchmark.iteration.1.epochs: 3 -> 4" in text
+    assert "pillow: none -> 12" in text
+    assert "VGG16 / iteration 1: the same answers (n = 2)" in text
+    assert "50.0 -> 65.0 ms, 1.30 times: not compared (another machine" in text
+    same = comparison.compare(first, second, labels, labels)
+    assert [("slower", 1.3)] * 2 == [(row.verdict, round(row.ratio, 3)) for row in same.latencies]
+    back = comparison.compare(second, first, labels, labels)
+    assert {"faster"} == {row.verdict for row in back.latencies}

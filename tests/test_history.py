@@ -1,0 +1,367 @@
+"""The history and its verdict; figures by hand."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import records
+
+from gfr import (
+    again,
+    bands,
+    history,
+    isolation,
+    judging,
+    publish,
+    report,
+    results,
+    steps,
+    verdicts,
+)
+from gfr.analysis import analyse
+from gfr.judging import Again, judge
+from gfr.runs import ROOT
+from gfr.slowdown import Measured
+
+GFR = [sys.executable, "-c", "from cli.main import main; main()"]
+FLOAT32 = ("VGG16-64x64", "float32")
+
+
+def written(reports, number, factor=1.0, others_share=0.0, **changed):
+    """A finished run of day `number`, every call `factor` times as long; `changed` in its Run."""
+    run_id = f"run{number}"
+    run = records.run(reports / "runs" / run_id)
+    record = replace(
+        run.record, run_id=run_id, created_utc=f"2026-11-{number:02}T02:00:00.000+00:00"
+    )
+    latencies = {key: timed(row, factor, others_share) for key, row in run.latencies.items()}
+    trials = changed.pop("trials", run.trials)
+    run = replace(
+        run,
+        record=record,
+        trials=tuple(replace(row, run_id=run_id) for row in trials),
+        latencies=latencies,
+        **changed,
+    )
+    records.write(run)
+    return results.read_run(run.directory)
+
+
+def timed(latency, factor, others_share):
+    """Every call so many times as long, with a witness."""
+    (timing,) = latency.timings
+    values = tuple(factor * value for value in timing.single.values_s)
+    single = replace(timing.single, values_s=values, others_share=others_share)
+    return replace(latency, timings=(replace(timing, single=single, witness_s=0.004),))
+
+
+def judged(run):
+    """The same run with its verdict, nothing being done once more."""
+    verdicts.finish(run, verdicts.look(run), {})
+    return results.read_run(run.directory)
+
+
+def nights(reports, num):
+    """So many clean runs, each judged in its turn."""
+    return [judged(written(reports, number)) for number in range(1, num + 1)]
+
+
+def worse(run, right=80):
+    """The first trial with fewer right answers."""
+    bad = records.result(run.trials[0].trial, 30, right)
+    return (bad, *run.trials[1:])
+
+
+def trial(num_right=900, answers="0", loss=0.5, probabilities="p", name="t"):
+    """One of 1,000 test images."""
+    return history.TrialEntry(
+        name, name, "VGG16", 1000, num_right, loss, 0.9, probabilities, answers
+    )
+
+
+def entry(number, *trials, **changed):
+    """A line with these trials and no latency."""
+    provenance = records.run().record.provenance
+    row = history.Entry(
+        *(1, "k", {"benchmark": "b"}, f"run{number}", f"2026-11-{number:02}", provenance),
+        *("ok", (), False, trials, (), (), ()),
+    )
+    return replace(row, **changed)
+
+
+def test_a_run_writes_its_line_once_and_garbage_stays(tmp_path, caplog):
+    """A line cut short is named and kept; the same run id replaces its own line."""
+    first, second = nights(tmp_path, 2)
+    (file,) = (tmp_path / "history").glob("*.jsonl")
+    file.write_bytes(b'{"schema": 1, "run_id"\n\xff\n[]\n' + file.read_bytes())
+    again_first = replace(first, trials=first.trials[:1])
+    history.put(tmp_path, history.entry(again_first))
+    lines = file.read_bytes().splitlines()
+    assert [b'{"schema": 1, "run_id"', b"\xff", b"[]"] == lines[:3]
+    assert [1, 4] == [len(row.trials) for row in history.load(file)]
+    assert 5 == len(lines)
+    assert f"{file}, line 1: left out (" in caplog.text
+    assert "line 3" in caplog.text
+    assert second.verdict.status == "no history"
+
+
+def test_the_history_can_be_made_again_from_the_runs(tmp_path):
+    """The same lines, whatever was there; a run that is damaged is left out."""
+    nights(tmp_path, 2)
+    (file,) = (tmp_path / "history").glob("*.jsonl")
+    lines = set(file.read_bytes().splitlines())
+    file.unlink()
+    (written(tmp_path, 3).directory / "run.json").write_text("{")
+    assert 2 == history.rebuild(tmp_path)
+    assert lines == set(file.read_bytes().splitlines())
+
+
+def reused(run):
+    """All features were on disk."""
+
+    def from_disk(row):
+        (part,) = row.features.parts
+        extracted = replace(part.extracted, num_computed=0, num_reused=260)
+        part = replace(part, extracted=extracted)
+        return replace(row, features=replace(row.features, parts=(part,)))
+
+    return replace(run, trials=tuple(map(from_disk, run.trials)))
+
+
+def recorded(run, **changed):
+    """Another RunRecord."""
+    return replace(run, record=replace(run.record, **changed))
+
+
+def versions(run, **changed):
+    """Other packages."""
+    found = run.record.provenance
+    return recorded(run, provenance=replace(found, versions=found.versions | changed))
+
+
+def epochs(run):
+    """One epoch more, in the benchmark alone."""
+    first, *others = run.record.benchmark.iteration
+    iteration = (replace(first, epochs=first.epochs + 1), *others)
+    return recorded(run, benchmark=replace(run.record.benchmark, iteration=iteration))
+
+
+@pytest.mark.parametrize(
+    ("is_same", "change"),
+    [
+        (False, reused),
+        (False, lambda run: recorded(run, hardware=replace(records.HARDWARE, cpu_model="B"))),
+        (False, lambda run: recorded(run, settings={"OMP_NUM_THREADS": "1"})),
+        (False, lambda run: recorded(run, num_usable_threads=1)),
+        (False, lambda run: recorded(run, data=replace(records.DATA, digest="e"))),
+        (False, lambda run: versions(run, tensorflow="2.20")),
+        (False, epochs),
+        (True, lambda run: versions(run, pillow="12")),
+        (True, lambda run: recorded(run, command="another")),
+        (True, lambda run: recorded(run, fresh=True)),
+    ],
+)
+def test_only_what_is_comparable_has_the_same_key(is_same, change):
+    """Machine, settings, data, engine, parameters, computed or reused; not: Pillow, commands."""
+    run = records.run()
+    assert is_same == (history.key(history.facts(run)) == history.key(history.facts(change(run))))
+
+
+def test_runs_that_are_not_comparable_are_named(tmp_path):
+    """Three runs that computed their features are no history of one that did not."""
+    nights(tmp_path, 3)
+    other = reused(written(tmp_path, 4))
+    found = verdicts.look(other)
+    assert ("no history", 0) == (found.status, found.num_compared)
+    assert "the newest of this benchmark, run3, has other features" in found.reason
+
+
+def test_different_answers_and_the_gain_give_both_discordant_counts():
+    """f and 8 differ in three bits; one lost on balance: two only right before, one only now."""
+    assert (2, 1) == judging.discordant(trial(900, "f"), trial(899, "8"))
+
+
+def test_the_band_of_an_accuracy():
+    """One point of 1,000 images is ten; a spread of 10 (890, 900, 910) asks for thirty."""
+    assert 10 == bands.accuracy_margin([trial(900)] * 3)
+    assert 30 == pytest.approx(bands.accuracy_margin([trial(n) for n in (890, 900, 910)]))
+    small = replace(trial(30), num_test=40)
+    assert 1 == bands.accuracy_margin([small] * 3)
+
+
+@pytest.mark.parametrize(
+    ("expected", "now"),
+    [
+        ("ok", trial()),
+        ("changed", trial(901, "1", probabilities="q")),
+        ("changed", trial(893, "7f", probabilities="q")),  # 7 lost, p = 2 / 2^7 = 0.016
+        ("suspect", trial(892, "ff", probabilities="q")),  # 8 lost, p = 2 / 2^8 = 0.008
+        ("changed", trial(890, "3fffff", probabilities="q")),  # 22 differ: 16 lost, 6 won, p = 0.05
+        ("suspect", trial(889, "f" * 25, probabilities="q")),  # eleven: beyond the band
+        ("changed", trial(900, "0", loss=0.52, probabilities="q")),
+        ("suspect", trial(900, "0", loss=0.53, probabilities="q")),  # 1.05 x 0.5 = 0.525
+    ],
+)
+def test_an_accuracy_is_worse_beyond_chance_or_the_band(expected, now):
+    """Against three equal runs with 900 of 1,000 right."""
+    past = [entry(number, trial()) for number in (1, 2, 3)]
+    (finding,) = judge(entry(4, now), past).findings
+    assert expected == finding.status, finding.text
+
+
+def test_many_trials_do_not_make_chance_an_alarm():
+    """The same 8 lost images among four trials: 4 x 0.008 is above 1 %."""
+    names = "abcd"
+    past = [entry(number, *(trial(name=name) for name in names)) for number in (1, 2, 3)]
+    rows = [trial(892, "ff", probabilities="q", name="a"), *(trial(name=name) for name in "bcd")]
+    assert "ok" == judge(entry(4, *rows), past).status
+
+
+def test_what_looks_worse_must_be_worse_once_more():
+    """The head gives the same again: regression; something else: inconclusive; nothing: too."""
+    past = [entry(number, trial()) for number in (1, 2, 3)]
+    now = trial(800, "f" * 25, probabilities="q")
+    ends = [
+        judge(entry(4, now), past, Again({"t": repeated}, {})).status
+        for repeated in (now, replace(now, probabilities="r"))
+    ]
+    assert ["regression", "inconclusive"] == ends
+    found = judging.conclude(judge(entry(4, now), past), {("accuracy", "t"): "no memory"})
+    assert "inconclusive" == found.status
+    assert found.findings[0].text.endswith("not confirmed: no memory")
+
+
+def test_two_runs_are_no_history():
+    """However bad the third is."""
+    past = [entry(number, trial()) for number in (1, 2)]
+    found = judge(entry(3, trial(500, "f" * 100, probabilities="q")), past)
+    assert ("no history", []) == (found.status, found.lost)
+
+
+def test_a_run_that_fell_behind_is_no_measure_until_it_is_accepted():
+    """Then the measure begins with it."""
+    bad = entry(4, trial(800), status="regression")
+    rows = [*(entry(number, trial()) for number in (1, 2, 3)), bad, entry(5, trial())]
+    assert ["run1", "run2", "run3", "run5"] == [row.run_id for row in bands.baseline(rows)]
+    rows[3] = replace(bad, is_accepted=True)
+    assert ["run4", "run5"] == [row.run_id for row in bands.baseline(rows)]
+
+
+def timing(wall, others_share=0.0):
+    """One more timing of VGG16, so many times 50 ms, and how far its answers are off."""
+    p10_s, witness_s = 0.05 * wall, 0.004
+    figures = (p10_s, p10_s, 0.06 * wall, 0.01, witness_s, p10_s / witness_s)
+    return Measured(100, *figures, others_share), 0.0
+
+
+@pytest.mark.parametrize(
+    ("expected", "more"),
+    [
+        ("suspect", ()),
+        ("regression", (timing(1.3),)),
+        ("ok", (timing(1.0),)),
+        ("suspect", (timing(1.3, others_share=0.5),)),
+        ("inconclusive", (timing(1.3, others_share=0.5),) * 2),
+    ],
+)
+def test_a_latency_must_be_slower_twice(tmp_path, expected, more):
+    """1.3 times as long against three runs; the machine was quiet at first."""
+    nights(tmp_path, 3)
+    now = history.entry(written(tmp_path, 4, factor=1.3))
+    past = history.earlier(tmp_path, now)
+    found = judge(now, past, Again({}, {FLOAT32: more})).findings
+    statuses = {row.id: row.status for row in found if row.kind == "latency"}
+    assert expected == statuses["VGG16-64x64"]
+
+
+def test_runs_beside_a_load_are_no_measure_of_latency(tmp_path):
+    """Three runs, one of them undisturbed."""
+    for number, share in ((1, 0.0), (2, 0.5), (3, 0.5)):
+        judged(written(tmp_path, number, others_share=share))
+    found = verdicts.look(written(tmp_path, 4, factor=2)).of("no history")
+    assert "one image: 1 undisturbed runs of 3 needed" in found[0].text
+
+
+def test_a_timed_model_that_answers_otherwise_is_found(tmp_path):
+    """0.3 off where it was 0, twice."""
+    nights(tmp_path, 3)
+    run = written(tmp_path, 4)
+    latency = run.latencies["VGG16-64x64"]
+    off = replace(latency, timings=(replace(latency.timings[0], max_difference=0.3),))
+    now = history.entry(replace(run, latencies={latency.feature_set.id: off}))
+    more = Again({}, {FLOAT32: ((timing(1.0)[0], 0.2),)})
+    found = judge(now, history.earlier(tmp_path, now), more)
+    assert ["agreement"] == [row.kind for row in found.of("regression")]
+
+
+def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeypatch):
+    """One head of four is trained again, beside its record; then it is an alarm."""
+    first, *_ = nights(tmp_path, 3)
+    run = written(tmp_path, 4, trials=worse(first))
+    record = run.directory / "trials" / "VGG16-iteration-1.json"
+    before, calls = record.read_bytes(), []
+
+    def call(place, run_dir, trial, *_, **__):
+        calls.append((place, trial.id))
+        results.write(again.trial_path(run.directory, trial.id), run.trials[0])
+
+    monkeypatch.setattr(isolation, "call", call)
+    monkeypatch.setattr(steps.shared, "check", lambda *_: None)
+    steps.judge(str(run.directory), isolation.Limits())
+    assert [("gfr.stages:train_again", "VGG16-iteration-1")] == calls
+    assert before == record.read_bytes()
+    assert "regression" == results.read_run(run.directory).verdict.status
+
+
+def test_a_confirmation_of_an_earlier_attempt_does_not_count(tmp_path):
+    """The head was trained anew since."""
+    run = written(tmp_path, 1)
+    name = run.trials[0].trial.id
+    results.write(again.trial_path(run.directory, name), run.trials[0])
+    assert again.trial(run, name) is not None
+    results.write(run.directory / "trials" / f"{name}.json", run.trials[0])
+    assert again.trial(run, name) is None
+
+
+def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
+    """The run has tried it as often as it may."""
+    first, *_ = nights(tmp_path, 3)
+    run = written(tmp_path, 4)
+    failed = results.Failure(2, first.trials[3].trial, "no memory")
+    found = verdicts.look(replace(run, trials=run.trials[:3], failures=(failed,)))
+    assert ["MobileNetV2 / iteration 2: failed, had a result"] == found.lost
+
+
+def test_the_run_is_judged_before_it_is_rendered():
+    """In the flow: select, judge, report."""
+    flow = (ROOT / "flows" / "benchmark.py").read_text()
+    calls = re.findall(r"^    (select_model|judge|write_report|show_run)\(", flow, re.MULTILINE)
+    assert ["select_model", "judge", "write_report", "write_report", "show_run"] == calls
+
+
+def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
+    """With what was changed; the trend is drawn; accepted, it is no alarm any more."""
+    run = written(tmp_path, 1)
+    results.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
+    publish.write_report(str(run.directory))
+    bullets = [line for line in page(run).splitlines() if line.startswith("- ")]
+    assert "- **Regression: VGG16: 0.8, was 0.9**" == bullets[0]
+    assert "- **Changed since the newest good run: commit a -> b**" == bullets[1]
+    assert (run.directory / "figures" / "trend.png").stat().st_size > 10_000
+    words = [*GFR, "verdict", "--reports", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert 3 == done.returncode, done.stderr
+    assert "regression    VGG16: 0.8, was 0.9" in done.stdout
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True, cwd=ROOT)
+    assert (3, "regression") == (done.returncode, json.loads(done.stdout)["status"])
+    subprocess.run([*words, "--accept"], check=True, capture_output=True, cwd=ROOT)
+    assert 0 == subprocess.run(words, capture_output=True, cwd=ROOT).returncode
+
+
+def page(run):
+    """The page as text."""
+    run = results.read_run(run.directory)
+    return report.render(run, analyse(run, records.FACES, records.SPLITS), None, "figures")

@@ -1,0 +1,356 @@
+"""summary.html: one file that asks nobody, says what the records say, and can be worked with."""
+
+import base64
+import hashlib
+import importlib.util
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import records
+from html_page import Document, at_hand, full_run, page
+from PIL import Image
+from records import FACES, IS_MALE, SPLITS
+
+from gfr import (
+    charts,
+    figures,
+    images,
+    markup,
+    publish,
+    report,
+    report_html,
+    report_pictures,
+    results,
+    results_table,
+    site,
+    subgroups,
+    thumbnails,
+)
+from gfr.analysis import Face, analyse
+from gfr.charts import Axis, Frame
+from gfr.errors import BadInput
+from gfr.runs import ROOT
+
+EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Four trials with everything that a report can show, but for an export."""
+    return full_run(tmp_path / "reports" / "runs" / "r")
+
+
+def plain(cell):
+    """A cell without its marks."""
+    return re.sub(r"\*\*|`", "", cell).strip()
+
+
+def test_the_verdict_comes_first_and_then_what_was_promised(run):
+    """Sections in the order of the Markdown, with two more; no trial has one of its own."""
+    text = page(run)
+    body = text[text.index("<body>") :]
+    assert body.index("is selected") < body.index("<nav") < body.index("<h2>Comparison")
+    expected = [
+        "Comparison",
+        "As good as VGG16 / iteration 2?",
+        "Selection",
+        "Kinds of errors",
+        "Subgroups of VGG16 / iteration 2",
+        "Seeds, splits, number of images",
+        "Over- and underfitting",
+        "Confusion matrices",
+        "Images",
+        "Latency",
+        "On the user&#x27;s device",
+        "Hardware specifications",
+        "Dataset",
+        "Parameters",
+        "Reproduce",
+    ]
+    assert expected == re.findall("<h2>(.*?)</h2>", text)
+
+
+def test_the_file_asks_nobody_for_anything(run, tmp_path):
+    """Every address is within the file or beside it; no frame, object or foreign style."""
+    text = page(run, faces=at_hand(tmp_path / "images"), drawn={"trend.png": "data:image/png,"})
+    found = Document(text)
+    beside = {"results.csv", "results.parquet", "summary.md", "summary.json"}
+    assert found.addresses
+    for address in found.addresses:
+        assert address.startswith(("#", "data:")) or address in beside, address
+    assert not {"iframe", "object", "embed", "base", "form"} & set(found.tags)
+    assert not re.search(r"url\((?!\"data:)|@import|fetch\(|https?://", text)
+
+
+def test_the_policy_allows_this_style_and_this_script_alone(run, tmp_path):
+    """Their SHA-256, and images in the file."""
+    text = page(run, faces=at_hand(tmp_path / "images"))
+    found = Document(text)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    for kind in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(found.raw[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+        assert 1 == found.tags.count(kind)
+    assert "default-src 'none'" in policy and "img-src data:" in policy
+    assert "unsafe" not in policy
+
+
+def test_whatever_comes_from_data_stays_text(run):
+    """Reasons, names of images, the command, the CPU, a figure's name."""
+    hardware = replace(run.record.hardware, cpu_model=EVIL)
+    record = replace(run.record, hardware=hardware, command=f"gfr run {EVIL}")
+    failed = results.Failure(3, run.trials[3].trial, f"no room {EVIL}")
+    spoilt = replace(run, record=record, trials=run.trials[:3], failures=(failed,))
+    analysis = replace(analyse(spoilt, FACES, SPLITS), hard=(Face(f"{EVIL}.jpg", True, 0.1, 3),))
+    spoilt = replace(spoilt, directory=Path(EVIL))
+    text = report.render(spoilt, analysis, None, "figures")
+    text += f"\n![{EVIL}](figures/trend.png)\n"
+    found = report_html.render(spoilt, analysis, text, {}, {"trend.png": f'data:,">{EVIL}'}, EVIL)
+    document = Document(found)
+    assert (1, 1) == (document.tags.count("script"), document.tags.count("img"))
+    assert 4 < "".join(document.words).count(EVIL)
+    assert "evil.example" not in re.sub("&lt;.*?&gt;", "", found).replace(EVIL, "")
+
+
+def test_every_number_of_the_comparison_stands_in_the_table(run):
+    """Row by row; the backbone's name is in each, since rows can be sorted."""
+    analysis = analyse(run, FACES, SPLITS)
+    text = report.render(run, analysis, None, "figures")
+    body = dict(markup.sections(text))["Comparison"]
+    lines = [line for line in body.splitlines() if line.startswith("|")]
+    told = [[plain(cell) for cell in line[1:-1].split("|")] for line in lines]
+    head, *rows = Document(page(run, analysis)).tables[0]
+    assert told[0] == head
+    assert [row[1:] for row in told[2:] if any(row[1:])] == [row[1:] for row in rows]
+    assert [row[0] for row in rows] == [
+        "VGG16 / iteration 1",
+        "VGG16 / iteration 2 (selected)",
+        "MobileNetV2 † / iteration 1",
+        "MobileNetV2 † / iteration 2",
+        "Majority class",
+    ]
+
+
+def test_failed_and_contended_trials_are_marked(run):
+    """A row that failed is in the table; what was disturbed is said at the top and beside it."""
+    failed = results.Failure(3, run.trials[3].trial, "killed for memory")
+    key = run.trials[0].trial.feature_set.id
+    slow = run.latencies | {
+        key: records.latency(run.trials[0].trial.feature_set, 0.05, others_share=0.4)
+    }
+    text = page(replace(run, trials=run.trials[:3], failures=(failed,), latencies=slow))
+    rows = Document(text).tables[0]
+    assert ["MobileNetV2 † / iteration 2: failed", "-"] == rows[4][:2]
+    assert "<strong>Failed: MobileNetV2 / iteration 2: killed for memory</strong>" in text
+    assert "<strong>Contended: other processes took 40% of the machine" in text
+    assert "\ncontended</title>" in text
+
+
+def test_a_run_without_any_result_still_has_a_page(run):
+    """All trials failed: it says so, and draws nothing."""
+    failures = tuple(results.Failure(3, row.trial, "no memory") for row in run.trials)
+    empty = replace(run, trials=(), failures=failures, latencies={}, selection=None)
+    text = page(empty)
+    assert "No model is selected" in text
+    assert 'class="chart' not in text
+
+
+def test_a_run_without_a_selection_shows_its_trials(run):
+    """Interrupted before the end: curves and images of what has finished."""
+    text = page(replace(run, selection=None, latencies={}))
+    assert "VGG16 / iteration 1: reliability" in text
+    assert "<h2>Confusion matrices" in text and "Surest mistakes" in text
+    assert "Accuracy with the attribute" not in text
+
+
+def test_all_subgroups_are_shown(run):
+    """More than the Markdown's eight, each with its mark in the figure."""
+    analysis = analyse(run, FACES, SPLITS)
+    traits = {f"Trait_{n}": (np.arange(100) + n) % 3 == 0 for n in range(12)}
+    found = subgroups.subgroups(records.logits(88, "test"), IS_MALE["test"], pd.DataFrame(traits))
+    text = page(run, replace(analysis, subgroups=found))
+    assert "smaller ones are in summary.html" not in text
+    for number in range(12):
+        assert f'<th scope="row">Trait_{number}</th>' in text
+        assert f"<title>Trait_{number}\n" in text
+
+
+def test_an_image_that_is_gone_is_said_to_be(run):
+    """Name, label and probability stay; nothing fails."""
+    text = page(run)
+    names = report_pictures.shown(analyse(run, FACES, SPLITS))
+    assert names and all(name in text for name in names)
+    assert report_pictures.GONE in text and "data:image/jpeg" not in text
+    assert f"{len(names)} of these images are not at hand" in text
+
+
+def test_each_thumbnail_stands_in_the_page_once(run, tmp_path):
+    """However many trials get the image wrong."""
+    faces = at_hand(tmp_path / "images")
+    text = page(run, faces=faces)
+    names = report_pictures.shown(analyse(run, FACES, SPLITS))
+    assert len(names) == text.count("data:image/jpeg") < text.count('role="img" aria-label="000')
+    assert report_pictures.GONE not in text
+
+
+def test_thumbnails_are_of_the_images_that_were_measured(tmp_path):
+    """89 x 109 JPEG; none of a file that is gone, is no image, or has changed since."""
+    faces = at_hand(tmp_path / "images")
+    kept, gone, broken, other = FACES.names[:4]
+    (faces.image_dir / gone).unlink()
+    (faces.image_dir / broken).write_bytes(b"no image")
+    Image.new("RGB", (178, 218), "white").save(faces.image_dir / other, "JPEG")
+    found = thumbnails.of(faces, [kept, gone, broken, other, kept])
+    assert [kept] == list(found)
+    content = base64.b64decode(found[kept].removeprefix("data:image/jpeg;base64,"))
+    (tmp_path / "small.jpg").write_bytes(content)
+    assert (109, 89, 3) == images.decode(tmp_path / "small.jpg").pixels.shape
+
+
+def test_a_picture_that_is_no_chart_is_in_the_file(run):
+    """A figure of the Markdown page that only matplotlib draws."""
+    text = "# t\n\nv\n\n## Trend\n\n![The trend](figures/trend.png)\n"
+    assert ["trend.png"] == report_html.pictures(run, text)
+    drawn = {"trend.png": "data:image/png;base64,AA"}
+    html = report_html.render(run, analyse(run, FACES, SPLITS), text, {}, drawn, "")
+    assert '<img src="data:image/png;base64,AA" alt="The trend">' in html
+
+
+def test_every_chart_tells_its_exact_values(run):
+    """Accuracy with interval and n, differences, bins, thresholds, epochs."""
+    text = page(run)
+    for words in (
+        "VGG16 / iteration 2\ntest accuracy 0.8800 [0.8019, 0.9300], n = 100\np50 50.00 ms",
+        "VGG16 / iteration 1\nselected is better by -2.00 points",
+        "ROC AUC ",
+        "average precision ",
+        "p_male 0.2 to 0.3, n = ",
+        "threshold 0.50\naccuracy 88.00%",
+        "epoch 2\ntraining 0.7500",
+        "VGG16 / iteration 1\nseed 1025: test accuracy 0.8000",
+        "60 training images: test accuracy 0.8400",
+    ):
+        assert words in text, words
+
+
+def test_the_colours_are_those_of_the_figures():
+    """Okabe and Ito's, in light; in the dark every colour still stands out."""
+    style = (ROOT / "gfr" / "report.css").read_text("utf-8")
+    light, dark = style.split("prefers-color-scheme: dark")
+    found = re.findall(r"--c\d: (#\w+);", light)
+    assert [colour.lower() for colour in figures.COLOURS] == found
+    ground = luminance(re.search(r"--panel: (#\w+)", dark)[1])
+    changed = dict(re.findall(r"--(c\d): (#\w+);", dark))
+    for number, colour in enumerate(found):
+        there = luminance(changed.get(f"c{number}", colour))
+        assert (there + 0.05) / (ground + 0.05) > 4.5
+
+
+def luminance(colour):
+    """Relative luminance of WCAG, 0..1."""
+    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_our_markdown_and_nothing_more():
+    """Headings, bold, code, lists, tables; all else is text."""
+    assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>" == markup.blocks(
+        "a **b** `c**d**` <i>"
+    )
+    assert "<ul><li>x</li><li>y</li></ul>" == markup.blocks("- x\n- y")
+    assert "<p>[a](javascript:b)</p>" == markup.blocks("[a](javascript:b)")
+    assert [("T", "v"), ("A", "b\n### c"), ("D", "")] == markup.sections(
+        "# T\n\nv\n\n## A\nb\n### c\n\n## D\n"
+    )
+
+
+def test_tables_without_a_header_have_none():
+    """The hardware's: two columns without names."""
+    html = markup.blocks("|     |      |\n|:----|:-----|\n| CPU | fast |")
+    assert "thead" not in html and '<th scope="row">CPU</th><td>fast</td>' in html
+    assert "---" not in html
+
+
+def test_numbers_stand_to_the_right():
+    """Values, signed ones, in bold, with intervals; words and the first column do not."""
+    rows = [["1", "**2.5**", "+1.0 [0.1, 2.0]", "told apart", "-"], ["2", "", "-3", "not", "4"]]
+    html = markup.table(["a", "b", "c", "d", "e"], rows)
+    heads = re.findall(r'<th scope="col"( class="number")?', html)
+    assert [False, True, True, False, True] == [bool(each) for each in heads]
+
+
+def test_axes_end_at_round_values():
+    """And never beyond what a value can be."""
+    axis = charts.linear("", [0.62, 0.97], within=(0.0, 1.0))
+    assert (0.6, 1.0) == (axis.low, axis.high)
+    assert ["0.6", "0.7", "0.8", "0.9", "1"] == [name for _, name in axis.ticks]
+    alone = charts.linear("", [3.0, 3.0])
+    assert alone.low <= 3.0 <= alone.high and alone.low < alone.high
+    logarithmic = charts.logarithmic("", [1.0, 100.0])
+    assert 0.5 == pytest.approx(logarithmic.share(10.0))
+    assert ["1", "2", "5", "10", "20", "50", "100"] == [name for _, name in logarithmic.ticks]
+
+
+def test_a_curve_keeps_its_corners():
+    """Points within a straight run along an axis are left out, no other."""
+    unit = Axis("", 0, 1, ())
+    frame = Frame(100, 100, unit, unit, 0, 0, 0, 0)
+    steps = [(0, 0), (0, 0.2), (0, 0.5), (0.5, 0.5), (0.5, 0.1), (0.5, 0.9), (1, 1)]
+    drawn = charts.curve(frame, steps, "")
+    assert "M0,100L0,50L50,50L50,90L50,10L100,0" in drawn
+
+
+def test_the_report_is_written_whole_and_the_same_again(run, tmp_path):
+    """summary.html, both tables; the same records and images give the same bytes."""
+    records.write(run)
+    publish.write_report(str(run.directory))
+    names = ("summary.html", "results.csv", "results.parquet")
+    first = [(run.directory / name).read_bytes() for name in names]
+    publish.write_report(str(run.directory))
+    assert first == [(run.directory / name).read_bytes() for name in names]
+    read = pd.read_csv(run.directory / "results.csv")
+    stored = pd.read_parquet(run.directory / "results.parquet")
+    assert list(read.columns) == list(stored.columns) == list(results_table.COLUMNS)
+    assert list(read["test_accuracy"]) == list(stored["test_accuracy"])
+    assert not list(run.directory.rglob("tmp-*"))
+
+
+def test_the_newest_full_run_has_its_page_at_the_top(run):
+    """reports/summary.html, whose links lead into the run's directory."""
+    full = replace(run.record, benchmark=replace(run.record.benchmark, name="full"))
+    run = replace(run, record=full)
+    records.write(run)
+    publish.write_report(str(run.directory))
+    top = (run.directory.parents[1] / "summary.html").read_text("utf-8")
+    assert 'href="runs/r/results.csv"' in top
+    assert (run.directory.parents[1] / "runs" / "r" / "results.csv").exists()
+
+
+def test_the_page_with_pictures_is_never_served_or_exported():
+    """What `gfr serve` shows and `gfr export --site` writes is free of CelebA's faces."""
+    assert not [name for name in site._REPORT if "html" in name]
+
+
+def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
+    """Any other run is refused, and so is one that names a directory elsewhere."""
+    path = ROOT / "benchmarks" / "example.py"
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("e", path))
+    module.__spec__.loader.exec_module(module)
+    records.write(run)
+    publish.write_report(str(run.directory))
+    out = tmp_path / "docs" / "example"
+    assert "12 files" in module.keep(run.directory, out)
+    assert {*module.KEPT, "figures"} == {path.name for path in out.iterdir()}
+    elsewhere = replace(run.record, data=replace(run.record.data, directory="/home/me/faces"))
+    real = replace(run.record, data=replace(run.record.data, source="celeba"))
+    for record, words in ((elsewhere, "names /home/me/faces"), (real, "is of celeba images")):
+        records.write(replace(run, record=record))
+        publish.write_report(str(run.directory))
+        with pytest.raises(BadInput, match=words):
+            module.keep(run.directory, out)
+    assert (out / "summary.html").exists()

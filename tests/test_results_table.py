@@ -1,0 +1,33 @@
+"""results.csv and results.parquet: a row for every head, and what its columns are."""
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+from html_page import full_run
+from records import FACES, SPLITS
+
+from gfr import results, results_table
+from gfr.analysis import analyse
+from gfr.runs import ROOT
+
+
+def test_the_table_has_a_row_for_every_head(tmp_path):
+    """Own seed and refits, then failed trials with their reason; every column is documented."""
+    run = full_run(tmp_path)
+    failed = results.Failure(3, run.trials[3].trial, "killed for memory")
+    run = replace(run, trials=run.trials[:3], failures=(failed,))
+    table = results_table.frame(run, analyse(run, FACES, SPLITS))
+    assert 3 * 6 + 1 == len(table)
+    first = table.iloc[0]
+    assert ("VGG16-iteration-1", "nothing", 0.9, 50.0) == (
+        *first[["trial", "changed", "test_accuracy", "p50_ms"]],
+    )
+    assert ["seed", "seed", "split", "rule", "fraction"] == list(table["changed"][1:6])
+    assert (60, 0.5) == tuple(table.iloc[5][["train_images", "fraction"]])
+    last = table.iloc[-1]
+    assert ("failed", "killed for memory") == tuple(last[["status", "reason"]])
+    assert pd.isna(last["test_accuracy"])
+    document = (ROOT / "docs" / "results-table.md").read_text("utf-8")
+    named = re.findall(r"^\| `([^|]+)` \|", document, re.MULTILINE)
+    assert list(results_table.COLUMNS) == [name for row in named for name in row.split("`, `")]
