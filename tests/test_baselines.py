@@ -71,6 +71,7 @@ def test_a_saved_run_is_read_by_full_name(tmp_path):
         ("min_s: ", json.dumps(document(min_s="fast")).encode()),
         ("cpu_p10_s: ", json.dumps(document(cpu_p10_s=float("nan"))).encode()),
     ],
+    ids=range(9),
 )
 def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
     """Whatever stands in it."""

@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import records
 from test_history import epochs, recorded, versions, written
 
-from gfr import comparison
+from gfr import comparison, evaluate
 
 LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
 
 
 def answered(run, num_right):
     """The first trial answers 1,000 images, all of men, so many of them rightly."""
-    p_male = {name: 0.9 if i < num_right else 0.1 for i, name in enumerate(LABELS)}
-    first = replace(run.trials[0], test_probabilities=p_male)
+    logits = {name: 2.0 if i < num_right else -2.0 for i, name in enumerate(LABELS)}
+    found = evaluate.metrics(np.array(list(logits.values())), np.ones(len(logits), dtype=bool))
+    metrics = run.trials[0].metrics | {"test": found}
+    first = replace(run.trials[0], test_logits=logits, metrics=metrics)
     return replace(run, trials=(first,))
 
 
@@ -43,7 +46,7 @@ def test_what_was_changed_is_named(tmp_path):
     text = comparison.text(comparison.compare(first, other, labels, labels))
     assert "benchmark.iteration.1.epochs: 3 -> 4" in text
     assert "pillow: none -> 12" in text
-    assert "VGG16 / iteration 1: the same answers (n = 2)" in text
+    assert "VGG16 / iteration 1: the same answers (n = 100)" in text
     assert "50.0 -> 65.0 ms, 1.30 times: not compared (another machine" in text
     same = comparison.compare(first, second, labels, labels)
     assert [("slower", 1.3)] * 2 == [(row.verdict, round(row.ratio, 3)) for row in same.latencies]
