@@ -74,8 +74,8 @@ class Learning:
                 f"running mean; {gap}"
             )
         if self.gap_95[0] > 0:
-            return f"fits training images better, without harm to validation loss; {gap}"
-        return f"neither over- nor underfits: validation loss has settled; {gap}"
+            return f"fits training images better, while validation loss stays near its least; {gap}"
+        return f"shows neither over- nor underfitting: validation loss has settled; {gap}"
 
 
 def learning(result: TrialResult) -> Learning:

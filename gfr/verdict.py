@@ -137,5 +137,7 @@ def section(verdict: Verdict | None, figures: str) -> str:
     lines = ["## Against its history", "", f"**{verdict.status}**: {verdict.reason}."]
     if len(verdict.runs) > 1:
         lines += ["", f"![Accuracy, latency and duration over the runs]({figures}/trend.png)"]
-    rows = verdict.of("regression", "inconclusive", "changed", "no history")
+    told: list[Found] = ["regression", "inconclusive", "changed"]
+    told += [] if verdict.status == "no history" else ["no history"]  # else the reason says it
+    rows = verdict.of(*told)
     return "\n".join([*lines, "", *(f"- {row.status}: {row.text}" for row in rows)]).rstrip()
