@@ -16,7 +16,7 @@ from gfr import atomic, results, runs
 from gfr.errors import BadInput
 
 OUT = runs.ROOT / "docs" / "example"
-LARGEST_BYTES = 1_500_000
+LARGEST_BYTES = 2_500_000
 KEPT = ("summary.md", "summary.html", "results.csv")
 
 # A path from the root of the machine, but not the middle of a word, an address or a closing tag.
