@@ -60,6 +60,15 @@ def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
     raise BadInput(f"{url}: cut off {MAX_ATTEMPTS} times; the same command goes on")
 
 
+def require_reachable(url: str) -> None:
+    """BadInput if nothing answers at `url`, at once: for downloaders that try again for long."""
+    _refuse_other_schemes(url)
+    try:
+        httpx.head(url, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise _out_of_reach(url, error) from None
+
+
 def forget(path: Path) -> None:
     """Remove a download and what was kept of it: the next one begins anew."""
     for left in (path, _note(path), _part(path)):
@@ -150,15 +159,21 @@ def _too_large(url: str, max_bytes: int) -> BadInput:
 
 
 def _unreachable(url: str, part: Path, note: Path, error: httpx.HTTPError) -> BadInput:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    never_met = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    what = f"{url}: {'cannot be reached' if never_met else 'cut off'} ({reason})"
     if _size(part) and _read(note).get("validator"):
         kept = f"{_size(part) / 1e6:,.1f} MB are kept"
-        return BadInput(f"{what}; {kept}, the same command goes on from there")
+        return BadInput(f"{url}: cut off ({_reason(error)}); {kept}, the same command goes on")
+    return _out_of_reach(url, error)
+
+
+def _out_of_reach(url: str, error: httpx.HTTPError) -> BadInput:
     return BadInput(
-        f"{what}; is there a network? docs/data.md says how to get the data by hand, too"
+        f"{url}: cannot be had ({_reason(error)}); is there a network? docs/data.md says how "
+        "to get the data by hand"
     )
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _size(path: Path) -> int:

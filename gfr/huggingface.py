@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr import atomic, celeba
+from gfr import atomic, celeba, download
 from gfr.errors import BadInput
 from gfr.sources import HuggingFace
 
@@ -42,21 +42,22 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
     not what the listing says.
     """
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        from huggingface_hub import HfApi, errors, hf_hub_download
+        from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise BadInput(
             "--from huggingface: huggingface_hub is not installed; "
             ".venv/bin/pip install -e '.[hf]' installs it"
         ) from None
-    huggingface_hub.utils.disable_progress_bars()
+    download.require_reachable(source.endpoint)
+    disable_progress_bars()
     found = []
     try:
-        shards = _listing(huggingface_hub.HfApi(endpoint=source.endpoint, token=False), source)
+        shards = _listing(HfApi(endpoint=source.endpoint, token=False), source)
         atomic.require_room(directory, _TWICE * sum(shard.num_bytes for shard in shards))
         for done, shard in enumerate(shards):
             report(done, len(shards))
-            path = huggingface_hub.hf_hub_download(
+            path = hf_hub_download(
                 source.repository,
                 shard.path,
                 repo_type="dataset",
@@ -132,7 +133,7 @@ def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int]
             for image in batch.column("image").to_pylist():
                 names.append(_write(images, image, len(names) + 1, shard))
             rows.append(np.stack([_bools(batch, column, shard) for column in columns], axis=1))
-            identity += batch.column("celeb_id").to_pylist()
+            identity += _integers(batch, "celeb_id", shard)
         partition += [_order(shard)[0]] * (len(names) - len(partition))
     if not names:
         raise BadInput("no rows in the parquet files")
@@ -161,6 +162,13 @@ def _bools(batch: pa.RecordBatch, column: str, shard: Path) -> np.ndarray:
     if not pa.types.is_boolean(values.type) or values.null_count:
         raise BadInput(f"{shard.name}: {column} is not true or false in every row")
     return values.to_numpy(zero_copy_only=False)
+
+
+def _integers(batch: pa.RecordBatch, column: str, shard: Path) -> list[int]:
+    values = batch.column(column)
+    if not pa.types.is_integer(values.type) or values.null_count:
+        raise BadInput(f"{shard.name}: {column} is no whole number in every row")
+    return values.to_pylist()
 
 
 def _write(images: Path, image: Any, number: int, shard: Path) -> str:

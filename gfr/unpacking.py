@@ -8,6 +8,7 @@ before it is unpacked, and zipfile unpacks no more than is claimed. Never follow
 
 import io
 import logging
+import os
 import shutil
 import stat
 import tempfile
@@ -27,6 +28,8 @@ LOG = logging.getLogger("gfr")
 _CHUNK_BYTES = 1 << 20
 _MAX_DIRECTORY_BYTES = 64_000_000
 _SMALL_BYTES = 1_000_000  # what is smaller is no bomb, however well it packs
+# NotImplementedError: zipfile's word for a version or a kind of packing that it does not know.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, NotImplementedError)
 _LISTS = (celeba.LABEL_FILES, celeba.IDENTITY_FILES, celeba.PARTITION_FILES)
 
 
@@ -45,19 +48,26 @@ def unpack(
     try:
         with archive.open("rb", buffering=0) as raw, zipfile.ZipFile(_Bounded(raw)) as opened:
             return _unpack(opened, directory, label_files, limits, report)
-    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+    except _DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"no whole zip archive ({reason:.120})") from None
 
 
 class _Bounded(io.BufferedReader):
-    """zipfile reads the archive's own directory at once: this bounds the memory that it takes."""
+    """A file whose numbers may lie: zipfile reads as much at once, and seeks, as they say."""
 
     def read(self, size: int | None = -1) -> bytes:
         """As usual, but BadInput for more than an honest archive needs."""
         if size is not None and size > _MAX_DIRECTORY_BYTES:
             raise BadInput(f"its directory has {size:,} bytes, more than {_MAX_DIRECTORY_BYTES:,}")
         return super().read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As usual, but an offset before the first byte is the archive's fault, not the disk's."""
+        try:
+            return super().seek(offset, whence)
+        except OSError:
+            raise zipfile.BadZipFile(f"an offset of {offset:,}") from None
 
 
 def _unpack(
@@ -105,6 +115,8 @@ def _regular_files(entries: list[zipfile.ZipInfo], limits: Limits) -> list[zipfi
     for entry in entries:
         path, kind = PurePosixPath(entry.filename), stat.S_IFMT(entry.external_attr >> 16)
         shown = f"{entry.filename[:80]!r}"
+        if not entry.filename:
+            raise BadInput("a file without a name in it; nothing was unpacked")
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
             raise BadInput(f"{shown} in it leads out of it; nothing was unpacked")
         if kind == stat.S_IFLNK:

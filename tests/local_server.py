@@ -52,8 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(site.content[begin:end])
 
     def _page(self, with_body):
-        headers, body = self.site.pages[self.path]
-        self.send_response(200)
+        headers, body = self.site.pages.get(self.path, ({}, b""))
+        self.send_response(200 if self.path in self.site.pages else 404)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,17 +1,23 @@
 """`gfr data fetch`: from a server that may fail and an archive that may lie to a data directory."""
 
+import contextlib
 import hashlib
 import io
 import json
 import stat
+import tempfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from local_server import Site, serve
 
-from gfr import dataset, fetch, sources
+from gfr import dataset, fetch, sources, unpacking
 from gfr.errors import BadInput
+from gfr.progress import reporter
 from gfr.runs import ROOT
 
 SOURCES = sources.load(ROOT / "benchmarks" / "sources.toml")
@@ -99,7 +105,7 @@ def test_what_cannot_be_gone_on_with_begins_anew(site, tmp_path, repository, cha
     """A mixture of two files is never made."""
     site.content, site.cuts = packed({"old": bytes(range(256)) * 9}), [100, 0]
     site.has_ranges, site.etag = change != "no ranges", "" if change == "no validator" else '"a"'
-    with pytest.raises(BadInput, match="cut off"):
+    with pytest.raises(BadInput, match=r"cannot be had|cut off"):
         fetch.run(asked(site, tmp_path), SOURCES)
     site.content, site.etag = packed(repository), site.etag and '"b"'
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
@@ -121,7 +127,7 @@ def test_a_digest_decides(site, tmp_path, repository):
     [
         ({"status": 404}, {}, "answers 404 Not Found; name another with --url"),
         ({"status": 500}, {}, "answers 500 Internal Server Error; try again later"),
-        ({}, {"url": "http://127.0.0.1:1/x.zip"}, "cannot be reached .*; is there a network"),
+        ({}, {"url": "http://127.0.0.1:1/x.zip"}, "cannot be had .*; is there a network"),
         ({}, {"url": "file:///etc/passwd"}, "must begin with https:// or http://"),
         ({}, {"is_offline": True}, "offline was asked for"),
         ({}, {"is_license_accepted": False}, "non-commercial research .*--accept-license"),
@@ -229,3 +235,61 @@ def test_two_at_once_do_not_mix(site, tmp_path):
     work = tmp_path / "data" / "fetch-celeba"
     with fetch.alone(work), pytest.raises(BadInput, match="another gfr data fetch is at work"):
         fetch.run(asked(site, tmp_path), SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("offset", "values", "line"),
+    [
+        (6, b"\xff", "zip file version 25"),  # of central entry 1: what it takes to unpack it
+        (8, b"\x01", "is encrypted"),
+        (28, b"\x00\x00", "a file without a name|zip archive"),
+        (42, b"\xff\xff\xff\x7f", "zip archive"),  # where its data is
+    ],
+)
+def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
+    """Each of them made zipfile raise something else."""
+    content = bytearray(SMALL)
+    place = content.index(b"PK\x01\x02") + offset
+    content[place : place + len(values)] = values
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BadInput, match=line):
+        unpacking.unpack(
+            tmp_path / "a.zip",
+            tmp_path / "out",
+            SOURCES.published.label_files,
+            SOURCES.limits,
+            reporter("unpack"),
+        )
+
+
+SMALL = packed(
+    {
+        LABELS: b"2\nMale\na.jpg 1\nb.jpg -1\n",
+        "p/identity_CelebA.txt": b"a.jpg 5\nb.jpg 6\n",
+        "p/images/a.jpg": bytes(range(200)),
+        "p/images/b.jpg": bytes(range(50, 250)),
+    }
+)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=6))
+def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
+    """No other error, and no file elsewhere."""
+    content = bytearray(SMALL)
+    for place, value in changes:
+        content[place] = value
+    with tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
+        out = Path(scratch) / "out"
+        out.mkdir()
+        (Path(scratch) / "a.zip").write_bytes(content)
+        names = SOURCES.published.label_files
+        with contextlib.suppress(BadInput):
+            unpacking.unpack(
+                Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
+            )
+        assert {"a.zip", "out"} == {path.name for path in Path(scratch).iterdir()}
