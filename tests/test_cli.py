@@ -22,6 +22,7 @@ WRONG = [
     (("run", "smoke", "--weights", "nowhere", "--offline"), "nowhere': no such directory"),
     (("run", "smoke", "--run-id", "a/b"), "run id 'a/b'"),
     (("data", "check", "nowhere"), "nowhere: no such directory"),
+    (("data", "fetch"), "non-commercial research purposes only"),
     (("predict", "face.jpg", "--run", "none"), "no such run"),
     (("serve", "none"), "no such run"),
     (("export", "--precision", "int4"), "precision 'int4': unknown; known: float32, float16"),
@@ -32,7 +33,7 @@ WRONG = [
 def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
     """What, where, how to mend; no traceback."""
     places = ["--reports", tmp_path] if words[0] in ("run", "predict", "serve") else []
-    caches = ["--cache", tmp_path] if words[0] in ("run", "data") else []
+    caches = ["--cache", tmp_path] if words[0] == "run" or "check" in words else []
     done = gfr(*words, *places, *caches)
     assert 2 == done.returncode
     assert line in done.stderr
