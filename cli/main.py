@@ -101,17 +101,15 @@ def run(
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
     )
-    from cli import display, start
+    from cli import display, places, start
 
     try:
         with start.interruptible(), display.progress(request.benchmark):
             state = start.flow(request, runner)
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
-        print(
-            f"gfr: interrupted; to go on: {shlex.join(['gfr', *sys.argv[1:], *words])}",
-            file=sys.stderr,
-        )
+        line = places.command(*sys.argv[1:], *words)
+        print(f"gfr: interrupted; to go on: {line}", file=sys.stderr)
         start.leave(interrupted.code)
     from gfr import results, runs
 
