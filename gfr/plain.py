@@ -18,6 +18,11 @@ def line(text: str) -> str:
     return "".join(map(_sign, text))
 
 
+def lines(text: str) -> str:
+    """The same of several lines, which stay lines."""
+    return "\n".join(map(line, text.split("\n")))
+
+
 def _sign(character: str) -> str:
     if unicodedata.category(character) not in _OBEYED:
         return character
