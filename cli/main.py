@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from cli.options import (
     Trial,
     Weights,
 )
+from gfr import plain
 from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
@@ -218,7 +220,7 @@ def data_check(
             )
         )
     else:
-        print("\n".join(door.describe_data(found.data, found.split)))
+        print("\n".join(map(plain.line, door.describe_data(found.data, found.split))))
 
 
 @app.command()
@@ -244,7 +246,7 @@ def predict(
         return
     for row in predictions:
         note = f"  ({row.note})" if row.note else ""
-        print(f"{row.path}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
+        print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
 
 
 @app.command()
@@ -341,7 +343,7 @@ def doctor(
     else:
         width = max(len(check.subject) for check in checks)
         for check in checks:
-            print(f"{check.status:4}  {check.subject:{width}}  {check.finding}")
+            print(f"{check.status:4}  {check.subject:{width}}  {plain.line(check.finding)}")
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
 
 
@@ -370,11 +372,12 @@ def _or_default(path: Path | None, default: str) -> str:
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", module="PIL")  # of spoilt images: the reason is said by name
     try:
         app()
     except BadInput as error:
-        print(f"gfr: {error}", file=sys.stderr)
+        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except StepFailed as error:
-        print(f"gfr: {error}", file=sys.stderr)
+        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
         sys.exit(1)

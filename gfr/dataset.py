@@ -81,6 +81,7 @@ class DataRecord:
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
+    num_turned: Count = 0  # stored lying or mirrored, as EXIF says; 0 in runs before 2026-11-26
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Inspection:
     dropped: dict[str, str]
     converted: dict[str, int]
     num_other_size: int
+    num_turned: int
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
@@ -199,6 +201,7 @@ def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
         dropped=dropped,
         converted=dict(sorted(modes.items())),
         num_other_size=sum(image.size != NATIVE_SIZE for image in good.values()),
+        num_turned=sum(image.is_turned for image in good.values()),
     )
 
 
@@ -229,6 +232,7 @@ def describe(
                 for name, sha256 in zip(faces.names, faces.pixels_sha256, strict=True)
             ]
         ),
+        num_turned=seen.num_turned,
     )
 
 
@@ -246,6 +250,7 @@ class _Seen:
     mode: str = ""
     size: tuple[int, int] = (0, 0)
     sha256: str = ""
+    is_turned: bool = False
 
 
 def _see(path: Path) -> _Seen:
@@ -254,7 +259,8 @@ def _see(path: Path) -> _Seen:
     except images.Undecodable as error:
         return _Seen(str(error))
     height, width, _ = decoded.pixels.shape
-    return _Seen("", decoded.mode, (height, width), images.sha256(decoded.pixels))
+    sha256 = images.sha256(decoded.pixels)
+    return _Seen("", decoded.mode, (height, width), sha256, decoded.is_turned)
 
 
 def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:

@@ -325,6 +325,8 @@ def describe_flaws(data: dataset.DataRecord) -> list[str]:
         f"{count:,} images of mode {mode} converted to RGB"
         for mode, count in data.converted.items()
     ]
+    if data.num_turned:
+        lines.append(f"{data.num_turned:,} images turned upright, as their EXIF says")
     if data.num_other_size:
         height, width = dataset.NATIVE_SIZE
         lines.append(f"{data.num_other_size:,} images are not {width} wide x {height} high")

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, exported, summary
+from gfr import atomic, exported, markup, summary
 from gfr.applications import SCALINGS
 from gfr.evaluate import THRESHOLD
 from gfr.exported import ExportResult, WebModel
@@ -144,7 +144,9 @@ def render(card: dict[str, Any]) -> str:
     model, test, training = card["model"], card["metrics"]["test"], card["training"]
     low, high = test["accuracy_interval"]
     weights, data = (training[key][:12] for key in ("weights_sha256", "data_sha256"))
-    notes = "".join(f"\n> **{note[0].upper()}{note[1:]}.**\n" for note in card["notes"])
+    notes = "".join(
+        f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
+    )
     limits = "\n".join(f"- {row}" for row in card["limits"])
     keras, (height, width) = card["keras_float32"], card["input"]["size"]
     unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])

@@ -7,9 +7,9 @@ TensorFlow is imported.
 
 import pandas as pd
 
+from gfr import markup, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
-from gfr import summary, verdict
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
@@ -66,7 +66,8 @@ def _verdict(run: Run, analysis: Analysis) -> str:
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
-    lines += ["", *(f"- **{row.text}**" if row.is_serious else f"- {row.text}" for row in caveats)]
+    told = [(markup.text(row.text), row.is_serious) for row in caveats]
+    lines += ["", *(f"- **{text}**" if is_serious else f"- {text}" for text, is_serious in told)]
     return "\n".join(lines)
 
 
@@ -239,7 +240,7 @@ def _comparison_notes(run: Run) -> list[str]:
         )
     if any(summary.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{_UNGATED} bfloat16 features, {summary.GATE_NOT_RUN}.")
-    notes += [f"Features of {line}." for line in summary.arithmetic(run)]
+    notes += [f"Features of {markup.text(line)}." for line in summary.arithmetic(run)]
     if any(row.is_contended for row in run.latencies.values()):
         notes.append(f"{_CONTENDED} Contended: slower than the model by itself would be.")
     return notes + _majority_notes(run)
@@ -334,7 +335,7 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
         else "level on accuracy"
     )
     beyond = run.selection.beyond.get(second.trial_id) if run.selection else None
-    limits = f" (beyond the limits: {beyond})" if beyond else ""
+    limits = f" (beyond the limits: {markup.text(beyond)})" if beyond else ""
     text = f"Next is {other.trial.title}{limits}: {selected.trial.title} is {gain}"
     if second.latency_ratio is None or second.size_ratio is None:
         return text + "."
