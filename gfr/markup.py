@@ -7,12 +7,14 @@ knows no links, reads no file.
 
 import re
 from collections.abc import Callable
-from html import escape
+from html import escape, unescape
 from itertools import groupby
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
 _NUMBER = re.compile(r"\W{0,3}\d")  # a value, a signed one, one in bold or in brackets
 _RULE = re.compile(r"\|[-:| ]+\|")
+# What would be more than text, as what every Markdown shows as the same character.
+_MARKS = str.maketrans({mark: f"&#{ord(mark)};" for mark in "&<>|`*"})
 
 # Of an image: its description and its address -> HTML in its place.
 Image = Callable[[str, str], str]
@@ -69,17 +71,22 @@ def _kind(line: str) -> str:
     return "heading" if re.match("#{3,} ", line) else "text"
 
 
+def literal(text: str) -> str:
+    """Words that come from data, as Markdown that shows them: no HTML, link, cell, bold or code."""
+    return " ".join(text.split()).translate(_MARKS).replace("](", "]&#40;")
+
+
 def inline(text: str) -> str:
-    """Escaped, with **bold** and `code`; nothing is bold within code."""
+    """Escaped, with **bold** and `code`; nothing is bold within code, `literal` stays what it is."""
     parts = re.split("`([^`]+)`", text)
     for i, part in enumerate(parts):
-        safe = escape(part)
-        parts[i] = (
-            f"<code>{safe}</code>"
-            if i % 2
-            else re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
-        )
+        parts[i] = f"<code>{escape(part)}</code>" if i % 2 else _with_bold(part)
     return "".join(parts)
+
+
+def _with_bold(text: str) -> str:
+    parts = [escape(unescape(part)) for part in re.split(r"\*\*(.+?)\*\*", text)]
+    return "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _table(lines: list[str]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gfr import report_details as details
 from gfr import report_evidence as evidence
-from gfr import summary, verdict
+from gfr import markup, summary, verdict
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
@@ -65,7 +65,8 @@ def _verdict(run: Run, analysis: Analysis) -> str:
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
-    lines += ["", *(f"- **{row.text}**" if row.is_serious else f"- {row.text}" for row in caveats)]
+    told = [(markup.literal(row.text), row.is_serious) for row in caveats]
+    lines += ["", *(f"- **{text}**" if is_serious else f"- {text}" for text, is_serious in told)]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from gfr import exported
 from gfr.dataset import SPLITS
 from gfr.exported import ExportResult
 from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
+from gfr.markup import literal
 from gfr.results import Run, TrialResult
 from gfr.stats import wilson
 from gfr.summary import PERCENTS, Stage, stages, workers
@@ -165,7 +166,7 @@ def hardware(run: Run) -> str:
     found = run.record.hardware
     gigabytes = 1e9
     rows = [
-        ["CPU", found.cpu_model],
+        ["CPU", literal(found.cpu_model)],
         ["Architecture", found.cpu_architecture],
         ["Cores / threads", f"{found.cpu_physical_cores or 'unknown'} / {found.cpu_threads}"],
         ["CPU features", ", ".join(found.cpu_flags) or "no AVX2"],
@@ -194,7 +195,10 @@ def _workers(run: Run) -> str:
     found = workers(run)
     if len(found) < 2:
         return ""
-    rows = [[row.name, row.cpu_model, f"{row.num_images:,}", str(row.num_heads)] for row in found]
+    rows = [
+        [literal(row.name), literal(row.cpu_model), f"{row.num_images:,}", str(row.num_heads)]
+        for row in found
+    ]
     header = ["Worker (machine/process)", "CPU", "Images through backbones", "Heads trained"]
     return (
         "\n\nFeatures and heads were computed by the workers below; latency was measured on the "
@@ -274,8 +278,9 @@ def reproduce(run: Run) -> str:
     record = run.record
     made = record.provenance
     changed = ", with uncommitted changes" if made.git_dirty else ""
+    command = " ".join(record.command.replace("`", "'").split())  # what would end the code
     facts = {
-        "Command": f"`{record.command}`",
+        "Command": f"`{command}`",
         "Commit": f"{made.git_commit}{changed}",
         "Lock, SHA-256": made.lock_sha256,
         "Data, SHA-256": record.data.digest,

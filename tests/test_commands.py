@@ -85,9 +85,7 @@ def is_commands(code):
     return code.kind == "indented" and not is_other
 
 
-WHOLE = [
-    (code.place, words) for code in CODES if is_commands(code) for words in commands(code)
-]
+WHOLE = [(code.place, words) for code in CODES if is_commands(code) for words in commands(code)]
 
 
 def mentioned():
