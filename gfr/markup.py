@@ -77,7 +77,7 @@ def literal(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Escaped, with **bold** and `code`; nothing is bold within code, `literal` stays what it is."""
+    """Escaped, with **bold** and `code`; nothing is bold within code, `literal` words are shown."""
     parts = re.split("`([^`]+)`", text)
     for i, part in enumerate(parts):
         parts[i] = f"<code>{escape(part)}</code>" if i % 2 else _with_bold(part)

@@ -7,9 +7,9 @@ TensorFlow is imported.
 
 import pandas as pd
 
+from gfr import markup, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
-from gfr import markup, summary, verdict
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
