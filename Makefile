@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# A file of tests stays in one process, since its tests share runs.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
@@ -21,10 +23,10 @@ run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on syntheti
 	$(BIN)/gfr run full
 
 test: $(READY) ## every test
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: lint ## linters, types and the fast tests, about a minute
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY) ## linters and types
 	$(BIN)/ruff check .

@@ -16,6 +16,19 @@ from typing import Annotated
 
 import typer
 
+from cli.options import (
+    AsJson,
+    Benchmark,
+    Cache,
+    Data,
+    MemoryLimit,
+    Reports,
+    Run,
+    RunId,
+    Timeout,
+    Trial,
+    Weights,
+)
 from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
@@ -27,43 +40,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set before a run.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-Benchmark = Annotated[
-    str, typer.Argument(help="A file of benchmarks/ by name (full, smoke), or a path to a TOML.")
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_DATA",
-        help="A CelebA directory, or `synthetic`; `auto` is data/celeba if there, else synthetic.",
-    ),
-]
-Weights = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_WEIGHTS",
-        help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
-        "Keras' cache, then a download, then random.",
-    ),
-]
-Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
-Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
-Timeout = Annotated[
-    float, typer.Option(help="Seconds that a step may go without a sign of progress.")
-]
-MemoryLimit = Annotated[
-    float | None,
-    typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
-]
-Trial = Annotated[
-    str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
-]
-Run = Annotated[
-    str | None,
-    typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
-]
 
 
 @app.command()
@@ -125,17 +101,15 @@ def run(
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
     )
-    from cli import display, start
+    from cli import display, places, start
 
     try:
         with start.interruptible(), display.progress(request.benchmark):
             state = start.flow(request, runner)
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
-        print(
-            f"gfr: interrupted; to go on: {shlex.join(['gfr', *sys.argv[1:], *words])}",
-            file=sys.stderr,
-        )
+        line = places.command(*sys.argv[1:], *words)
+        print(f"gfr: interrupted; to go on: {line}", file=sys.stderr)
         start.leave(interrupted.code)
     from gfr import results, runs
 

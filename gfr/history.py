@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import atomic, baselines, machine, results, runs
+from gfr import atomic, baselines, machine, results, runs, timings
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 from gfr.latency import Samples
@@ -260,7 +260,7 @@ def trial_entry(result: results.TrialResult) -> TrialEntry:
     )
 
 
-def _latencies(result: results.LatencyResult) -> list[LatencyEntry]:
+def _latencies(result: timings.LatencyResult) -> list[LatencyEntry]:
     """Its timings that can be judged: those with a witness."""
     return [
         LatencyEntry(

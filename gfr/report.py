@@ -14,7 +14,8 @@ from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
 from gfr.ranges import SPLITS
-from gfr.results import LatencyResult, Run, TrialResult
+from gfr.results import Run, TrialResult
+from gfr.timings import LatencyResult
 
 _RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"
 

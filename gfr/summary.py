@@ -16,9 +16,10 @@ from gfr.exported import ExportResult
 from gfr.metering import Cost
 from gfr.published import Published
 from gfr.ranges import SPLITS
-from gfr.results import LatencyResult, Run, Timing, TrialResult
+from gfr.results import Run, TrialResult
 from gfr.spec import Trial
 from gfr.stats import over_seeds, wilson
+from gfr.timings import LatencyResult, Timing
 
 SCHEMA = 1
 GATE_NOT_RUN = "accuracy gate not run for these weights"
