@@ -179,14 +179,13 @@ def hardware(run: Run) -> str:
     for number, gpu in enumerate(found.gpus, 1):
         known = gpu.utilization is not None
         busy = f"{gpu.utilization:.0%} busy" if known else "utilisation unknown"
-        rows.append(
-            [
-                f"GPU {number}",
-                f"{markup.text(gpu.name)}, driver {markup.text(gpu.driver)}, memory "
-                f"{gpu.memory_total_bytes / gigabytes:.2f} GB ({gpu.memory_used_bytes / gigabytes:.2f} used, "
-                f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
-            ]
+        memory = (
+            f"{gpu.memory_total_bytes / gigabytes:.2f} GB "
+            f"({gpu.memory_used_bytes / gigabytes:.2f} used, "
+            f"{gpu.memory_free_bytes / gigabytes:.2f} free)"
         )
+        what = f"{markup.text(gpu.name)}, driver {markup.text(gpu.driver)}"
+        rows.append([f"GPU {number}", f"{what}, memory {memory}, {busy}"])
     machine = table(["", ""], [row for row in rows if row[1]])
     return f"## Hardware specifications\n\n{machine}{_workers(run)}"
 

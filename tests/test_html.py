@@ -108,6 +108,7 @@ def test_whatever_comes_from_data_stays_text(run):
     analysis = replace(analyse(spoilt, FACES, SPLITS), hard=(Face(f"{EVIL}.jpg", True, 0.1, 3),))
     spoilt = replace(spoilt, directory=Path(EVIL))
     text = report.render(spoilt, analysis, None, "figures")
+    assert EVIL not in text.replace(f"`gfr run {EVIL}`", "")  # Markdown lets HTML through
     text += f"\n![{EVIL}](figures/trend.png)\n"
     found = report_html.render(spoilt, analysis, text, {}, {"trend.png": f'data:,">{EVIL}'}, EVIL)
     document = Document(found)
@@ -262,6 +263,10 @@ def test_our_markdown_and_nothing_more():
     assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>" == markup.blocks(
         "a **b** `c**d**` <i>"
     )
+    assert r"<p>a|b **c** `d` ![e](f) &amp;lt; &lt;i&gt;</p>" == markup.blocks(
+        markup.text("a|b **c** `d` ![e](f) &lt; <i>")
+    )
+    assert 3 == markup.blocks(f"| {markup.text('a|b')} | c | d |").count("</t") - 3
     assert "<ul><li>x</li><li>y</li></ul>" == markup.blocks("- x\n- y")
     assert "<p>[a](javascript:b)</p>" == markup.blocks("[a](javascript:b)")
     assert [("T", "v"), ("A", "b\n### c"), ("D", "")] == markup.sections(
