@@ -117,16 +117,16 @@ def _disk(cache: Path) -> Check:
 
 
 def _data(request: str) -> Check:
-    from gfr import celeba, door
+    from gfr import celeba, door, label_csv
 
     source, directory = door.locate(request)
     if directory is None:
         return Check("note", "data", "synthetic faces: asked for, or no CelebA under data/celeba")
     try:
-        layout = celeba.find(directory)
+        found = (label_csv.read if source == "csv" else celeba.find)(directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
-    return Check("ok", "data", f"{source}: {layout.image_dir}, labels in {layout.label_file.name}")
+    return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")
 
 
 def _weights(request: str) -> list[Check]:

@@ -166,8 +166,8 @@ def _comparison(run: Run, analysis: Analysis) -> str:
     _insert_intervals(run, analysis, printed)
     rows: list[list[str]] = []
     for backbone in run.record.benchmark.backbone:
-        note = run.record.weights_of(backbone.label).note
-        mark = f" {_RANDOM}" if note else ""
+        is_random = run.record.weights_of(backbone.label).source == "random"
+        mark = f" {_RANDOM}" if is_random else ""
         mark += f" {_UNGATED}" if summary.is_ungated(run, backbone.label) else ""
         rows.append([f"**{backbone.label}**{mark}", *[""] * len(printed.columns)])
         rows += _backbone_rows(run, backbone.label, printed)
@@ -233,7 +233,7 @@ def _comparison_notes(run: Run) -> list[str]:
         "unless said otherwise. Size: parameters in float32. Majority class: always the answer "
         "that is more frequent in training, with its training share as probability."
     ]
-    if any(row.note for row in run.record.weights):
+    if any(row.source == "random" for row in run.record.weights):
         notes.append(
             f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
             "weights and cannot be compared with rows that have them."

@@ -316,7 +316,7 @@ def caveats(run: Run) -> list[Caveat]:
         source = row.note or f"ImageNet weights, {row.why}"
         if row.source == "directory":
             source = f"weights {row.why}, taken for ImageNet's (SHA-256 {row.sha256[:12]})"
-        found.append(Caveat(f"{row.backbone}: {source}", bool(row.note)))
+        found.append(Caveat(f"{row.backbone}: {source}", row.source == "random"))
     found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
     if run.selection and run.selection.trial_id in run.selection.beyond:
