@@ -152,7 +152,7 @@ class _Plain(logging.Handler):
         if not hasattr(record, "step"):
             self.console.print(plain.line(record.getMessage()), soft_wrap=True, markup=False)
             return
-        share = self.whole.advance(record.step, record.done / record.total)
+        share = self.whole.advance(record.step, record.done / (record.total or record.done or 1))
         if now_s - self.last_s < PLAIN_EVERY_S:
             return
         self.last_s = now_s
@@ -161,6 +161,5 @@ class _Plain(logging.Handler):
             left = (
                 f"; about {(now_s - self.began_s) * (1 - share) / share / 60:.0f} min left in all"
             )
-        self.console.print(
-            f"{record.step}: {record.done:,} of {record.total:,}{left}", markup=False
-        )
+        known = f" of {record.total:,}" if record.total else ""
+        self.console.print(f"{record.step}: {record.done:,}{known}{left}", markup=False)

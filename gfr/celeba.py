@@ -1,7 +1,7 @@
 """CelebA's files, however they were unpacked.
 
-In: a directory. Out: where its images and label files are, and the label files as tables. Never
-opens an image, never chooses among images.
+In: a directory. Out: where its images and label files are, the label files as tables, and tables as
+such files. Never opens an image, never chooses among images.
 """
 
 import io
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gfr import atomic
 from gfr.errors import BadInput
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
@@ -137,6 +138,23 @@ def read_column(path: Path) -> pd.Series:
     if table.shape[1] != 1:
         raise BadInput(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
     return table.iloc[:, 0]
+
+
+def write_lists(
+    directory: Path,
+    attributes: pd.DataFrame,
+    identity: pd.Series | None = None,
+    partition: pd.Series | None = None,
+) -> None:
+    """The official label files: bool attributes (N, A) and int64 (N,), each by image name."""
+    signs = np.where(attributes.to_numpy(bool), " 1", "-1")
+    lines = [" ".join([name, *row]) for name, row in zip(attributes.index, signs, strict=True)]
+    head = [str(len(attributes)), " ".join(attributes.columns)]
+    atomic.write_text(directory / LABEL_FILES[0], "\n".join([*head, *lines]) + "\n")
+    for file, column in ((IDENTITY_FILES[0], identity), (PARTITION_FILES[0], partition)):
+        if column is not None:
+            pairs = [f"{name} {value}" for name, value in column.items()]
+            atomic.write_text(directory / file, "\n".join(pairs) + "\n")
 
 
 def _read_table(path: Path) -> pd.DataFrame:
