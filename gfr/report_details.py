@@ -183,7 +183,8 @@ def hardware(run: Run) -> str:
             [
                 f"GPU {number}",
                 f"{markup.text(gpu.name)}, driver {markup.text(gpu.driver)}, memory "
-                f"{gpu.memory_total_bytes / gigabytes:.2f} GB ({gpu.memory_used_bytes / gigabytes:.2f} used, "
+                f"{gpu.memory_total_bytes / gigabytes:.2f} GB "
+                f"({gpu.memory_used_bytes / gigabytes:.2f} used, "
                 f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
             ]
         )
