@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from gfr import devices
 from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
@@ -395,7 +396,7 @@ def _or_default(path: Path | None, default: str) -> str:
 
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    devices.prepare()
     try:
         app()
     except BadInput as error:

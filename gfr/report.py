@@ -8,8 +8,8 @@ TensorFlow is imported.
 import pandas as pd
 
 from gfr import report_details as details
+from gfr import report_energy, summary, verdict
 from gfr import report_evidence as evidence
-from gfr import summary, verdict
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
@@ -40,6 +40,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         details.dataset(run),
         details.parameters(run),
         *(details.trial(result, figures) for result in run.trials),
+        report_energy.section(run),
         details.reproduce(run),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"

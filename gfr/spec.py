@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from gfr.applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
+from gfr.energy import Stated
 from gfr.errors import BadInput
 from gfr.ranges import Above0, Share
 
@@ -208,6 +209,7 @@ class Benchmark:
     latency: Latency = field(default_factory=Latency)
     selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
+    hardware: Stated = field(default_factory=Stated)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
