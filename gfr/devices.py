@@ -9,9 +9,10 @@ first, and a step that needs no TensorFlow would have to import it.
 
 import os
 
+GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 ENVIRONMENT = {
     # Memory as it is needed: TensorFlow takes all of it otherwise, and another process finds none.
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    GROWTH: "true",
     # float32 is float32: from Ampere on, NVIDIA's libraries round it to 10 bits (TF32) unasked.
     "NVIDIA_TF32_OVERRIDE": "0",
     # GPU 0 of TensorFlow is GPU 0 of NVML, whose use and power are recorded beside its work.
