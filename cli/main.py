@@ -30,7 +30,7 @@ from cli.options import (
     Trial,
     Weights,
 )
-from gfr import plain
+from gfr import devices, plain
 from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
@@ -413,7 +413,7 @@ def _or_default(path: Path | None, default: str) -> str:
 
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    devices.prepare()
     warnings.filterwarnings("ignore", module="PIL")  # of spoilt images: the reason is said by name
     try:
         app()

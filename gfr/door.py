@@ -261,9 +261,10 @@ def _choose(
 ) -> tuple[precision.Choice, ...]:
     """The arithmetic of each feature set, for all workers of a run."""
     gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
+    engine = provenance.engine([gpu.name for gpu in hardware.collect().gpus])
     by_label = {row.backbone: row for row in weights}
     return tuple(
-        precision.choose(row, by_label[row.backbone.label], rates, gates, provenance.engine())
+        precision.choose(row, by_label[row.backbone.label], rates, gates, engine)
         for row in benchmark.feature_sets
     )
 

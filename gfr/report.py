@@ -7,7 +7,7 @@ TensorFlow is imported.
 
 import pandas as pd
 
-from gfr import markup, summary, verdict
+from gfr import markup, report_energy, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
@@ -41,6 +41,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         details.dataset(run),
         details.parameters(run),
         *(details.trial(result, figures) for result in run.trials),
+        report_energy.section(run),
         details.reproduce(run),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from gfr import own_file
 from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
+from gfr.energy import Stated
 from gfr.errors import BadInput
 from gfr.ranges import NAME, Above0, Share
 
@@ -210,6 +211,7 @@ class Benchmark:
     latency: Latency = field(default_factory=Latency)
     selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
+    hardware: Stated = field(default_factory=Stated)
 
     @property
     def trials(self) -> tuple[Trial, ...]:

@@ -9,7 +9,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import door, verdict
+from gfr import consumption, door, verdict
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics, constant_answer
 from gfr.exported import ExportResult
@@ -114,6 +114,8 @@ def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str
         "workers": [dataclasses.asdict(row) for row in workers(run)],
         "provenance": dataclasses.asdict(record.provenance),
         "stages": [dataclasses.asdict(row) for row in stages(run)],
+        "energy": [dataclasses.asdict(row) for row in consumption.rows(run)],
+        "gpus": [dataclasses.asdict(row) for row in consumption.uses(run)],
     }
 
 
