@@ -11,11 +11,26 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.options import (
+    AsJson,
+    Benchmark,
+    Cache,
+    Data,
+    MemoryLimit,
+    Reports,
+    Run,
+    RunId,
+    Timeout,
+    Trial,
+    Weights,
+)
+from gfr import devices, plain
 from gfr.errors import BadInput, StepFailed
 
 app = typer.Typer(
@@ -27,43 +42,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set before a run.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-Benchmark = Annotated[
-    str, typer.Argument(help="A file of benchmarks/ by name (full, smoke), or a path to a TOML.")
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_DATA",
-        help="A CelebA directory, or `synthetic`; `auto` is data/celeba if there, else synthetic.",
-    ),
-]
-Weights = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_WEIGHTS",
-        help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
-        "Keras' cache, then a download, then random.",
-    ),
-]
-Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
-Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
-Timeout = Annotated[
-    float, typer.Option(help="Seconds that a step may go without a sign of progress.")
-]
-MemoryLimit = Annotated[
-    float | None,
-    typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
-]
-Trial = Annotated[
-    str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
-]
-Run = Annotated[
-    str | None,
-    typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
-]
 
 
 @app.command()
@@ -125,17 +103,15 @@ def run(
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
     )
-    from cli import display, start
+    from cli import display, places, start
 
     try:
         with start.interruptible(), display.progress(request.benchmark):
             state = start.flow(request, runner)
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
-        print(
-            f"gfr: interrupted; to go on: {shlex.join(['gfr', *sys.argv[1:], *words])}",
-            file=sys.stderr,
-        )
+        line = places.command(*sys.argv[1:], *words)
+        print(f"gfr: interrupted; to go on: {line}", file=sys.stderr)
         start.leave(interrupted.code)
     from gfr import results, runs
 
@@ -244,7 +220,7 @@ def data_check(
             )
         )
     else:
-        print("\n".join(door.describe_data(found.data, found.split)))
+        print("\n".join(map(plain.line, door.describe_data(found.data, found.split))))
 
 
 @data_app.command("fetch")
@@ -312,7 +288,7 @@ def predict(
         return
     for row in predictions:
         note = f"  ({row.note})" if row.note else ""
-        print(f"{row.path}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
+        print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
 
 
 @app.command()
@@ -409,7 +385,7 @@ def doctor(
     else:
         width = max(len(check.subject) for check in checks)
         for check in checks:
-            print(f"{check.status:4}  {check.subject:{width}}  {check.finding}")
+            print(f"{check.status:4}  {check.subject:{width}}  {plain.line(check.finding)}")
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
 
 
@@ -437,12 +413,13 @@ def _or_default(path: Path | None, default: str) -> str:
 
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    devices.prepare()
+    warnings.filterwarnings("ignore", module="PIL")  # of spoilt images: the reason is said by name
     try:
         app()
     except BadInput as error:
-        print(f"gfr: {error}", file=sys.stderr)
+        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except StepFailed as error:
-        print(f"gfr: {error}", file=sys.stderr)
+        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -41,8 +41,10 @@ def classifier(model: keras.Model) -> Classify:
 
 
 def _load_head(path: Path) -> keras.Model:
+    if not path.is_file():  # Keras would take a directory for a checkpoint of another kind
+        raise BadInput(f"{path}: no trained head; run again with the same --run-id")
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, safe_mode=True)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import atomic, baselines, machine, results, runs
+from gfr import atomic, baselines, machine, results, runs, timings
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 from gfr.latency import Samples
@@ -260,7 +260,7 @@ def trial_entry(result: results.TrialResult) -> TrialEntry:
     )
 
 
-def _latencies(result: results.LatencyResult) -> list[LatencyEntry]:
+def _latencies(result: timings.LatencyResult) -> list[LatencyEntry]:
     """Its timings that can be judged: those with a witness."""
     return [
         LatencyEntry(
@@ -305,10 +305,14 @@ def _stage(name: Stage, costs: Sequence[Cost]) -> StageEntry:
 
 
 def _parameters(record: results.RunRecord) -> dict[str, object]:
-    """What of the benchmark decides numbers: not the export, nor where weights were looked for."""
+    """What of the benchmark decides numbers: no export, no place of weights, no watts."""
     document = dataclasses.asdict(record.benchmark)
-    rows = [row | {"weights": ""} for row in document.pop("backbone")]
-    document.pop("export")
+    # What is in an own file is known by the digest of its weights.
+    rows = [
+        {key: row[key] for key in row if key != "file"} | {"weights": ""}
+        for row in document.pop("backbone")
+    ]
+    del document["export"], document["hardware"]
     return document | {"backbone": rows}
 
 

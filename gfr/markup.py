@@ -1,8 +1,9 @@
-"""Our own narrow Markdown as HTML.
+"""Our own narrow Markdown as HTML, and words from outside as Markdown.
 
 In: Markdown as gfr/report.py writes it: headings, paragraphs, lists, tables, images on lines of
-their own, **bold**, `code`. Out: HTML, in which everything else is text. Never lets HTML through,
-knows no links, reads no file.
+their own, **bold**, `code`. Out: HTML, in which everything else is text. Names, reasons and all
+else that a file, a machine or a library brought come into Markdown through `text`, in backticks
+through `code`. Never lets HTML through, knows no links, reads no file.
 """
 
 import re
@@ -10,12 +11,31 @@ from collections.abc import Callable
 from html import escape
 from itertools import groupby
 
+from gfr import plain
+
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
 _NUMBER = re.compile(r"\W{0,3}\d")  # a value, a signed one, one in bold or in brackets
 _RULE = re.compile(r"\|[-:| ]+\|")
+_ENTITY = re.compile(r"&amp;(amp|lt|#\d+);")
+# What begins markup: every reader of Markdown knows entities, and takes none for markup.
+_ENTITIES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", **{sign: f"&#{ord(sign)};" for sign in "|`*\\"}}
+)
+_BLOCK = re.compile(r"^(\d{0,9})([#>+=~:\[.)-])")  # a heading, quotation, list or definition
 
 # Of an image: its description and its address -> HTML in its place.
 Image = Callable[[str, str], str]
+
+
+def text(words: object) -> str:
+    """Words from outside as one line of Markdown that shows them and is no markup."""
+    safe = plain.line(str(words)).strip().translate(_ENTITIES).replace("](", "]&#40;")
+    return _BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", safe)
+
+
+def code(words: object) -> str:
+    """Words from outside in backticks, where entities are none: other ticks stand for theirs."""
+    return f"`{plain.line(str(words)).replace('`', chr(0x2BB)).replace('|', chr(0xA6))}`"
 
 
 def sections(text: str) -> list[tuple[str, str]]:
@@ -70,15 +90,15 @@ def _kind(line: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Escaped, with **bold** and `code`; nothing is bold within code."""
+    """Escaped, with **bold** and `code`, entities of `text` kept; nothing is bold within code."""
     parts = re.split("`([^`]+)`", text)
     for i, part in enumerate(parts):
         safe = escape(part)
-        parts[i] = (
-            f"<code>{safe}</code>"
-            if i % 2
-            else re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
-        )
+        if i % 2:
+            parts[i] = f"<code>{safe}</code>"
+            continue
+        safe = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
+        parts[i] = _ENTITY.sub(r"&\1;", safe)
     return "".join(parts)
 
 

@@ -12,7 +12,7 @@ from gfr.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[1]  # the clone: gfr is installed from it, editable
 
-_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}$")
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
 def at_root(path: str, keywords: tuple[str, ...] = ()) -> str:
@@ -27,7 +27,7 @@ def new_id(benchmark: str, begun: datetime | None = None) -> str:
 
 def directory(reports: Path, run_id: str) -> Path:
     """The directory of a run; BadInput for an id that is no plain name."""
-    if not _RUN_ID.match(run_id):
+    if not _RUN_ID.fullmatch(run_id):
         raise BadInput(
             f"run id {run_id!r}: letters, digits and _ . + - only, no slash, at most 100"
         )

@@ -5,7 +5,8 @@ In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 
 import pandas as pd
 
-from gfr.results import LatencyResult, Run, TrialResult
+from gfr.results import Run, TrialResult
+from gfr.timings import LatencyResult
 
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
 _HEADERS = {

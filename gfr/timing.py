@@ -21,6 +21,7 @@ from gfr.progress import reporter
 from gfr.results import SCHEMA
 from gfr.spec import FeatureSet, Latency
 from gfr.stages import open_run
+from gfr.timings import LatencyResult, Timing
 
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
@@ -85,13 +86,14 @@ def _step(feature_set: FeatureSet) -> str:
     return f"{feature_set.title}, latency"
 
 
-def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
+def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
     run = results.read_run(Path(run_dir))
     _, faces, splits = open_run(run_dir)
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test = [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
     precisions: list[Precision] = ["float32"]
-    if run.record.rates and run.record.rates.fastest == "bfloat16":
+    is_own = trial.features.weights.source == "own"  # computed in float32 alone
+    if run.record.rates and run.record.rates.fastest == "bfloat16" and not is_own:
         precisions.append("bfloat16")
     report = reporter(_step(feature_set))
     timings, decode_s, num_parameters = [], 0.0, []
@@ -101,7 +103,7 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> results.LatencyResult:
         timing, decode_s, num = _time_precision(run_dir, trial, test, precision, asked)
         timings.append(timing)
         num_parameters.append(num)
-    return results.LatencyResult(
+    return LatencyResult(
         schema=SCHEMA,
         feature_set=feature_set,
         trial_id=trial.trial.id,
@@ -120,7 +122,7 @@ def _time_precision(
     test: list[Path],
     precision: Precision,
     asked: Latency,
-) -> tuple[results.Timing, float, int]:
+) -> tuple[Timing, float, int]:
     """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
     begun_s = time.perf_counter()
     model = fused.load(run_dir, trial, precision)
@@ -135,7 +137,7 @@ def _time_precision(
         lambda: _time_test_set(classify, test, answers, decode_s)
     )
     recorded = np.array(list(trial.test_probabilities.values()))
-    timing = results.Timing(
+    timing = Timing(
         precision=precision,
         build_s=build_s,
         first_call_s=first.warmups_s[0],

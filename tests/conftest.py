@@ -1,13 +1,36 @@
-"""Fixtures: a small folder in CelebA's layout, made of noise; the page in a browser. No network."""
+"""Fixtures: a small folder in CelebA's layout, made of noise; the page in a browser; a server."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import Server
 
 ATTRIBUTES = ("Eyeglasses", "Male", "Smiling")
+
+# What takes longest begins first, so that no process of `pytest -n` is left with it at the end.
+LONGEST = (
+    *("test_flow.py", "test_unattended.py", "test_docs.py", "test_isolation.py", "test_export.py"),
+    *("test_deployment.py", "test_runners.py", "test_doors.py"),
+)
+
+
+def pytest_configure() -> None:
+    """Each process of `pytest -n` has a temporary directory, and so locks, of its own."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = Path(tempfile.gettempdir()) / f"gfr-tests-{os.getuid()}-{worker}"
+        folder.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the modules by `LONGEST`; the rest as it was."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 def write_labels(path: Path, rows: dict[str, tuple[int, ...]]) -> None:
@@ -39,6 +62,22 @@ def celeba(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Prefect's server, for all tests that do not ask how `gfr run` starts one."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server_at_hand(prefect_server: Server) -> Iterator[None]:
+    """Runs of a module find a server; one of their own would cost each ten seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", prefect_server.url)
+        yield
 
 
 @pytest.fixture(scope="session")

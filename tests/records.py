@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, evaluate, results, runs, selection, spec
+from gfr import dataset, evaluate, results, runs, selection, spec, timings
 from gfr.dataset import DataRecord, Faces, describe_split, digest_of
 from gfr.evaluate import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
@@ -119,8 +119,8 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     """A hundred equal calls."""
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
-    timing = results.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
-    return results.LatencyResult(3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
+    timing = timings.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
+    return timings.LatencyResult(3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
 
 
 def run(directory=Path("reports/runs/r")):

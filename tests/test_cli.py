@@ -83,3 +83,21 @@ def test_data_check_says_what_was_found(celeba, tmp_path):
     done = gfr("data", "check", celeba(40), "--benchmark", spec)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
+
+
+def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_path):
+    """By its path where `gfr` is on no PATH, else by its name; with its place for reports."""
+    from cli import places
+
+    program = tmp_path / "bin" / "gfr"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program), "run"])
+    assert "bin/gfr serve r" == places.command("serve", "r", reports=ROOT / "reports")
+    assert "bin/gfr serve r --reports mine" == places.command(
+        "serve", "r", reports=tmp_path / "mine"
+    )
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert "gfr run 'a b.toml'" == places.command("run", "a b.toml")

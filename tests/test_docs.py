@@ -12,8 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from test_deployment import answers, free_port
-from test_flow import wait_for
+from processes import answers, free_port, wait_for
 
 from gfr.runs import ROOT
 

@@ -145,7 +145,7 @@ mount -o remount,size=500m .
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_a_run_and_more_room_lets_it_go_on(tmp_path):
+def test_a_full_disk_stops_a_run_and_more_room_lets_it_go_on(tmp_path, server_at_hand):
     """A real file system of 17 MB: exit 2 and one line in mid run, then the same command ends."""
     spec = tmp_path / "small.toml"
     text = (ROOT / "benchmarks" / "smoke.toml").read_text()

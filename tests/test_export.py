@@ -33,7 +33,7 @@ TRIAL = "InceptionV3-iteration-1"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, server_at_hand):
     """A run that ended with its export."""
     folder = tmp_path_factory.mktemp("project")
     done = run(folder, "r", spec=INCEPTION)

@@ -1,17 +1,19 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import h5py
 import psutil
 import pytest
 import yaml
+from processes import is_alive, wait_for
 
 from gfr import history, results, runs, spec
 from gfr.applications import APPLICATIONS
@@ -81,24 +83,8 @@ def run(folder, run_id, *more, spec=SPEC):
     return subprocess.run(words, cwd=folder, capture_output=True, text=True)
 
 
-def wait_for(happened, timeout_s=120):
-    """Until it has, or fail."""
-    end_s = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
-
-
-def is_alive(process):
-    """Neither gone nor a zombie that its new parent has not reaped yet."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @pytest.fixture(scope="module")
-def two_runs(tmp_path_factory):
+def two_runs(tmp_path_factory, server_at_hand):
     """The same benchmark twice; the second finds the features of the first."""
     folder = tmp_path_factory.mktemp("project")
     done = [run(folder, run_id) for run_id in ("first", "second")]
@@ -368,20 +354,25 @@ def test_prefect_yaml_names_a_flow_that_loads():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code):
-    """In mid training: at once, no process left behind, and the command it names completes it."""
+def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code, monkeypatch):
+    """At once; no process is left, its own server neither; the command it names completes it."""
     folder, _ = two_runs
     name = f"interrupted-{code}"
     (folder / "ten.toml").write_text(SPEC)
-    process = subprocess.Popen(
-        run_words(name, "--fresh"), cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+    with monkeypatch.context() as alone:
+        alone.delenv("PREFECT_API_URL")
+        process = subprocess.Popen(
+            run_words(name, "--fresh"),
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
     wait_for(lambda: (folder / "reports" / "runs" / name / "trials").exists())
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     said = process.communicate(timeout=30)[1].decode()
     assert code == process.returncode
-    assert "to go on: gfr run ten.toml --data synthetic" in said and f"--run-id {name}" in said
+    (line,) = re.findall(r"to go on: gfr (.*)", said)
     assert [] == [child for child in children if is_alive(child)]
-    assert 0 == run(folder, name, "--fresh").returncode
+    assert 0 == subprocess.run([*GFR, *shlex.split(line)], cwd=folder).returncode
     assert_equal_results(trials(folder, "first"), trials(folder, name))

@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,7 @@ def test_whatever_comes_from_data_stays_text(run):
     analysis = replace(analyse(spoilt, FACES, SPLITS), hard=(Face(f"{EVIL}.jpg", True, 0.1, 3),))
     spoilt = replace(spoilt, directory=Path(EVIL))
     text = report.render(spoilt, analysis, None, "figures")
+    assert EVIL not in text.replace(f"`gfr run {EVIL}`", "")  # Markdown lets HTML through
     text += f"\n![{EVIL}](figures/trend.png)\n"
     found = report_html.render(spoilt, analysis, text, {}, {"trend.png": f'data:,">{EVIL}'}, EVIL)
     document = Document(found)
@@ -262,6 +264,11 @@ def test_our_markdown_and_nothing_more():
     assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>" == markup.blocks(
         "a **b** `c**d**` <i>"
     )
+    words = "a|b **c** `d` ![e](f) &lt; <i>"
+    shown = markup.blocks(markup.text(words))
+    assert f"<p>{words}</p>" == unescape(shown)
+    assert {"<p>", "</p>"} == set(re.findall("<.*?>", shown))
+    assert 3 == markup.blocks(f"| {markup.text('a|b')} | c | d |").count("</t") - 3
     assert "<ul><li>x</li><li>y</li></ul>" == markup.blocks("- x\n- y")
     assert "<p>[a](javascript:b)</p>" == markup.blocks("[a](javascript:b)")
     assert [("T", "v"), ("A", "b\n### c"), ("D", "")] == markup.sections(

@@ -9,7 +9,8 @@ import time
 
 import psutil
 import pytest
-from test_flow import GFR, SPEC, is_alive, wait_for
+from processes import is_alive, wait_for
+from test_flow import GFR, SPEC
 
 from gfr import isolation, machine, results
 from gfr.errors import BadInput, StepFailed
@@ -33,7 +34,7 @@ def words(folder, run_id, *more):
 
 
 @pytest.mark.slow
-def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path):
+def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server_at_hand):
     """Abort, silence, memory, exception: each a row with its reason; the last is tried again."""
     faults = [
         {"at": "progress:MobileNetV2 / iteration 1", "do": "abort"},

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_flow import SPEC, assert_equal_results, gfr, run_words, trials, wait_for
+from processes import wait_for
+from test_flow import SPEC, assert_equal_results, gfr, run_words, trials
 
 from flows import runners
 from gfr import results, runs, shards, shared
@@ -40,7 +41,7 @@ def test_parts_share_the_shards_of_a_feature_set():
 
 
 @pytest.fixture(scope="module")
-def local_run(tmp_path_factory):
+def local_run(tmp_path_factory, server_at_hand):
     """600 synthetic faces, five trials, by threads."""
     folder = tmp_path_factory.mktemp("runners")
     (folder / "ten.toml").write_text(TWO_SHARDS)

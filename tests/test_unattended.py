@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import records
-from test_deployment import Server
-from test_flow import GFR, SPEC, run_words, wait_for
+from processes import Server, wait_for
+from test_flow import GFR, SPEC, run_words
 
 from gfr import completeness, results
 from gfr.runs import ROOT

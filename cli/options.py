@@ -1,0 +1,43 @@
+"""Options and arguments that several commands take, with what `--help` says of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Benchmark = Annotated[
+    str, typer.Argument(help="A file of benchmarks/ by name (full, smoke), or a path to a TOML.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        envvar="GFR_DATA",
+        help="A CelebA directory, or `synthetic`; `auto` is data/celeba if there, else synthetic.",
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        envvar="GFR_WEIGHTS",
+        help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
+        "Keras' cache, then a download, then random.",
+    ),
+]
+Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
+Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
+Timeout = Annotated[
+    float, typer.Option(help="Seconds that a step may go without a sign of progress.")
+]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
+]
+Trial = Annotated[
+    str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
+]

@@ -1,0 +1,33 @@
+"""Commands that a user is told to type, as that user's shell will find them.
+
+In: words of a command. Out: a line to paste, from the directory the user is in.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from gfr import runs
+
+
+def command(*words: str, reports: Path | None = None) -> str:
+    """`gfr words...`, by its path if the shell would not find it; --reports unless default."""
+    place = []
+    if reports and reports != Path(runs.at_root("reports")):
+        place = ["--reports", here(reports)]
+    return shlex.join([_executable(), *words, *place])
+
+
+def here(path: Path) -> str:
+    """Relative to where the user is, if it is below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _executable() -> str:
+    called = Path(sys.argv[0])
+    if called.name != "gfr" or not called.exists():
+        return "gfr"  # started by other means, such as python -c
+    found = shutil.which("gfr")
+    return "gfr" if found and called.samefile(found) else here(called.absolute())
