@@ -1,20 +1,62 @@
-"""What `gfr data fetch` shows.
+"""`gfr data fetch`: what it takes and what it shows.
 
-In: a Request. Out: progress on standard error, what was fetched on standard output. Ctrl-C leaves
-what has arrived, and says so.
+In: words on the command line. Out: progress on standard error, what was fetched on standard output.
+Ctrl-C leaves what has arrived, and says so. Heavy imports stand inside the command.
 """
 
 import dataclasses
 import json
-import shlex
+import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cli import display, start
-from gfr import fetch, runs, sources
+import typer
+
+from cli.options import AsJson
+
+if TYPE_CHECKING:
+    from gfr.fetch import Fetched
 
 
-def run(request: fetch.Request, as_json: bool) -> None:
-    """Fetch and tell; exit code 130 or 143 when interrupted."""
+def data_fetch(
+    where: Annotated[
+        Path | None,
+        typer.Argument(metavar="[WHERE]", help="The directory to fill; data/celeba by default."),
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option("--from", help="published (its 5,000 images) or huggingface (all, 12 GB)."),
+    ] = "published",
+    accept_license: Annotated[
+        bool,
+        typer.Option("--accept-license", help="CelebA is for non-commercial research only."),
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Another zip archive, or Hugging Face's mirror.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="The digest that the archive must have.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what was fetched before.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never ask the network.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Get CelebA: the published project's images from its Git archive, or all from Hugging Face.
+
+    What was cut off goes on where it stopped; every image is decoded before anything is put in
+    place. docs/data.md has the other ways.
+    """
+    from cli import display, start
+    from gfr import fetch, plain, runs, sources
+
+    typed = where.expanduser() if where else runs.ROOT / "data" / "celeba"
+    directory = Path(os.path.abspath(typed))  # noqa: PTH100 (keeps links, drops ..)
+    request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
     known = sources.load(runs.ROOT / "benchmarks" / "sources.toml")
     try:
         with start.interruptible(), display.progress(None):
@@ -23,21 +65,22 @@ def run(request: fetch.Request, as_json: bool) -> None:
         print("gfr: interrupted; the same command goes on", file=sys.stderr)
         start.leave(interrupted.code)
     if as_json:
-        document = {"directory": str(request.directory), "is_new": fetched is not None}
-        document["fetched"] = dataclasses.asdict(fetched) if fetched else None
-        print(json.dumps(document, indent=1))
+        found = dataclasses.asdict(fetched) if fetched else None
+        print(json.dumps({"directory": str(directory), "fetched": found}, indent=1))
     elif fetched:
-        print("\n".join(describe(request, fetched)))
+        print("\n".join(map(plain.line, describe(directory, fetched))))
     else:
-        print(f"{request.directory}: CelebA is there already; --overwrite gets it anew")
+        print(plain.line(f"{directory}: CelebA is there already; nothing was fetched"))
 
 
-def describe(request: fetch.Request, fetched: fetch.Fetched) -> list[str]:
+def describe(directory: Path, fetched: "Fetched") -> list[str]:
     """What was fetched, what is odd about it, and what to do next."""
+    from cli.places import command, here
+
     origin = fetched.origin
     num_female = fetched.num_images - fetched.num_male
     lines = [
-        f"{request.directory}: {fetched.num_images:,} images ({fetched.num_male:,} male, "
+        f"{here(directory)}: {fetched.num_images:,} images ({fetched.num_male:,} male, "
         f"{num_female:,} female)",
         f"from {origin.url}",
     ]
@@ -48,10 +91,8 @@ def describe(request: fetch.Request, fetched: fetch.Fetched) -> list[str]:
         lines.append(f"{origin.num_expected:,} images were expected")
     missing = fetched.num_listed - fetched.num_images - fetched.num_undecodable
     if missing:
-        lines.append(
-            f"{missing:,} images of the label file are not in it: their lines are left out"
-        )
+        lines.append(f"listed without an image in it, and left out: {missing:,}")
     if fetched.num_undecodable:
-        lines.append(f"{fetched.num_undecodable:,} images cannot be decoded: a run drops them")
-    where = shlex.quote(str(request.directory))
-    return [*lines, f"{fetched.license}.", f"next: gfr run full --data {where}"]
+        lines.append(f"undecodable, and dropped by every run: {fetched.num_undecodable:,}")
+    line = command("run", "full", "--data", here(directory))
+    return [*lines, f"{fetched.license}.", f"next: {line}"]

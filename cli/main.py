@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from cli.fetching import data_fetch
 from cli.options import (
     AsJson,
     Benchmark,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look at a data set before a run.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+data_app.command("fetch")(data_fetch)
 
 
 @app.command()
@@ -221,48 +223,6 @@ def data_check(
         )
     else:
         print("\n".join(map(plain.line, door.describe_data(found.data, found.split))))
-
-
-@data_app.command("fetch")
-def data_fetch(
-    where: Annotated[
-        Path | None,
-        typer.Argument(metavar="[WHERE]", help="The directory to fill; data/celeba by default."),
-    ] = None,
-    source: Annotated[
-        str,
-        typer.Option("--from", help="published (its 5,000 images) or huggingface (all, 12 GB)."),
-    ] = "published",
-    accept_license: Annotated[
-        bool,
-        typer.Option("--accept-license", help="CelebA is for non-commercial research only."),
-    ] = False,
-    url: Annotated[
-        str | None, typer.Option(help="Another zip archive, or Hugging Face's mirror.")
-    ] = None,
-    sha256: Annotated[
-        str | None, typer.Option(help="The digest that the archive must have.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what was fetched before.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never ask the network.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Get CelebA: the published project's images from its Git archive, or all from Hugging Face.
-
-    What was cut off goes on where it stopped; every image is decoded before anything is put in
-    place. docs/data.md has the other ways.
-    """
-    from cli import fetching
-    from gfr import fetch
-
-    directory = Path(_or_default(where, "data/celeba"))
-    fetching.run(
-        fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite), as_json
-    )
 
 
 @app.command()
