@@ -1,6 +1,7 @@
 """`gfr data fetch`: from a server that may fail and an archive that may lie to a data directory."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -228,6 +229,22 @@ def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, reposit
     assert 12 == len(list(images.iterdir()))
     assert 11 == fetch.run(asked(site, tmp_path, replace=True), SOURCES).num_images
     assert 11 == len(list(images.iterdir()))
+
+
+def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkeypatch):
+    """What has arrived is kept, and the same command goes on with it."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    site.content = packed(repository)
+    with monkeypatch.context() as patched:
+        patched.setattr(unpacking.shutil, "copyfileobj", full)
+        with pytest.raises(BadInput, match="No space left on device"):
+            fetch.run(asked(site, tmp_path), SOURCES)
+    assert [tmp_path / "data" / "fetch-celeba"] == list((tmp_path / "data").iterdir())
+    assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
+    assert [None] == site.asked
 
 
 def test_two_at_once_do_not_mix(site, tmp_path):
