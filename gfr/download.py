@@ -39,6 +39,7 @@ def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
     note, part = _note(path), _part(path)
     if path.exists() and _read(note).get("url") == url:
         return
+    path.unlink(missing_ok=True)  # of another URL: the note will not be its own any more
     with httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
         for _ in range(MAX_ATTEMPTS):
             before = _size(part)
@@ -109,6 +110,8 @@ def _receive(
                     raise _too_large(url, max_bytes)
                 file.write(chunk)
                 report(have, total)
+        if total is not None and have < total:  # a server may answer with less than was asked for
+            raise httpx.RemoteProtocolError(f"{have:,} of {total:,} bytes came")
 
 
 def _total_of_range(response: httpx.Response, have: int) -> int | None:
@@ -126,7 +129,8 @@ def _stated_length(response: httpx.Response) -> int | None:
 def _validator(response: httpx.Response) -> str:
     """What tells this file from a later one of the same URL; empty if nothing does for sure."""
     etag = response.headers.get("ETag", "")
-    return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+    found = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
+    return found if found.isascii() else ""  # what could not be sent back
 
 
 def _refuse_what_is_no_file(

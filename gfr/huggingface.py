@@ -86,7 +86,9 @@ def _listing(api: Any, source: HuggingFace) -> list[Shard]:
     shards = [
         Shard(file.path, file.size, file.lfs.sha256)
         for file in tree
-        if file.path.endswith(".parquet") and getattr(file, "lfs", None)
+        if str(PurePosixPath(file.path).parent) == source.folder  # a mirror may list what it likes
+        and file.path.endswith(".parquet")
+        and getattr(file, "lfs", None)
     ]
     if not shards:
         raise BadInput(f"{source.repository}: no parquet files in {source.folder}")

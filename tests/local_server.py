@@ -18,6 +18,7 @@ class Site:
     etag: str = '"one"'
     has_ranges: bool = True
     status: int = 200
+    piece: int | None = None  # the most that one answer to a Range holds
     cuts: list[int] = field(default_factory=list)
     pages: dict[str, tuple[dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str | None] = field(default_factory=list)
@@ -42,13 +43,14 @@ class _Handler(BaseHTTPRequestHandler):
             begin = int(asked.removeprefix("bytes=").removesuffix("-"))
         self.send_response(206 if begin else site.status)
         size = len(site.content)
+        stop = min(size, begin + site.piece) if begin and site.piece else size
         if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+            self.send_header("Content-Range", f"bytes {begin}-{stop - 1}/{size}")
         if site.etag:
             self.send_header("ETag", site.etag)
-        self.send_header("Content-Length", str(size - begin))
+        self.send_header("Content-Length", str(stop - begin))
         self.end_headers()
-        end = begin + site.cuts.pop(0) if site.cuts else size
+        end = begin + site.cuts.pop(0) if site.cuts else stop
         self.wfile.write(site.content[begin:end])
 
     def _page(self, with_body):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_server import Site, serve
 
-from gfr import dataset, fetch, sources, unpacking
+from gfr import dataset, download, fetch, sources, unpacking
 from gfr.errors import BadInput
 from gfr.progress import reporter
 from gfr.runs import ROOT
@@ -110,6 +110,26 @@ def test_what_cannot_be_gone_on_with_begins_anew(site, tmp_path, repository, cha
         fetch.run(asked(site, tmp_path), SOURCES)
     site.content, site.etag = packed(repository), site.etag and '"b"'
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
+
+
+def test_a_server_that_answers_in_pieces_is_asked_until_all_is_there(site, tmp_path):
+    """A piece is never taken for the whole."""
+    site.content, site.cuts, site.piece = bytes(range(250)) * 10, [1000], 700
+    download.fetch(site.url, tmp_path / "file", 10_000, lambda done, total: None)
+    assert site.content == (tmp_path / "file").read_bytes()
+    assert [None, "bytes=1000-", "bytes=1700-", "bytes=2400-"] == site.asked
+
+
+def test_a_file_of_another_address_is_not_taken_for_this_one(site, tmp_path):
+    """Neither whole nor in part, also after the new one was cut off."""
+    path = tmp_path / "file"
+    site.content = b"first"
+    download.fetch(f"{site.url}/a", path, 100, lambda done, total: None)
+    site.content, site.cuts, site.etag = b"second", [2, 0], '"caf\xe9"'
+    with pytest.raises(BadInput):
+        download.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
+    download.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
+    assert b"second" == path.read_bytes()
 
 
 def test_a_digest_decides(site, tmp_path, repository):

@@ -117,6 +117,7 @@ def hub(tmp_path, photos):
         headers = {"ETag": f'"{digest}"', "X-Repo-Commit": source.revision}
         place = f"/datasets/{source.repository}/resolve/{source.revision}/{path}"
         site.pages[place.replace("+", "%2B")] = (headers, data)
+    tree.append(tree[0] | {"path": f"{source.folder}/../../../train-1.parquet"})  # is left out
     listing = f"/api/datasets/{source.repository}/tree/{source.revision}/{source.folder}"
     site.pages[listing.replace("+", "%2B") + "?recursive=false&expand=false"] = (
         {"Content-Type": "application/json"},
