@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 
+import numpy as np
 import pytest
 import records
 from hypothesis import HealthCheck, example, given, settings
@@ -12,10 +13,12 @@ from test_history import written as written_on
 
 from gfr import (
     celeba,
+    dataset,
     figures,
     history,
     inventory,
     judging,
+    label_csv,
     report,
     results,
     runs,
@@ -26,6 +29,7 @@ from gfr import (
     verdict,
 )
 from gfr.analysis import analyse
+from gfr.dataset import Faces
 from gfr.errors import BadInput
 
 pytestmark = pytest.mark.slow
@@ -102,6 +106,31 @@ def test_an_identity_or_partition_file(tmp_path, text):
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     found = understood_or_refused(celeba.read_column, path)
     assert found is None or found.dtype == "int64"
+
+
+OWN_LABELS = "image,is_male,identity,glasses\na/1.jpg,0,anna,1\nb.png,1,ben,0\nc.jpg,1,ben,0\n"
+
+
+@CASES
+@given(text=spoilt(OWN_LABELS) | st.text())
+@example(text="\ufeff" + OWN_LABELS.replace("\n", "\r\n"))
+@example(text=OWN_LABELS.replace("b.png", "b\u2028.png"))
+def test_a_csv_of_labels(tmp_path, text):
+    """What is understood survives faces.csv, and every image is below the folder."""
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = understood_or_refused(label_csv.read, path)
+    if found is None:
+        return
+    names = tuple(found.attributes.index)
+    assert all((tmp_path / name).resolve().is_relative_to(tmp_path.resolve()) for name in names)
+    is_male = found.attributes["Male"].to_numpy(bool)
+    digests = tuple("0" for _ in names)
+    faces = Faces(tmp_path, names, is_male, found.attributes, None, None, digests)
+    dataset.write_table(tmp_path / "faces.csv", faces, np.array(["train"] * len(names)))
+    back, _ = dataset._read_table(tmp_path / "faces.csv", tmp_path)
+    assert (names, is_male.tolist()) == (back.names, back.is_male.tolist())
+    assert list(found.attributes.columns) == list(back.attributes.columns)
 
 
 def places(document, here=()):

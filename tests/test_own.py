@@ -1,0 +1,508 @@
+"""What users bring along: a row, a model file, images with a CSV; the examples of the document."""
+
+import csv
+import json
+import re
+import textwrap
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from gfr import (
+    backbones,
+    dataset,
+    door,
+    label_csv,
+    model_card,
+    own_file,
+    own_model,
+    predict,
+    publish,
+    results,
+    runs,
+    selection,
+    shards,
+    spec,
+    splitting,
+    stages,
+    timing,
+)
+from gfr.errors import BadInput
+from gfr.runs import ROOT
+
+BLOCKS = [
+    textwrap.dedent(block).strip() + "\n"
+    for block in re.findall(
+        r"(?:^(?:    .*)?\n)*^    .*\n", (ROOT / "docs" / "extending.md").read_text(), re.MULTILINE
+    )
+]
+TOMLS = {re.search('name = "(.*)"', row)[1]: row for row in BLOCKS if row.startswith("schema")}
+CODE = next(row for row in BLOCKS if row.startswith("import keras"))
+CSV = next(row for row in BLOCKS if row.startswith("image,is_male"))
+NUM_IMAGES = 40
+
+
+def write_data(folder):
+    """As many images as the document's benchmarks take, in two folders and two sizes."""
+    rows = [["image", "is_male", "identity", "glasses"]]
+    for i in range(NUM_IMAGES):
+        name = f"{'ab'[i % 2]}/{i:02}.png"
+        shape = (60 + 10 * (i % 2), 50, 3)
+        noise = np.random.default_rng(i).integers(0, 120, shape, dtype=np.uint8)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise + np.uint8(100 * (i % 4 > 1))).save(folder / name)
+        rows.append([name, i % 4 // 2, f"person {i // 2}", i % 3 // 2])
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return folder
+
+
+def request(folder, name, run_id, data):
+    """A run of the document's benchmark of that name, without latency's five seconds and export."""
+    path = folder / f"{name}.toml"
+    quick = TOMLS[name].replace("batch_size = 64", "batch_size = 64\nfractions = []")
+    quick = quick.replace(
+        "[training]", 'compare_rules = false\n[features]\nprecision = "float32"\n[training]'
+    )
+    path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\nprecisions = []\n")
+    places = [str(folder / "reports"), str(folder / "cache")]
+    limits = spec.Selecting()
+    return door.request(
+        *(str(path), str(data), "random", run_id, False, False, *places, "gfr run", 900, None, 0),
+        limits,
+    )
+
+
+def run(asked):
+    """All stages, in this process."""
+    run_dir = door.prepare(asked)
+    for feature_set in asked.benchmark.feature_sets:
+        stages.extract(run_dir, feature_set, shards.WHOLE, "host/1")
+    for trial in asked.benchmark.trials:
+        stages.train(run_dir, trial, "host/1")
+    for feature_set in asked.benchmark.feature_sets:
+        timing.time_model(run_dir, feature_set)
+    selection.select(run_dir)
+    publish.write_report(run_dir)
+    return results.read_run(runs.directory(Path(asked.reports), asked.run_id))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The document's own model beside MobileNetV3Small, on images with a CSV."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(door, "_rates", lambda: None)  # else latency in bfloat16 takes as long again
+        exec(CODE, {})
+        return folder, run(request(folder, "own", "r", write_data(folder / "data")))
+
+
+def of(found, label):
+    """The trial of a backbone, and its features float32 (N, D) before any calibration."""
+    result = next(row for row in found.trials if row.trial.backbone.label == label)
+    table = shards.read(result.features.directory)
+    return result, table.rows(np.arange(len(table.names)))
+
+
+def pixels_of(folder, found):
+    """The images of the run as Keras alone would read and resize them, (N, 64, 64, 3)."""
+    names = dataset.read_table(
+        found.directory / "faces.csv", found.record.data, found.record.split
+    )[0].names
+    read = [np.asarray(Image.open(folder / "data" / name), np.float32) for name in names]
+    return np.stack([np.asarray(keras.layers.Resizing(64, 64)(image)) for image in read])
+
+
+def relative_error(expected, actual):
+    """Of the whole array."""
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("name", ["mobile", "longer", "own"])
+def test_the_benchmarks_of_the_document_load(tmp_path, name):
+    """As they stand there."""
+    (tmp_path / "x.toml").write_text(TOMLS[name])
+    loaded = spec.load(tmp_path / "x.toml")
+    assert {"mobile": 1, "longer": 3, "own": 2}[name] == len(loaded.trials)
+
+
+@pytest.mark.slow
+def test_a_backbone_is_one_row_scaled_as_keras_scales_it(finished):
+    """MobileNetV3Small, whose scaling is in the network: features are those of Keras alone."""
+    folder, found = finished
+    result, features = of(found, "MobileNetV3Small")
+    constructor = keras.applications.MobileNetV3Small
+    shape, path = (64, 64, 3), result.features.weights.path
+    alone = constructor(include_top=False, pooling="avg", input_shape=shape, weights=path)
+    assert 1e-3 > relative_error(alone.predict(pixels_of(folder, found), verbose=0), features)
+
+
+@pytest.mark.slow
+def test_an_own_model_is_a_backbone(finished):
+    """Its feature map, averaged, from pixels scaled as its row says; timed, reported, named."""
+    folder, found = finished
+    result, features = of(found, "mynet")
+    alone = keras.saving.load_model(folder / "mynet.keras")
+    expected = np.asarray(alone(pixels_of(folder, found) / 255)).mean(axis=(1, 2))
+    assert 1e-5 > relative_error(expected, features)
+    used = result.features.weights
+    sha256 = door.provenance.file_sha256(folder / "mynet.keras")
+    assert ("own", sha256, 1.0) == (used.source, used.sha256, result.features.scale)
+    assert 1e-3 > found.latency_of(result.trial).float32.max_difference
+    page = (found.directory / "summary.md").read_text()
+    assert f"mynet: own model file, SHA-256 {sha256[:12]}" in page
+    assert "**mynet** †" not in page and "**MobileNetV3Small** †" in page
+
+
+@pytest.mark.slow
+def test_own_images_are_split_and_predicted_by_their_paths(finished):
+    """Two folders, two sizes; persons and attributes go along; `gfr predict` answers the same."""
+    folder, found = finished
+    assert ("csv", 40, 40) == (
+        found.record.data.source,
+        found.record.data.num_used,
+        found.record.data.num_other_size,
+    )
+    assert found.record.split.identities_in_train_and_test is not None
+    assert "own images" in (found.directory / "summary.md").read_text()
+    result, _ = of(found, "mynet")
+    name, expected = next(iter(result.test_probabilities.items()))
+    (answer,) = predict.predict(found.directory, result.trial.id, [folder / "data" / name])
+    assert pytest.approx(expected, abs=1e-4) == answer.p_male
+    assert "own model file" in answer.note
+
+
+def test_the_model_card_claims_neither_celeba_nor_imagenet():
+    """Limits and licence are those of what was used."""
+    limits = " ".join(model_card._limits(is_own_data=True, is_own_model=True))
+    assert "ImageNet" not in limits and "celebrity" not in limits
+
+
+@pytest.mark.slow
+def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
+    """The digest is part of the key; what was trained on the old file says that it is gone."""
+    folder, found = finished
+    path, kept = folder / "mynet.keras", (folder / "mynet.keras").read_bytes()
+    before, _ = of(found, "mynet")
+    network = keras.saving.load_model(path)
+    network.layers[1].kernel.assign(network.layers[1].kernel + 0.1)
+    network.save(path)
+    try:
+        asked = request(folder, "own", "s", folder / "data")
+        run_dir = door.prepare(asked)
+        stages.extract(run_dir, asked.benchmark.feature_sets[0], shards.WHOLE, "host/1")
+        again = stages.collect(run_dir, asked.benchmark.feature_sets[0])
+        assert 40 == again.num_computed and again.directory != before.features.directory
+        with pytest.raises(BadInput, match=r"weights of mynet are gone or have changed"):
+            predict.predict(found.directory, before.trial.id, [folder / "data" / "a" / "00.png"])
+    finally:
+        path.write_bytes(kept)
+
+
+def network(*layers, shape=(None, None, 3)):
+    """A functional model of layers in a row."""
+    x = pixels = keras.Input(shape)
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(pixels, x)
+
+
+def lambda_(x):
+    """Halved by Python code."""
+    return keras.layers.Lambda(lambda y: y / 2)(x)
+
+
+def two_inputs():
+    """A sum of two images."""
+    first, second = keras.Input((64, 64, 3)), keras.Input((64, 64, 3))
+    return keras.Model([first, second], first + second)
+
+
+def in_half():
+    """Computed in float16."""
+    return network(keras.layers.Conv2D(4, 3, dtype="mixed_float16"))
+
+
+def conv():
+    """Each time a layer of its own."""
+    return keras.layers.Conv2D(4, 3, strides=2)
+
+
+def infinite():
+    """Nothing that a head could learn from."""
+    return network(keras.layers.Rescaling(float("inf")))
+
+
+MODELS = [
+    (lambda: network(lambda_), "layer Lambda 'lambda", {}),
+    (two_inputs, "2 inputs and 1 outputs", {}),
+    (lambda: network(conv(), shape=(64, 64, 1)), "takes float32 (None, 64, 64, 1)", {}),
+    (lambda: network(conv(), shape=(32, 48, 3)), "takes images of 32 x 48", {}),
+    (lambda: network(conv(), shape=(64, 64, 3)), 'set input = "fixed"', {"input": '"any"'}),
+    (lambda: network(conv(), keras.layers.Reshape((-1, 4))), "gives float32 (None, None, 4)", {}),
+    (lambda: keras.Sequential([conv()]), "no known shape", {}),
+    (in_half, "computes in mixed_float16", {}),
+    (infinite, "not finite", {}),
+    (lambda: network(lambda x: x - keras.ops.mean(x, axis=0)), "the rest of its batch", {}),
+    (lambda: network(conv(), keras.activations.gelu), "TensorFlow.js has no Erfc", {}),
+    (lambda: network(conv(), conv()), "cannot be run on images of 3 x 3", {"size": "[3, 3]"}),
+]
+
+
+def benchmark(folder, **changes):
+    """One own model `m.keras` at one size."""
+    text = TOMLS["own"].replace('file = "mynet', 'file = "m')
+    text = text.replace('[[backbone]]\nname = "MobileNetV3Small"\n', "")
+    for key, value in changes.items():
+        text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
+    (folder / "m.toml").write_text(text)
+    return spec.load(folder / "m.toml")
+
+
+@pytest.mark.parametrize(("make", "words", "changes"), MODELS, ids=[row[1] for row in MODELS])
+@pytest.mark.filterwarnings("ignore:You are saving a model")
+def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, words, changes):
+    """One line that names the file, before any image is looked at."""
+    make().save(tmp_path / "m.keras")
+    with pytest.raises(BadInput) as refused:
+        own_model.refuse_unfit(benchmark(tmp_path, **changes))
+    assert words in str(refused.value) and str(tmp_path / "m.keras") in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('file = "mynet.keras"', 'file = "mynet.h5"', "not a .keras file; load it where you trust"),
+        ('name = "mynet"', 'name = "VGG16"', "VGG16 is Keras' own"),
+        ('name = "mynet"', 'name = "../net"', "letters, digits"),
+        ('scaling = "unit"', 'scaling = "half"', "unknown scaling 'half'; known: tf, unit"),
+        ('scaling = "unit"', 'weights = "random"', "an own model has its own"),
+        ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "float32 alone"),
+    ],
+)
+def test_a_row_that_cannot_be_so_is_refused(tmp_path, old, new, words):
+    """Without a look at the model."""
+    (tmp_path / "x.toml").write_text(TOMLS["own"].replace(old, new))
+    with pytest.raises(BadInput) as refused:
+        spec.load(tmp_path / "x.toml")
+    assert words in str(refused.value) and "x.toml" in str(refused.value)
+
+
+def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
+    """Both called with training=True: one image gives the same alone and among others."""
+    layers = (keras.layers.BatchNormalization(), keras.layers.Dropout(0.5))
+    network(conv(), *(lambda x, layer=layer: layer(x, training=True) for layer in layers)).save(
+        tmp_path / "m.keras"
+    )
+    loaded = benchmark(tmp_path)
+    own_model.refuse_unfit(loaded)
+    built = backbones.build(loaded.feature_sets[0], tmp_path / "m.keras")
+    assert [] == built.trainable_variables
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 70, 50, 3)).astype(np.float32)
+    alone, among = (np.asarray(built(row)) for row in (pixels[:1], pixels))
+    assert pytest.approx(alone, abs=1e-6) == among[:1]
+    assert pytest.approx(alone, abs=1e-6) == backbones.compiled(built)(pixels.astype(np.uint8))[:1]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """A small model file."""
+    path = tmp_path_factory.mktemp("model") / "m.keras"
+    network(conv(), keras.layers.BatchNormalization()).save(path)
+    return path
+
+
+def packed(source, target, method=zipfile.ZIP_STORED, **members):
+    """The archive again with some members replaced, None: left out."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", method) as new:
+        for name, content in ({row: old.read(row) for row in old.namelist()} | members).items():
+            if content is not None:
+                new.writestr(name, content)
+    return target
+
+
+def described(archive, change):
+    """config.json with something changed in it, as bytes."""
+    config = json.loads(zipfile.ZipFile(archive).read("config.json"))
+    change(config["config"]["layers"][1])
+    return json.dumps(config).encode()
+
+
+CONFIGS = [
+    ({"class_name": "TFSMLayer", "module": "keras.layers"}, "layer TFSMLayer"),
+    (
+        {"class_name": "Mine", "module": "my.code"},
+        "Mine 'conv2d' of my.code is no layer of Keras' own",
+    ),
+    ({"class_name": "function", "module": "builtins"}, "function 'conv2d' of builtins"),
+    ({"class_name": "load_model", "module": "keras.models"}, "load_model 'conv2d' of keras.models"),
+    ({"class_name": "Conv2D", "module": None}, "Conv2D"),
+    ({"registered_name": "pack>Conv2D"}, "'pack>Conv2D': own code is not loaded"),
+    ({"class_name": "StringLookup", "module": "keras.layers"}, "layer StringLookup"),
+    ({"class_name": ["Conv2D"]}, "is no layer of Keras' own"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), CONFIGS, ids=[row[1] for row in CONFIGS])
+def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, changes, words):
+    """Also what Keras' safe mode has let through."""
+    config = described(archive, lambda layer: layer.update(changes))
+    path = packed(archive, tmp_path / "m.keras", **{"config.json": config})
+    with pytest.raises(BadInput) as refused:
+        own_file.check(path)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"assets/words.txt": b"a"}, "holds 'assets/words.txt'"),
+        ({"../evil.py": b"a"}, "holds '../evil.py'"),
+        ({"model.weights.h5": None}, "lacks model.weights.h5"),
+        ({"model.weights.h5": bytes(60_000_000)}, "refused as a bomb"),
+        ({"config.json": b"[" * 9000}, "not a Keras model file"),
+        ({"config.json": b"[]"}, "describes no model"),
+    ],
+)
+def test_an_archive_that_holds_something_else_is_refused(archive, tmp_path, members, words):
+    """Files beside, files lacking, sixty megabytes of nothing."""
+    path = packed(archive, tmp_path / "m.keras", zipfile.ZIP_DEFLATED, **members)
+    with pytest.raises(BadInput) as refused:
+        own_file.check(path)
+    assert words in str(refused.value)
+
+
+def test_a_file_that_is_none_or_not_there_is_refused(tmp_path):
+    """Missing, text, HDF5 under another ending."""
+    path = tmp_path / "m.keras"
+    with pytest.raises(BadInput, match="no such file"):
+        own_file.check(path)
+    for content in (b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(100)):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="not a Keras model file"):
+            own_file.check(path)
+
+
+def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
+    """One byte changed, or cut: what is let through gives the same answers."""
+    whole, rng = archive.read_bytes(), np.random.default_rng(0)
+    pixels = np.ones((1, 9, 9, 3), np.float32)
+    expected = np.asarray(backbones.own(archive)(pixels))
+    path, num_refused = tmp_path / "m.keras", 0
+    for case in range(100):
+        spoilt = bytearray(whole)
+        place = int(rng.integers(len(whole)))
+        spoilt[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(spoilt[:place]) if case % 4 == 0 else bytes(spoilt))
+        try:
+            own_file.check(path)
+            assert np.array_equal(expected, np.asarray(backbones.own(path)(pixels)))
+        except BadInput as error:
+            assert 1 == len(str(error).splitlines()) and str(path) in str(error)
+            num_refused += 1
+    assert num_refused > 80
+
+
+def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
+    """The weights of a smaller model under the configuration of a larger one."""
+    other = tmp_path / "other.keras"
+    network(conv(), keras.layers.BatchNormalization(), conv()).save(other)
+    members = {"model.weights.h5": zipfile.ZipFile(archive).read("model.weights.h5")}
+    path = packed(other, tmp_path / "m.keras", **members)
+    own_file.check(path)
+    with pytest.raises(BadInput, match="cannot load it"):
+        backbones.own(path)
+
+
+def labels(folder, text):
+    """A labels.csv of these bytes or this text."""
+    content = text if isinstance(text, bytes) else text.encode()
+    (folder / "labels.csv").write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CSV,
+        CSV.replace("\n", "\r\n"),
+        "\ufeff" + CSV,
+        CSV.replace("\n", "\n\n , ,,\n"),
+        re.sub(r"([^,\n]+)", r'"\1"', CSV),
+        CSV.replace(",0,", ", FALSE ,").replace(",1,", ",true,"),
+        CSV.replace(",0\n", ",-1\n"),
+    ],
+    ids=["plain", "CRLF", "BOM", "blank lines", "quoted", "words", "-1/1"],
+)
+def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
+    """The document's own, as different programs write it."""
+    found = label_csv.read(labels(tmp_path, text))
+    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.attributes.index)
+    assert [False, False, True] == found.attributes["Male"].tolist()
+    assert [False, True, False] == found.attributes["glasses"].tolist()
+    assert [0, 0, 1] == found.identity.tolist()
+
+
+SPOILT = [
+    ("", "no rows"),
+    ("image,is_male\n", "no rows"),
+    ("image;is_male\na.jpg;1\n", "no column image"),
+    ("image,male\na.jpg,1\n", "no column is_male"),
+    ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed in line 2 already"),
+    ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is no plain path below"),
+    ("image,is_male\n/etc/a.jpg,1\n", "'/etc/a.jpg' is no plain path"),
+    ("image,is_male\nx/../../a.jpg,1\n", "is no plain path"),
+    ("image,is_male\nC:\\a.jpg,1\n", "is no plain path"),
+    ('image,is_male\n"a\nb.jpg",1\n', "is no plain path"),
+    ("image,is_male\n<b>.jpg,1\n", "is no plain path"),
+    ("image,is_male\n,1\n", "is no plain path"),
+    ("image,is_male\na.gif,1\n", "does not end in .jpg, .jpeg, .png"),
+    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; all of a column is 0/1"),
+    ("image,is_male\na.jpg,\n", "is_male is ''"),
+    ("image,is_male\na.jpg,0\nb.jpg,-1\n", "is_male mixes ['-1', '0']"),
+    ("image,is_male,age\na.jpg,0,37\n", "age is '37'"),
+    ("image,is_male,split\na.jpg,0,1\n", "column 'split': a name that gfr needs"),
+    ("image,is_male,Male\na.jpg,0,1\n", "column 'Male'"),
+    ("image,is_male,a|b\na.jpg,0,1\n", "column 'a|b'"),
+    ("image,is_male,is_male\na.jpg,0,1\n", "'is_male' stands twice"),
+    ("image,is_male,identity\na.jpg,0,\n", "no identity; give each image one"),
+    ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, 2 as in the first line"),
+    ('image,is_male\n"a.jpg,0\n', "no CSV in UTF-8"),
+    ("image,is_male\na.jpg,0\n".encode("utf-16"), "no CSV in UTF-8"),
+    (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "no CSV in UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), SPOILT, ids=[row[1] for row in SPOILT])
+def test_a_spoilt_csv_is_refused(tmp_path, text, words):
+    """One line that names the file."""
+    with pytest.raises(BadInput) as refused:
+        label_csv.read(labels(tmp_path, text))
+    assert words in str(refused.value) and "labels.csv" in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
+    """Not there, too large, one class, two kinds of labels, split by persons it does not name."""
+    with pytest.raises(BadInput, match="cannot be read"):
+        dataset.load(tmp_path / "other.csv", "all", 1)
+    labels(tmp_path, "image,is_male\na.jpg,1\nb.jpg,1\n")
+    with pytest.raises(BadInput, match="all 2 chosen images are male"):
+        dataset.load(tmp_path, "all", 1)
+    (tmp_path / "list_attr_celeba.txt").write_text("")
+    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt; name the CSV"):
+        dataset.load(tmp_path, "all", 1)
+    (tmp_path / "labels.csv").write_text("image,is_male\na.jpg,1\nb.jpg,0\n")
+    faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
+    assert ("a.jpg", "b.jpg") == faces.names
+    with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
+        splitting.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
+    monkeypatch.setattr(label_csv, "MAX_BYTES", 10)
+    with pytest.raises(BadInput, match="larger than 10 bytes"):
+        dataset.load(tmp_path / "labels.csv", "all", 1)
