@@ -36,7 +36,7 @@ LISTED = {
     "dask": "a cluster by hand; tests/test_runners.py starts one in the test's own process",
     "node": "tests/test_web_files.py runs what web/dist/node holds",
     "pip": "installs; make does it in CI",
-    "pip-audit": "asks a service that CI cannot reach",
+    "pip-audit": "asks a service; CI asks none",
     "ruff": "make lint runs it",
     "mypy": "make lint runs it",
 }
@@ -60,8 +60,10 @@ def commands(code):
         for word in lexer:
             if re.fullmatch("[;&|]+", word):
                 words.append([])
-            elif words[-1] or not re.match(r"[A-Z_]+=", word):
-                words[-1].append(word.removeprefix(".venv/bin/"))
+            elif words[-1]:
+                words[-1].append(word)
+            elif not re.match(r"[A-Z_]+=", word):
+                words[-1].append(word.rpartition("/bin/")[2])
         yield from filter(None, words)
 
 
