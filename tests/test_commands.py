@@ -42,7 +42,7 @@ LISTED = {
 }
 # Commands of gfr that take a moment on a finished run: they are run. All others are only parsed;
 # those of the README are run by tests/test_docs.py, in a clone.
-QUICK = ("report", "verdict", "compare", "list")
+QUICK = ("verdict", "compare", "list")
 
 
 def lines(code):
