@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: automations lock parity page-latency serve web web-check alignment example
+.PHONY: automations lock gpu parity page-latency serve web web-check alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -107,6 +107,12 @@ worker: $(READY) ## run what is due, until Ctrl-C
 automations: $(READY) ## have Prefect tell WEBHOOK=URL of failures, crashes and regressions
 	$(BIN)/gfr automations "$(WEBHOOK)"
 
-lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+gpu: $(READY) ## NVIDIA's libraries for TensorFlow; docs/gpu.md
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-gpu.lock
+
+COMPILE = uv pip compile pyproject.toml --extra dev --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+
+lock: ## resolve pyproject.toml anew into requirements.lock and requirements-gpu.lock (needs uv)
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra gpu --constraints requirements.lock -o requirements-gpu.lock

@@ -17,7 +17,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from gfr import backbones, door, features, head, provenance, runs, shards, spec, weights
+from gfr import (
+    backbones,
+    devices,
+    door,
+    features,
+    hardware,
+    head,
+    provenance,
+    runs,
+    shards,
+    spec,
+    weights,
+)
 from gfr.dataset import SPLITS
 from gfr.evaluate import metrics
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
@@ -27,6 +39,7 @@ OUTPUT = runs.ROOT / "benchmarks" / "precision.json"
 
 def main() -> None:
     """Extract twice, train, compare, print, keep."""
+    devices.prepare()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("--weights", default="auto")
@@ -51,7 +64,12 @@ def main() -> None:
             gates.append(gate)
             OUTPUT.write_text(dump_gates(gates))
     num_test = int((looked.splits == "test").sum())
-    print(f"test n = {num_test:,}, {asked.seeds} head seeds, {provenance.engine()}")
+    print(f"test n = {num_test:,}, {asked.seeds} head seeds, {engine()}")
+
+
+def engine() -> str:
+    """What computes here: a gate holds for it alone."""
+    return provenance.engine([gpu.name for gpu in hardware.collect().gpus])
 
 
 def run_gate(
@@ -78,7 +96,7 @@ def run_gate(
         size=job.feature_set.size,
         scaling=backbone.scaling,
         weights_sha256=job.weights.sha256,
-        engine=provenance.engine(),
+        engine=engine(),
         relative_error=float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact)),
         trials=tuple(found),
     )

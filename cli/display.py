@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gfr import hardware
+from gfr import hardware, plain
 from gfr.exported import STEP
 from gfr.precision import may_accelerate_bfloat16
 from gfr.spec import Benchmark
@@ -120,7 +120,7 @@ class _Live(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "step"):
-            self.bars.console.print(record.getMessage(), markup=False)
+            self.bars.console.print(plain.line(record.getMessage()), markup=False)
             return
         tasks = {task.id: task for task in self.bars.tasks}
         if self.step is None or tasks[self.step].description != record.step:
@@ -150,9 +150,9 @@ class _Plain(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         now_s = time.monotonic()
         if not hasattr(record, "step"):
-            self.console.print(record.getMessage(), soft_wrap=True, markup=False)
+            self.console.print(plain.line(record.getMessage()), soft_wrap=True, markup=False)
             return
-        share = self.whole.advance(record.step, record.done / record.total)
+        share = self.whole.advance(record.step, record.done / (record.total or record.done or 1))
         if now_s - self.last_s < PLAIN_EVERY_S:
             return
         self.last_s = now_s
@@ -161,6 +161,5 @@ class _Plain(logging.Handler):
             left = (
                 f"; about {(now_s - self.began_s) * (1 - share) / share / 60:.0f} min left in all"
             )
-        self.console.print(
-            f"{record.step}: {record.done:,} of {record.total:,}{left}", markup=False
-        )
+        known = f" of {record.total:,}" if record.total else ""
+        self.console.print(f"{record.step}: {record.done:,}{known}{left}", markup=False)

@@ -4,7 +4,7 @@ In: a finished Run. Out: text. Writes nothing.
 """
 
 from cli.places import command, here
-from gfr import publish, table, verdict
+from gfr import plain, publish, table, verdict
 from gfr.results import Run
 
 
@@ -13,7 +13,7 @@ def text(run: Run) -> str:
     page = publish.page(run)
     known = [line for line, _ in verdict.headlines(run.verdict)]
     words = [*known, f"report: {here(page.with_suffix('.html'))}, {here(page)}", *_next(run)]
-    return "\n".join([table.text(run), *words])
+    return "\n".join([plain.lines(table.text(run)), *map(plain.line, words)])
 
 
 def _next(run: Run) -> list[str]:

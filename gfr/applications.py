@@ -29,6 +29,9 @@ class Application:
     squares_deviation: bool = False  # its ImageNet weights want (x - mean) / variance
 
 
+# A user's own file: what it can take is known once it is loaded (gfr/own_model.py).
+OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
+
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras
 # does for any size without a file of its own.
 APPLICATIONS: dict[str, Application] = {

@@ -6,6 +6,7 @@ extraction, latency, prediction and export all go through these same layers. Nev
 chooses weights.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.applications import APPLICATIONS
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.folding import fold
 from gfr.precision import Precision
 from gfr.spec import FeatureSet
@@ -62,13 +63,37 @@ def build(
     resized = keras.layers.Resizing(height, width, "bilinear", name="resize")(pixels)
     scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
     shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
-    network = application(feature_set.backbone.name, shape, weights_path)
+    if feature_set.backbone.file:
+        network = own(weights_path or Path(feature_set.backbone.file))
+    else:
+        network = application(feature_set.backbone.name, shape, weights_path)
     if precision == "bfloat16":
         network = fold(network, "bfloat16")
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(network(scaled, training=False))
+    pooled = network(scaled, training=False)
+    if len(pooled.shape) == 4:
+        pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(pooled)
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
     model.trainable = False
     return model
+
+
+def own(path: Path) -> keras.Model:
+    """A user's own model, as its file has it; BadInput if Keras cannot load it.
+
+    Only for files that gfr/own_file.py has let through.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Else layers whose weights the file lacks would keep those drawn at random.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers do with the file's values
+        raise BadInput(
+            f"{path}: Keras {keras.__version__} cannot load it ({reason(error)}); save it again "
+            "with model.save"
+        ) from None
+    network.name = "network"  # the file may call it as a layer of ours
+    return network
 
 
 def application(
@@ -88,9 +113,8 @@ def application(
     except (ValueError, OSError, KeyError) as error:
         if weights_path is None:
             raise
-        reason = str(error).strip().splitlines()[0]
         raise BadInput(
-            f"{weights_path}: no weights of {name} without top ({reason:.120}); "
+            f"{weights_path}: no weights of {name} without top ({reason(error)}); "
             f"expected Keras' {APPLICATIONS[name].weights_file}"
         ) from None
 

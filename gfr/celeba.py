@@ -1,7 +1,7 @@
 """CelebA's files, however they were unpacked.
 
-In: a directory. Out: where its images and label files are, and the label files as tables. Never
-opens an image, never chooses among images.
+In: a directory. Out: where its images and label files are, the label files as tables, and tables as
+such files. Never opens an image, never chooses among images.
 """
 
 import io
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gfr import atomic
 from gfr.errors import BadInput
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
@@ -37,6 +38,38 @@ class Layout:
     partition_file: Path | None
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What a data set's files say of all its images, before any is chosen.
+
+    attributes bool, one row an image name, sorted, with a column Male; identity and partition
+    int64 by image name, or None.
+    """
+
+    image_dir: Path
+    label_file: Path
+    attributes: pd.DataFrame
+    identity: pd.Series | None
+    partition: pd.Series | None
+    identity_file: Path | None
+    partition_file: Path | None
+
+
+def read(directory: Path) -> Labels:
+    """The labels of a CelebA directory; BadInput if they cannot be found or read."""
+    layout = find(directory)
+    identity, partition = layout.identity_file, layout.partition_file
+    return Labels(
+        image_dir=layout.image_dir,
+        label_file=layout.label_file,
+        attributes=read_attributes(layout.label_file),
+        identity=read_column(identity) if identity else None,
+        partition=read_column(partition) if partition else None,
+        identity_file=identity,
+        partition_file=partition,
+    )
+
+
 def find(directory: Path) -> Layout:
     """Look for the image folder and the label files independently, shallowest first."""
     if not directory.is_dir():
@@ -51,13 +84,26 @@ def find(directory: Path) -> Layout:
             image_dir = folder if has_images else None
     if image_dir is None:
         folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
-        raise BadInput(f"{directory}: no images found in a folder {folders}; unpack CelebA there")
+        raise BadInput(
+            f"{directory}: no images found in a folder {folders}; unpack CelebA there, or put "
+            "a labels.csv beside images of your own"
+        )
     label_file = _first(files, LABEL_FILES)
     if label_file is None:
         raise BadInput(f"{directory}: no label file; put {' or '.join(LABEL_FILES)} there")
     return Layout(
         image_dir, label_file, _first(files, IDENTITY_FILES), _first(files, PARTITION_FILES)
     )
+
+
+def image_names(folder: Path) -> set[str]:
+    """The image files in a folder and below it, as paths from it with slashes."""
+    found: set[str] = set()
+    for place, _, names in os.walk(folder):
+        below = Path(place).relative_to(folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        found.update(prefix + name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
+    return found
 
 
 def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
@@ -92,6 +138,23 @@ def read_column(path: Path) -> pd.Series:
     if table.shape[1] != 1:
         raise BadInput(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
     return table.iloc[:, 0]
+
+
+def write_lists(
+    directory: Path,
+    attributes: pd.DataFrame,
+    identity: pd.Series | None = None,
+    partition: pd.Series | None = None,
+) -> None:
+    """The official label files: bool attributes (N, A) and int64 (N,), each by image name."""
+    signs = np.where(attributes.to_numpy(bool), " 1", "-1")
+    lines = [" ".join([name, *row]) for name, row in zip(attributes.index, signs, strict=True)]
+    head = [str(len(attributes)), " ".join(attributes.columns)]
+    atomic.write_text(directory / LABEL_FILES[0], "\n".join([*head, *lines]) + "\n")
+    for file, column in ((IDENTITY_FILES[0], identity), (PARTITION_FILES[0], partition)):
+        if column is not None:
+            pairs = [f"{name} {value}" for name, value in column.items()]
+            atomic.write_text(directory / file, "\n".join(pairs) + "\n")
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gfr import dataset, history, slowdown
+from gfr import dataset, history, plain, slowdown
 from gfr.evaluate import THRESHOLD
 from gfr.results import Run, TrialResult
 from gfr.stats import holm, mcnemar
@@ -119,7 +119,7 @@ def text(found: Comparison) -> str:
     for run_id, titles in ((found.first, found.only_first), (found.second, found.only_second)):
         if titles:
             lines += ["", f"only in {run_id}: {', '.join(titles)}"]
-    return "\n".join(lines)
+    return "\n".join(map(plain.line, lines))
 
 
 def _trial_pair(then: TrialResult, now: TrialResult, firsts: Labels, seconds: Labels) -> TrialPair:

@@ -1,9 +1,10 @@
 """The images of a run: which ones, what is known of each, and the split.
 
-In: a CelebA directory (gfr/synthetic.py writes the same layout), how many images, a seed. Out:
-Faces, a DataRecord that says what was found, and a table faces.csv in the run directory. The
-choice and the split depend on image names and the seed alone: not on file order, not on the
-machine. Never replaces an image that is missing, never resizes.
+In: a CelebA directory (gfr/synthetic.py writes the same layout) or images with a CSV
+(gfr/label_csv.py), how many images, a seed. Out: Faces, a DataRecord that says what was found, and
+a table faces.csv in the run directory. The choice and the split depend on image names and the seed
+alone: not on file order, not on the machine. Never replaces an image that is missing, never
+resizes.
 """
 
 import hashlib
@@ -18,13 +19,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr import atomic, celeba, images, splitting
+from gfr import atomic, celeba, images, label_csv, splitting
 from gfr.errors import BadInput
 from gfr.evaluate import constant_answer
 from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 MAX_DROPPED_FRACTION = 0.01
+Source = Literal["celeba", "csv", "synthetic"]
 _CHUNK = 1024  # images under inspection at once: bounds memory
 
 
@@ -65,7 +67,7 @@ class Faces:
 class DataRecord:
     """What was found at the door. Digests are SHA-256; counts are of images."""
 
-    source: Literal["celeba", "synthetic"]
+    source: Source
     directory: str
     image_dir: str
     num_listed: Positive
@@ -81,6 +83,7 @@ class DataRecord:
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
+    num_turned: Count = 0  # stored lying or mirrored, as EXIF says; 0 in runs before 2026-11-26
 
 
 @dataclass(frozen=True)
@@ -127,29 +130,29 @@ class Inspection:
     dropped: dict[str, str]
     converted: dict[str, int]
     num_other_size: int
+    num_turned: int
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
-    """Choose images from a CelebA directory; BadInput if they cannot serve."""
-    layout = celeba.find(directory)
-    attributes = celeba.read_attributes(layout.label_file)
-    names = choose(list(attributes.index), num_images, seed, layout.label_file)
-    on_disk = {path.name for path in layout.image_dir.iterdir()}
-    unlisted = sum(name.lower().endswith(celeba.IMAGE_SUFFIXES) for name in on_disk)
-    unlisted -= len(on_disk.intersection(attributes.index))
+    """Choose images from a CelebA directory, or one with a CSV; BadInput if they cannot serve."""
+    labels = (label_csv if label_csv.is_meant(directory) else celeba).read(directory)
+    attributes = labels.attributes
+    names = choose(list(attributes.index), num_images, seed, labels.label_file)
+    on_disk = celeba.image_names(labels.image_dir)
+    unlisted = len(on_disk.difference(attributes.index))
     num_listed = len(attributes)
     attributes = attributes.loc[names]
     is_male = attributes["Male"].to_numpy(bool)
     if is_male.all() or not is_male.any():
         only = "male" if is_male.all() else "female"
-        raise BadInput(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
+        raise BadInput(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
     faces = Faces(
-        image_dir=layout.image_dir,
+        image_dir=labels.image_dir,
         names=tuple(names),
         is_male=is_male,
         attributes=attributes,
-        identity=_column(layout.identity_file, names),
-        partition=_column(layout.partition_file, names),
+        identity=_column(labels.identity_file, labels.identity, names),
+        partition=_column(labels.partition_file, labels.partition, names),
     )
     return Listing(faces, num_listed, unlisted)
 
@@ -168,10 +171,9 @@ def choose(
     return sorted(sorted(names, key=lambda name: splitting.rank(seed, "choose", name))[:num_images])
 
 
-def _column(path: Path | None, names: list[str]) -> np.ndarray | None:
-    if path is None:
+def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np.ndarray | None:
+    if column is None:
         return None
-    column = celeba.read_column(path)
     missing = [name for name in names if name not in column.index]
     if missing:
         raise BadInput(f"{path}: {len(missing):,} images are not listed, the first {missing[0]}")
@@ -199,12 +201,11 @@ def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
         dropped=dropped,
         converted=dict(sorted(modes.items())),
         num_other_size=sum(image.size != NATIVE_SIZE for image in good.values()),
+        num_turned=sum(image.is_turned for image in good.values()),
     )
 
 
-def describe(
-    source: Literal["celeba", "synthetic"], directory: Path, listing: Listing, seen: Inspection
-) -> DataRecord:
+def describe(source: Source, directory: Path, listing: Listing, seen: Inspection) -> DataRecord:
     """What was found, as the run record keeps it."""
     faces = seen.faces
     return DataRecord(
@@ -229,6 +230,7 @@ def describe(
                 for name, sha256 in zip(faces.names, faces.pixels_sha256, strict=True)
             ]
         ),
+        num_turned=seen.num_turned,
     )
 
 
@@ -246,6 +248,7 @@ class _Seen:
     mode: str = ""
     size: tuple[int, int] = (0, 0)
     sha256: str = ""
+    is_turned: bool = False
 
 
 def _see(path: Path) -> _Seen:
@@ -254,7 +257,8 @@ def _see(path: Path) -> _Seen:
     except images.Undecodable as error:
         return _Seen(str(error))
     height, width, _ = decoded.pixels.shape
-    return _Seen("", decoded.mode, (height, width), images.sha256(decoded.pixels))
+    sha256 = images.sha256(decoded.pixels)
+    return _Seen("", decoded.mode, (height, width), sha256, decoded.is_turned)
 
 
 def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:

@@ -4,19 +4,25 @@ In: the project root, data and weights as the user would give them. Out: one Che
 metadata first: imports the packages it judges only if none is missing. Never mends anything.
 """
 
+import os
 import platform
 import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from gfr.applications import APPLICATIONS
+from gfr.devices import GROWTH
 from gfr.errors import BadInput
 from gfr.provenance import version
+
+if TYPE_CHECKING:
+    from gfr.hardware import Gpu, Hardware
 
 # (package, first bad version, what goes wrong): sets that install and then break in silence.
 KNOWN_BAD = (
@@ -27,6 +33,8 @@ KNOWN_BAD = (
     ("prefect", "3.9", "not tried with this set"),
 )
 MIN_FREE_BYTES = 5 * 10**9
+CUDA_LIBRARY = "nvidia-cudnn-cu12"  # of the extra `gpu`
+_OLD_DRIVER = "is the driver older than 525.60?"  # the first for CUDA 12
 BENCHMARKED = ("VGG16", "InceptionV3", "InceptionResNetV2")
 
 
@@ -105,8 +113,55 @@ def _hardware() -> list[Check]:
             f"{found.memory_available_bytes / 1e9:.1f} of {found.memory_total_bytes / 1e9:.1f} GB "
             "available; a full run needs up to 8",
         ),
-        Check("ok", "GPU", ", ".join(gpu.name for gpu in found.gpus) or found.gpu_note),
+        *_gpus(found),
+        _energy(),
     ]
+
+
+def _gpus(found: "Hardware") -> list[Check]:
+    """What stands between the GPUs of this machine and a run; TensorFlow is asked if there are."""
+    from gfr import hardware
+
+    if not found.gpus:
+        return [Check("ok", "GPU", found.gpu_note)]
+    checks = [Check("ok", "GPU", _gpu(gpu)) for gpu in found.gpus]
+    if hardware.visible_gpus() == ():
+        return [*checks, Check("note", "CUDA", "CUDA_VISIBLE_DEVICES hides every GPU: unset it")]
+    if num_usable := _num_tensorflow_gpus():
+        return [*checks, Check("ok", "CUDA", f"TensorFlow uses {num_usable} GPU"), _growth()]
+    reason = "GPU there, but TensorFlow has no CUDA: make gpu"
+    if version(CUDA_LIBRARY) != "missing":
+        reason = f"GPU there and CUDA installed, but TensorFlow sees none: {_OLD_DRIVER}"
+    return [*checks, Check("note", "CUDA", f"{reason}; runs compute on the CPU")]
+
+
+def _gpu(gpu: "Gpu") -> str:
+    capability = gpu.compute_capability
+    words = "unknown" if capability is None else "{}.{}".format(*capability)
+    memory_gb = gpu.memory_total_bytes / 1e9
+    return f"{gpu.name}, {memory_gb:.1f} GB, driver {gpu.driver}, compute capability {words}"
+
+
+def _num_tensorflow_gpus() -> int:
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _growth() -> Check:
+    """gfr has GPU memory grow unless the user's environment says otherwise (gfr/devices.py)."""
+    if os.environ.get(GROWTH, "true") == "true":
+        return Check("ok", "GPU memory", "taken as needed")
+    return Check("note", "GPU memory", f"{GROWTH} is set: TensorFlow takes all of it; unset it")
+
+
+def _energy() -> Check:
+    from gfr import rapl
+
+    found = rapl.meter(rapl.POWERCAP)()
+    unavailable = found.joules is None
+    words = f"of the CPU unavailable: {found.note}" if unavailable else f"of the CPU: {found.note}"
+    return Check("note" if unavailable else "ok", "energy", words)
 
 
 def _disk(cache: Path) -> Check:
@@ -117,16 +172,16 @@ def _disk(cache: Path) -> Check:
 
 
 def _data(request: str) -> Check:
-    from gfr import celeba, door
+    from gfr import celeba, door, label_csv
 
     source, directory = door.locate(request)
     if directory is None:
         return Check("note", "data", "synthetic faces: asked for, or no CelebA under data/celeba")
     try:
-        layout = celeba.find(directory)
+        found = (label_csv.read if source == "csv" else celeba.find)(directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
-    return Check("ok", "data", f"{source}: {layout.image_dir}, labels in {layout.label_file.name}")
+    return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")
 
 
 def _weights(request: str) -> list[Check]:

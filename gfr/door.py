@@ -8,7 +8,6 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from gfr import (
     atomic,
     dataset,
     hardware,
+    label_csv,
+    own_model,
     precision,
     provenance,
     results,
@@ -129,6 +130,7 @@ def prepare(request: Request) -> str:
                 LOG.info(line)
         return str(run_dir)
     LOG.info("run %s", request.run_id)
+    own_model.refuse_unfit(request.benchmark)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
     record = _record(request, looked, cost)
     for line in describe(record):
@@ -165,20 +167,22 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
     )
 
 
-def locate(request: str) -> tuple[Literal["celeba", "synthetic"], Path | None]:
-    """auto, synthetic or a directory -> what is meant; the directory is None for synthetic faces.
+def locate(request: str) -> tuple[dataset.Source, Path | None]:
+    """auto, synthetic or a path -> what is meant; the path is None for synthetic faces.
 
     auto is CelebA under data/celeba of the project where that exists, else synthetic faces.
     """
     if request == "auto":
         default = runs.ROOT / "data" / "celeba"
-        return ("celeba", default) if default.is_dir() else ("synthetic", None)
-    return ("synthetic", None) if request == "synthetic" else ("celeba", Path(request))
+        request = str(default) if default.is_dir() else "synthetic"
+    if request == "synthetic":
+        return "synthetic", None
+    return ("csv" if label_csv.is_meant(Path(request)) else "celeba"), Path(request)
 
 
 def open_listing(
     request: str, benchmark: Benchmark, cache: Path
-) -> tuple[Literal["celeba", "synthetic"], Path, dataset.Listing]:
+) -> tuple[dataset.Source, Path, dataset.Listing]:
     """Find (or draw) the data set and choose the benchmark's images from it."""
     source, directory = locate(request)
     if directory is None:
@@ -257,9 +261,10 @@ def _choose(
 ) -> tuple[precision.Choice, ...]:
     """The arithmetic of each feature set, for all workers of a run."""
     gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
+    engine = provenance.engine([gpu.name for gpu in hardware.collect().gpus])
     by_label = {row.backbone: row for row in weights}
     return tuple(
-        precision.choose(row, by_label[row.backbone.label], rates, gates, provenance.engine())
+        precision.choose(row, by_label[row.backbone.label], rates, gates, engine)
         for row in benchmark.feature_sets
     )
 
@@ -293,7 +298,7 @@ def describe(record: results.RunRecord) -> list[str]:
 def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[str]:
     """What was found in the images, one fact a line."""
     noise = f"{synthetic.LABEL_NOISE_SHARE:.0%} of labels flipped"
-    words = {"celeba": "CelebA", "synthetic": f"SYNTHETIC faces, {noise}"}
+    words = {"celeba": "CelebA", "csv": "own images", "synthetic": f"SYNTHETIC faces, {noise}"}
     lines = [
         f"data: {words[data.source]}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
@@ -325,9 +330,14 @@ def describe_flaws(data: dataset.DataRecord) -> list[str]:
         f"{count:,} images of mode {mode} converted to RGB"
         for mode, count in data.converted.items()
     ]
+    if data.num_turned:
+        lines.append(f"{data.num_turned:,} images turned upright, as their EXIF says")
     if data.num_other_size:
         height, width = dataset.NATIVE_SIZE
-        lines.append(f"{data.num_other_size:,} images are not {width} wide x {height} high")
+        lines.append(
+            f"{data.num_other_size:,} images are not {width} wide x {height} high as CelebA's "
+            "are: each is stretched to the size of its iteration"
+        )
     if data.num_unlisted:
         lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
     return lines

@@ -75,5 +75,5 @@ def count_from_the_end(model: keras.Model) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             count_from_the_end(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
+        elif isinstance(layer, keras.layers.BatchNormalization) and layer.axis == 3:
             layer.axis = -1

@@ -29,7 +29,7 @@ _CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
 # At import: what is on disk later may not be what runs.
-_SOURCES = ("backbones.py", "features.py", "folding.py", "images.py")
+_SOURCES = ("backbones.py", "features.py", "folding.py", "images.py", "orientation.py")
 _CODE_SHA256 = provenance.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
 
 

@@ -4,7 +4,7 @@ In: nothing. Out: Hardware: CPU, memory, load, GPUs. Never guesses: what cannot 
 "unknown" or, for GPUs, an empty list with the reason.
 """
 
-import contextlib
+import itertools
 import os
 import platform
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Annotated
 import psutil
 from pydantic import Field
 
+from gfr import nvml
 from gfr.ranges import Count, Positive, Share
 
 # What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
@@ -88,12 +89,20 @@ def num_usable_threads() -> int:
     return os.cpu_count() or 1
 
 
+def visible_gpus() -> tuple[str, ...] | None:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process; None if it leaves all."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return None
+    rows = [row.strip() for row in allowed.split(",")]
+    # CUDA reads as far as the first that cannot be; -1 is how people hide all of them.
+    return tuple(itertools.takewhile(lambda row: row not in ("", "-1"), rows))
+
+
 def gpu_ids() -> tuple[str, ...]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None:
-        return tuple(filter(None, (row.strip() for row in allowed.split(","))))
-    return tuple(map(str, range(len(_gpus()[0]))))
+    visible = visible_gpus()
+    return tuple(map(str, range(len(_gpus()[0])))) if visible is None else visible
 
 
 def _cpu() -> tuple[str, set[str]]:
@@ -109,22 +118,12 @@ def _cpu() -> tuple[str, set[str]]:
 
 def _gpus() -> tuple[tuple[Gpu, ...], str]:
     try:
-        import pynvml  # here, so that `gfr doctor` can say that it is missing
-    except ImportError:
-        return (), "none seen (the module pynvml is missing)"
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return (), f"none (NVML: {error})"
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
-        return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
-    except pynvml.NVMLError as error:
-        return (), f"none (NVML failed: {error})"
-    finally:
-        with contextlib.suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
+        with nvml.opened() as pynvml:
+            driver = nvml.text(pynvml.nvmlSystemGetDriverVersion())
+            gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
+    except nvml.Unavailable as error:
+        return (), f"none ({error})"
+    return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
 
 
 def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
@@ -140,7 +139,7 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
     except pynvml.NVMLError:
         capability = None
     return Gpu(
-        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        name=nvml.text(pynvml.nvmlDeviceGetName(handle)),
         driver=driver,
         memory_total_bytes=memory.total,
         memory_used_bytes=memory.used,
@@ -148,7 +147,3 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
         utilization=utilization,
         compute_capability=capability,
     )
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

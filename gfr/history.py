@@ -305,10 +305,14 @@ def _stage(name: Stage, costs: Sequence[Cost]) -> StageEntry:
 
 
 def _parameters(record: results.RunRecord) -> dict[str, object]:
-    """What of the benchmark decides numbers: not the export, nor where weights were looked for."""
+    """What of the benchmark decides numbers: no export, no place of weights, no watts."""
     document = dataclasses.asdict(record.benchmark)
-    rows = [row | {"weights": ""} for row in document.pop("backbone")]
-    document.pop("export")
+    # What is in an own file is known by the digest of its weights.
+    rows = [
+        {key: row[key] for key in row if key != "file"} | {"weights": ""}
+        for row in document.pop("backbone")
+    ]
+    del document["export"], document["hardware"]
     return document | {"backbone": rows}
 
 

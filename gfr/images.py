@@ -1,12 +1,19 @@
 """JPEG -> uint8 at native size: the one decode of the whole project.
 
-In: image files. Out: uint8 (H, W, 3), RGB, 0..255, and what had to be converted on the way. Never
-resizes, never scales, never imports TensorFlow. Pillow's decode (libjpeg-turbo, accurate integer
-DCT) equals `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's bit for bit
-(tests/test_images.py); TensorFlow's default, a fast DCT, differs from all of them.
+In: image files. Out: uint8 (H, W, 3), RGB, 0..255, upright, and what had to be converted on the
+way. Never resizes, never scales, never imports TensorFlow. Pillow's decode (libjpeg-turbo, accurate
+integer DCT) equals `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's bit for
+bit (tests/test_images.py); TensorFlow's default, a fast DCT, differs from all of them.
+
+A file may be anything, an attack too: only formats that photographs come in are tried (Pillow would
+hand PostScript to an interpreter), and what would take more memory or time than a photograph is
+refused before it is decoded.
 """
 
 import hashlib
+import io
+import stat
+import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,42 +22,103 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from gfr import orientation, plain
+
 NUM_DECODE_THREADS = 2  # Pillow decodes outside the GIL; two keep ahead of any backbone here
 MAX_PIXELS = 50_000_000  # a larger image is a mistake or an attack, no aligned face
 
+MAX_BYTES = 100_000_000  # the page takes no more either
+MAX_SCANS = 500  # of a progressive JPEG, each over all its pixels; cameras write ten
+# What browsers show, and TIFF.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+# What Pillow raises for files that are spoilt (tests/test_hostile_images.py), beside OSError.
+_SPOILT = (
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+# Formats whose EXIF browsers obey; Pillow turns TIFF itself. WebP's is ignored (docs/LOG.md).
+_TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_JPEG_BEGIN, _JPEG_SCAN = b"\xff\xd8", b"\xff\xda"
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I"}
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 (H, W, 3), 0..255, and the mode the file had, e.g. `RGB`, `L`, `CMYK`."""
+    """Pixels uint8 (H, W, 3), 0..255, upright, and the mode the file had, e.g. `RGB`, `L`, `CMYK`.
+
+    `is_turned`: the file holds them turned or mirrored, and its EXIF says so.
+    """
 
     pixels: np.ndarray
     mode: str
+    is_turned: bool
 
 
 class Undecodable(ValueError):
-    """The file is missing or is no image; `str(error)` says which."""
+    """The file is missing or is no image; `str(error)` says which, in one line."""
 
 
 def decode(path: Path) -> Decoded:
-    """Read one image as RGB; raises Undecodable with a reason."""
+    """Read one image as RGB, upright; raises Undecodable with a reason."""
     try:
-        with Image.open(path) as image:
+        content = _read(path)
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Undecodable(f"{width} x {height} px is more than {MAX_PIXELS:,} pixels")
-            mode = _mode(image)
+            mode, turn = _mode(image), _turn(image)
             image.load()
-            return Decoded(np.ascontiguousarray(_as_rgb(image)), mode)
+            upright = image if turn is None else image.transpose(turn)
+            pixels = np.ascontiguousarray(_as_rgb(upright))
+            return Decoded(pixels, mode, turn is not None)
     except FileNotFoundError:
         raise Undecodable("missing") from None
     except UnidentifiedImageError:
         raise Undecodable("not an image") from None
     except Undecodable:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Undecodable(str(error) or type(error).__name__) from None
+    except OSError as error:
+        raise Undecodable(plain.line(error.strerror or str(error) or "unreadable")) from None
+    except _SPOILT as error:
+        raise Undecodable(plain.line(str(error)) or type(error).__name__) from None
+
+
+def _read(path: Path) -> bytes:
+    """The file; Undecodable if it cannot be a photograph (a pipe would never end)."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise Undecodable("no file but something else")
+    if found.st_size > MAX_BYTES:
+        raise Undecodable(f"{found.st_size:,} bytes are more than {MAX_BYTES:,}")
+    content = path.read_bytes()
+    if content.startswith(_JPEG_BEGIN) and content.count(_JPEG_SCAN) > MAX_SCANS:
+        raise Undecodable(f"a JPEG of more than {MAX_SCANS} scans")
+    return content
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes the image upright, as browsers would; None if it is."""
+    exif = image.info.get("exif") if image.format in _TURNED_BY_EXIF else None
+    return _TURNS.get(orientation.of(exif)) if exif else None
 
 
 def _mode(image: Image.Image) -> str:

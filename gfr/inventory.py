@@ -7,7 +7,7 @@ never changes anything.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import results, runs, shards
+from gfr import plain, results, runs, shards
 from gfr.errors import BadInput
 from gfr.spec import Benchmark
 
@@ -96,4 +96,4 @@ def text(found: Inventory) -> str:
         selected = f"selected {run.selected}" if run.selected else run.state
         failed = f", {run.num_failed} failed" if run.num_failed else ""
         lines.append(f"  {run.run_id}  {run.data}  {run.num_trials} trials{failed}  {selected}")
-    return "\n".join(lines)
+    return "\n".join(map(plain.line, lines))

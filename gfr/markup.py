@@ -1,23 +1,41 @@
-"""Our own narrow Markdown as HTML.
+"""Our own narrow Markdown as HTML, and words from outside as Markdown.
 
 In: Markdown as gfr/report.py writes it: headings, paragraphs, lists, tables, images on lines of
-their own, **bold**, `code`. Out: HTML, in which everything else is text. Never lets HTML through,
-knows no links, reads no file.
+their own, **bold**, `code`. Out: HTML, in which everything else is text. Names, reasons and all
+else that a file, a machine or a library brought come into Markdown through `text`, in backticks
+through `code`. Never lets HTML through, knows no links, reads no file.
 """
 
 import re
 from collections.abc import Callable
-from html import escape, unescape
+from html import escape
 from itertools import groupby
+
+from gfr import plain
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
 _NUMBER = re.compile(r"\W{0,3}\d")  # a value, a signed one, one in bold or in brackets
 _RULE = re.compile(r"\|[-:| ]+\|")
-# What would be more than text, as what every Markdown shows as the same character.
-_MARKS = str.maketrans({mark: f"&#{ord(mark)};" for mark in "&<>|`*"})
+_ENTITY = re.compile(r"&amp;(amp|lt|#\d+);")
+# What begins markup: every reader of Markdown knows entities, and takes none for markup.
+_ENTITIES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", **{sign: f"&#{ord(sign)};" for sign in "|`*\\"}}
+)
+_BLOCK = re.compile(r"^(\d{0,9})([#>+=~:\[.)-])")  # a heading, quotation, list or definition
 
 # Of an image: its description and its address -> HTML in its place.
 Image = Callable[[str, str], str]
+
+
+def text(words: object) -> str:
+    """Words from outside as one line of Markdown that shows them and is no markup."""
+    safe = plain.line(str(words)).strip().translate(_ENTITIES).replace("](", "]&#40;")
+    return _BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", safe)
+
+
+def code(words: object) -> str:
+    """Words from outside in backticks, where entities are none: other ticks stand for theirs."""
+    return f"`{plain.line(str(words)).replace('`', chr(0x2BB)).replace('|', chr(0xA6))}`"
 
 
 def sections(text: str) -> list[tuple[str, str]]:
@@ -71,22 +89,17 @@ def _kind(line: str) -> str:
     return "heading" if re.match("#{3,} ", line) else "text"
 
 
-def literal(text: str) -> str:
-    """Words that come from data, as Markdown that shows them: no HTML, link, cell, bold or code."""
-    return " ".join(text.split()).translate(_MARKS).replace("](", "]&#40;")
-
-
 def inline(text: str) -> str:
-    """Escaped, with **bold** and `code`; nothing is bold within code, `literal` words are shown."""
+    """Escaped, with **bold** and `code`, entities of `text` kept; nothing is bold within code."""
     parts = re.split("`([^`]+)`", text)
     for i, part in enumerate(parts):
-        parts[i] = f"<code>{escape(part)}</code>" if i % 2 else _with_bold(part)
+        safe = escape(part)
+        if i % 2:
+            parts[i] = f"<code>{safe}</code>"
+            continue
+        safe = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
+        parts[i] = _ENTITY.sub(r"&\1;", safe)
     return "".join(parts)
-
-
-def _with_bold(text: str) -> str:
-    parts = [escape(unescape(part)) for part in re.split(r"\*\*(.+?)\*\*", text)]
-    return "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _table(lines: list[str]) -> str:

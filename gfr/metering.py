@@ -1,7 +1,8 @@
-"""What a stage costs: wall seconds, CPU seconds, peak memory.
+"""What a stage costs: wall seconds, CPU seconds, peak memory, energy, use of the GPUs.
 
 In: a callable. Out: its value and a Cost. Never estimates: memory is this process and its
-children, sampled; CPU seconds are this process' own, all threads.
+children, sampled; CPU seconds are this process' own, all threads; energy and use of the GPUs are
+the whole machine's, by its own counters, where it has them.
 """
 
 import threading
@@ -12,7 +13,10 @@ from typing import TypeVar
 
 import psutil
 
+from gfr import hardware, nvml, rapl
+from gfr.nvml import GpuUse
 from gfr.ranges import Count, Seconds
+from gfr.rapl import CpuEnergy
 
 T = TypeVar("T")
 
@@ -21,21 +25,30 @@ SAMPLE_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class Cost:
-    """`peak_memory_bytes`: largest resident size of the process tree in regular samples."""
+    """`peak_memory_bytes`: largest resident size of the process tree in regular samples.
+
+    `cpu_energy` None: recorded before it was looked at. `gpu_note`: why `gpus` is empty.
+    """
 
     wall_s: Seconds
     cpu_s: Seconds
     peak_memory_bytes: Count
+    cpu_energy: CpuEnergy | None = None
+    gpus: tuple[GpuUse, ...] = ()
+    gpu_note: str = ""
 
 
 def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> tuple[T, Cost]:
     """Run `stage` and say what it cost."""
     stop = threading.Event()
     peak_bytes = [resident_bytes()]
+    gpus = nvml.watch(hardware.visible_gpus(), sample_every_s)
+    cpu_energy = rapl.meter(rapl.POWERCAP)
 
     def watch() -> None:
         while not stop.wait(sample_every_s):
             peak_bytes[0] = max(peak_bytes[0], resident_bytes())
+            cpu_energy()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -46,7 +59,9 @@ def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> t
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         stop.set()
         watcher.join()
-    return value, Cost(wall_s, cpu_s, max(peak_bytes[0], resident_bytes()))
+        used, seen = cpu_energy(), gpus()
+    peak_memory_bytes = max(peak_bytes[0], resident_bytes())
+    return value, Cost(wall_s, cpu_s, peak_memory_bytes, used, seen.gpus, seen.note)
 
 
 def resident_bytes() -> int:

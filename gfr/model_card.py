@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, exported, summary
+from gfr import atomic, exported, markup, summary
 from gfr.applications import SCALINGS
 from gfr.evaluate import THRESHOLD
 from gfr.exported import ExportResult, WebModel
@@ -25,20 +25,37 @@ INTENDED_USE = (
     "Comparing backbones, and showing on one's own device what such a model answers. Not for "
     "decisions about people, and not for telling anyone's gender."
 )
-LIMITS = (
+_LIMITS_OF_CELEBA = (
     "The label is CelebA's binary `Male`: what annotators called a photograph of a celebrity. It "
     "says nothing of how a person identifies, and knows no third answer.",
     "CelebA shows public figures, mostly young, mostly light-skinned, posed and made up. On other "
     "people the error rate is unknown and probably higher; it differs between groups.",
     "About 0.5 % of CelebA's labels contradict the majority of the same person's images: no "
     "accuracy means more than that.",
-    "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer.",
-    "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px).",
 )
-LICENCE_OF_DATA = (
-    "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may not be "
-    "passed on. Whether a model trained on it may be used commercially is for its owner to ask."
+_LIMITS_OF_OWN_DATA = (
+    "The label is the binary `is_male` of its owner's own data set. It says nothing of how a "
+    "person identifies, and knows no third answer.",
+    "Who is shown there, and how well the labels are made, is not known to gfr: on other people "
+    "the error rate is unknown.",
 )
+_LIMIT_OF_IMAGENET = (
+    "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer."
+)
+_LIMIT_OF_OWN_MODEL = (
+    "The backbone is its owner's own model file: what it was trained on is not known to gfr, nor "
+    "whether it has seen the test images."
+)
+_LIMIT_OF_ALIGNMENT = (
+    "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
+)
+LICENCE_OF_DATA = {
+    "celeba": "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may "
+    "not be passed on. Whether a model trained on it may be used commercially is for its owner to "
+    "ask.",
+    "csv": "Own images: what may be done with them, and with a model trained on them, is for their "
+    "owner to say.",
+}
 
 
 def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
@@ -106,10 +123,22 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
             "num_train_images": result.metrics["train"].num_images,
         },
         "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
-        "licence_of_data": LICENCE_OF_DATA,
+        "limits": _limits(record.data.source == "csv", weights.source == "own"),
+        "licence_of_data": LICENCE_OF_DATA["csv" if record.data.source == "csv" else "celeba"],
         "versions": result.provenance.versions,
     }
+
+
+def _limits(is_own_data: bool, is_own_model: bool) -> list[str]:
+    return [
+        *(_LIMITS_OF_OWN_DATA if is_own_data else _LIMITS_OF_CELEBA),
+        _LIMIT_OF_OWN_MODEL if is_own_model else _LIMIT_OF_IMAGENET,
+        # The page aligns faces so; other alignment needs other images, but no other page.
+        "Faces are to be framed as the images it was trained on were; the page aligns them like "
+        "CelebA's."
+        if is_own_data
+        else _LIMIT_OF_ALIGNMENT,
+    ]
 
 
 def _uncertain(result: TrialResult) -> float:
@@ -144,9 +173,12 @@ def render(card: dict[str, Any]) -> str:
     model, test, training = card["model"], card["metrics"]["test"], card["training"]
     low, high = test["accuracy_interval"]
     weights, data = (training[key][:12] for key in ("weights_sha256", "data_sha256"))
-    notes = "".join(f"\n> **{note[0].upper()}{note[1:]}.**\n" for note in card["notes"])
+    notes = "".join(
+        f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
+    )
     limits = "\n".join(f"- {row}" for row in card["limits"])
     keras, (height, width) = card["keras_float32"], card["input"]["size"]
+    annotators = "its owner" if training["data"] == "csv" else "CelebA's annotators"
     unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
     rows = [
         [
@@ -159,8 +191,8 @@ def render(card: dict[str, Any]) -> str:
     ]
     return f"""# {card["title"]}
 {notes}
-Face photograph -> `p_male`, 0..1: how likely CelebA's annotators would have said "Male". Run
-`{card["run_id"]}`, {card["created_utc"]}.
+Face photograph -> `p_male`, 0..1: how likely {annotators} would have said "Male".
+Run `{card["run_id"]}`, {card["created_utc"]}.
 
 ## Model
 

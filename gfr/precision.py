@@ -151,6 +151,8 @@ def choose(
     `rates` None: the machine has no arithmetic for it.
     """
     gate = _gate_of(feature_set, weights, gates, engine)
+    if weights.source == "own":
+        return Choice(feature_set.id, "float32", "own models are computed in float32", gate)
     if feature_set.precision != "auto":
         return Choice(feature_set.id, feature_set.precision, "asked for", gate)
     if rates is None:

@@ -12,17 +12,16 @@ LOGGER = logging.getLogger("gfr.progress")
 _EVERY_S = 0.5
 
 
-def reporter(step: str) -> Callable[[int, int], None]:
-    """A function to call with (done, total) as often as one likes."""
+def reporter(step: str) -> Callable[[int, int | None], None]:
+    """A function to call with (done, total or None if unknown) as often as one likes."""
     last_s = [0.0]
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int | None) -> None:
         now_s = time.monotonic()
-        if done < total and now_s - last_s[0] < _EVERY_S:
+        if (total is None or done < total) and now_s - last_s[0] < _EVERY_S:
             return
         last_s[0] = now_s
-        LOGGER.debug(
-            "%s: %d of %d", step, done, total, extra={"step": step, "done": done, "total": total}
-        )
+        extra = {"step": step, "done": done, "total": total}
+        LOGGER.debug("%s: %d of %s", step, done, total or "?", extra=extra)
 
     return report

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -51,9 +52,10 @@ def version(package: str) -> str:
         return "missing"
 
 
-def engine() -> str:
-    """What computes features, e.g. `tensorflow 2.19.0`."""
-    return f"tensorflow {version('tensorflow')}"
+def engine(gpus: Sequence[str] = ()) -> str:
+    """What computes features, e.g. `tensorflow 2.19.0`; with the names of GPUs, if it has any."""
+    found = f"tensorflow {version('tensorflow')}"
+    return f"{found} on {', '.join(dict.fromkeys(gpus))}" if gpus else found
 
 
 def file_sha256(path: Path) -> str:

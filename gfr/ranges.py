@@ -12,6 +12,8 @@ SPLITS = ("train", "validation", "test")
 
 Value = TypeVar("Value")
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$"  # what becomes part of a file name
+
 Share = Annotated[float, Field(ge=0, le=1)]
 _MOST = 10**15  # of bytes, images or seconds; with larger numbers arithmetic overflows
 Count = Annotated[int, Field(ge=0, le=_MOST)]

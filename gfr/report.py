@@ -7,7 +7,7 @@ TensorFlow is imported.
 
 import pandas as pd
 
-from gfr import markup, summary, verdict
+from gfr import markup, report_energy, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
@@ -41,6 +41,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         details.dataset(run),
         details.parameters(run),
         *(details.trial(result, figures) for result in run.trials),
+        report_energy.section(run),
         details.reproduce(run),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
@@ -66,7 +67,7 @@ def _verdict(run: Run, analysis: Analysis) -> str:
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
-    told = [(markup.literal(row.text), row.is_serious) for row in caveats]
+    told = [(markup.text(row.text), row.is_serious) for row in caveats]
     lines += ["", *(f"- **{text}**" if is_serious else f"- {text}" for text, is_serious in told)]
     return "\n".join(lines)
 
@@ -166,8 +167,8 @@ def _comparison(run: Run, analysis: Analysis) -> str:
     _insert_intervals(run, analysis, printed)
     rows: list[list[str]] = []
     for backbone in run.record.benchmark.backbone:
-        note = run.record.weights_of(backbone.label).note
-        mark = f" {_RANDOM}" if note else ""
+        is_random = run.record.weights_of(backbone.label).source == "random"
+        mark = f" {_RANDOM}" if is_random else ""
         mark += f" {_UNGATED}" if summary.is_ungated(run, backbone.label) else ""
         rows.append([f"**{backbone.label}**{mark}", *[""] * len(printed.columns)])
         rows += _backbone_rows(run, backbone.label, printed)
@@ -233,14 +234,14 @@ def _comparison_notes(run: Run) -> list[str]:
         "unless said otherwise. Size: parameters in float32. Majority class: always the answer "
         "that is more frequent in training, with its training share as probability."
     ]
-    if any(row.note for row in run.record.weights):
+    if any(row.source == "random" for row in run.record.weights):
         notes.append(
             f"{_RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
             "weights and cannot be compared with rows that have them."
         )
     if any(summary.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{_UNGATED} bfloat16 features, {summary.GATE_NOT_RUN}.")
-    notes += [f"Features of {line}." for line in summary.arithmetic(run)]
+    notes += [f"Features of {markup.text(line)}." for line in summary.arithmetic(run)]
     if any(row.is_contended for row in run.latencies.values()):
         notes.append(f"{_CONTENDED} Contended: slower than the model by itself would be.")
     return notes + _majority_notes(run)
@@ -335,7 +336,7 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
         else "level on accuracy"
     )
     beyond = run.selection.beyond.get(second.trial_id) if run.selection else None
-    limits = f" (beyond the limits: {beyond})" if beyond else ""
+    limits = f" (beyond the limits: {markup.text(beyond)})" if beyond else ""
     text = f"Next is {other.trial.title}{limits}: {selected.trial.title} is {gain}"
     if second.latency_ratio is None or second.size_ratio is None:
         return text + "."

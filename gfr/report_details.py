@@ -5,11 +5,10 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 
 import pandas as pd
 
-from gfr import exported
+from gfr import exported, markup
 from gfr.dataset import SPLITS
 from gfr.exported import ExportResult
 from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
-from gfr.markup import literal
 from gfr.results import Run, TrialResult
 from gfr.stats import wilson
 from gfr.summary import PERCENTS, Stage, stages, workers
@@ -107,10 +106,11 @@ def _latencies(run: Run, export: ExportResult) -> str:
     lines = [] if latency is None else [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"]
     spoken = export.written.javascript
     in_node = exported.milliseconds(spoken.values_s)
-    lines.append(f"TensorFlow.js in Node, {spoken.backend}, two at a time: {in_node}")
+    lines.append(f"TensorFlow.js in Node, {markup.text(spoken.backend)}, two at a time: {in_node}")
     if run.page and run.page.digest == export.digest:
         lines += [
-            f"the page in {run.page.browser}, {row.title}: {exported.milliseconds(row.values_s)}"
+            f"the page in {markup.text(f'{run.page.browser}, {row.title}')}: "
+            f"{exported.milliseconds(row.values_s)}"
             for row in run.page.timings
         ]
     else:
@@ -156,7 +156,8 @@ def _why(export: ExportResult) -> str:
         f"In bold what was exported: {why}. Test set of {export.num_images:,} images against the "
         "fused Keras model in float32; lost / won: images that only Keras or only this precision "
         "gets right, p: exact McNemar test; Δp: difference of p_male. JavaScript: "
-        f"{spoken.num_images} of these images in TensorFlow.js {spoken.version} ({spoken.backend}, "
+        f"{spoken.num_images} of these images in TensorFlow.js {markup.text(spoken.version)} "
+        f"({markup.text(spoken.backend)}, "
         "in Node), against Keras and against TensorFlow with the same weights."
     )
 
@@ -166,26 +167,25 @@ def hardware(run: Run) -> str:
     found = run.record.hardware
     gigabytes = 1e9
     rows = [
-        ["CPU", literal(found.cpu_model)],
-        ["Architecture", found.cpu_architecture],
+        ["CPU", markup.text(found.cpu_model)],
+        ["Architecture", markup.text(found.cpu_architecture)],
         ["Cores / threads", f"{found.cpu_physical_cores or 'unknown'} / {found.cpu_threads}"],
-        ["CPU features", ", ".join(found.cpu_flags) or "no AVX2"],
+        ["CPU features", markup.text(", ".join(found.cpu_flags)) or "no AVX2"],
         ["Memory, total", f"{found.memory_total_bytes / gigabytes:.2f} GB"],
         ["Memory, available at the start", f"{found.memory_available_bytes / gigabytes:.2f} GB"],
         ["Load at the start", f"{found.cpu_load:.2f} (1-minute average)"],
-        ["GPU", "" if found.gpus else found.gpu_note],
+        ["GPU", "" if found.gpus else markup.text(found.gpu_note)],
     ]
     for number, gpu in enumerate(found.gpus, 1):
         known = gpu.utilization is not None
         busy = f"{gpu.utilization:.0%} busy" if known else "utilisation unknown"
-        rows.append(
-            [
-                f"GPU {number}",
-                f"{gpu.name}, driver {gpu.driver}, memory {gpu.memory_total_bytes / gigabytes:.2f} "
-                f"GB ({gpu.memory_used_bytes / gigabytes:.2f} used, "
-                f"{gpu.memory_free_bytes / gigabytes:.2f} free), {busy}",
-            ]
+        memory = (
+            f"{gpu.memory_total_bytes / gigabytes:.2f} GB "
+            f"({gpu.memory_used_bytes / gigabytes:.2f} used, "
+            f"{gpu.memory_free_bytes / gigabytes:.2f} free)"
         )
+        what = f"{markup.text(gpu.name)}, driver {markup.text(gpu.driver)}"
+        rows.append([f"GPU {number}", f"{what}, memory {memory}, {busy}"])
     machine = table(["", ""], [row for row in rows if row[1]])
     return f"## Hardware specifications\n\n{machine}{_workers(run)}"
 
@@ -196,7 +196,12 @@ def _workers(run: Run) -> str:
     if len(found) < 2:
         return ""
     rows = [
-        [literal(row.name), literal(row.cpu_model), f"{row.num_images:,}", str(row.num_heads)]
+        [
+            markup.text(row.name),
+            markup.text(row.cpu_model),
+            f"{row.num_images:,}",
+            str(row.num_heads),
+        ]
         for row in found
     ]
     header = ["Worker (machine/process)", "CPU", "Images through backbones", "Heads trained"]
@@ -264,7 +269,7 @@ def trial(result: TrialResult, figures: str) -> str:
         [name, f"{found.accuracy:.3f}", f"{found.loss:.3f}", f"{found.num_images:,}"]
         for name, found in ((name, result.metrics[name]) for name in SPLITS)
     ]
-    note = f"\n\n{result.features.note}" if result.features.note else ""
+    note = f"\n\n{markup.text(result.features.note)}" if result.features.note else ""
     name = result.trial.id
     return (
         f"## {result.trial.title}{note}\n\n{table(['', 'Accuracy', 'Loss', 'n'], rows)}\n\n"
@@ -278,9 +283,7 @@ def reproduce(run: Run) -> str:
     record = run.record
     made = record.provenance
     changed = ", with uncommitted changes" if made.git_dirty else ""
-    command = " ".join(record.command.replace("`", "'").split())  # what would end the code
     facts = {
-        "Command": f"`{command}`",
         "Commit": f"{made.git_commit}{changed}",
         "Lock, SHA-256": made.lock_sha256,
         "Data, SHA-256": record.data.digest,
@@ -289,7 +292,8 @@ def reproduce(run: Run) -> str:
         "Python": f"{made.python} on {made.platform}",
         "Begun": record.created_utc,
     }
-    lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    told = (f"- {name}: {markup.text(value)}" for name, value in facts.items())
+    lines = "\n".join([f"- Command: {markup.code(record.command)}", *told])
     header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
     timed_s = sum(row.cost.wall_s for row in run.latencies.values())
     lines += (

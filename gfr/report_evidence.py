@@ -3,10 +3,10 @@
 In: a Run and its Analysis. Out: Markdown sections for gfr/report.py. Pure, like it.
 """
 
+from gfr import markup
 from gfr.analysis import ALPHA, NUM_HARD, Against, Analysis, Face, Study, cost
 from gfr.calibration import Point
 from gfr.evaluate import Metrics
-from gfr.markup import literal
 from gfr.report_details import table
 from gfr.results import Run
 from gfr.stats import Spread, wilson
@@ -203,10 +203,11 @@ def _room(num_gaps: int | None, num_taken: int) -> int | None:
 
 def _told_apart(found: Subgroups) -> str:
     """Which gaps are more than chance, and which only follow the groups' shares of men."""
-    told = [row for row in found.gaps if row.p_within_sex_holm < ALPHA]
-    within = [literal(row.attribute) for row in told]
+    within = [markup.text(row.attribute) for row in found.gaps if row.p_within_sex_holm < ALPHA]
     only_pooled = [
-        literal(row.attribute) for row in found.gaps if row.p_holm < ALPHA and row not in told
+        markup.text(row.attribute)
+        for row in found.gaps
+        if row.p_holm < ALPHA <= row.p_within_sex_holm
     ]
     parts = [
         f"Told apart within each sex: {', '.join(within)}."
@@ -216,7 +217,7 @@ def _told_apart(found: Subgroups) -> str:
     if only_pooled:
         parts.append(f"Only by the groups' shares of men: {', '.join(only_pooled)}.")
     if found.left_out:
-        names = ", ".join(literal(row.attribute) for row in found.left_out)
+        names = ", ".join(markup.text(row.attribute) for row in found.left_out)
         parts.append(f"Left out, fewer than {LEAST_IMAGES} images on a side: {names}.")
     return " ".join(parts)
 
@@ -224,7 +225,7 @@ def _told_apart(found: Subgroups) -> str:
 def _gap(row: Gap) -> list[str]:
     groups = (row.having, row.lacking)
     return [
-        literal(row.attribute),
+        markup.text(row.attribute),
         *(f"{group.num_images:,}" for group in groups),
         *(_rate(group.accuracy) for group in groups),
         f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
@@ -331,7 +332,7 @@ def _faces(faces: tuple[Face, ...], num_trials: int, name: str) -> str:
         return "None."
     rows = [
         [
-            literal(face.name),
+            markup.text(face.name),
             "male" if face.is_male else "female",
             f"{face.p_male:.3f}",
             f"{face.num_wrong} of {num_trials}",

@@ -1,13 +1,15 @@
 """The page with one exported model: served on this machine, or written for any static host.
 
 In: the directory of an export. Out: the built page of web/dist at `/`, the export under `/model/`,
-the run's report under `/report/`. Never on another address than loopback, never builds the page.
+and on this machine the run's report under `/report/`: it names images and paths, which are nobody
+else's business. Never on another address than loopback, never builds the page.
 """
 
 import functools
 import html
 import re
 import shutil
+import sys
 import urllib.parse
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -22,6 +24,7 @@ from gfr.runs import ROOT
 PAGE = ROOT / "web" / "dist"
 HOST = "127.0.0.1"
 _OUR_NAMES = ("localhost", HOST)
+_ALL: tuple[str, ...] = ("**/*",)
 _REPORT = ("summary.md", "summary.json", "figures/*.png")
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 
@@ -39,19 +42,17 @@ def exported(run_dir: Path, trial_id: str | None) -> Path:
 def server(export: Path, port: int) -> ThreadingHTTPServer:
     """A server on loopback, not yet running; port 0 is any free one. BadInput if it is taken."""
     try:
-        return ThreadingHTTPServer(
-            (HOST, port), functools.partial(Handler, export, _report(export))
-        )
+        return _Server((HOST, port), functools.partial(Handler, export, _report(export)))
     except (OSError, OverflowError) as error:
         raise BadInput(f"port {port}: {error}; choose another with --port") from None
 
 
 def write(export: Path, target: Path) -> None:
-    """The same as files; BadInput if `target` is neither new nor an empty directory."""
+    """Page and model as files; BadInput if `target` is neither new nor an empty directory."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target}: exists and is not an empty directory; name another")
     try:
-        for place, path in _files(export, _report(export)):
+        for place, path in _files(export):
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / place)
     except OSError as error:
@@ -63,15 +64,14 @@ def _report(export: Path) -> Path:
     return export.parents[1]
 
 
-def _files(model: Path, report: Path) -> Iterator[tuple[str, Path]]:
+def _files(model: Path, report: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Every file that is shown, and where, relative to `/`."""
-    for place, root, patterns in (
-        ("", PAGE, ("**/*",)),
-        ("model/", model, ("**/*",)),
-        ("report/", report, _REPORT),
-    ):
+    places = [("", PAGE, _ALL), ("model/", model, _ALL)]
+    places += [("report/", report, _REPORT)] if report else []
+    for place, root, patterns in places:
         for path in (found for pattern in patterns for found in root.glob(pattern)):
-            if path.is_file() and path.name != _KERAS:
+            # A link may lead anywhere.
+            if path.is_file() and not path.is_symlink() and path.name != _KERAS:
                 yield place + path.relative_to(root).as_posix(), path
 
 
@@ -84,8 +84,17 @@ def policy() -> str:
     return html.unescape(found[1])
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no error of ours; anything else is."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class Handler(SimpleHTTPRequestHandler):
     """GET and HEAD of the page, an export and a run's report, and of nothing else."""
+
+    timeout = 60  # seconds that a connection may be silent
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".md": "text/plain; charset=utf-8",

@@ -14,15 +14,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from gfr.applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
+from gfr import own_file
+from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
+from gfr.energy import Stated
 from gfr.errors import BadInput
-from gfr.ranges import Above0, Share
+from gfr.ranges import NAME, Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048
 
 _FORBID = ConfigDict(extra="forbid")
-_Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$")]
+_Label = Annotated[str, Field(pattern=NAME)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 _Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -36,6 +38,7 @@ class Backbone:
     scaling: str = ""
     weights: str = ""  # auto | imagenet | random | a directory; empty: as the run says
     label: _Label | Literal[""] = ""
+    file: str = ""  # a user's own .keras model (gfr/own_file.py); absolute once loaded
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ class Benchmark:
     latency: Latency = field(default_factory=Latency)
     selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
+    hardware: Stated = field(default_factory=Stated)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -255,6 +259,7 @@ def load(path: Path) -> Benchmark:
         raise BadInput(f"{path}: not valid TOML ({error})") from None
     try:
         _refuse_what_breaks_features_once(document)
+        own_file.locate(document, path.parent)
         return check(document)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
@@ -315,15 +320,18 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _fill(row: Backbone, where: str) -> Backbone:
-    application = APPLICATIONS.get(row.name)
+    application = OWN_MODEL if row.file else APPLICATIONS.get(row.name)
+    if row.file:
+        own_file.check_row(row.name, row.file, row.weights, where)
     if application is None:
         raise BadInput(f"{where}: unknown name {row.name!r}; known: {', '.join(APPLICATIONS)}")
     scaling = row.scaling or application.scaling
     if scaling not in SCALINGS:
         raise BadInput(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
-    if application.scaling == OWN_PREPROCESSING and scaling != OWN_PREPROCESSING:
+    scales_itself = application.scaling == OWN_PREPROCESSING and not row.file
+    if scales_itself and scaling != OWN_PREPROCESSING:
         raise BadInput(f"{where}: {row.name} scales its input itself; remove scaling = {scaling!r}")
-    return Backbone(row.name, scaling, row.weights, row.label or row.name)
+    return Backbone(row.name, scaling, row.weights, row.label or row.name, row.file)
 
 
 def _check_rows(benchmark: Benchmark) -> None:
@@ -345,10 +353,16 @@ def _check_rows(benchmark: Benchmark) -> None:
         )
     _check_export(benchmark.export)
     fractions = benchmark.training.fractions
+    own = [row.name for row in benchmark.backbone if row.file]
+    if own and benchmark.features.precision == "bfloat16":
+        raise BadInput(
+            f'features.precision = "bfloat16": {own[0]} is an own model, computed in float32 '
+            'alone; set "auto"'
+        )
     if list(fractions) != sorted(set(fractions)):
         raise BadInput("training: fractions are to rise, each once")
     for trial in benchmark.trials:
-        _check_size(trial.backbone.name, trial.iteration)
+        _check_size(trial.backbone, trial.iteration)
 
 
 def _check_export(asked: Export) -> None:
@@ -358,8 +372,9 @@ def _check_export(asked: Export) -> None:
         raise BadInput('export: precisions lack "float32", against which the others are held')
 
 
-def _check_size(name: str, iteration: Iteration) -> None:
-    application = APPLICATIONS[name]
+def _check_size(backbone: Backbone, iteration: Iteration) -> None:
+    name = backbone.name
+    application = OWN_MODEL if backbone.file else APPLICATIONS[name]
     if min(iteration.size) < application.min_side_px:
         raise BadInput(
             f"iteration {iteration.number}: size {list(iteration.size)} is impossible, {name} "

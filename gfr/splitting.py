@@ -34,7 +34,8 @@ def by_rule(
         return split_images(names, is_male, *fractions, seed)
     if identity is None:
         raise BadInput(
-            '[data] split = "identity": needs identity_CelebA.txt beside the label file; '
+            '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
+            "column identity in labels.csv; "
             'add it, or set split = "random"'
         )
     return split_identities(identity, is_male, *fractions, seed)

@@ -9,7 +9,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import door, verdict
+from gfr import consumption, door, verdict
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics, constant_answer
 from gfr.exported import ExportResult
@@ -114,6 +114,8 @@ def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str
         "workers": [dataclasses.asdict(row) for row in workers(run)],
         "provenance": dataclasses.asdict(record.provenance),
         "stages": [dataclasses.asdict(row) for row in stages(run)],
+        "energy": [dataclasses.asdict(row) for row in consumption.rows(run)],
+        "gpus": [dataclasses.asdict(row) for row in consumption.uses(run)],
     }
 
 
@@ -316,7 +318,7 @@ def caveats(run: Run) -> list[Caveat]:
         source = row.note or f"ImageNet weights, {row.why}"
         if row.source == "directory":
             source = f"weights {row.why}, taken for ImageNet's (SHA-256 {row.sha256[:12]})"
-        found.append(Caveat(f"{row.backbone}: {source}", bool(row.note)))
+        found.append(Caveat(f"{row.backbone}: {source}", row.source == "random"))
     found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
     if run.selection and run.selection.trial_id in run.selection.beyond:

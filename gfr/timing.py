@@ -92,7 +92,8 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test = [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
     precisions: list[Precision] = ["float32"]
-    if run.record.rates and run.record.rates.fastest == "bfloat16":
+    is_own = trial.features.weights.source == "own"  # computed in float32 alone
+    if run.record.rates and run.record.rates.fastest == "bfloat16" and not is_own:
         precisions.append("bfloat16")
     report = reporter(_step(feature_set))
     timings, decode_s, num_parameters = [], 0.0, []

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gfr import markup, plain
 from gfr.ranges import Amount, Count
 
 SCHEMA: Literal[1] = 1
@@ -127,17 +128,20 @@ def text(verdict: Verdict) -> str:
     ]
     if verdict.changes:
         lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
-    return "\n".join([*lines, f"history: {verdict.key}.jsonl"])
+    return plain.lines("\n".join([*lines, f"history: {verdict.key}.jsonl"]))
 
 
 def section(verdict: Verdict | None, figures: str) -> str:
     """Markdown for the page; "" without a verdict."""
     if verdict is None:
         return ""
-    lines = ["## Against its history", "", f"**{verdict.status}**: {verdict.reason}."]
+    reason = markup.text(verdict.reason)
+    lines = ["## Against its history", "", f"**{verdict.status}**: {reason}."]
     if len(verdict.runs) > 1:
         lines += ["", f"![Accuracy, latency and duration over the runs]({figures}/trend.png)"]
     told: list[Found] = ["regression", "inconclusive", "changed"]
     told += [] if verdict.status == "no history" else ["no history"]  # else the reason says it
     rows = verdict.of(*told)
-    return "\n".join([*lines, "", *(f"- {row.status}: {row.text}" for row in rows)]).rstrip()
+    return "\n".join(
+        [*lines, "", *(f"- {row.status}: {markup.text(row.text)}" for row in rows)]
+    ).rstrip()

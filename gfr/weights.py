@@ -34,7 +34,7 @@ class Weights:
     """`path` holds the backbone without top; `note` is empty for ImageNet weights."""
 
     backbone: str
-    source: Literal["imagenet", "directory", "random"]
+    source: Literal["imagenet", "directory", "random", "own"]
     path: str
     sha256: str
     note: str
@@ -53,8 +53,10 @@ def resolve(
     """Decide for one backbone; `request` is auto, imagenet, random or a directory.
 
     auto and a directory try in turn: the directory, Keras' cache, a download, random. BadInput if
-    `imagenet` cannot be had or a directory does not exist.
+    `imagenet` cannot be had or a directory does not exist. A user's own model file has its own.
     """
+    if backbone.file:
+        return _own(backbone)
     if backbone.weights:
         request = at_root(backbone.weights, KEYWORDS)
     if request == "random":
@@ -136,6 +138,12 @@ def _weights(
         raise BadInput(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     note = "random weights: not comparable" if source == "random" else ""
     return Weights(backbone.label, source, str(path), provenance.file_sha256(path), note, why)
+
+
+def _own(backbone: Backbone) -> Weights:
+    sha256 = provenance.file_sha256(Path(backbone.file))
+    note = f"own model file, SHA-256 {sha256[:12]}"
+    return Weights(backbone.label, "own", backbone.file, sha256, note, "whatever --weights says")
 
 
 def _download(name: str) -> str:

@@ -16,6 +16,7 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from gfr import devices
 from gfr.errors import BadInput
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -43,7 +44,7 @@ def main() -> None:
     """Serve until the parent closes the connection or dies."""
     _die_with(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    devices.prepare()
     connection = Connection(int(sys.argv[1]))
     to_parent = _ToParent(connection)
     logger = logging.getLogger("gfr")

@@ -133,7 +133,7 @@ def sixteen_bit_png():
 
 
 def test_odd_images_are_converted_and_counted(celeba):
-    """Grey, CMYK and 16-bit files become RGB; an odd size is counted, not refused."""
+    """Grey, CMYK and 16-bit files become RGB, others stand upright; an odd size is counted."""
     root = celeba(12)
     folder = root / "images"
     write_image(folder / "000001.jpg", 1, "L")
@@ -142,9 +142,12 @@ def test_odd_images_are_converted_and_counted(celeba):
     Image.fromarray(ramp).save(folder / "000003.jpg", "PNG")
     Image.new("RGB", (1, 1)).save(folder / "000004.jpg")
     (folder / "000005.jpg").write_bytes(sixteen_bit_png())
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    Image.open(folder / "000006.jpg").save(folder / "000006.jpg", exif=exif)
     _, seen = look(root)
     assert {"CMYK": 1, "I;16B": 1, "L": 1, "RGB;16B": 1} == seen.converted
-    assert 1 == seen.num_other_size
+    assert (1, 1) == (seen.num_other_size, seen.num_turned)
 
 
 @pytest.mark.parametrize("side_px", [8_000, 30_000])

@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -263,10 +264,11 @@ def test_our_markdown_and_nothing_more():
     assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>" == markup.blocks(
         "a **b** `c**d**` <i>"
     )
-    assert r"<p>a|b **c** `d` ![e](f) &amp;lt; &lt;i&gt;</p>" == markup.blocks(
-        markup.literal("a|b **c** `d` ![e](f) &lt; <i>")
-    )
-    assert 3 == markup.blocks(f"| {markup.literal('a|b')} | c | d |").count("</t") - 3
+    words = "a|b **c** `d` ![e](f) &lt; <i>"
+    shown = markup.blocks(markup.text(words))
+    assert f"<p>{words}</p>" == unescape(shown)
+    assert {"<p>", "</p>"} == set(re.findall("<.*?>", shown))
+    assert 3 == markup.blocks(f"| {markup.text('a|b')} | c | d |").count("</t") - 3
     assert "<ul><li>x</li><li>y</li></ul>" == markup.blocks("- x\n- y")
     assert "<p>[a](javascript:b)</p>" == markup.blocks("[a](javascript:b)")
     assert [("T", "v"), ("A", "b\n### c"), ("D", "")] == markup.sections(

@@ -54,7 +54,7 @@ def test_sections_come_in_the_promised_order(run):
         "Parameters",
     ]
     expected += [trial.title for trial in BENCHMARK.trials]
-    assert [*expected, "Reproduce"] == titles
+    assert [*expected, "Energy", "Reproduce"] == titles
 
 
 def test_the_best_of_each_column_is_marked(run):

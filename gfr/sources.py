@@ -1,0 +1,81 @@
+"""Where data comes from, as data.
+
+In: benchmarks/sources.toml. Out: Sources. Never asks the network.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from gfr.errors import BadInput
+from gfr.ranges import Positive
+
+_FORBID = ConfigDict(extra="forbid")
+Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip with images and a label file; an empty `sha256` is not known."""
+
+    __pydantic_config__ = _FORBID
+    url: str
+    sha256: Sha256
+    num_images: Positive
+    label_files: tuple[str, ...]  # by name, the first that is there
+
+
+@dataclass(frozen=True)
+class HuggingFace:
+    """A data set of parquet files in one folder of a repository."""
+
+    __pydantic_config__ = _FORBID
+    endpoint: str
+    repository: str
+    revision: str
+    folder: str
+    num_images: Positive
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that is taken from an archive; `ratio` is of one file, unpacked to packed."""
+
+    __pydantic_config__ = _FORBID
+    archive_bytes: Positive
+    files: Positive
+    file_bytes: Positive
+    unpacked_bytes: Positive
+    ratio: Positive
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What `gfr data fetch` knows beforehand."""
+
+    __pydantic_config__ = _FORBID
+    schema: Literal[1]
+    license: str
+    license_url: str
+    published: Archive
+    huggingface: HuggingFace
+    limits: Limits
+
+
+def load(path: Path) -> Sources:
+    """Read the table; BadInput names the file and the place."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+        return TypeAdapter(Sources).validate_json(json.dumps(document, default=str))
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{path}: {place}: {first['msg'].lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,295 @@
+"""`gfr data fetch`: from a server that may fail and an archive that may lie to a data directory."""
+
+import contextlib
+import hashlib
+import io
+import json
+import stat
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from local_server import Site, serve
+
+from gfr import dataset, fetch, sources, unpacking
+from gfr.errors import BadInput
+from gfr.progress import reporter
+from gfr.runs import ROOT
+
+SOURCES = sources.load(ROOT / "benchmarks" / "sources.toml")
+
+
+@pytest.fixture
+def site():
+    """A server of its own for each test."""
+    with serve(Site()) as running:
+        yield running
+
+
+def asked(site, tmp_path, **changes):
+    """The usual command, with the licence accepted."""
+    request = fetch.Request(
+        directory=tmp_path / "data" / "celeba",
+        source="published",
+        url=f"{site.url}/main.zip",
+        sha256=None,
+        is_license_accepted=True,
+        is_offline=False,
+        replace=False,
+    )
+    return replace(request, **changes)
+
+
+def packed(files, modes=None):
+    """A zip of {name: bytes}; names in `modes` get that Unix mode."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (modes or {}).get(name, stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, data)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def repository(celeba):
+    """A Git archive of 12 images beside what else a repository holds; 13 images are listed."""
+    root = celeba(12)
+    labels = (root / "list_attr_celeba.txt").read_text().replace("12\n", "13\n", 1)
+    files = {
+        "project-main/README.md": b"# A project\n",
+        "project-main/web/logo.jpg": b"no face",
+        "project-main/test/000001.jpg": b"no face either",
+        "project-main/raw_data/list_attribute.txt": (labels + "999999.jpg -1 1 1\n").encode(),
+    }
+    for path in (root / "images").iterdir():
+        files[f"project-main/raw_data/faces/{path.name}"] = path.read_bytes()
+    return files
+
+
+def test_a_git_archive_becomes_a_data_directory(site, tmp_path, repository):
+    """Images and labels are found where they are; the second time nothing is asked for."""
+    site.content = packed(repository)
+    fetched = fetch.run(asked(site, tmp_path), SOURCES)
+    target = tmp_path / "data" / "celeba"
+    assert (12, 13, 6) == (fetched.num_images, fetched.num_listed, fetched.num_male)
+    assert hashlib.sha256(site.content).hexdigest() == fetched.origin.sha256
+    assert not fetched.origin.is_checked
+    assert fetched.origin.url == json.loads((target / "fetched.json").read_text())["origin"]["url"]
+    faces = dataset.load(target, "all", seed=1).faces
+    assert ("000001.jpg", "000012.jpg", 12) == (faces.names[0], faces.names[-1], len(faces.names))
+    assert [True, False, True] == faces.is_male[:3].tolist()
+    assert repository["project-main/raw_data/faces/000001.jpg"] == faces.paths()[0].read_bytes()
+    assert [target] == list(target.parent.iterdir())
+    assert fetch.run(asked(site, tmp_path), SOURCES) is None
+    assert [None] == site.asked
+
+
+def test_what_was_cut_off_goes_on_at_the_byte(site, tmp_path, repository):
+    """At once while bytes arrive, and by the same command when none did."""
+    site.content, site.cuts = packed(repository), [1000, 500, 0]
+    with pytest.raises(BadInput, match=r"cut off .* 0\.0 MB are kept, the same command goes on"):
+        fetch.run(asked(site, tmp_path), SOURCES)
+    assert not (tmp_path / "data" / "celeba").exists()
+    assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
+    assert [None, "bytes=1000-", "bytes=1500-", "bytes=1500-"] == site.asked
+
+
+@pytest.mark.parametrize("change", ["no ranges", "another file", "no validator"])
+def test_what_cannot_be_gone_on_with_begins_anew(site, tmp_path, repository, change):
+    """A mixture of two files is never made."""
+    site.content, site.cuts = packed({"old": bytes(range(256)) * 9}), [100, 0]
+    site.has_ranges, site.etag = change != "no ranges", "" if change == "no validator" else '"a"'
+    with pytest.raises(BadInput, match=r"cannot be had|cut off"):
+        fetch.run(asked(site, tmp_path), SOURCES)
+    site.content, site.etag = packed(repository), site.etag and '"b"'
+    assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
+
+
+def test_a_digest_decides(site, tmp_path, repository):
+    """A wrong one deletes the file, the right one is recorded as checked."""
+    site.content = packed(repository)
+    with pytest.raises(BadInput, match=r"SHA-256 .*, 0{64} was expected; the file was deleted"):
+        fetch.run(asked(site, tmp_path, sha256="0" * 64), SOURCES)
+    assert [] == list((tmp_path / "data").glob("**/*.zip"))
+    right = hashlib.sha256(site.content).hexdigest().upper()
+    assert fetch.run(asked(site, tmp_path, sha256=right), SOURCES).origin.is_checked
+    assert [None, None] == site.asked
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "line"),
+    [
+        ({"status": 404}, {}, "answers 404 Not Found; name another with --url"),
+        ({"status": 500}, {}, "answers 500 Internal Server Error; try again later"),
+        ({}, {"url": "http://127.0.0.1:1/x.zip"}, "cannot be had .*; is there a network"),
+        ({}, {"url": "file:///etc/passwd"}, "must begin with https:// or http://"),
+        ({}, {"is_offline": True}, "offline was asked for"),
+        ({}, {"is_license_accepted": False}, "non-commercial research .*--accept-license"),
+        ({}, {"sha256": "abc"}, "not 64 hexadecimal digits"),
+        ({}, {"source": "kaggle"}, "'kaggle': unknown; known: published, huggingface"),
+        ({"content": b"x" * 2000}, {}, "more than 0 MB; .*raise archive_bytes"),
+        ({"content": b"<html>no zip</html>"}, {}, "no whole zip archive"),
+    ],
+)
+def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
+    """And leaves nothing behind."""
+    for name, value in change.items():
+        setattr(site, name, value)
+    small = replace(SOURCES, limits=replace(SOURCES.limits, archive_bytes=1000))
+    with pytest.raises(BadInput, match=line) as caught:
+        fetch.run(asked(site, tmp_path, **words), small)
+    assert "\n" not in str(caught.value)
+    assert [] == [path for path in tmp_path.rglob("*") if path.suffix in (".zip", ".part", ".jpg")]
+
+
+LABELS = "p/list_attr_celeba.txt"
+HOSTILE = {
+    "a name that leads out": ({"p/../../outside.jpg": b"x"}, {}, "leads out of it"),
+    "an absolute name": ({"/tmp/outside.jpg": b"x"}, {}, "leads out of it"),
+    "a name for Windows": ({"..\\outside.jpg": b"x"}, {}, "leads out of it"),
+    "a label file that leads out": ({LABELS: b"1\nMale\n../../outside.jpg 1\n"}, {}, "no plain"),
+    "a link as image": ({"p/a.jpg": b"/etc/passwd"}, {"p/a.jpg": stat.S_IFLNK}, "is a link"),
+    "a link as labels": ({LABELS: b"/etc/passwd"}, {LABELS: stat.S_IFLNK}, "is a link"),
+    "a device": ({"p/null": b""}, {"p/null": stat.S_IFCHR}, "is a device or a pipe"),
+    "a bomb": ({"p/images/a.jpg": bytes(2_000_000)}, {}, "packed more than 100 to 1: a bomb"),
+    "a huge file": ({LABELS: bytes(3_000_000)}, {}, "has 3,000,000 bytes, more than 2,500,000"),
+    "many files": ({f"p/{i}": b"" for i in range(21)}, {}, "files in it, more than 20"),
+    "no label file": ({LABELS: None}, {}, "no label file in it; looked for"),
+    "no images": ({"p/images/a.jpg": None, "p/images/b.jpg": None}, {}, "no image in it"),
+    "images that are none": ({"p/images/a.jpg": b"text"}, {}, "1 of 2 chosen images"),
+    "one class": ({LABELS: b"2\nMale\na.jpg 1\nb.jpg 1\n"}, {}, "images are male"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_archive_is_refused_whole(site, tmp_path, repository, case):
+    """Nothing of it stands anywhere, and it is not kept."""
+    changed, modes, line = HOSTILE[case]
+    images = sorted(name for name in repository if "/faces/" in name)
+    files = {
+        LABELS: b"2\nMale\na.jpg 1\nb.jpg -1\n",
+        "p/images/a.jpg": repository[images[0]],
+        "p/images/b.jpg": repository[images[1]],
+    } | changed
+    site.content = packed({k: v for k, v in files.items() if v is not None}, modes=modes)
+    limits = replace(SOURCES.limits, files=20, file_bytes=2_500_000)
+    with pytest.raises(BadInput, match=line):
+        fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
+    assert [] == list((tmp_path / "data").iterdir())
+    assert [] == list(tmp_path.rglob("outside.jpg"))
+
+
+@pytest.mark.parametrize("spoil", ["cut short", "a flipped byte", "more than is allowed in all"])
+def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
+    """Whether its directory is gone or one image is."""
+    content, limits = packed(repository), SOURCES.limits
+    if spoil == "cut short":
+        content = content[: len(content) // 2]
+    elif spoil == "a flipped byte":
+        place = content.index(b"faces/000007.jpg") + 5000
+        content = content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+    else:
+        limits = replace(limits, unpacked_bytes=100_000)
+    site.content = content
+    with pytest.raises(BadInput, match=r"zip archive|bytes unpacked, more than 100,000"):
+        fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
+    assert [] == list((tmp_path / "data").iterdir())
+
+
+def test_what_stands_there_stays(site, tmp_path, celeba):
+    """Own data is found and never replaced, other files are no place to fetch to."""
+    own = celeba(12)
+    assert fetch.run(asked(site, tmp_path, directory=own), SOURCES) is None
+    with pytest.raises(BadInput, match="was not fetched by gfr; move it away yourself"):
+        fetch.run(asked(site, tmp_path, directory=own, replace=True), SOURCES)
+    assert (own / "images" / "000012.jpg").exists()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("dear")
+    with pytest.raises(BadInput, match="exists and is no CelebA; name another directory"):
+        fetch.run(asked(site, tmp_path, directory=tmp_path / "home"), SOURCES)
+    assert [] == site.asked
+
+
+def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, repository):
+    """By a whole new one, and not by one that fails."""
+    site.content = packed(repository)
+    fetch.run(asked(site, tmp_path), SOURCES)
+    repository.pop("project-main/raw_data/faces/000001.jpg")
+    site.content = packed(repository)
+    with pytest.raises(BadInput, match="was expected"):
+        fetch.run(asked(site, tmp_path, replace=True, sha256="0" * 64), SOURCES)
+    images = tmp_path / "data" / "celeba" / "img_align_celeba"
+    assert 12 == len(list(images.iterdir()))
+    assert 11 == fetch.run(asked(site, tmp_path, replace=True), SOURCES).num_images
+    assert 11 == len(list(images.iterdir()))
+
+
+def test_two_at_once_do_not_mix(site, tmp_path):
+    """The second is told of the first."""
+    work = tmp_path / "data" / "fetch-celeba"
+    with fetch.alone(work), pytest.raises(BadInput, match="another gfr data fetch is at work"):
+        fetch.run(asked(site, tmp_path), SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("offset", "values", "line"),
+    [
+        (6, b"\xff", "zip file version 25"),  # of central entry 1: what it takes to unpack it
+        (8, b"\x01", "is encrypted"),
+        (28, b"\x00\x00", "a file without a name|zip archive"),
+        (42, b"\xff\xff\xff\x7f", "zip archive"),  # where its data is
+    ],
+)
+def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
+    """Each of them made zipfile raise something else."""
+    content = bytearray(SMALL)
+    place = content.index(b"PK\x01\x02") + offset
+    content[place : place + len(values)] = values
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(BadInput, match=line):
+        unpacking.unpack(
+            tmp_path / "a.zip",
+            tmp_path / "out",
+            SOURCES.published.label_files,
+            SOURCES.limits,
+            reporter("unpack"),
+        )
+
+
+SMALL = packed(
+    {
+        LABELS: b"2\nMale\na.jpg 1\nb.jpg -1\n",
+        "p/identity_CelebA.txt": b"a.jpg 5\nb.jpg 6\n",
+        "p/images/a.jpg": bytes(range(200)),
+        "p/images/b.jpg": bytes(range(50, 250)),
+    }
+)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=6))
+def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
+    """No other error, and no file elsewhere."""
+    content = bytearray(SMALL)
+    for place, value in changes:
+        content[place] = value
+    with tempfile.TemporaryDirectory(dir=tmp_path) as scratch:
+        out = Path(scratch) / "out"
+        out.mkdir()
+        (Path(scratch) / "a.zip").write_bytes(content)
+        names = SOURCES.published.label_files
+        with contextlib.suppress(BadInput):
+            unpacking.unpack(
+                Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
+            )
+        assert {"a.zip", "out"} == {path.name for path in Path(scratch).iterdir()}
