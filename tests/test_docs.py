@@ -21,6 +21,8 @@ from gfr.runs import ROOT
 
 # Pages that docs/README.md names and that other branches bring.
 COMING = {"data.md", "extending.md", "gpu.md"}
+# Files that a sentence names.
+_NAMED = r"`((?:docs|benchmarks|tests|gfr|tasks|flows|cli)/[\w/-]+\.\w+)`"
 QUIETLY = {
     **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
     "start_new_session": True,
@@ -41,9 +43,7 @@ def test_links_lead_somewhere():
     for path in documents.paths():
         text = path.read_text()
         links = [path.parent / name for name in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text)]
-        named = [
-            ROOT / name for name in re.findall(r"`((?:docs|benchmarks|tests)/[\w./-]+)`", text)
-        ]
+        named = [ROOT / name for name in re.findall(_NAMED, text)]
         broken += [
             f"{path.name}: {place.relative_to(ROOT)}"
             for place in links + named
