@@ -7,15 +7,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import documents
 import pytest
+import yaml
 from processes import answers, free_port, wait_for
 
 from gfr.runs import ROOT
 
+# Pages that docs/README.md names and that other branches bring.
+COMING = {"data.md", "extending.md", "gpu.md"}
+# Files that a sentence names.
+_NAMED = r"`((?:docs|benchmarks|tests|gfr|tasks|flows|cli)/[\w/-]+\.\w+)`"
 QUIETLY = {
     **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
     "start_new_session": True,
@@ -28,6 +35,39 @@ def test_every_door_in_the_table_has_its_test():
     assert len(named) > 30
     for file, name in named:
         assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}::{name}"
+
+
+def test_links_lead_somewhere():
+    """From one document to another, to a picture, to a file that a sentence names."""
+    broken = []
+    for path in documents.paths():
+        text = path.read_text()
+        links = [path.parent / name for name in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text)]
+        named = [ROOT / name for name in re.findall(_NAMED, text)]
+        broken += [
+            f"{path.name}: {place.relative_to(ROOT)}"
+            for place in links + named
+            if place.resolve().name not in COMING and not place.exists()
+        ]
+    assert [] == broken
+
+
+def test_the_index_lists_every_page():
+    """docs/README.md, and the README leads to it."""
+    text = (ROOT / "docs" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\((?:\w+/)?([\w-]+\.md)\)", text))
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
+
+
+def test_the_citation_is_of_this_version_by_its_owners():
+    """CITATION.cff, pyproject.toml and LICENSE tell the same."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == cited["version"]
+    assert cited["authors"][0]["name"] in (ROOT / "LICENSE").read_text()
+    assert project["license"]["text"] == cited["license"]
+    assert {"1.2.0", "software"} == {cited["cff-version"], cited["type"]}
 
 
 def commands(document):
