@@ -362,7 +362,12 @@ def automations(
 
 def _typed(path: str) -> str:
     """What a user types is relative to where the user is; the library's paths are not."""
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
+    try:
+        Path(path).exists()  # a name that is too long, or beyond a closed folder
+        return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{path}: {reason}; name another") from None
 
 
 def _or_default(path: Path | None, default: str) -> str:
@@ -379,6 +384,10 @@ def main() -> None:
         app()
     except BadInput as error:
         print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # a place that is closed to us, or gone meanwhile
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gfr: {plain.line(f'{where}{error.strerror or error}')}", file=sys.stderr)
         sys.exit(2)
     except StepFailed as error:
         print(f"gfr: {plain.line(str(error))}", file=sys.stderr)

@@ -76,4 +76,7 @@ def trial(run: results.Run, trial_id: str) -> results.TrialResult | None:
 
 
 def _is_newer(path: Path, first: Path) -> bool:
-    return path.exists() and path.stat().st_mtime_ns >= first.stat().st_mtime_ns
+    """Whether both are there and the first is the older one."""
+    if not (path.exists() and first.exists()):
+        return False
+    return path.stat().st_mtime_ns >= first.stat().st_mtime_ns

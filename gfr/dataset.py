@@ -330,7 +330,8 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
         if (digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
             return faces, splits
         reason = "its rows are not those of run.json"
-    except (OSError, ValueError, KeyError) as error:
+    # pandas' own errors on tables that are none are TypeErrors and AttributeErrors as well.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
     raise BadInput(f"{path}: damaged ({reason:.120}); move the directory away and begin a new run")
 

@@ -268,7 +268,8 @@ class Run:
             if result.trial.id == wanted:
                 return result
         known = ", ".join(result.trial.id for result in self.trials) or "none has finished"
-        raise BadInput(f"{self.directory}: no trial {wanted}; known: {known}")
+        what = f"no trial {wanted}" if wanted else "no model is selected; name a trial"
+        raise BadInput(f"{self.directory}: {what}; known: {known}")
 
     @property
     def batch_sizes(self) -> str:

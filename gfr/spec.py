@@ -247,6 +247,8 @@ class Benchmark:
 
 def load(path: Path) -> Benchmark:
     """Read and check a benchmark file; BadInput names the file, the place and the cure."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end
+        raise BadInput(f"{path}: is no file; name a benchmark file")
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -1,0 +1,203 @@
+"""Files of runs and histories that hold anything: what is whole serves, the rest is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+import records
+from test_history import nights
+from test_history import written as written_on
+
+from gfr import (
+    again,
+    comparison,
+    exported,
+    history,
+    inventory,
+    judging,
+    publish,
+    results,
+    runs,
+    site,
+    verdict,
+)
+from gfr.errors import BadInput
+
+GARBAGE = {
+    "empty": b"",
+    "spaces": b"   \t ",
+    "zeros": bytes(1_000),
+    "binary": bytes(range(256)).replace(b"\n", b""),
+    "bad UTF-8": b'{"schema": 1, "run_id": "\xff\xfe"}',
+    "UTF-16": '{"schema": 1}'.encode("utf-16").replace(b"\n", b""),
+    "BOM": b"\xef\xbb\xbf{}",
+    "null": b"null",
+    "number": b"1e999",
+    "long number": b"9" * 100_000,
+    "NaN": b"NaN",
+    "text": b'"text"',
+    "list": b"[]",
+    "object": b"{}",
+    "open": b'{"schema": 1',
+    "deep lists": b"[" * 100_000,
+    "deep lists, closed": b"[" * 10_000 + b"]" * 10_000,
+    "deep objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "one key twice": b'{"schema": 1, "schema": 2}',
+    "half a surrogate": b'{"run_id": "\\ud800"}',
+    "merge marks": b"<<<<<<< HEAD",
+    "10 MB": b'{"x": "' + b"a" * 10_000_000 + b'"}',
+    "pickle": b"\x80\x04\x95",
+    "a program": b"#!/bin/sh",
+}
+# Of the files of a run, which are all read by one function, fewer will do.
+SOME = ("empty", "zeros", "object", "long number", "deep lists", "folder")
+# Of a whole record: one of its values, wherever it stands, is another.
+VALUES = [None, -1, 1e308, 2**70, float("nan"), "", [[]], "9" * 5_000]
+
+
+def spoilt_values(text, keys):
+    """The record with one value after the other replaced: (what, text) each."""
+    for key in keys:
+        for value in VALUES:
+            yield f"{key}={value!r:.20}", json.dumps(json.loads(text) | {key: value}).encode()
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory):
+    """A history of three runs, the lines of it, and the entry of a fourth."""
+    reports = tmp_path_factory.mktemp("reports")
+    now = history.entry(nights(reports, 3) and written_on(reports, 4))
+    file = history.path(reports, now.key)
+    return file, file.read_bytes().splitlines(), now
+
+
+def judged_beside(past, garbage, caplog):
+    """The verdict with this line among the others, and whether it was named; it must stay."""
+    file, lines, now = past
+    file.write_bytes(b"\n".join([lines[0], garbage, *lines[1:], b""]))
+    caplog.clear()
+    found = judging.judge(now, history.earlier(file.parents[1], now))
+    is_named = f"{file}, line 2: left out (" in caplog.text
+    assert all(len(row.getMessage()) < 1_000 for row in caplog.records)
+    history.put(file.parents[1], now)
+    assert not garbage.strip() or garbage in file.read_bytes().split(b"\n")
+    return found, is_named
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_a_garbage_line_is_named_and_stays(past, caplog, name):
+    """Three good runs beside it are enough for a verdict."""
+    found, is_named = judged_beside(past, GARBAGE[name], caplog)
+    assert ("ok", 3) == (found.status, found.num_compared)
+    assert is_named == bool(GARBAGE[name].strip())
+
+
+def test_a_line_with_a_strange_value_is_left_out_or_understood(past, caplog):
+    """Every key of a line with every strange value, 112 cases: a verdict that can be kept."""
+    file, lines, _ = past
+    document = json.loads(lines[1])
+    for what, garbage in spoilt_values(lines[1], document):
+        found, is_named = judged_beside(past, garbage, caplog)
+        assert is_named or found.num_compared in (2, 3, 4), what
+        results.write(file.parent / "verdict.json", found)
+        assert found == results.read(file.parent / "verdict.json", verdict.Verdict), what
+
+
+def test_a_line_of_another_schema_or_twice(past, caplog):
+    """A later version's line is left; of two lines of one run the last counts."""
+    lines = past[1]
+    other = json.dumps(json.loads(lines[0]) | {"schema": 2}).encode()
+    assert judged_beside(past, other, caplog)[1]
+    found, _ = judged_beside(past, lines[0], caplog)
+    assert ("ok", 3) == (found.status, found.num_compared)
+
+
+def test_a_directory_or_a_dead_link_in_place_of_a_history(past):
+    """One line that names it; a link to nowhere is a history that has not begun."""
+    file, _, now = past
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(BadInput, match=r"\.jsonl: cannot be read \(Is a directory\)"):
+        history.earlier(file.parents[1], now)
+    file.rmdir()
+    file.symlink_to("nowhere")
+    assert [] == history.earlier(file.parents[1], now)
+    file.unlink()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run with every file that one can have: its directory, and each file's bytes."""
+    found = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
+    records.write(found)
+    place, first = found.directory, found.trials[0]
+    export = records.export(found)
+    folder = results.export_directory(place, export.trial.id)
+    timing = exported.PageTiming("wasm", False, (0.1, 0.2))
+    results.write(folder / "export.json", export)
+    results.write(
+        folder / "page.json", exported.PageResult(1, "d" * 64, "Chromium", "CPU", (timing,))
+    )
+    results.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
+    results.write(place / "accepted.json", history.Accepted(1, "r"))
+    results.write(again.trial_path(place, first.trial.id), first)
+    (single,) = found.latencies["VGG16-64x64"].timings
+    row = again.Row("float32", single.single, 1, 0.004, 0.0)
+    retimed = again.Retimed(1, first.trial.feature_set, (row,))
+    results.write(again.timing_path(place, first.trial.feature_set, 1), retimed)
+    return place, {path: path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+def everything(directory):
+    """What report, verdict, compare, list and serve read before they do anything."""
+    reports = directory.parents[1]
+    listed = inventory.collect(records.BENCHMARK, directory / "none", reports)
+    inventory.text(listed)
+    runs.find(reports, None)
+    run = results.read_run(directory)
+    for row in run.trials:
+        again.trial(run, row.trial.id)
+        again.timings(run, row.trial.feature_set)
+    comparison.labels(run)
+    publish.page(run)
+    site.exported(directory, None)
+    if run.verdict:
+        verdict.text(run.verdict)
+
+
+def test_a_whole_run_passes(whole):
+    """Else the cases below would prove nothing."""
+    everything(whole[0])
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_spoilt_file_of_a_run_is_named(whole, name):
+    """Each file in turn is garbage: it is named in one line, or nothing needs it."""
+    directory, contents = whole
+    num_named = 0
+    for path, content in contents.items():
+        path.unlink()
+        try:
+            _put(path, name)
+            num_named += _is_named(directory, path)
+        finally:
+            path.rmdir() if path.is_dir() else path.unlink()
+            path.write_bytes(content)
+    assert num_named >= 8
+
+
+def _put(path: Path, name: str) -> None:
+    if name == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(GARBAGE[name])
+
+
+def _is_named(directory, path):
+    try:
+        everything(directory)
+    except BadInput as error:
+        assert "\n" not in str(error) and len(str(error)) < 1_000
+        assert path.name in str(error) or path.name in ("run.json", "selection.json", "export.json")
+        return True
+    return False
