@@ -82,3 +82,16 @@ def test_data_check_says_what_was_found(celeba, tmp_path):
     done = gfr("data", "check", celeba(40), "--benchmark", spec)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
+
+
+def test_help_starts_without_anything_heavy():
+    """What takes long to import is imported by the command that needs it."""
+    program = (
+        "import contextlib, sys; sys.argv = ['gfr', '--help']; from cli.main import main\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "heavy = 'tensorflow keras prefect pandas matplotlib numpy scipy pydantic'.split()\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "[]" == done.stderr.strip()
+    assert "doctor" in done.stdout
