@@ -101,3 +101,16 @@ def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_
     )
     monkeypatch.setenv("PATH", str(program.parent))
     assert "gfr run 'a b.toml'" == places.command("run", "a b.toml")
+
+
+def test_help_starts_without_anything_heavy():
+    """What takes long to import is imported by the command that needs it."""
+    program = (
+        "import contextlib, sys; sys.argv = ['gfr', '--help']; from cli.main import main\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "heavy = 'tensorflow keras prefect pandas matplotlib numpy scipy pydantic'.split()\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "[]" == done.stderr.strip()
+    assert "doctor" in done.stdout
