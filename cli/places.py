@@ -1,6 +1,6 @@
-"""Commands that a user is told to type, as that user's shell will find them.
+"""Paths and commands as the user's shell has them, from the directory the user is in.
 
-In: words of a command. Out: a line to paste, from the directory the user is in.
+In: a path as typed, words of a command. Out: an absolute path, a line to paste.
 """
 
 import os
@@ -23,6 +23,16 @@ def command(*words: str, reports: Path | None = None) -> str:
 def here(path: Path) -> str:
     """Relative to where the user is, if it is below."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(path: str) -> str:
+    """What a user types is relative to where the user is; the library's paths are not."""
+    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
+
+
+def or_default(path: Path | None, default: str) -> str:
+    """The directory that was typed, or the project's own."""
+    return runs.at_root(default) if path is None else typed(str(path))
 
 
 def _executable() -> str:
