@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: automations lock gpu parity page-latency serve web web-check alignment example
+.PHONY: soak automations lock gpu parity page-latency serve web web-check alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,6 +38,9 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
 	$(BIN)/python benchmarks/chaos.py $(CHAOS)
+
+soak: $(READY) ## 200 small runs on one server: does anything grow? goes on when begun again
+	$(BIN)/python benchmarks/soak.py $(SOAK)
 
 speed: $(READY) ## features once against fit with a frozen backbone: DATA=DIR [WEIGHTS=DIR]
 	$(BIN)/python benchmarks/speed.py $(DATA) --weights $(or $(WEIGHTS),auto) $(SPEED)
@@ -93,6 +96,10 @@ server deploy worker automations: export DO_NOT_TRACK = 1
 
 # Where runs will look for their files, whatever the shell says (prefect.yaml).
 deploy: export PWD = $(CURDIR)
+
+# Prefect forgets runs that ended 30 days ago; its files are not those of gfr.
+server: export PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED ?= events,flow_runs
+server: export PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD ?= 2592000
 
 server: $(READY) ## Prefect's server and UI, on this machine alone
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1

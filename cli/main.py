@@ -8,7 +8,6 @@ imports stand inside the commands, so that `gfr --help` starts at once.
 import contextlib
 import dataclasses
 import json
-import os
 import shlex
 import sys
 import warnings
@@ -22,15 +21,23 @@ from cli.options import (
     AsJson,
     Benchmark,
     Cache,
+    CacheDir,
     Data,
+    DryRun,
+    Keep,
+    KeepRuns,
     MemoryLimit,
+    OlderThan,
     Reports,
     Run,
     RunId,
     Timeout,
     Trial,
+    UnusedFeatures,
     Weights,
 )
+from cli.places import or_default as _or_default
+from cli.places import typed as _typed
 from gfr import devices, plain
 from gfr.errors import BadInput, StepFailed
 
@@ -71,6 +78,7 @@ def run(
     max_size_mb: Annotated[
         float | None, typer.Option(help="Select among models no larger, parameters in float32.")
     ] = None,
+    keep_runs: KeepRuns = None,
     runner: Annotated[
         str,
         typer.Option(
@@ -196,6 +204,28 @@ def list_(
         loaded, Path(_or_default(cache, "cache")), Path(_or_default(reports, "reports"))
     )
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
+
+
+@app.command()
+def clean(
+    keep: Keep = None,
+    older_than: OlderThan = None,
+    unused_features: UnusedFeatures = False,
+    dry_run: DryRun = False,
+    cache_dir: CacheDir = None,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old runs and what killed ones have left; with --keep and --older-than, if both say so.
+
+    The newest finished run of each benchmark, runs in progress and accepted ones stay.
+    """
+    from cli import clean as library
+    from gfr import retention
+
+    rule = retention.Rule(keep, older_than, unused_features=unused_features)
+    places = Path(_or_default(reports, "reports")), Path(_or_default(cache_dir, "cache"))
+    raise typer.Exit(library.clean(*places, rule, dry_run, as_json))
 
 
 @data_app.command("check")
@@ -358,22 +388,6 @@ def automations(
 
     for name in start.apply_automations(webhook):
         print(name)
-
-
-def _typed(path: str) -> str:
-    """What a user types is relative to where the user is; the library's paths are not."""
-    try:
-        Path(path).exists()  # a name that is too long, or beyond a closed folder
-        return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{path}: {reason}; name another") from None
-
-
-def _or_default(path: Path | None, default: str) -> str:
-    from gfr import runs
-
-    return runs.at_root(default) if path is None else _typed(str(path))
 
 
 def main() -> None:

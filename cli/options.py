@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 Benchmark = Annotated[
-    str, typer.Argument(help="A file of benchmarks/ by name (full, smoke), or a path to a TOML.")
+    str,
+    typer.Argument(help="A file of benchmarks/ by name (full, smoke, tiny), or a path to a TOML."),
 ]
 Data = Annotated[
     str,
@@ -40,4 +41,19 @@ Trial = Annotated[
 Run = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
+]
+Keep = Annotated[
+    int | None, typer.Option(help="Runs older than the newest N finished ones of a benchmark.")
+]
+OlderThan = Annotated[
+    float | None, typer.Option(metavar="DAYS", help="Runs begun so long ago, or longer.")
+]
+UnusedFeatures = Annotated[
+    bool, typer.Option("--cache", help="Features too that no kept run is made of.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+CacheDir = Annotated[Path | None, typer.Option(help="Where features are kept.")]
+KeepRuns = Annotated[
+    int | None,
+    typer.Option(help="In the end remove this benchmark's runs but the newest N (gfr clean)."),
 ]

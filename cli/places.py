@@ -1,6 +1,6 @@
-"""Commands that a user is told to type, as that user's shell will find them.
+"""Paths and commands as the user's shell has them, from the directory the user is in.
 
-In: words of a command. Out: a line to paste, from the directory the user is in.
+In: a path as typed, words of a command. Out: an absolute path, a line to paste.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gfr import runs
+from gfr.errors import BadInput
 
 
 def command(*words: str, reports: Path | None = None) -> str:
@@ -23,6 +24,21 @@ def command(*words: str, reports: Path | None = None) -> str:
 def here(path: Path) -> str:
     """Relative to where the user is, if it is below."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(path: str) -> str:
+    """What a user types, which is relative to where the user is; BadInput if it cannot be looked at."""
+    try:
+        Path(path).exists()  # a name that is too long, or beyond a closed folder
+        return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{path}: {reason}; name another") from None
+
+
+def or_default(path: Path | None, default: str) -> str:
+    """The directory that was typed, or the project's own."""
+    return runs.at_root(default) if path is None else typed(str(path))
 
 
 def _executable() -> str:

@@ -99,6 +99,7 @@ def _parameters(request: door.Request) -> dict[str, Any]:
         "timeout_s": request.limits.silence_s,
         "memory_limit_gb": request.limits.memory_bytes / 1e9,
         "retries": request.retries,
+        "keep_runs": request.keep_runs,
         **dataclasses.asdict(request.benchmark.selection),
         "return_state": True,
     }

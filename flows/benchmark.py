@@ -23,6 +23,7 @@ from tasks.benchmark import (
     judge,
     measure_latency,
     prepare,
+    remove_old_runs,
     select_model,
     show_run,
     train_head,
@@ -46,6 +47,7 @@ def gfr(
     retries: int = 1,
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
+    keep_runs: int | None = None,
 ) -> State[str]:
     """Run every trial of a benchmark and select the best by validation accuracy.
 
@@ -64,6 +66,7 @@ def gfr(
         retries: how often a step that failed is tried again
         max_latency_ms: select among models whose p50 of one image is no longer
         max_size_mb: select among models no larger, parameters in float32
+        keep_runs: in the end remove this benchmark's runs but the newest so many; all stay if none
     """
     request = door.request(
         benchmark,
@@ -80,6 +83,7 @@ def gfr(
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
         flow_run.scheduled_start_time,
+        keep_runs,
     )
     with machine.claimed(runs.directory(Path(request.reports), request.run_id)):
         return _run(request)
@@ -130,6 +134,8 @@ def _run(request: door.Request) -> State[str]:
     exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
     write_report(run_dir)
     show_run(run_dir, return_state=True)
+    if request.keep_runs:
+        remove_old_runs(run_dir, request.keep_runs, return_state=True)
     lacking = [end.message for end in (*timed, exported) if not end.is_completed()]
     if failed or lacking:
         return Failed(message="; ".join([f"{len(failed)} of {len(ends)} trials failed", *lacking]))

@@ -8,13 +8,16 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gfr.errors import CannotWrite
+
+_TEMPORARY = re.compile(r"^tmp-([0-9a-f]{12}-.+|writable)$")
 
 
 def save(path: Path, by_path: Callable[[Path], object]) -> None:
@@ -73,6 +76,11 @@ def tidy(directory: Path, unused_s: float) -> None:
         with contextlib.suppress(OSError):  # another one tidies, or it is not ours
             if path.is_file() and time.time() - path.stat().st_mtime > unused_s:
                 path.unlink()
+
+
+def temporary(names: Iterable[str]) -> list[str]:
+    """Those names that writers here give to what is not whole yet."""
+    return [name for name in names if _TEMPORARY.match(name)]
 
 
 def require_room(path: Path, num_bytes: int) -> None:

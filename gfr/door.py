@@ -30,6 +30,7 @@ from gfr.errors import BadInput, CannotWrite
 from gfr.isolation import Limits
 from gfr.metering import Cost, metered
 from gfr.progress import reporter
+from gfr.retention import Rule
 from gfr.spec import Benchmark
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
@@ -67,6 +68,7 @@ class Request:
     command: str
     limits: Limits
     retries: int  # of a step that failed for no fault of its input
+    keep_runs: int | None = None  # of this benchmark, when the run has ended; None: all
 
 
 def request(
@@ -84,12 +86,14 @@ def request(
     retries: int,
     limits: spec.Selecting,
     begun: datetime | None = None,
+    keep_runs: int | None = None,
 ) -> Request:
     """Names and paths as typed, relative to the project root -> a checked Request.
 
     `limits` that are given stand in place of the benchmark file's. `begun` names a run without an
     id; a later attempt at the same start finds the same run.
     """
+    Rule(keep=keep_runs)  # BadInput if it is none
     path = runs.benchmark_file(benchmark)
     loaded = spec.limited(spec.load(path), limits)
     run_id = run_id or runs.new_id(loaded.name, begun)
@@ -110,6 +114,7 @@ def request(
         command=command,
         limits=Limits.checked(timeout_s, memory_limit_gb),
         retries=retries,
+        keep_runs=keep_runs,
     )
 
 

@@ -33,6 +33,8 @@ SCHEMA: Literal[1] = 1
 # What decides answers and speed by itself; other packages are named as causes instead.
 ENGINE = ("tensorflow", "keras", "numpy")
 
+ACCEPTED = "accepted.json"  # in the directory of a run that is as it should be
+
 Stage = Literal["features", "heads", "latency"]
 
 LOG = logging.getLogger("gfr")
@@ -327,7 +329,7 @@ def _machine(record: results.RunRecord) -> str:
 
 
 def _accepted(run_dir: Path) -> Path:
-    return run_dir / "accepted.json"
+    return run_dir / ACCEPTED
 
 
 def _is_before(row: Entry, now: Entry) -> bool:

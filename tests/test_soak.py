@@ -1,0 +1,97 @@
+"""What `make soak` concludes from its lines, and that it goes on where it was killed."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from gfr.runs import ROOT
+
+sys.path.append(str(ROOT / "benchmarks"))
+import soak
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    """Coarser intervals than those of a real soak."""
+    monkeypatch.setattr(soak, "NUM_RESAMPLES", 60)
+
+
+def noise(num, seed):
+    """Values that resemble their neighbours, as a server's memory does; no trend."""
+    generator, found = np.random.default_rng(seed), [0.0]
+    for _ in range(num - 1):
+        found.append(0.5 * found[-1] + generator.normal())
+    return np.array(found)
+
+
+def test_a_leak_is_found_with_its_slope():
+    """A tenth of the noise a run, over 60 runs."""
+    found = soak.trend(100 + 0.1 * np.arange(60) + noise(60, 1))
+    assert "grows" == found.words
+    assert found.low <= 0.1 <= found.high, found
+
+
+def test_no_growth_is_not_called_growth():
+    """One outlier and a load that comes and goes; a constant has no interval to speak of."""
+    words = []
+    for seed in range(5):
+        values = 100 + noise(60, seed)
+        values[30] += 50
+        words.append(soak.trend(values, seed).words)
+    assert words.count("no growth that could be shown") >= 4, words
+    assert "no growth that could be shown" == soak.trend([3.0] * 20).words
+
+
+class Fake:
+    """Runs that take no time; the one of number `dies_at` ends the soak as a kill would."""
+
+    def __init__(self, folder, dies_at=None, code=0):
+        """Nothing is started."""
+        self.folder, self.dies_at, self.code, self.begun = folder, dies_at, code, []
+
+    def run(self, run_id):
+        """Leave a directory, as a run does."""
+        self.begun.append(run_id)
+        (self.folder / "reports" / "runs" / run_id).mkdir(parents=True, exist_ok=True)
+        if self.dies_at and run_id == f"soak-{self.dies_at:05}":
+            raise KeyboardInterrupt
+        return self.code
+
+    def measure(self):
+        """Nothing grows."""
+        return dict.fromkeys(soak.FIGURES.keys() - {"wall_s"}, 1000) | {"left_processes": 0}
+
+    def stop(self):
+        """Nothing to end."""
+
+
+def test_it_goes_on_with_the_run_it_was_killed_in(tmp_path):
+    """On another server, and no run is done twice or left out."""
+    first, second = Fake(tmp_path, dies_at=6), Fake(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        soak.soak(tmp_path, 12, lambda _: first)
+    rows = soak.soak(tmp_path, 12, lambda _: second)
+    assert "soak-00006" == second.begun[0]
+    assert (
+        list(range(1, 13))
+        == [row["run"] for row in rows]
+        == [row["run"] for row in soak.read(tmp_path / "soak.jsonl")]
+    )
+    assert [1] * 5 + [2] * 7 == [row["server"] for row in rows]
+    assert [6] == [row["run"] for row in rows if row["is_resumed"]]
+    assert (10, 6) == (len(soak.series(rows, "wall_s")), len(soak.series(rows, "server_files")))
+    again = Fake(tmp_path)
+    assert rows == soak.soak(tmp_path, 12, lambda _: again)
+    assert [] == again.begun
+    assert "12 runs on 2 servers; exit codes 0: 12; processes left over: 0" in soak.table(rows)
+
+
+def test_a_failed_run_is_told_by_the_exit_code(tmp_path, monkeypatch, capsys):
+    """With `--show` as well; a regression is a complete run."""
+    for code, expected in ((0, 0), (3, 0), (1, 1)):
+        folder = tmp_path / str(code)
+        soak.soak(folder, 2, lambda place, code=code: Fake(place, code=code))
+        monkeypatch.setattr(sys, "argv", ["soak", "--show", "--dir", str(folder)])
+        assert expected == soak.main()
+        assert f"exit codes {code}: 2" in capsys.readouterr().out
