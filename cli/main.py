@@ -16,8 +16,6 @@ from typing import Annotated
 
 import typer
 
-from gfr.errors import BadInput, StepFailed
-
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
     no_args_is_help=True,
@@ -396,11 +394,6 @@ def _or_default(path: Path | None, default: str) -> str:
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        app()
-    except BadInput as error:
-        print(f"gfr: {error}", file=sys.stderr)
-        sys.exit(2)
-    except StepFailed as error:
-        print(f"gfr: {error}", file=sys.stderr)
-        sys.exit(1)
+    from cli import outcome
+
+    sys.exit(outcome.of(app))
