@@ -90,6 +90,8 @@ def disk(
             is_there = name == "mkdir" and Path(place).is_dir()  # said before the disk is asked
             if is_write and not is_there and found.holds(target):
                 found.step(name, None if isinstance(place, int) else place)
+            if name == "fsync":
+                return None  # the test's files need not outlive a power cut
             return real(place, *rest, **options)
 
         return call

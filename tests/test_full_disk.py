@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from gfr import (
     verdicts,
 )
 from gfr.errors import CannotWrite
+from gfr.runs import ROOT
 from gfr.shards import WHOLE
 
 VARIANTS = [(number, lasting) for number in failing_disk.ERRORS for lasting in (True, False)]
@@ -232,6 +234,7 @@ def test_faces_and_a_cache_and_a_run_begun(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "ProcessPoolExecutor", InThisProcess)
     face = synthetic.draw(1, 1)
     monkeypatch.setattr(synthetic, "draw", lambda *_: (face[0], dict(face[1])))
+    monkeypatch.setattr(door.provenance, "source_sha256", lambda *_: "0" * 64)
     monkeypatch.setattr(shared.secrets, "token_hex", lambda num_bytes: "0" * 2 * num_bytes)
 
     def begin():
@@ -294,6 +297,7 @@ def begun(tmp_path, monkeypatch):
     model = head.build(4, 0)
     for module, name, stand_in in (
         (Weights, "check", lambda _: None),
+        (features.keras.utils, "clear_session", lambda: None),
         (features.Job, "graph", lambda *_: None),
         (features, "_check_pixels", lambda *_: None),
         (features.images, "batches", lambda paths, size: iter([[None] * len(paths)])),
@@ -325,3 +329,39 @@ def test_the_steps_of_a_run(begun):
         verdicts.finish(run, records.verdict(run), {})
 
     assert 60 < attack(begun.parents[2], lambda: refusal_of(go))
+
+
+MAIN = [sys.executable, "-c", "from cli.main import main; main()"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ('"$@" > /dev/full', 2, r"gfr: standard output: cannot be written \(No space left .*\n"),
+        ('PYTHONUNBUFFERED=1 "$@" > /dev/full', 2, "gfr: standard output: .*\n"),
+        ('{ "$@"; echo $? >&2; } | true', 0, "141\n"),
+        ('"$@" >&- 2>&-', 0, ""),
+        ('"$@" --benchmark 2> /dev/full', 2, ""),
+    ],
+)
+def test_output_that_nobody_takes(tmp_path, monkeypatch, command, code, said):
+    """Full, gone or closed: a line at most, and the exit code that shells know."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    words = [*MAIN, "list", "--reports", tmp_path, "--cache", tmp_path]
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *words], capture_output=True, text=True, cwd=ROOT
+    )
+    assert code == done.returncode
+    assert re.fullmatch(said, done.stderr), done.stderr
+
+
+def test_a_log_that_nobody_takes_costs_no_run():
+    """What is shown of a run goes to a full disk; the run goes on."""
+    code = (
+        "import logging; from cli import display\n"
+        "with display.progress(None): [logging.getLogger('gfr').info('x') for _ in range(9)]\n"
+        "print('done')"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=-1, stderr=full, cwd=ROOT)
+    assert (0, b"done\n") == (done.returncode, done.stdout)
