@@ -40,17 +40,19 @@ _JAVASCRIPT_OVER_FLOAT32 = 12.0  # one image in Node against one in a batch
 def progress(benchmark: Benchmark | None) -> Iterator[None]:
     """Show what `gfr` logs while the block runs; with a benchmark also how far the whole is."""
     # A descriptor of its own: start.quiet_tensorflow holds back the usual one.
-    with os.fdopen(os.dup(2), "w") as stream:
-        console = Console(file=stream, highlight=False)
-        handler = _Live(console, benchmark) if console.is_terminal else _Plain(console, benchmark)
-        logger = logging.getLogger("gfr")
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(handler)
-        try:
-            with handler:
-                yield
-        finally:
-            logger.removeHandler(handler)
+    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    console = Console(file=stream, highlight=False)
+    handler = _Live(console, benchmark) if console.is_terminal else _Plain(console, benchmark)
+    logger = logging.getLogger("gfr")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        with handler:
+            yield
+    finally:
+        logger.removeHandler(handler)
+        with contextlib.suppress(OSError):  # what could not be shown is still in it
+            stream.close()
 
 
 def effort(benchmark: Benchmark) -> dict[str, float]:
@@ -145,9 +147,14 @@ class _Plain(logging.Handler):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.console.file.flush()
+        """Nothing: each line is written as it comes."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        # A log that is full, or that nobody reads any more, must not cost a run.
+        with contextlib.suppress(OSError):
+            self._print(record)
+
+    def _print(self, record: logging.LogRecord) -> None:
         now_s = time.monotonic()
         if not hasattr(record, "step"):
             self.console.print(plain.line(record.getMessage()), soft_wrap=True, markup=False)

@@ -36,10 +36,8 @@ from cli.options import (
     UnusedFeatures,
     Weights,
 )
-from cli.places import or_default as _or_default
-from cli.places import typed as _typed
-from gfr import devices, plain
-from gfr.errors import BadInput, StepFailed
+from cli.places import or_default, typed
+from gfr import devices
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
@@ -99,14 +97,14 @@ def run(
     from gfr import door, spec
 
     request = door.request(
-        _typed(benchmark) if benchmark.endswith(".toml") else benchmark,
-        data if data in door.DATA_KEYWORDS else _typed(data),
-        weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
+        typed(benchmark) if benchmark.endswith(".toml") else benchmark,
+        data if data in door.DATA_KEYWORDS else typed(data),
+        weights if weights in door.WEIGHTS_KEYWORDS else typed(weights),
         run_id,
         fresh,
         not offline,
-        _or_default(reports, "reports"),
-        _or_default(cache, "cache"),
+        or_default(reports, "reports"),
+        or_default(cache, "cache"),
         shlex.join(["gfr", *sys.argv[1:]]),
         timeout,
         memory_limit,
@@ -150,7 +148,7 @@ def report(
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
     from gfr import publish, runs
 
-    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
     print(page.with_suffix(".html"), page, sep="\n")
 
@@ -170,7 +168,7 @@ def verdict(
     """Say whether a run has fallen behind its history; exit code 3 if it has."""
     from cli import past
 
-    place = Path(_or_default(reports, "reports"))
+    place = Path(or_default(reports, "reports"))
     raise typer.Exit(past.verdict(place, run_id, accept, rebuild, as_json))
 
 
@@ -184,7 +182,7 @@ def compare(
     """Say what was changed between two runs, and which differences of the numbers are real."""
     from cli import past
 
-    past.compare(Path(_or_default(reports, "reports")), first, second, as_json)
+    past.compare(Path(or_default(reports, "reports")), first, second, as_json)
 
 
 @app.command("list")
@@ -198,10 +196,10 @@ def list_(
     from gfr import inventory, runs, spec
 
     loaded = spec.load(
-        runs.benchmark_file(_typed(benchmark) if benchmark.endswith(".toml") else benchmark)
+        runs.benchmark_file(typed(benchmark) if benchmark.endswith(".toml") else benchmark)
     )
     found = inventory.collect(
-        loaded, Path(_or_default(cache, "cache")), Path(_or_default(reports, "reports"))
+        loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
 
@@ -224,7 +222,7 @@ def clean(
     from gfr import retention
 
     rule = retention.Rule(keep, older_than, unused_features=unused_features)
-    places = Path(_or_default(reports, "reports")), Path(_or_default(cache_dir, "cache"))
+    places = Path(or_default(reports, "reports")), Path(or_default(cache_dir, "cache"))
     raise typer.Exit(library.clean(*places, rule, dry_run, as_json))
 
 
@@ -243,7 +241,7 @@ def data_check(
 
     loaded = spec.load(runs.benchmark_file(benchmark))
     with display.progress(None):
-        found = door.look(_typed(str(directory)), loaded, Path(_or_default(cache, "cache")))
+        found = door.look(typed(str(directory)), loaded, Path(or_default(cache, "cache")))
     if as_json:
         print(
             json.dumps(
@@ -269,7 +267,7 @@ def predict(
     from cli import start
     from gfr import runs
 
-    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     with start.quiet_tensorflow():
         from gfr import predict as library
     predictions = library.predict(run_dir, trial, images)
@@ -309,7 +307,7 @@ def export(
     from gfr import site as library
 
     asked = exported.checked(precision)
-    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
     try:
         with start.interruptible(), display.progress(None):
@@ -319,7 +317,7 @@ def export(
         print("gfr: interrupted; nothing was exported", file=sys.stderr)
         start.leave(interrupted.code)
     if site:
-        library.write(Path(path), Path(_typed(str(site))))
+        library.write(Path(path), Path(typed(str(site))))
         path = str(site)
     print(path)
 
@@ -335,7 +333,7 @@ def serve(
     from gfr import runs
     from gfr import site as library
 
-    run_dir = runs.find(Path(_or_default(reports, "reports")), run_id)
+    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     with library.server(library.exported(run_dir, trial), port) as server:
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
@@ -362,9 +360,9 @@ def doctor(
     from gfr import door
 
     checks = library.examine(
-        data if data in door.DATA_KEYWORDS else _typed(data),
-        weights if weights in door.WEIGHTS_KEYWORDS else _typed(weights),
-        Path(_or_default(cache, "cache")),
+        data if data in door.DATA_KEYWORDS else typed(data),
+        weights if weights in door.WEIGHTS_KEYWORDS else typed(weights),
+        Path(or_default(cache, "cache")),
     )
     if not library.is_incomplete(checks):
         from cli import start
@@ -394,15 +392,6 @@ def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
     devices.prepare()
     warnings.filterwarnings("ignore", module="PIL")  # of spoilt images: the reason is said by name
-    try:
-        app()
-    except BadInput as error:
-        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:  # a place that is closed to us, or gone meanwhile
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"gfr: {plain.line(f'{where}{error.strerror or error}')}", file=sys.stderr)
-        sys.exit(2)
-    except StepFailed as error:
-        print(f"gfr: {plain.line(str(error))}", file=sys.stderr)
-        sys.exit(1)
+    from cli import outcome
+
+    sys.exit(outcome.of(app))

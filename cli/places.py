@@ -27,7 +27,7 @@ def here(path: Path) -> str:
 
 
 def typed(path: str) -> str:
-    """What a user types, which is relative to where the user is; BadInput if it cannot be looked at."""
+    """What a user types, relative to where the user is; BadInput if it cannot be looked at."""
     try:
         Path(path).exists()  # a name that is too long, or beyond a closed folder
         return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)

@@ -176,8 +176,9 @@ def leave(code: int) -> NoReturn:
         child.terminate()
     for child in psutil.wait_procs(children, timeout=5)[1]:
         child.kill()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 

@@ -6,16 +6,19 @@ and renamed. Never leaves a half-written file under the final name, never reads.
 
 import contextlib
 import errno
+import io
 import json
 import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
-from gfr.errors import CannotWrite
+from gfr.errors import CannotWrite, cannot_write
 
 _TEMPORARY = re.compile(r"^tmp-([0-9a-f]{12}-.+|writable)$")
 
@@ -23,11 +26,11 @@ _TEMPORARY = re.compile(r"^tmp-([0-9a-f]{12}-.+|writable)$")
 def save(path: Path, by_path: Callable[[Path], object]) -> None:
     """Create `path` with what `by_path(temporary path of the same ending)` writes.
 
-    CannotWrite if the disk is full or closed to us.
+    CannotWrite if the disk is full or closed to us. For writers that must have a path: those in C
+    do not all say why they failed, and some do not survive it.
     """
-    # Other machines may write here too.
-    temporary = path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")
-    try:
+    temporary = _temporary(path)
+    with refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             by_path(temporary)
@@ -36,10 +39,37 @@ def save(path: Path, by_path: Callable[[Path], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, into: Callable[[IO[bytes]], object]) -> None:
+    """Create `path` with what `into(file)` writes, by way of a file in memory."""
+    content = io.BytesIO()
+    into(content)
+    write_bytes(path, content.getbuffer())
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Create `path` with `content`."""
+    save(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Create `path` with `text` in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, document: object) -> None:
+    """Create `path` with `document` as indented JSON; NaN and infinities are refused."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Inside the block an OSError is a CannotWrite that names `path`."""
+    try:
+        yield
     except OSError as error:
-        # numpy and HDF5 leave out the number of the error.
-        reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
-        raise _cannot_write(path, reason) from None
+        raise cannot_write(path, error) from None
 
 
 @contextlib.contextmanager
@@ -50,24 +80,21 @@ def directory(path: Path) -> Iterator[Path]:
     """
     for left in path.parent.glob(f"tmp-*-{path.name}"):
         shutil.rmtree(left, ignore_errors=True)
-    temporary = path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")
+    temporary, older = _temporary(path), _temporary(path)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if path.exists():
-            path.replace(path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}"))
-        temporary.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error.strerror or str(error)) from None
+        with refusing(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                path.replace(older)
+            temporary.replace(path)
     finally:
-        for left in path.parent.glob(f"tmp-*-{path.name}"):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _cannot_write(path: Path, reason: str) -> CannotWrite:
-    return CannotWrite(
-        f"{path}: cannot be written ({reason}); make room there, or name another directory"
-    )
+        shutil.rmtree(temporary, ignore_errors=True)
+        if older.exists() and not path.exists():  # the last step failed
+            with contextlib.suppress(OSError):
+                older.replace(path)
+        if path.exists():
+            shutil.rmtree(older, ignore_errors=True)
 
 
 def tidy(directory: Path, unused_s: float) -> None:
@@ -84,13 +111,21 @@ def temporary(names: Iterable[str]) -> list[str]:
 
 
 def require_room(path: Path, num_bytes: int) -> None:
-    """CannotWrite if the disk has no room for a file of `num_bytes` at `path`.
+    """CannotWrite if there is no room, or no quota, for a file of `num_bytes` at `path`.
 
     For writers that do not survive a full disk themselves: HDF5 ends the process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(path.parent).free < num_bytes:
-        raise _cannot_write(path, os.strerror(errno.ENOSPC))
+    temporary = _temporary(path)
+    with refusing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(path.parent).free < num_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if sys.platform == "linux":  # the free space that it tells is not a quota's
+            try:
+                with temporary.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, num_bytes)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def require_writable(directory: Path, option: str) -> None:
@@ -102,11 +137,6 @@ def require_writable(directory: Path, option: str) -> None:
         raise CannotWrite(f"{option}: {error}") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Create `path` with `text` in UTF-8."""
-    save(path, lambda temporary: temporary.write_bytes(text.encode()))
-
-
-def write_json(path: Path, document: object) -> None:
-    """Create `path` with `document` as indented JSON; NaN and infinities are refused."""
-    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process, on any machine, will choose."""
+    return path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")

@@ -16,6 +16,7 @@ from gfr import (
     dataset,
     hardware,
     label_csv,
+    machine,
     own_model,
     precision,
     provenance,
@@ -26,7 +27,7 @@ from gfr import (
     splitting,
     synthetic,
 )
-from gfr.errors import BadInput, CannotWrite
+from gfr.errors import BadInput
 from gfr.isolation import Limits
 from gfr.metering import Cost, metered
 from gfr.progress import reporter
@@ -202,12 +203,19 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     sources = sorted(Path(synthetic.__file__).parent.glob("synthetic*.py"))
     code = provenance.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
-    if not (directory / synthetic.LABELS_NAME).exists():
-        try:
-            synthetic.write(directory, num_images, seed, reporter("drawing synthetic faces"))
-        except OSError as error:
-            raise CannotWrite(f"{directory}: no synthetic faces drawn ({error.strerror})") from None
+    if _is_drawn(directory):
+        return directory
+    with atomic.refusing(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+    with machine.locked(directory.parent / "lock"):
+        if not _is_drawn(directory):  # by another run, while we waited
+            with atomic.directory(directory) as folder:
+                synthetic.write(folder, num_images, seed, reporter("drawing synthetic faces"))
     return directory
+
+
+def _is_drawn(directory: Path) -> bool:
+    return (directory / synthetic.LABELS_NAME).exists()
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:

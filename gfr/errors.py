@@ -4,6 +4,7 @@ In: one line saying what is wrong, where, and how to mend it. Out: exit code 2, 
 Never raised for a defect of gfr itself.
 """
 
+import errno
 import re
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -15,6 +16,39 @@ class BadInput(ValueError):
 
 class CannotWrite(BadInput):
     """The disk is full or closed to us: no fault of what was being computed."""
+
+
+_FULL = "make room there"
+_CLOSED = "let gfr write there"
+_DAMAGED = "check that disk"
+_CURES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _CLOSED,
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EIO: _DAMAGED,
+    errno.ESTALE: _DAMAGED,
+    errno.EMFILE: "let gfr open more files (`ulimit -n`)",
+    errno.ENFILE: "let the machine open more files",
+}
+
+
+def cannot_write(path: object, error: OSError) -> CannotWrite:
+    """What to raise when `error` kept something from being written at `path`."""
+    # HDF5 leaves out the number of the error.
+    reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
+    cure = _CURES.get(error.errno or errno.ENOSPC)
+    cures = ", or ".join(filter(None, [cure, "name another directory"]))
+    return CannotWrite(f"{path}: cannot be written ({reason}); {cures}")
+
+
+def of_the_disk(error: OSError, unnamed: str = "a file") -> CannotWrite | None:
+    """The same for an error from anywhere; None if it says nothing about a disk."""
+    if error.errno not in _CURES:
+        return None
+    return cannot_write(error.filename2 or error.filename or unnamed, error)
 
 
 class StepFailed(RuntimeError):

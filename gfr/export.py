@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import backbones, fused, golden, images, results, stages
+from gfr import atomic, backbones, fused, golden, images, results, stages
 from gfr.exported import STEP
 from gfr.progress import reporter
 
@@ -28,12 +28,13 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     report = reporter(STEP)
     report(0, NUM_STAGES)
     model = fused.load(run_dir, results.read_run(Path(run_dir)).result_of(trial_id))
-    model.save(Path(folder) / "model.keras")
+    atomic.save(Path(folder) / "model.keras", model.save)
     classify = fused.classifier(model)
     found = golden.collect()
     golden.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
     paths, _ = examined(run_dir)
-    np.save(Path(folder) / REFERENCE, over(paths, classify))
+    reference = over(paths, classify)
+    atomic.write(Path(folder) / REFERENCE, lambda file: np.save(file, reference))
     write_graph(model, Path(folder) / SAVED_MODEL)
     report(1, NUM_STAGES)
     return model.count_params()

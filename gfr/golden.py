@@ -4,6 +4,7 @@ In: nothing but a seed and the photograph in gfr/golden/. Out: named images; as 
 their probabilities. Never an image of CelebA.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,7 @@ def write(directory: Path, found: Sequence[Golden], p_male: np.ndarray) -> None:
     """`golden.json` and its images, without loss; p_male (N,) are Keras' in float32."""
     rows = []
     for row, p in zip(found, p_male.tolist(), strict=True):
-        path = directory / row.file
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(row.pixels).save(path)
+        picture = Image.fromarray(row.pixels)
+        atomic.write(directory / row.file, functools.partial(picture.save, format="PNG"))
         rows.append({"file": row.file, "source": row.source, "p_male": p})
     atomic.write_json(directory / "golden.json", {"schema": SCHEMA, "images": rows})

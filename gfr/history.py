@@ -351,7 +351,7 @@ def _lines(file: Path) -> Sequence[bytes]:
 
 def _write(file: Path, lines: Sequence[bytes]) -> None:
     content = b"".join(line + b"\n" for line in lines)
-    atomic.save(file, lambda temporary: temporary.write_bytes(content))
+    atomic.write_bytes(file, content)
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gfr import atomic
 from gfr.errors import BadInput
 
 _LOOK_EVERY_S = 0.2
@@ -60,16 +61,17 @@ def turn(gpus: Sequence[str]) -> Iterator[str | None]:
 @contextlib.contextmanager
 def claimed(directory: Path) -> Iterator[None]:
     """Inside the block no other process works in this run directory; BadInput if one does."""
-    directory.mkdir(parents=True, exist_ok=True)
+    with atomic.refusing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     with _opened(directory / "lock") as file:
         if not _try(file, fcntl.LOCK_EX):
             raise BadInput(
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
             )
-        file.truncate(0)
-        file.write(socket.gethostname())
-        file.flush()
+        with atomic.refusing(directory / "lock"):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), socket.gethostname().encode())
         yield
 
 
@@ -85,7 +87,7 @@ def holder(directory: Path) -> Holder | None:
     """Who holds a run directory as far as this machine sees; None if nobody ever has."""
     if not (directory / "lock").exists():
         return None
-    with _opened(directory / "lock") as file:
+    with (directory / "lock").open() as file:
         is_alive = not _try(file, fcntl.LOCK_SH)
         return Holder(file.read(), is_alive)
 
@@ -140,11 +142,12 @@ def _try(file: IO[str], kind: int) -> bool:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
     """A lock file that every user of the machine may open."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        with contextlib.suppress(PermissionError):
-            os.fchmod(descriptor, 0o666)
+    with atomic.refusing(path):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            with contextlib.suppress(PermissionError):
+                os.fchmod(descriptor, 0o666)
     with os.fdopen(descriptor, "r+") as file:
         yield file

@@ -90,9 +90,7 @@ def page(run: results.Run) -> Path:
 def _save(directory: Path, name: str, figure: Figure) -> None:
     path = directory / "figures" / f"{name}.png"
     # Without metadata: the same records give the same bytes.
-    atomic.save(
-        path, lambda temporary: figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
-    )
+    atomic.write(path, lambda file: figure.savefig(file, dpi=_DPI, metadata={"Software": None}))
 
 
 def _is_newest_full(reports: Path, run: results.Run) -> bool:

@@ -16,6 +16,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -294,7 +295,9 @@ def write_failure(run_dir: str, trial: Trial, reason: str) -> None:
 def read(path: Path, kind: type[Record]) -> Record:
     """The record back; BadInput if the file is cut, edited or of another schema."""
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes(), strict=True)
+        # mypy takes a class with a protocol for its bound for unhashable.
+        adapter = _adapter(kind)  # type: ignore[arg-type]
+        return adapter.validate_json(path.read_bytes(), strict=True)
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
@@ -304,6 +307,11 @@ def read(path: Path, kind: type[Record]) -> Record:
             f"{path}: no {kind.__name__} of schema {SCHEMA} ({place}: {first['msg']}); "
             f"{_cure(path)}"
         ) from None
+
+
+@functools.cache  # each takes 30 ms to make
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _cure(path: Path) -> str:

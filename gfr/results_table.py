@@ -154,4 +154,4 @@ def write(directory: Path, table: pd.DataFrame) -> None:
     """`results.csv` and `results.parquet`, each whole or not at all."""
     atomic.write_text(directory / "results.csv", table.to_csv(index=False, lineterminator="\n"))
     columns = pa.Table.from_pandas(table, preserve_index=False)
-    atomic.save(directory / "results.parquet", lambda path: pq.write_table(columns, path))
+    atomic.write(directory / "results.parquet", lambda file: pq.write_table(columns, file))

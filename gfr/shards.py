@@ -95,7 +95,7 @@ def write(directory: Path, shard: int, features: np.ndarray) -> None:
     for old in directory.glob(f"{shard:05}-*.npy"):
         old.unlink()
     path = directory / f"{shard:05}-{_sha256(features)}.npy"
-    atomic.save(path, lambda temporary: np.save(temporary, features))
+    atomic.write(path, lambda file: np.save(file, features))
 
 
 def intact(directory: Path, shard: int) -> Path | None:

@@ -17,7 +17,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from gfr import results
+from gfr import atomic, results
 from gfr.errors import BadInput, CannotWrite
 from gfr.runs import ROOT
 
@@ -52,11 +52,15 @@ def write(export: Path, target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target}: exists and is not an empty directory; name another")
     try:
-        for place, path in _files(export):
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / place)
-    except OSError as error:
-        raise CannotWrite(f"{target}: cannot be written ({error.strerror})") from None
+        with atomic.refusing(target):
+            for place, path in _files(export):
+                (target / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target / place)
+    except CannotWrite:
+        # Half a site would be in the way of the next attempt; `target` may be a mount: it stays.
+        for left in target.iterdir() if target.is_dir() else ():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        raise
 
 
 def _report(export: Path) -> Path:

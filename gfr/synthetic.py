@@ -5,6 +5,7 @@ in CelebA's own layout, in which men and women overlap in every single attribute
 Never: reads a photograph, uses the network, or lets one face depend on another.
 """
 
+import io
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -67,6 +68,8 @@ def _write_chunk(directory: Path, seed: int, indices: range) -> list[str]:
         picture, attributes = draw(seed, index)
         attributes["Male"] ^= is_label_flipped(seed, index)
         name = f"{index:06d}.jpg"
-        picture.save(directory / "images" / name, quality=_JPEG_QUALITY)
+        content = io.BytesIO()  # Pillow's own way to the disk does not say why it failed
+        picture.save(content, "JPEG", quality=_JPEG_QUALITY)
+        (directory / "images" / name).write_bytes(content.getbuffer())
         lines.append(" ".join([name, *(f"{1 if has else -1:2d}" for has in attributes.values())]))
     return lines

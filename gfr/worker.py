@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gfr import devices
-from gfr.errors import BadInput
+from gfr.errors import BadInput, of_the_disk
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -66,6 +66,8 @@ def _answer(place: str, arguments: tuple) -> tuple[str, object]:
     except BadInput as error:
         return "refused", error
     except Exception as error:
+        if isinstance(error, OSError) and (refusal := of_the_disk(error)):
+            return "refused", refusal
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return "failed", (reason, traceback.format_exc())
 
