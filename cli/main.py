@@ -37,7 +37,7 @@ from cli.options import (
     Weights,
 )
 from cli.places import or_default, typed
-from gfr import devices
+from gfr import devices, plain
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
