@@ -1,10 +1,8 @@
 """What users bring along: a row, a model file, images with a CSV; the examples of the document."""
 
 import csv
-import json
 import re
 import textwrap
-import zipfile
 from pathlib import Path
 
 import keras
@@ -16,9 +14,6 @@ from gfr import (
     backbones,
     dataset,
     door,
-    label_csv,
-    model_card,
-    own_file,
     own_model,
     predict,
     publish,
@@ -27,11 +22,13 @@ from gfr import (
     selection,
     shards,
     spec,
-    splitting,
     stages,
+    steps,
     timing,
 )
 from gfr.errors import BadInput
+from gfr.exported import ExportResult
+from gfr.isolation import Limits
 from gfr.runs import ROOT
 
 BLOCKS = [
@@ -44,6 +41,7 @@ TOMLS = {re.search('name = "(.*)"', row)[1]: row for row in BLOCKS if row.starts
 CODE = next(row for row in BLOCKS if row.startswith("import keras"))
 CSV = next(row for row in BLOCKS if row.startswith("image,is_male"))
 NUM_IMAGES = 40
+FEW = 'precisions = ["float32"]\njavascript_images = 4'
 
 
 def write_data(folder):
@@ -62,13 +60,13 @@ def write_data(folder):
 
 
 def request(folder, name, run_id, data):
-    """A run of the document's benchmark of that name, without latency's five seconds and export."""
+    """A run of the document's benchmark of that name, in few calls and few precisions."""
     path = folder / f"{name}.toml"
     quick = TOMLS[name].replace("batch_size = 64", "batch_size = 64\nfractions = []")
     quick = quick.replace(
         "[training]", 'compare_rules = false\n[features]\nprecision = "float32"\n[training]'
     )
-    path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\nprecisions = []\n")
+    path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
     places = [str(folder / "reports"), str(folder / "cache")]
     limits = spec.Selecting()
     return door.request(
@@ -175,12 +173,6 @@ def test_own_images_are_split_and_predicted_by_their_paths(finished):
     (answer,) = predict.predict(found.directory, result.trial.id, [folder / "data" / name])
     assert pytest.approx(expected, abs=1e-4) == answer.p_male
     assert "own model file" in answer.note
-
-
-def test_the_model_card_claims_neither_celeba_nor_imagenet():
-    """Limits and licence are those of what was used."""
-    limits = " ".join(model_card._limits(is_own_data=True, is_own_model=True))
-    assert "ImageNet" not in limits and "celebrity" not in limits
 
 
 @pytest.mark.slow
@@ -310,199 +302,15 @@ def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
     assert pytest.approx(alone, abs=1e-6) == backbones.compiled(built)(pixels.astype(np.uint8))[:1]
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    """A small model file."""
-    path = tmp_path_factory.mktemp("model") / "m.keras"
-    network(conv(), keras.layers.BatchNormalization()).save(path)
-    return path
-
-
-def packed(source, target, method=zipfile.ZIP_STORED, **members):
-    """The archive again with some members replaced, None: left out."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", method) as new:
-        for name, content in ({row: old.read(row) for row in old.namelist()} | members).items():
-            if content is not None:
-                new.writestr(name, content)
-    return target
-
-
-def described(archive, change):
-    """config.json with something changed in it, as bytes."""
-    config = json.loads(zipfile.ZipFile(archive).read("config.json"))
-    change(config["config"]["layers"][1])
-    return json.dumps(config).encode()
-
-
-CONFIGS = [
-    ({"class_name": "TFSMLayer", "module": "keras.layers"}, "layer TFSMLayer"),
-    (
-        {"class_name": "Mine", "module": "my.code"},
-        "Mine 'conv2d' of my.code is no layer of Keras' own",
-    ),
-    ({"class_name": "function", "module": "builtins"}, "function 'conv2d' of builtins"),
-    ({"class_name": "load_model", "module": "keras.models"}, "load_model 'conv2d' of keras.models"),
-    ({"class_name": "Conv2D", "module": None}, "Conv2D"),
-    ({"registered_name": "pack>Conv2D"}, "'pack>Conv2D': own code is not loaded"),
-    ({"class_name": "StringLookup", "module": "keras.layers"}, "layer StringLookup"),
-    ({"class_name": ["Conv2D"]}, "is no layer of Keras' own"),
-]
-
-
-@pytest.mark.parametrize(("changes", "words"), CONFIGS, ids=[row[1] for row in CONFIGS])
-def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, changes, words):
-    """Also what Keras' safe mode has let through."""
-    config = described(archive, lambda layer: layer.update(changes))
-    path = packed(archive, tmp_path / "m.keras", **{"config.json": config})
-    with pytest.raises(BadInput) as refused:
-        own_file.check(path)
-    assert words in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("members", "words"),
-    [
-        ({"assets/words.txt": b"a"}, "holds 'assets/words.txt'"),
-        ({"../evil.py": b"a"}, "holds '../evil.py'"),
-        ({"model.weights.h5": None}, "lacks model.weights.h5"),
-        ({"model.weights.h5": bytes(60_000_000)}, "refused as a bomb"),
-        ({"config.json": b"[" * 9000}, "not a Keras model file"),
-        ({"config.json": b"[]"}, "describes no model"),
-    ],
-)
-def test_an_archive_that_holds_something_else_is_refused(archive, tmp_path, members, words):
-    """Files beside, files lacking, sixty megabytes of nothing."""
-    path = packed(archive, tmp_path / "m.keras", zipfile.ZIP_DEFLATED, **members)
-    with pytest.raises(BadInput) as refused:
-        own_file.check(path)
-    assert words in str(refused.value)
-
-
-def test_a_file_that_is_none_or_not_there_is_refused(tmp_path):
-    """Missing, text, HDF5 under another ending."""
-    path = tmp_path / "m.keras"
-    with pytest.raises(BadInput, match="no such file"):
-        own_file.check(path)
-    for content in (b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(100)):
-        path.write_bytes(content)
-        with pytest.raises(BadInput, match="not a Keras model file"):
-            own_file.check(path)
-
-
-def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
-    """One byte changed, or cut: what is let through gives the same answers."""
-    whole, rng = archive.read_bytes(), np.random.default_rng(0)
-    pixels = np.ones((1, 9, 9, 3), np.float32)
-    expected = np.asarray(backbones.own(archive)(pixels))
-    path, num_refused = tmp_path / "m.keras", 0
-    for case in range(100):
-        spoilt = bytearray(whole)
-        place = int(rng.integers(len(whole)))
-        spoilt[place] ^= int(rng.integers(1, 256))
-        path.write_bytes(bytes(spoilt[:place]) if case % 4 == 0 else bytes(spoilt))
-        try:
-            own_file.check(path)
-            assert np.array_equal(expected, np.asarray(backbones.own(path)(pixels)))
-        except BadInput as error:
-            assert 1 == len(str(error).splitlines()) and str(path) in str(error)
-            num_refused += 1
-    assert num_refused > 80
-
-
-def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
-    """The weights of a smaller model under the configuration of a larger one."""
-    other = tmp_path / "other.keras"
-    network(conv(), keras.layers.BatchNormalization(), conv()).save(other)
-    members = {"model.weights.h5": zipfile.ZipFile(archive).read("model.weights.h5")}
-    path = packed(other, tmp_path / "m.keras", **members)
-    own_file.check(path)
-    with pytest.raises(BadInput, match="cannot load it"):
-        backbones.own(path)
-
-
-def labels(folder, text):
-    """A labels.csv of these bytes or this text."""
-    content = text if isinstance(text, bytes) else text.encode()
-    (folder / "labels.csv").write_bytes(content)
-    return folder
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        CSV,
-        CSV.replace("\n", "\r\n"),
-        "\ufeff" + CSV,
-        CSV.replace("\n", "\n\n , ,,\n"),
-        re.sub(r"([^,\n]+)", r'"\1"', CSV),
-        CSV.replace(",0,", ", FALSE ,").replace(",1,", ",true,"),
-        CSV.replace(",0\n", ",-1\n"),
-    ],
-    ids=["plain", "CRLF", "BOM", "blank lines", "quoted", "words", "-1/1"],
-)
-def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
-    """The document's own, as different programs write it."""
-    found = label_csv.read(labels(tmp_path, text))
-    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.attributes.index)
-    assert [False, False, True] == found.attributes["Male"].tolist()
-    assert [False, True, False] == found.attributes["glasses"].tolist()
-    assert [0, 0, 1] == found.identity.tolist()
-
-
-SPOILT = [
-    ("", "no rows"),
-    ("image,is_male\n", "no rows"),
-    ("image;is_male\na.jpg;1\n", "no column image"),
-    ("image,male\na.jpg,1\n", "no column is_male"),
-    ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed in line 2 already"),
-    ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is no plain path below"),
-    ("image,is_male\n/etc/a.jpg,1\n", "'/etc/a.jpg' is no plain path"),
-    ("image,is_male\nx/../../a.jpg,1\n", "is no plain path"),
-    ("image,is_male\nC:\\a.jpg,1\n", "is no plain path"),
-    ('image,is_male\n"a\nb.jpg",1\n', "is no plain path"),
-    ("image,is_male\n<b>.jpg,1\n", "is no plain path"),
-    ("image,is_male\n,1\n", "is no plain path"),
-    ("image,is_male\na.gif,1\n", "does not end in .jpg, .jpeg, .png"),
-    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; all of a column is 0/1"),
-    ("image,is_male\na.jpg,\n", "is_male is ''"),
-    ("image,is_male\na.jpg,0\nb.jpg,-1\n", "is_male mixes ['-1', '0']"),
-    ("image,is_male,age\na.jpg,0,37\n", "age is '37'"),
-    ("image,is_male,split\na.jpg,0,1\n", "column 'split': a name that gfr needs"),
-    ("image,is_male,Male\na.jpg,0,1\n", "column 'Male'"),
-    ("image,is_male,a|b\na.jpg,0,1\n", "column 'a|b'"),
-    ("image,is_male,is_male\na.jpg,0,1\n", "'is_male' stands twice"),
-    ("image,is_male,identity\na.jpg,0,\n", "no identity; give each image one"),
-    ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, 2 as in the first line"),
-    ('image,is_male\n"a.jpg,0\n', "no CSV in UTF-8"),
-    ("image,is_male\na.jpg,0\n".encode("utf-16"), "no CSV in UTF-8"),
-    (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "no CSV in UTF-8"),
-]
-
-
-@pytest.mark.parametrize(("text", "words"), SPOILT, ids=[row[1] for row in SPOILT])
-def test_a_spoilt_csv_is_refused(tmp_path, text, words):
-    """One line that names the file."""
-    with pytest.raises(BadInput) as refused:
-        label_csv.read(labels(tmp_path, text))
-    assert words in str(refused.value) and "labels.csv" in str(refused.value)
-    assert 1 == len(str(refused.value).splitlines())
-
-
-def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
-    """Not there, too large, one class, two kinds of labels, split by persons it does not name."""
-    with pytest.raises(BadInput, match="cannot be read"):
-        dataset.load(tmp_path / "other.csv", "all", 1)
-    labels(tmp_path, "image,is_male\na.jpg,1\nb.jpg,1\n")
-    with pytest.raises(BadInput, match="all 2 chosen images are male"):
-        dataset.load(tmp_path, "all", 1)
-    (tmp_path / "list_attr_celeba.txt").write_text("")
-    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt; name the CSV"):
-        dataset.load(tmp_path, "all", 1)
-    (tmp_path / "labels.csv").write_text("image,is_male\na.jpg,1\nb.jpg,0\n")
-    faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
-    assert ("a.jpg", "b.jpg") == faces.names
-    with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
-        splitting.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
-    monkeypatch.setattr(label_csv, "MAX_BYTES", 10)
-    with pytest.raises(BadInput, match="larger than 10 bytes"):
-        dataset.load(tmp_path / "labels.csv", "all", 1)
+@pytest.mark.slow
+def test_an_own_model_is_exported(finished):
+    """TensorFlow and TensorFlow.js answer as Keras does; the card names what was used."""
+    _, found = finished
+    trial = of(found, "mynet")[0].trial.id
+    path = Path(steps.export(str(found.directory), trial, None, Limits()))
+    exported = results.read(path / "export.json", ExportResult)
+    assert 1e-4 > exported.models[0].max_difference
+    assert 1e-4 > exported.models[0].javascript.from_keras
+    card = (path / "model_card.md").read_text()
+    assert "mynet, frozen, own weights" in card
+    assert "celebrity" not in card and "ImageNet" not in card

@@ -1,0 +1,97 @@
+"""A CSV of labels as programs and hands write it."""
+
+import re
+
+import pytest
+from test_own import CSV
+
+from gfr import dataset, label_csv, splitting
+from gfr.errors import BadInput
+
+
+def labels(folder, text):
+    """A labels.csv of these bytes or this text."""
+    content = text if isinstance(text, bytes) else text.encode()
+    (folder / "labels.csv").write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CSV,
+        CSV.replace("\n", "\r\n"),
+        "\ufeff" + CSV,
+        CSV.replace("\n", "\n\n , ,,\n"),
+        re.sub(r"([^,\n]+)", r'"\1"', CSV),
+        CSV.replace(",0,", ", FALSE ,").replace(",1,", ",true,"),
+        CSV.replace(",0\n", ",-1\n"),
+    ],
+    ids=["plain", "CRLF", "BOM", "blank lines", "quoted", "words", "-1/1"],
+)
+def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
+    """The document's own, as different programs write it."""
+    found = label_csv.read(labels(tmp_path, text))
+    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.attributes.index)
+    assert [False, False, True] == found.attributes["Male"].tolist()
+    assert [False, True, False] == found.attributes["glasses"].tolist()
+    assert [0, 0, 1] == found.identity.tolist()
+
+
+SPOILT = [
+    ("", "no rows"),
+    ("image,is_male\n", "no rows"),
+    ("image;is_male\na.jpg;1\n", "no column image"),
+    ("image,male\na.jpg,1\n", "no column is_male"),
+    ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed in line 2 already"),
+    ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is no plain path below"),
+    ("image,is_male\n/etc/a.jpg,1\n", "'/etc/a.jpg' is no plain path"),
+    ("image,is_male\nx/../../a.jpg,1\n", "is no plain path"),
+    ("image,is_male\nC:\\a.jpg,1\n", "is no plain path"),
+    ('image,is_male\n"a\nb.jpg",1\n', "is no plain path"),
+    ("image,is_male\n<b>.jpg,1\n", "is no plain path"),
+    ("image,is_male\n,1\n", "is no plain path"),
+    ("image,is_male\na.gif,1\n", "does not end in .jpg, .jpeg, .png"),
+    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; all of a column is 0/1"),
+    ("image,is_male\na.jpg,\n", "is_male is ''"),
+    ("image,is_male\na.jpg,0\nb.jpg,-1\n", "is_male mixes ['-1', '0']"),
+    ("image,is_male,age\na.jpg,0,37\n", "age is '37'"),
+    ("image,is_male,split\na.jpg,0,1\n", "column 'split': a name that gfr needs"),
+    ("image,is_male,Male\na.jpg,0,1\n", "column 'Male'"),
+    ("image,is_male,a|b\na.jpg,0,1\n", "column 'a|b'"),
+    ("image,is_male,is_male\na.jpg,0,1\n", "'is_male' stands twice"),
+    ("image,is_male,identity\na.jpg,0,\n", "no identity; give each image one"),
+    ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, 2 as in the first line"),
+    ('image,is_male\n"a.jpg,0\n', "no CSV in UTF-8"),
+    ("image,is_male\na.jpg,0\n".encode("utf-16"), "no CSV in UTF-8"),
+    (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "no CSV in UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), SPOILT, ids=[row[1] for row in SPOILT])
+def test_a_spoilt_csv_is_refused(tmp_path, text, words):
+    """One line that names the file."""
+    with pytest.raises(BadInput) as refused:
+        label_csv.read(labels(tmp_path, text))
+    assert words in str(refused.value) and "labels.csv" in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
+    """Not there, too large, one class, two kinds of labels, split by persons it does not name."""
+    with pytest.raises(BadInput, match="cannot be read"):
+        dataset.load(tmp_path / "other.csv", "all", 1)
+    labels(tmp_path, "image,is_male\na.jpg,1\nb.jpg,1\n")
+    with pytest.raises(BadInput, match="all 2 chosen images are male"):
+        dataset.load(tmp_path, "all", 1)
+    (tmp_path / "list_attr_celeba.txt").write_text("")
+    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt; name the CSV"):
+        dataset.load(tmp_path, "all", 1)
+    (tmp_path / "labels.csv").write_text("image,is_male\na.jpg,1\nb.jpg,0\n")
+    faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
+    assert ("a.jpg", "b.jpg") == faces.names
+    with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
+        splitting.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
+    monkeypatch.setattr(label_csv, "MAX_BYTES", 10)
+    with pytest.raises(BadInput, match="larger than 10 bytes"):
+        dataset.load(tmp_path / "labels.csv", "all", 1)
