@@ -36,8 +36,9 @@ def directory(reports: Path, run_id: str) -> Path:
 
 def existing(reports: Path) -> list[Path]:
     """Directories of all runs that have a record, in the order in which they were begun."""
-    records = sorted((reports / "runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
-    return [path.parent for path in records]
+    # By the file system's clock, as far as that was right; of one moment, by name.
+    found = [path for path in (reports / "runs").glob("*/run.json") if path.is_file()]
+    return [path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime, path))]
 
 
 def find(reports: Path, run_id: str | None) -> Path:

@@ -1,6 +1,7 @@
 """Files of runs and histories that hold anything: what is whole serves, the rest is named."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_garbage_line_is_named_and_stays(past, caplog, name):
 
 
 def test_a_line_with_a_strange_value_is_left_out_or_understood(past, caplog):
-    """Every key of a line with every strange value, 112 cases: a verdict that can be kept."""
+    """Every key of a line with every strange value, 104 cases: a verdict that can be kept."""
     file, lines, _ = past
     document = json.loads(lines[1])
     for what, garbage in spoilt_values(lines[1], document):
@@ -201,3 +202,24 @@ def _is_named(directory, path):
         assert path.name in str(error) or path.name in ("run.json", "selection.json", "export.json")
         return True
     return False
+
+
+@pytest.mark.parametrize("moment", [0, 1, 4_102_444_800, 2**33])
+def test_a_clock_that_was_wrong_hides_no_run(tmp_path, moment):
+    """1970, 2100, 2242: every run is listed, one is the newest, and a dead link is none."""
+    for number in (1, 2, 3):
+        found = written_on(tmp_path, number)
+        os.utime(found.directory / "run.json", (moment, moment))
+    (tmp_path / "runs" / "dead").mkdir()
+    (tmp_path / "runs" / "dead" / "run.json").symlink_to("nowhere")
+    assert ["run1", "run2", "run3"] == [path.name for path in runs.existing(tmp_path)]
+    os.utime(tmp_path / "runs" / "run1" / "run.json", (moment + 1, moment + 1))
+    assert "run1" == runs.find(tmp_path, None).name
+
+
+def test_a_run_begun_before_its_forerunners_has_no_history(tmp_path):
+    """The clock jumped back: it is judged by what was begun before it by that clock, by nothing."""
+    nights(tmp_path, 4)
+    first = history.entry(results.read_run(tmp_path / "runs" / "run1"))
+    assert [] == history.earlier(tmp_path, first)
+    assert "no history" == judging.judge(first, history.earlier(tmp_path, first)).status
