@@ -56,7 +56,7 @@ def flow(request: door.Request, runner: str) -> Any:
     else:
         steps.prepare(request, request.limits)
     import httpx
-    from prefect.exceptions import PrefectException
+    from prefect.exceptions import FailedRun, PrefectException
     from prefect.states import get_state_exception
 
     from flows.benchmark import gfr
@@ -77,7 +77,8 @@ def flow(request: door.Request, runner: str) -> Any:
         error = None if state.is_completed() else get_state_exception(state)
     except (httpx.HTTPError, PrefectException, RuntimeError) as raised:  # what the flow itself
         return _by_its_files(request, raised)  # raises has become a state
-    if isinstance(error, httpx.HTTPError | PrefectException):
+    # A run that says itself that trials failed is a FailedRun, a PrefectException too.
+    if isinstance(error, httpx.HTTPError | PrefectException) and not isinstance(error, FailedRun):
         return _by_its_files(request, error)
     if isinstance(error, BadInput):
         raise BadInput(f"{error}; what was computed is kept: go on with --run-id {request.run_id}")

@@ -198,7 +198,8 @@ def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
     assert (1, 3, 2) == (done.returncode, len(found.trials), len(found.failures)), done.stderr
     assert "no weights of MobileNetV2" in found.failures[0].reason
     assert found.selection.trial_id.startswith("MobileNetV3Small")
-    assert "2 of 5 trials failed" in done.stderr
+    assert "gfr: 2 of 5 trials failed" in done.stderr
+    assert "Prefect's server" not in done.stderr
     assert "Failed" in (found.directory / "summary.md").read_text()
 
 
