@@ -44,7 +44,6 @@ def facts(
         "flags": " ".join(sorted(machine.cpu_flags)),
         "versions": " ".join(f"{name}={versions[name]}" for name in sorted(versions)),
         "settings": " ".join(f"{key}={settings[key]}" for key in sorted(settings)),
-        **({"gpus": ", ".join(gpu.name for gpu in machine.gpus)} if machine.gpus else {}),
     }
 
 

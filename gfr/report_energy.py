@@ -23,7 +23,7 @@ def _energy(run: Run) -> str:
     if {"unavailable"} == {row.energy.label for row in found} and len(reasons) == 1:
         return f"## Energy\n\nUnavailable: {reasons.pop()}. Nothing is estimated unasked."
     has_carbon = stated.carbon_g_per_kwh is not None
-    header = ["Stage", "Device", "Energy (kJ)", *(["CO2e (g)"] if has_carbon else []), "", "By"]
+    header = ["Stage", "Device", "Energy (J)", *(["CO2e (g)"] if has_carbon else []), "", "By"]
     cells = [_cells(row, has_carbon) for row in [*found, *_totals(run, found)]]
     lines = [f"## Energy\n\n{table(header, cells)}", *_notes(found)]
     if has_carbon:
@@ -42,8 +42,8 @@ def _totals(run: Run, found: list[Row]) -> Iterator[Row]:
 
 
 def _cells(row: Row, has_carbon: bool) -> list[str]:
-    joules = "-" if row.energy.joules is None else f"{row.energy.joules / 1000:.2f}"
-    carbon = "-" if row.carbon_g is None else f"{row.carbon_g:.2f}"
+    joules = "-" if row.energy.joules is None else f"{row.energy.joules:,.0f}"
+    carbon = "-" if row.carbon_g is None else f"{row.carbon_g:.3f}"
     return [
         *(row.stage, row.device, joules),
         *([carbon] if has_carbon else []),

@@ -145,8 +145,8 @@ def test_the_report_labels_every_row():
     page = report_energy.section(with_costs(cost, Stated(65.0, carbon_g_per_kwh=360.0)))
     together = [line.split("|")[1:] for line in page.splitlines() if "| Together" in line]
     assert [
-        ["Together", "CPU", "3.38", "0.34", "estimated", "65 W x CPU seconds / 2 threads"],
-        ["Together", "GPU", "10.40", "1.04", "measured", "NVML's counter"],
+        ["Together", "CPU", "3,380", "0.338", "estimated", "65 W x CPU seconds / 2 threads"],
+        ["Together", "GPU", "10,400", "1.040", "measured", "NVML's counter"],
     ] == [[cell.strip() for cell in row[:-1]] for row in together]
     assert "360 g/kWh, the user's figure" in page
     assert 13 == page.count("| 50 % / 90 % | - ")
