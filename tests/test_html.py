@@ -69,6 +69,7 @@ def test_the_verdict_comes_first_and_then_what_was_promised(run):
         "Hardware specifications",
         "Dataset",
         "Parameters",
+        "Energy",
         "Reproduce",
     ]
     assert expected == re.findall("<h2>(.*?)</h2>", text)
