@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from typing import Any, NoReturn
@@ -46,15 +46,22 @@ def flow(request: door.Request, runner: str) -> Any:
     on because of something that the user can mend.
     """
     prepare_prefect()
+    if runner != "threads":
+        from flows import runners
+
+        runners.make(runner)  # refused before anything is written
+    # Before Prefect's server starts, so that bad input costs none and shows no traceback.
+    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+    prepared: Future[str] | None = None
+    if known.exists():
+        door.refuse_another_request(results.read(known, results.RunRecord), request)
+    else:  # in its own process, while this one takes seconds to import Prefect
+        prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
     from flows import runners
 
     task_runner = runners.make(runner)
-    # Before Prefect's server starts, so that bad input costs none and shows no traceback.
-    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
-    if known.exists():
-        door.refuse_another_request(results.read(known, results.RunRecord), request)
-    else:
-        steps.prepare(request, request.limits)
+    if prepared:
+        prepared.result()
     import httpx
     from prefect.exceptions import FailedRun, PrefectException
     from prefect.states import get_state_exception

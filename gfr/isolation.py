@@ -27,6 +27,7 @@ import psutil
 from gfr.errors import BadInput, StepFailed
 
 _LOOK_EVERY_S = 0.2
+_LEAVE_WITHIN_S = 10  # what an idle process may take for its end
 _LAST_WORDS = 400  # characters of what a dead process wrote
 
 LOG = logging.getLogger("gfr")
@@ -143,6 +144,13 @@ class _Worker:
         lines = self.words.read()[-_LAST_WORDS:].decode("utf-8", "replace").split()
         return f"{how}: {' '.join(lines)}" if lines else how
 
+    def leave(self) -> None:
+        """Let an idle process end by itself, so that TensorFlow deletes its temporary files."""
+        self.connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_LEAVE_WITHIN_S)
+        self.close()
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self.process.kill()
@@ -178,4 +186,4 @@ def end_idle() -> None:
     """End the processes that are kept for a next step."""
     with _IDLE_LOCK:
         while _IDLE:
-            _IDLE.pop().close()
+            _IDLE.pop().leave()
