@@ -40,6 +40,7 @@ precisions = []
 [latency]
 calls = 20
 seconds = 0
+accelerated = false
 [[backbone]]
 name = "MobileNetV3Small"
 [[iteration]]

@@ -146,7 +146,8 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
 def compiled(model: keras.Model) -> Graph:
     """The model as one inference graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    # Without autograph, which would look at every layer and change none.
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
     def run(pixels: tf.Tensor) -> tf.Tensor:
         return model(tf.cast(pixels, tf.float32), training=False)
 

@@ -315,6 +315,7 @@ def _parameters(record: results.RunRecord) -> dict[str, object]:
         for row in document.pop("backbone")
     ]
     del document["export"], document["hardware"]
+    document["latency"].pop("accelerated")  # each precision is judged by itself
     return document | {"backbone": rows}
 
 

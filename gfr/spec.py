@@ -103,11 +103,15 @@ class Features:
 
 @dataclass(frozen=True)
 class Latency:
-    """Table `[latency]`: how many single images are timed, and for how many seconds, at least."""
+    """Table `[latency]`: how many single images are timed, and for how many seconds, at least.
+
+    `accelerated`: also in the arithmetic that this machine accelerates, if there is any.
+    """
 
     __pydantic_config__ = _FORBID
     calls: Annotated[int, Field(ge=2, le=1_000_000)] = 100
     seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    accelerated: bool = True
 
 
 WebPrecision = Literal["float32", "uint16", "float16", "uint8"]

@@ -38,6 +38,7 @@ precisions = []
 [latency]
 calls = 20
 seconds = 0
+accelerated = false
 [[backbone]]
 name = "MobileNetV2"
 [[backbone]]
