@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 from gfr.runs import ROOT
@@ -51,7 +52,11 @@ def normal(name):
 
 def distributions(module):
     """What brings a module; by its own name if it is not installed here (an extra)."""
-    return {normal(row) for row in packages_distributions().get(module, [module])}
+    return {normal(row) for row in installed().get(module, [module])}
+
+
+# Reads the list of files of every package.
+installed = cache(packages_distributions)
 
 
 def test_every_import_is_declared():
