@@ -8,6 +8,7 @@ TensorFlow takes seconds to import; they end with their parent, however that end
 
 import atexit
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -16,10 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -85,10 +87,7 @@ class _Worker:
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         command = [sys.executable, "-P", "-m", "gfr.worker", str(theirs.fileno()), str(os.getpid())]
-        # By a thread that lives as long as we do: Linux ends the child with the thread, not with
-        # the process, that started it.
-        start = _SPAWNER.submit(
-            subprocess.Popen,
+        self.process = _started(
             command,
             env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             pass_fds=[theirs.fileno()],
@@ -96,7 +95,6 @@ class _Worker:
             stdout=self.words,
             stderr=self.words,
         )
-        self.process = start.result()
         theirs.close()
 
     def call(self, place: str, arguments: tuple, limits: Limits) -> Any:
@@ -159,7 +157,39 @@ class _Worker:
         self.words.close()
 
 
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gfr-spawner")
+_ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+
+def _started(command: list[str], **options: Any) -> subprocess.Popen:
+    """A process, started by the one thread that does nothing else and lives as long as we do.
+
+    Linux ends the child with the thread, not with the process, that started it. A daemon, since
+    Python waits for others before its exit handlers, and `end_idle` must find the child alive.
+    """
+    process: Future[subprocess.Popen] = Future()
+
+    def start() -> None:
+        try:
+            process.set_result(subprocess.Popen(command, **options))
+        except BaseException as error:  # handed to who ordered it
+            process.set_exception(error)
+
+    _spawner()
+    _ORDERS.put(start)
+    return process.result()
+
+
+@functools.cache
+def _spawner() -> threading.Thread:
+    def work() -> None:
+        while True:
+            _ORDERS.get()()
+
+    thread = threading.Thread(target=work, name="gfr-spawner", daemon=True)
+    thread.start()
+    return thread
+
+
 _IDLE: list[_Worker] = []
 _IDLE_LOCK = threading.Lock()
 

@@ -176,17 +176,6 @@ def test_runs_are_judged_and_compared(two_runs):
 
 
 @pytest.mark.slow
-def test_a_fresh_run_computes_everything_anew_to_the_same_results(two_runs):
-    """Two runs on one machine from images to probabilities differ in nothing but time."""
-    folder, _ = two_runs
-    done = run(folder, "fresh", "--fresh")
-    assert 0 == done.returncode, done.stderr
-    fresh = trials(folder, "fresh")
-    assert {60} == {result.features.num_computed for result in fresh}
-    assert_equal_results(trials(folder, "first"), fresh)
-
-
-@pytest.mark.slow
 def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
     """Exit code 1, the reason in the failed rows, the rest complete and one of them selected."""
     folder, _ = two_runs
@@ -205,21 +194,28 @@ def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
 
 
 @pytest.mark.slow
-def test_a_run_whose_cache_is_gone_computes_it_again(two_runs):
-    """One shard is lost, the trials of one iteration too: resumed to the same results."""
+def test_a_lost_shard_and_a_damaged_head_are_computed_again(two_runs):
+    """`predict` refuses the head by name; a rerun computes what lacks, to the same results."""
     folder, _ = two_runs
-    before = trials(folder, "second")
+    found = results.read_run(folder / "reports" / "runs" / "second")
+    head = found.directory / "heads" / f"{found.selection.trial_id}.keras"
+    head.write_bytes(head.read_bytes()[:1000])
+    image = next((folder / "cache" / "synthetic").rglob("000001.jpg"))
+    refused = gfr(folder, "predict", str(image), "--run", "second")
+    assert (2, True) == (refused.returncode, f"{head}: no trained head" in refused.stderr)
+    head.unlink()
     for path in (folder / "cache" / "features").glob("MobileNetV2-*/0*.npy"):
         path.unlink()
-    (folder / "reports" / "runs" / "second" / "trials" / f"{before[0].trial.id}.json").unlink()
+    (found.directory / "trials" / f"{found.trials[0].trial.id}.json").unlink()
     done = run(folder, "second")
     assert 0 == done.returncode, done.stderr
+    assert 0 == gfr(folder, "predict", str(image), "--run", "second").returncode
     after = trials(folder, "second")
     assert (60, 0) == (
         after[0].features.num_computed,
         after[1].features.num_computed,
     )
-    assert_equal_results(before, after)
+    assert_equal_results(found.trials, after)
 
 
 def made_up(now, number):
@@ -267,35 +263,6 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
     finally:
         shutil.rmtree(reports / "history")
         shutil.rmtree(found.directory / "again", ignore_errors=True)
-
-
-@pytest.mark.slow
-def test_a_flipped_bit_in_the_cache_is_found_said_and_mended(two_runs):
-    """The run that meets it computes the shard again, to the same results."""
-    folder, _ = two_runs
-    (path,) = (folder / "cache" / "features").glob("MobileNetV3Small-32x32-*/0*.npy")
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    done = run(folder, "mended")
-    assert (0, True) == (done.returncode, "shard 0 of 1 is damaged: computed again" in done.stderr)
-    assert_equal_results(trials(folder, "first"), trials(folder, "mended"))
-
-
-@pytest.mark.slow
-def test_a_damaged_head_is_trained_again(two_runs):
-    """Refused by name; once deleted, a rerun trains it and predict answers."""
-    folder, _ = two_runs
-    found = results.read_run(folder / "reports" / "runs" / "second")
-    path = found.directory / "heads" / f"{found.selection.trial_id}.keras"
-    path.write_bytes(path.read_bytes()[:1000])
-    image = next((folder / "cache" / "synthetic").rglob("000001.jpg"))
-    refused = gfr(folder, "predict", str(image), "--run", "second")
-    assert (2, True) == (refused.returncode, f"{path}: no trained head" in refused.stderr)
-    path.unlink()
-    assert 0 == run(folder, "second").returncode
-    assert 0 == gfr(folder, "predict", str(image), "--run", "second").returncode
-    assert_equal_results(found.trials, trials(folder, "second"))
 
 
 @pytest.mark.slow
@@ -354,27 +321,46 @@ def test_prefect_yaml_names_a_flow_that_loads():
         spec.load(runs.benchmark_file(row["parameters"]["benchmark"]))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_says_how_to_go_on(two_runs, number, code, monkeypatch):
-    """At once; no process is left, its own server neither; the command it names completes it."""
-    folder, _ = two_runs
-    name = f"interrupted-{code}"
+def interrupt(folder, name, number, monkeypatch, *more):
+    """A run with a server of its own gets a signal in mid training; then as it says: its words."""
     (folder / "ten.toml").write_text(SPEC)
     with monkeypatch.context() as alone:
         alone.delenv("PREFECT_API_URL")
         process = subprocess.Popen(
-            run_words(name, "--fresh"),
-            cwd=folder,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            run_words(name, *more), cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
     wait_for(lambda: (folder / "reports" / "runs" / name / "trials").exists())
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     said = process.communicate(timeout=30)[1].decode()
-    assert code == process.returncode
-    (line,) = re.findall(r"to go on: gfr (.*)", said)
+    assert 128 + number == process.returncode
     assert [] == [child for child in children if is_alive(child)]
+    (line,) = re.findall(r"to go on: gfr (.*)", said)
     assert 0 == subprocess.run([*GFR, *shlex.split(line)], cwd=folder).returncode
-    assert_equal_results(trials(folder, "first"), trials(folder, name))
+    return said
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_computed_anew_ends_with_the_same_results(two_runs, monkeypatch):
+    """Ctrl-C: at once, no process is left, its server neither, and the command it names ends it.
+
+    Two runs on one machine from images to probabilities differ in nothing but time.
+    """
+    folder, _ = two_runs
+    interrupt(folder, "fresh", signal.SIGINT, monkeypatch, "--fresh")
+    fresh = trials(folder, "fresh")
+    assert {60} == {result.features.num_computed for result in fresh}
+    assert_equal_results(trials(folder, "first"), fresh)
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_in_the_cache_is_found_said_and_mended(two_runs, monkeypatch):
+    """The run that meets it computes the shard again, to the same results, through a SIGTERM."""
+    folder, _ = two_runs
+    (path,) = (folder / "cache" / "features").glob("MobileNetV3Small-32x32-*/0*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    said = interrupt(folder, "mended", signal.SIGTERM, monkeypatch)
+    assert "shard 0 of 1 is damaged: computed again" in said
+    assert_equal_results(trials(folder, "first"), trials(folder, "mended"))
