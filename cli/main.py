@@ -110,6 +110,7 @@ def run(
         memory_limit,
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
+        keep_runs=keep_runs,
     )
     from cli import display, places, start
 

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from cli import start
+from cli.main import app
+from gfr.errors import BadInput
 from gfr.runs import ROOT
 
 
@@ -38,6 +41,30 @@ def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
     assert 2 == done.returncode
     assert line in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_option_of_run_reaches_the_flow(monkeypatch, tmp_path):
+    """As the flow's parameters, under their names and in their units."""
+    asked = []
+
+    def flow(request, runner):
+        asked.append(start._parameters(request) | {"runner": runner})
+        raise BadInput("seen")
+
+    monkeypatch.setattr(start, "flow", flow)
+    words = "--data synthetic --weights random --run-id r --fresh --offline --timeout 7 "
+    words += "--memory-limit 2 --retries 3 --max-latency-ms 40 --max-size-mb 90 --keep-runs 5 "
+    words += f"--runner dask:2 --cache {tmp_path}/c --reports {tmp_path}/r"
+    with pytest.raises(BadInput, match="seen"):
+        app(["run", "smoke", *words.split()])
+    expected = {
+        "benchmark": str(ROOT / "benchmarks" / "smoke.toml"),
+        **{"data": "synthetic", "weights": "random", "run_id": "r", "fresh": True},
+        **{"allow_download": False, "timeout_s": 7, "memory_limit_gb": 2, "retries": 3},
+        **{"max_latency_ms": 40, "max_size_mb": 90, "keep_runs": 5, "runner": "dask:2"},
+        **{"cache": f"{tmp_path}/c", "reports": f"{tmp_path}/r", "return_state": True},
+    }
+    assert [expected] == [{key: row[key] for key in row if key != "command"} for row in asked]
 
 
 def test_list_names_trials_and_feature_sets(tmp_path):
