@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from cli import places
 from cli.fetching import data_fetch
 from cli.options import (
     AsJson,
@@ -97,9 +98,9 @@ def run(
     from gfr import door, spec
 
     request = door.request(
-        typed(benchmark) if benchmark.endswith(".toml") else benchmark,
-        data if data in door.DATA_KEYWORDS else typed(data),
-        weights if weights in door.WEIGHTS_KEYWORDS else typed(weights),
+        places.benchmark(benchmark),
+        typed(data, door.DATA_KEYWORDS),
+        typed(weights, door.WEIGHTS_KEYWORDS),
         run_id,
         fresh,
         not offline,
@@ -110,8 +111,9 @@ def run(
         memory_limit,
         retries,
         spec.Selecting(max_latency_ms, max_size_mb),
+        keep_runs=keep_runs,
     )
-    from cli import display, places, start
+    from cli import display, start
 
     try:
         with start.interruptible(), display.progress(request.benchmark):
@@ -195,9 +197,7 @@ def list_(
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
     from gfr import inventory, runs, spec
 
-    loaded = spec.load(
-        runs.benchmark_file(typed(benchmark) if benchmark.endswith(".toml") else benchmark)
-    )
+    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark)))
     found = inventory.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
@@ -239,7 +239,7 @@ def data_check(
     from cli import display
     from gfr import door, runs, spec
 
-    loaded = spec.load(runs.benchmark_file(benchmark))
+    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark)))
     with display.progress(None):
         found = door.look(typed(str(directory)), loaded, Path(or_default(cache, "cache")))
     if as_json:
@@ -360,8 +360,8 @@ def doctor(
     from gfr import door
 
     checks = library.examine(
-        data if data in door.DATA_KEYWORDS else typed(data),
-        weights if weights in door.WEIGHTS_KEYWORDS else typed(weights),
+        typed(data, door.DATA_KEYWORDS),
+        typed(weights, door.WEIGHTS_KEYWORDS),
         Path(or_default(cache, "cache")),
     )
     if not library.is_incomplete(checks):

@@ -45,7 +45,7 @@ def _of_the_system(error: OSError, code: int) -> int:
         _give_up(1)
     if is_output and error.errno == errno.EPIPE:
         return code or NO_READER
-    refusal = of_the_disk(error, "standard output" if is_output else "a file")
+    refusal = of_the_disk(error, "standard output" if is_output else "")
     if refusal is None and error.filename:  # gone meanwhile, a name too long
         return _say(f"{error.filename}: {error.strerror}", code or BAD_INPUT)
     if refusal is None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from gfr import runs
@@ -26,14 +27,21 @@ def here(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def typed(path: str) -> str:
+def typed(path: str, keywords: Collection[str] = ()) -> str:
     """What a user types, relative to where the user is; BadInput if it cannot be looked at."""
+    if path in keywords:
+        return path
     try:
         Path(path).exists()  # a name that is too long, or beyond a closed folder
         return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInput(f"{path}: {reason}; name another") from None
+
+
+def benchmark(word: str) -> str:
+    """A name stays, a path is as typed (gfr/runs.py, `benchmark_file`)."""
+    return typed(word) if "/" in word or word.endswith(".toml") else word
 
 
 def or_default(path: Path | None, default: str) -> str:

@@ -42,8 +42,8 @@ def costs(run: Run) -> dict[str, list[tuple[str, Cost]]]:
             for part in features.parts
         ],
         "Heads": [(f"Head: {row.trial.title}", row.train_cost) for row in run.trials],
-        "Heads again (seeds, splits, fractions)": [
-            (f"Head again: {row.trial.title}", row.refit_cost) for row in run.trials if row.refits
+        "Refits (seeds, splits, fractions)": [
+            (f"Refits: {row.trial.title}", row.refit_cost) for row in run.trials if row.refits
         ],
         "Latency": [
             (f"Latency: {row.feature_set.title}", row.cost) for row in run.latencies.values()

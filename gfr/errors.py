@@ -19,13 +19,13 @@ class CannotWrite(BadInput):
 
 
 _FULL = "make room there"
-_CLOSED = "let gfr write there"
+_CLOSED = "give gfr the right to it"
 _DAMAGED = "check that disk"
 _CURES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
-    errno.EROFS: _CLOSED,
+    errno.EROFS: "let gfr write there",
     errno.EACCES: _CLOSED,
     errno.EPERM: _CLOSED,
     errno.EIO: _DAMAGED,
@@ -35,20 +35,25 @@ _CURES = {
 }
 
 
-def cannot_write(path: object, error: OSError) -> CannotWrite:
-    """What to raise when `error` kept something from being written at `path`."""
+def cannot_write(path: object, error: OSError, what: str = "written") -> CannotWrite:
+    """What to raise when `error` kept something from being written at `path`, or `what`."""
     # HDF5 leaves out the number of the error.
     reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
     cure = _CURES.get(error.errno or errno.ENOSPC)
     cures = ", or ".join(filter(None, [cure, "name another directory"]))
-    return CannotWrite(f"{path}: cannot be written ({reason}); {cures}")
+    return CannotWrite(f"{path}: cannot be {what} ({reason}); {cures}")
 
 
-def of_the_disk(error: OSError, unnamed: str = "a file") -> CannotWrite | None:
-    """The same for an error from anywhere; None if it says nothing about a disk."""
+def of_the_disk(error: OSError, written: str = "") -> CannotWrite | None:
+    """The same for an error from anywhere; None if it says nothing about a disk.
+
+    `written`: where, if that is known; the error itself does not tell writing from reading.
+    """
     if error.errno not in _CURES:
         return None
-    return cannot_write(error.filename2 or error.filename or unnamed, error)
+    if written:
+        return cannot_write(written, error)
+    return cannot_write(error.filename2 or error.filename or "a file", error, "read or written")
 
 
 class StepFailed(RuntimeError):

@@ -143,7 +143,10 @@ class _Worker:
         return f"{how}: {' '.join(lines)}" if lines else how
 
     def leave(self) -> None:
-        """Let an idle process end by itself, so that TensorFlow deletes its temporary files."""
+        """Let an idle process end by itself, so that TensorFlow deletes its temporary files.
+
+        A closed connection is its sign to go.
+        """
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_LEAVE_WITHIN_S)
@@ -215,5 +218,7 @@ def _worker(gpu: str | None) -> Iterator[_Worker]:
 def end_idle() -> None:
     """End the processes that are kept for a next step."""
     with _IDLE_LOCK:
+        for worker in _IDLE:
+            worker.connection.close()  # all at once: each takes a moment for its end
         while _IDLE:
             _IDLE.pop().leave()

@@ -144,7 +144,7 @@ class _Gpu:
         try:
             handle = (
                 nvml.nvmlDeviceGetHandleByIndex(int(gpu_id))
-                if gpu_id.isdigit()
+                if gpu_id.isdecimal()
                 else nvml.nvmlDeviceGetHandleByUUID(gpu_id)
             )
             return cls(gpu_id, text(nvml.nvmlDeviceGetName(handle)), handle)

@@ -360,6 +360,9 @@ def stages(run: Run) -> list[Stage]:
     for result in run.trials:
         did = f"{result.trial.iteration.epochs} epochs"
         found.append(Stage(f"Head: {result.trial.title}", did, result.train_cost))
+        if result.refits:
+            did = f"{len(result.refits)} heads"
+            found.append(Stage(f"Refits: {result.trial.title}", did, result.refit_cost))
     for latency in run.latencies.values():
         found.append(Stage(f"Latency: {latency.feature_set.title}", "", latency.cost))
     return found

@@ -6,6 +6,10 @@ import sys
 
 import pytest
 
+from cli import outcome, start
+from cli.main import app
+from gfr import errors
+from gfr.errors import BadInput
 from gfr.runs import ROOT
 
 
@@ -38,6 +42,56 @@ def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
     assert 2 == done.returncode
     assert line in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_refuses_is_one_line_and_a_defect_keeps_its_traceback(capsys):
+    """Whether it was read or written is only said where it is known."""
+    cure = "give gfr the right to it, or name another directory"
+    for error, line in (
+        (PermissionError(13, "Denied", "/a"), f"/a: cannot be read or written (Denied); {cure}"),
+        (FileNotFoundError(2, "No such file", "/a"), "/a: No such file"),
+        (
+            errors.cannot_write("/a", PermissionError(13, "No")),
+            f"/a: cannot be written (No); {cure}",
+        ),
+    ):
+
+        def fail(error=error):
+            raise error
+
+        assert 2 == outcome.of(fail)
+        assert f"gfr: {line}\n" == capsys.readouterr().err
+    for defect in (KeyError("a"), OSError("nothing is known of it"), ValueError()):
+
+        def fail(error=defect):
+            raise error
+
+        with pytest.raises(type(defect)):
+            outcome.of(fail)
+
+
+def test_every_option_of_run_reaches_the_flow(monkeypatch, tmp_path):
+    """As the flow's parameters, under their names and in their units."""
+    asked = []
+
+    def flow(request, runner):
+        asked.append(start._parameters(request) | {"runner": runner})
+        raise BadInput("seen")
+
+    monkeypatch.setattr(start, "flow", flow)
+    words = "--data synthetic --weights random --run-id r --fresh --offline --timeout 7 "
+    words += "--memory-limit 2 --retries 3 --max-latency-ms 40 --max-size-mb 90 --keep-runs 5 "
+    words += f"--runner dask:2 --cache {tmp_path}/c --reports {tmp_path}/r"
+    with pytest.raises(BadInput, match="seen"):
+        app(["run", "smoke", *words.split()])
+    expected = {
+        "benchmark": str(ROOT / "benchmarks" / "smoke.toml"),
+        **{"data": "synthetic", "weights": "random", "run_id": "r", "fresh": True},
+        **{"allow_download": False, "timeout_s": 7, "memory_limit_gb": 2, "retries": 3},
+        **{"max_latency_ms": 40, "max_size_mb": 90, "keep_runs": 5, "runner": "dask:2"},
+        **{"cache": f"{tmp_path}/c", "reports": f"{tmp_path}/r", "return_state": True},
+    }
+    assert [expected] == [{key: row[key] for key in row if key != "command"} for row in asked]
 
 
 def test_list_names_trials_and_feature_sets(tmp_path):
@@ -76,11 +130,11 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch):
 
 
 def test_data_check_says_what_was_found(celeba, tmp_path):
-    """Counts, classes, and what is odd, with a benchmark's own number of images."""
+    """Counts, classes, and what is odd, by a benchmark file beside the user."""
     spec = tmp_path / "forty.toml"
     text = (ROOT / "benchmarks" / "smoke.toml").read_text()
     spec.write_text(text.replace("images = 200", "images = 40"))
-    done = gfr("data", "check", celeba(40), "--benchmark", spec)
+    done = gfr("data", "check", celeba(40), "--benchmark", spec.name, cwd=tmp_path)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
 

@@ -8,11 +8,12 @@ import sys
 import pytest
 import records
 
-from gfr import results
+from gfr import door, results, spec
+from gfr.errors import BadInput
 from gfr.runs import ROOT
 
 GFR = [sys.executable, "-c", "from cli.main import main; main()"]
-RUN = ["run", "smoke", "--data", "synthetic", "--weights", "random", "--offline"]
+WORDS = ["--data", "synthetic", "--weights", "random", "--offline"]
 
 
 def refused(*words):
@@ -36,9 +37,14 @@ def run(tmp_path):
 def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, option):
     """A file stands where the directory should be; the other one stays empty."""
     (tmp_path / "file").write_text("")
-    other = "--cache" if option == "--reports" else "--reports"
-    said = refused(*RUN, option, tmp_path / "file" / "below", other, tmp_path / "other")
-    assert f"gfr: {option}: {tmp_path}/file/below" in said
+    below = str(tmp_path / "file" / "below")
+    places = {"--reports": str(tmp_path / "other"), "--cache": str(tmp_path / "other")}
+    reports, cache = (places | {option: below}).values()
+    words = ("smoke", "synthetic", "random", None, False, False, reports, cache, "gfr run smoke")
+    with pytest.raises(BadInput) as refusal:
+        door.prepare(door.request(*words, 900, None, 1, spec.Selecting()))
+    said = str(refusal.value)
+    assert said.startswith(f"{option}: {below}")
     assert "Not a directory" in said and "name another directory" in said
     assert [] == [path for path in tmp_path.rglob("other/*")]
 
@@ -152,7 +158,7 @@ def test_a_full_disk_stops_a_run_and_more_room_lets_it_go_on(tmp_path, server_at
     spec.write_text(text.replace('"VGG16"\nscaling = "tf"', '"MobileNetV3Small"'))
     (tmp_path / "disk").mkdir()
     places = ["--run-id", "r", "--reports", "reports", "--cache", "cache"]
-    words = [*GFR, "run", str(spec), *RUN[2:], *places]
+    words = [*GFR, "run", str(spec), *WORDS, *places]
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", FULL_DISK, "sh", str(tmp_path / "disk"), *words],
         capture_output=True,

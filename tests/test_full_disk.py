@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,14 @@ VARIANTS = [(number, lasting) for number in failing_disk.ERRORS for lasting in (
 _REUSED = re.compile(rb'"num_(computed|reused)": \d+')
 
 
+@pytest.fixture
+def tmp_path():
+    """In memory where the system has such a place: thousands of files come and go here."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        yield Path(place)
+
+
 def files(root: Path) -> dict[str, bytes]:
     """All files below a directory but locks, which say who was there last."""
     return {
@@ -62,7 +71,7 @@ def restore(root: Path, wanted: dict[str, bytes]) -> None:
     """Make `root` hold these files alone, whatever failed there."""
     shutil.rmtree(root)
     root.mkdir()
-    for name, content in wanted.items():
+    for name, content in sorted(wanted.items()):  # runs are listed by their age
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
 

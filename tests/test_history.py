@@ -149,6 +149,12 @@ def epochs(run):
     return recorded(run, benchmark=replace(run.record.benchmark, iteration=iteration))
 
 
+def float32_alone(run):
+    """Timed in float32 only."""
+    latency = replace(run.record.benchmark.latency, accelerated=False)
+    return recorded(run, benchmark=replace(run.record.benchmark, latency=latency))
+
+
 @pytest.mark.parametrize(
     ("is_same", "change"),
     [
@@ -159,6 +165,7 @@ def epochs(run):
         (False, lambda run: recorded(run, data=replace(records.DATA, digest="e"))),
         (False, lambda run: versions(run, tensorflow="2.20")),
         (False, epochs),
+        (True, float32_alone),
         (True, lambda run: versions(run, pillow="12")),
         (True, lambda run: recorded(run, command="another")),
         (True, lambda run: recorded(run, fresh=True)),

@@ -24,7 +24,7 @@ def test_a_stage_records_work_memory_power_and_energy(monkeypatch):
     (found,) = cost.gpus
     num = gpu.num_samples
     assert num >= 4
-    rising = [min(1.0, 0.1 * k) for k in range(1, num + 1)]
+    rising = [min(100, 10 * k) / 100 for k in range(1, num + 1)]  # 0.1 * 6 is not 0.6
     assert (NAME, "0", {}, "") == (found.name, found.id, found.missing, cost.gpu_note)
     assert pytest.approx(sum(rising) / num) == found.utilization.mean
     assert (max(rising), num) == (found.utilization.max, found.utilization.num_samples)

@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import records
 from records import BENCHMARK
 
 from gfr import backbones, features, precision, shards, weights
+from gfr import timing as timing_stage
 from gfr.dataset import inspect, load
 from gfr.precision import Choice, GateRow, GateTrial, Rates
 from gfr.spec import Backbone, FeatureSet
@@ -47,6 +49,39 @@ def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
     feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
     chosen = precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
     assert (expected, why) == (chosen.precision, chosen.why)
+
+
+@pytest.mark.parametrize(
+    ("expected", "rates", "asked"),
+    [
+        (["float32", "bfloat16"], AMX, True),
+        (["float32"], AMX, False),
+        (["float32"], SLOW, True),
+        (["float32"], None, True),
+    ],
+)
+def test_a_model_is_also_timed_in_what_is_faster_unless_that_is_left_out(
+    expected, rates, asked, monkeypatch, tmp_path
+):
+    """`accelerated = false` in `[latency]`; float32 is always the first."""
+    run, timed = records.run(tmp_path), []
+    latency = dataclasses.replace(BENCHMARK.latency, accelerated=asked)
+    benchmark = dataclasses.replace(BENCHMARK, latency=latency)
+    run = dataclasses.replace(
+        run, record=dataclasses.replace(run.record, rates=rates, benchmark=benchmark)
+    )
+
+    def time_precision(run_dir, trial, test, precision, asked):
+        timed.append(precision)
+        (timing,) = run.latencies[FEATURE_SET.id].timings
+        return dataclasses.replace(timing, precision=precision), 0.1, 1
+
+    faces = type("Faces", (), {"paths": lambda self: []})()
+    monkeypatch.setattr(timing_stage.results, "read_run", lambda _: run)
+    monkeypatch.setattr(timing_stage, "open_run", lambda _: (run.record, faces, []))
+    monkeypatch.setattr(timing_stage, "_time_precision", time_precision)
+    found = timing_stage._time_model("r", FEATURE_SET)
+    assert expected == timed == [row.precision for row in found.timings]
 
 
 def test_a_gate_that_was_not_run_stands_beside_the_numbers():

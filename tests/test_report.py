@@ -200,6 +200,19 @@ def test_the_facts_are_those_of_the_page(run):
     assert 0.6 == facts["majority_class"]["test"]["accuracy"]
 
 
+def test_what_refits_cost_stands_among_the_stages(run):
+    """Behind the head of their trial; no row for a trial without any."""
+    cost = replace(run.trials[0].refit_cost, wall_s=77.0)
+    trials = (replace(run.trials[0], refit_cost=cost), replace(run.trials[1], refits=()))
+    found = summary.stages(replace(run, trials=trials, latencies={}))
+    assert [
+        ("Head: VGG16 / iteration 1", "3 epochs"),
+        ("Refits: VGG16 / iteration 1", f"{len(trials[0].refits)} heads"),
+        ("Head: VGG16 / iteration 2", "6 epochs"),
+    ] == [(row.name, row.did) for row in found[-3:]]
+    assert 77.0 == found[-2].cost.wall_s
+
+
 def test_the_report_renders_again_without_tensorflow(tmp_path):
     """Every figure, the page and the facts, in a process that never imports TensorFlow."""
     written = records.run(tmp_path / "runs" / "r")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import records
-from test_flow import GFR
 
+from cli import main, outcome
 from gfr import history, inventory, machine, results, retention, runs
 from gfr.errors import BadInput
 from gfr.retention import REMOVED, Rule
@@ -229,27 +229,23 @@ def test_what_killed_writers_left_goes_after_a_day(place):
     assert ["tmp-notes.txt"] == [path.name for path in export.iterdir()]
 
 
-def test_the_command_shows_first_and_then_removes(place):
+def test_the_command_shows_first_and_then_removes(place, monkeypatch, capsys):
     """`--dry-run` changes nothing; JSON for scripts; a wrong number is one line."""
-    words = ["--keep", "1", "--reports", "reports", "--cache-dir", "cache", "--json"]
+    monkeypatch.chdir(place)
 
-    def gfr(*more):
-        return subprocess.run(
-            [*GFR, "clean", *words, *more], cwd=place, capture_output=True, text=True
-        )
+    def gfr(keep, *more):
+        words = ["--keep", keep, "--reports", "reports", "--cache-dir", "cache", "--json"]
+        code = outcome.of(lambda: main.app(["clean", *words, *more]))
+        return code, *capsys.readouterr()
 
-    shown = json.loads(gfr("--dry-run").stdout)
+    shown = json.loads(gfr("1", "--dry-run")[1])
     assert ["run-1", "run-2", "run-3"] == [Path(row["path"]).name for row in shown["would_remove"]]
     assert 4 == len(there(place))
-    done = json.loads(gfr().stdout)
+    done = json.loads(gfr("1")[1])
     assert (shown["would_remove"], []) == (done["removed"], done["failed"])
     assert ["run-4"] == there(place)
-    words[1] = "0"
-    wrong = gfr()
-    assert (2, "gfr: keep 0: of each benchmark 1 run at least is kept\n") == (
-        wrong.returncode,
-        wrong.stderr,
-    )
+    wrong = "gfr: keep 0: of each benchmark 1 run at least is kept\n"
+    assert (2, "", wrong) == gfr("0")
 
 
 def test_the_end_of_a_run_removes_its_own_benchmarks_old_runs(place, caplog):
