@@ -60,7 +60,7 @@ def locate(document: dict[str, Any], folder: Path) -> None:
 
 def check_row(name: str, file: str, weights: str, where: str) -> None:
     """BadInput if what a row says beside its `file` cannot be so."""
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         raise BadInput(
             f"{where}: name {name!r:.80}: letters, digits and _ . + only, at most 64: it becomes "
             "part of file names"

@@ -273,6 +273,7 @@ def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, word
         ('file = "mynet.keras"', 'file = "mynet.h5"', "not a .keras file; load it where you trust"),
         ('name = "mynet"', 'name = "VGG16"', "VGG16 is Keras' own"),
         ('name = "mynet"', 'name = "../net"', "letters, digits"),
+        ('name = "mynet"', 'name = "mynet\\n"', "letters, digits"),
         ('scaling = "unit"', 'scaling = "half"', "unknown scaling 'half'; known: tf, unit"),
         ('scaling = "unit"', 'weights = "random"', "an own model has its own"),
         ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "float32 alone"),
