@@ -1,6 +1,7 @@
 """What users bring along: a row, a model file, images with a CSV; the examples of the document."""
 
 import csv
+import importlib
 import re
 import textwrap
 from pathlib import Path
@@ -14,6 +15,7 @@ from gfr import (
     backbones,
     dataset,
     door,
+    isolation,
     own_model,
     predict,
     publish,
@@ -303,10 +305,19 @@ def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
     assert pytest.approx(alone, abs=1e-6) == backbones.compiled(built)(pixels.astype(np.uint8))[:1]
 
 
+def called_here(place, *arguments, **_):
+    """What a process of its own would do."""
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)(*arguments)
+
+
 @pytest.mark.slow
-def test_an_own_model_is_exported(finished):
+def test_an_own_model_is_exported(finished, monkeypatch):
     """TensorFlow and TensorFlow.js answer as Keras does; the card names what was used."""
     _, found = finished
+    # In this process: tests/test_export.py has the three that an export takes.
+    monkeypatch.setattr(isolation, "call_alone", called_here)
+    monkeypatch.setenv("TFDF_DISABLE_WELCOME_MESSAGE", "1")  # takes pytest's output for a notebook
     trial = of(found, "mynet")[0].trial.id
     path = Path(steps.export(str(found.directory), trial, None, Limits()))
     exported = results.read(path / "export.json", ExportResult)
