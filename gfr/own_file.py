@@ -133,6 +133,11 @@ def _problems(config: Any) -> Iterator[str]:
         if isinstance(value, list):
             waiting += value
         if isinstance(value, dict):
+            if value.get("compile_config"):  # Keras would build that too: optimizer, loss, metrics
+                yield (
+                    "a model within it is compiled; set its `compiled` to False and save again "
+                    "(the outermost may be compiled)"
+                )
             if "class_name" in value:
                 yield from _class_problems(value)
             waiting += value.values()

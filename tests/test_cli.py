@@ -69,9 +69,8 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
     from gfr import doctor, runs
 
     monkeypatch.setattr(runs, "ROOT", tmp_path)
-    assert "`gfr data fetch` gets it" in [
-        row.finding for row in doctor.examine("auto", "random", ROOT) if row.subject == "data"
-    ][0]
+    checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT)}
+    assert "`gfr data fetch` gets it" in checks["data"]
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
         row.finding for row in doctor.examine("synthetic", "random", ROOT) if row.status == "bad"

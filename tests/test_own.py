@@ -211,6 +211,13 @@ def lambda_(x):
     return keras.layers.Lambda(lambda y: y / 2)(x)
 
 
+def compiled_within():
+    """As a part that was trained before is."""
+    part = network(conv())
+    part.compile("adam", "mse")
+    return network(part)
+
+
 def two_inputs():
     """A sum of two images."""
     first, second = keras.Input((64, 64, 3)), keras.Input((64, 64, 3))
@@ -234,6 +241,7 @@ def infinite():
 
 MODELS = [
     (lambda: network(lambda_), "layer Lambda 'lambda", {}),
+    (compiled_within, "a model within it is compiled", {}),
     (two_inputs, "2 inputs and 1 outputs", {}),
     (lambda: network(conv(), shape=(64, 64, 1)), "takes float32 (None, 64, 64, 1)", {}),
     (lambda: network(conv(), shape=(32, 48, 3)), "takes images of 32 x 48", {}),
