@@ -52,10 +52,11 @@ def data_fetch(
     place. docs/data.md has the other ways.
     """
     from cli import display, start
+    from cli.places import or_default
     from gfr import fetch, plain, runs, sources
 
-    typed = where.expanduser() if where else runs.ROOT / "data" / "celeba"
-    directory = Path(os.path.abspath(typed))  # noqa: PTH100 (keeps links, drops ..)
+    # Links are followed: one that leads to a larger disk is to be filled there.
+    directory = Path(os.path.realpath(or_default(where, "data/celeba")))
     request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
     known = sources.load(runs.ROOT / "benchmarks" / "sources.toml")
     try:
@@ -87,7 +88,7 @@ def describe(directory: Path, fetched: "Fetched") -> list[str]:
     if origin.sha256:
         checked = "as was expected" if origin.is_checked else "not checked, none was known before"
         lines.append(f"SHA-256 of the archive {origin.sha256}: {checked}")
-    if fetched.num_images != origin.num_expected:
+    if origin.num_expected not in (None, fetched.num_images):
         lines.append(f"{origin.num_expected:,} images were expected")
     missing = fetched.num_listed - fetched.num_images - fetched.num_undecodable
     if missing:

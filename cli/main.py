@@ -228,7 +228,10 @@ def clean(
 
 @data_app.command("check")
 def data_check(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A CelebA directory.")],
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="CelebA's, or one with a labels.csv; or such a CSV."),
+    ],
     benchmark: Annotated[
         str, typer.Option(help="Whose number of images, seed and split to use.")
     ] = "full",

@@ -13,7 +13,8 @@ Data = Annotated[
     str,
     typer.Option(
         envvar="GFR_DATA",
-        help="A CelebA directory, or `synthetic`; `auto` is data/celeba if there, else synthetic.",
+        help="A directory of CelebA, one with a labels.csv, such a CSV, or `synthetic`; `auto` is "
+        "data/celeba if there, else synthetic.",
     ),
 ]
 Weights = Annotated[

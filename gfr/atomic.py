@@ -78,8 +78,9 @@ def directory(path: Path) -> Iterator[Path]:
 
     For one writer of `path` at a time: what killed ones have left is removed.
     """
-    for left in path.parent.glob(f"tmp-*-{path.name}"):
-        shutil.rmtree(left, ignore_errors=True)
+    for left in path.parent.glob("tmp-*"):
+        if _TEMPORARY.match(left.name) and left.name.split("-", 2)[2:] == [path.name]:
+            shutil.rmtree(left, ignore_errors=True)
     temporary, older = _temporary(path), _temporary(path)
     try:
         with refusing(path):

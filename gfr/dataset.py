@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gfr import atomic, celeba, images, label_csv, splitting
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.evaluate import constant_answer
 from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
 
@@ -263,10 +263,10 @@ def _see(path: Path) -> _Seen:
 
 def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
     if len(dropped) > MAX_DROPPED_FRACTION * len(faces.names):
-        name, reason = next(iter(dropped.items()))
+        name, why = next(iter(dropped.items()))
         raise BadInput(
             f"{faces.image_dir}: {len(dropped):,} of {len(faces.names):,} chosen images are "
-            f"missing or undecodable, the first {name} ({reason}); at most 1 % may be. Restore "
+            f"missing or undecodable, the first {name} ({why}); at most 1 % may be. Restore "
             "them, or take their lines out of the label file"
         )
 
@@ -329,11 +329,11 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
         faces, splits = _read_table(path, Path(data.image_dir))
         if (digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
             return faces, splits
-        reason = "its rows are not those of run.json"
+        why = "its rows are not those of run.json"
     # pandas' own errors on tables that are none are TypeErrors and AttributeErrors as well.
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-    raise BadInput(f"{path}: damaged ({reason:.120}); move the directory away and begin a new run")
+        why = reason(error)
+    raise BadInput(f"{path}: damaged ({why}); move the directory away and begin a new run")
 
 
 def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:

@@ -176,7 +176,9 @@ def _data(request: str) -> Check:
 
     source, directory = door.locate(request)
     if directory is None:
-        return Check("note", "data", "synthetic faces: asked for, or no CelebA under data/celeba")
+        why = "asked for" if request == "synthetic" else "no CelebA under data/celeba"
+        cure = "" if request == "synthetic" else "; `gfr data fetch` gets it (docs/data.md)"
+        return Check("note", "data", f"synthetic faces: {why}{cure}")
     try:
         found = (label_csv.read if source == "csv" else celeba.find)(directory)
     except BadInput as error:

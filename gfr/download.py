@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from gfr import atomic
-from gfr.errors import BadInput, CannotWrite
+from gfr.errors import BadInput, CannotWrite, cannot_write, reason
 
 LOG = logging.getLogger("gfr")
 
@@ -40,7 +40,7 @@ def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
     if path.exists() and _read(note).get("url") == url:
         return
     path.unlink(missing_ok=True)  # of another URL: the note will not be its own any more
-    with httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
+    with _client(url) as client:
         for _ in range(MAX_ATTEMPTS):
             before = _size(part)
             try:
@@ -55,8 +55,7 @@ def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
                 LOG.info("cut off at %.1f MB: going on", _size(part) / 1e6)
             except OSError as error:
                 raise CannotWrite(
-                    f"{part}: cannot be written ({error.strerror}); make room there, then the same "
-                    "command goes on"
+                    f"{cannot_write(part, error)}; the same command goes on"
                 ) from None
     raise BadInput(f"{url}: cut off {MAX_ATTEMPTS} times; the same command goes on")
 
@@ -64,16 +63,29 @@ def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
 def require_reachable(url: str) -> None:
     """BadInput if nothing answers at `url`, at once: for downloaders that try again for long."""
     _refuse_other_schemes(url)
-    try:
-        httpx.head(url, timeout=_TIMEOUT_S)
-    except httpx.HTTPError as error:
-        raise _out_of_reach(url, error) from None
+    with _client(url) as client:
+        try:
+            client.head(url, follow_redirects=False)
+        except httpx.HTTPError as error:
+            raise _out_of_reach(url, error) from None
 
 
 def forget(path: Path) -> None:
     """Remove a download and what was kept of it: the next one begins anew."""
     for left in (path, _note(path), _part(path)):
         left.unlink(missing_ok=True)
+
+
+def _client(url: str) -> httpx.Client:
+    """BadInput if what the environment says of the way to the network is no way."""
+    try:
+        return httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S)
+    # A proxy of a kind that httpx does not know, or in SOCKS; certificates that are not there.
+    except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
+        raise BadInput(
+            f"{url}: cannot be asked for ({reason(error)}); look at HTTPS_PROXY, ALL_PROXY and "
+            "SSL_CERT_FILE"
+        ) from None
 
 
 def _note(path: Path) -> Path:
@@ -100,6 +112,8 @@ def _receive(
         else:
             have, total = 0, _stated_length(response)
         _refuse_what_is_no_file(url, response, total, max_bytes)
+        if not have:  # else a kill before the first byte would pair the old part with the new note
+            part.unlink(missing_ok=True)
         atomic.require_room(part, (total or have) - have)
         atomic.write_json(note, {"url": url, "validator": _validator(response)})
         with part.open("ab" if have else "wb") as file:
@@ -165,19 +179,15 @@ def _too_large(url: str, max_bytes: int) -> BadInput:
 def _unreachable(url: str, part: Path, note: Path, error: httpx.HTTPError) -> BadInput:
     if _size(part) and _read(note).get("validator"):
         kept = f"{_size(part) / 1e6:,.1f} MB are kept"
-        return BadInput(f"{url}: cut off ({_reason(error)}); {kept}, the same command goes on")
+        return BadInput(f"{url}: cut off ({reason(error)}); {kept}, the same command goes on")
     return _out_of_reach(url, error)
 
 
 def _out_of_reach(url: str, error: httpx.HTTPError) -> BadInput:
     return BadInput(
-        f"{url}: cannot be had ({_reason(error)}); is there a network? docs/data.md says how "
+        f"{url}: cannot be had ({reason(error)}); is there a network? docs/data.md says how "
         "to get the data by hand"
     )
-
-
-def _reason(error: httpx.HTTPError) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _size(path: Path) -> int:

@@ -38,10 +38,10 @@ _CURES = {
 def cannot_write(path: object, error: OSError, what: str = "written") -> CannotWrite:
     """What to raise when `error` kept something from being written at `path`, or `what`."""
     # HDF5 leaves out the number of the error.
-    reason = error.strerror or f"{str(error).splitlines()[0]}; is the disk full?"
+    why = error.strerror or f"{reason(error)}; is the disk full?"
     cure = _CURES.get(error.errno or errno.ENOSPC)
     cures = ", or ".join(filter(None, [cure, "name another directory"]))
-    return CannotWrite(f"{path}: cannot be {what} ({reason}); {cures}")
+    return CannotWrite(f"{path}: cannot be {what} ({why}); {cures}")
 
 
 def of_the_disk(error: OSError, written: str = "") -> CannotWrite | None:

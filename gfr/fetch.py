@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gfr import atomic, celeba, dataset, download, huggingface, unpacking
-from gfr.errors import BadInput, CannotWrite
+from gfr.errors import BadInput, CannotWrite, cannot_write
 from gfr.progress import reporter
 from gfr.sources import Sources
 
@@ -41,13 +41,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where data is from; `sha256` of the archive, empty where each file was checked by its own."""
+    """Where data is from; `sha256` of the archive, empty where each file was checked by its own.
+
+    `num_expected`: images of the source that gfr knows; None for another address of the user's.
+    """
 
     source: str
     url: str
     sha256: str
     is_checked: bool  # against a digest that was known before
-    num_expected: int
+    num_expected: int | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ def run(request: Request, sources: Sources) -> Fetched | None:
         )
     if _is_there(request):
         return None
+    if request.directory.is_mount():
+        raise BadInput(f"{request.directory}: is a mount point; name a directory in it")
     if request.is_offline:
         raise BadInput(
             "offline was asked for (--offline or GFR_OFFLINE): nothing is fetched; docs/data.md "
@@ -112,7 +117,7 @@ def alone(work: Path) -> Iterator[None]:
         work.mkdir(parents=True, exist_ok=True)
         opened = os.open(work, os.O_RDONLY)
     except OSError as error:
-        raise CannotWrite(f"{work}: cannot be written ({error.strerror})") from None
+        raise cannot_write(work, error) from None
     try:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,7 +147,8 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
             archive, directory, sources.published.label_files, sources.limits, reporter("unpack")
         )
 
-    origin = Origin(request.source, url, sha256, bool(expected), sources.published.num_images)
+    num_expected = sources.published.num_images if request.url is None else None
+    origin = Origin(request.source, url, sha256, bool(expected), num_expected)
     try:
         return _finish(request.directory, write, origin, sources.license)
     except CannotWrite:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from gfr import backbones, results
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.precision import Precision
 
 Classify = Callable[[list[np.ndarray]], np.ndarray]
@@ -46,8 +46,7 @@ def _load_head(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
         raise BadInput(
-            f"{path}: no trained head ({reason:.120}); delete it and run again with the same "
+            f"{path}: no trained head ({reason(error)}); delete it and run again with the same "
             "--run-id"
         ) from None

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gfr import atomic, celeba, download
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.sources import HuggingFace
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # how a file's name begins -> CelebA's number
@@ -69,9 +69,8 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
             _check(Path(path), shard)
             found.append(Path(path))
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(
-            f"{source.endpoint}: {source.repository} cannot be had ({reason:.200}); what has "
+            f"{source.endpoint}: {source.repository} cannot be had ({reason(error)}); what has "
             "arrived is kept, the same command goes on"
         ) from None
     report(len(shards), len(shards))
@@ -156,7 +155,7 @@ def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
                     raise BadInput(f"{shard.name}: no column {column}; is it CelebA?")
             yield from file.iter_batches(_BATCH_ROWS)
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{shard.name}: damaged ({str(error).splitlines()[0]:.120})") from None
+        raise BadInput(f"{shard.name}: damaged ({reason(error)})") from None
 
 
 def _bools(batch: pa.RecordBatch, column: str, shard: Path) -> np.ndarray:

@@ -60,7 +60,7 @@ def locate(document: dict[str, Any], folder: Path) -> None:
 
 def check_row(name: str, file: str, weights: str, where: str) -> None:
     """BadInput if what a row says beside its `file` cannot be so."""
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         raise BadInput(
             f"{where}: name {name!r:.80}: letters, digits and _ . + only, at most 64: it becomes "
             "part of file names"
@@ -133,6 +133,11 @@ def _problems(config: Any) -> Iterator[str]:
         if isinstance(value, list):
             waiting += value
         if isinstance(value, dict):
+            if value.get("compile_config"):  # Keras would build that too: optimizer, loss, metrics
+                yield (
+                    "a model within it is compiled; set its `compiled` to False and save again "
+                    "(the outermost may be compiled)"
+                )
             if "class_name" in value:
                 yield from _class_problems(value)
             waiting += value.values()

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.hardware import Hardware
 from gfr.ranges import Above0, Amount, Positive
 from gfr.spec import FeatureSet
@@ -188,7 +188,7 @@ def load_gates(path: Path) -> tuple[GateRow, ...]:
         return TypeAdapter(tuple[GateRow, ...]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise BadInput(
-            f"{path}: no list of gates ({str(error).splitlines()[0]}); make it again with "
+            f"{path}: no list of gates ({reason(error)}); make it again with "
             "benchmarks/precision.py"
         ) from None
 

@@ -4,16 +4,12 @@ In: benchmarks/published.toml. Out: Published. Never decides whether a run may b
 `applies_to` does, by the names of the images.
 """
 
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
+from gfr import shipped
 from gfr.dataset import DataRecord
-from gfr.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -53,10 +49,4 @@ class Published:
 
 def load(path: Path) -> Published:
     """Read the table; BadInput names the file and the place."""
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        return TypeAdapter(Published).validate_json(json.dumps(document, default=str))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise BadInput(f"{path}: {str(error).splitlines()[0]}") from None
+    return shipped.read(path, Published)

@@ -1,8 +1,10 @@
 """Where runs live, and which one is meant.
 
-In: a project root, run ids as typed. Out: paths. Never reads results, never creates anything.
+In: a project root, run ids as typed. Out: paths. Reads of a run only when it began; never creates
+anything.
 """
 
+import json
 import os
 import re
 from datetime import UTC, datetime
@@ -36,9 +38,20 @@ def directory(reports: Path, run_id: str) -> Path:
 
 def existing(reports: Path) -> list[Path]:
     """Directories of all runs that have a record, in the order in which they were begun."""
-    # By the file system's clock, as far as that was right; of one moment, by name.
     found = [path for path in (reports / "runs").glob("*/run.json") if path.is_file()]
-    return [path.parent for path in sorted(found, key=lambda path: (path.stat().st_mtime, path))]
+    return [path.parent for path in sorted(found, key=lambda path: (_begun_s(path), path))]
+
+
+def _begun_s(record: Path) -> float:
+    """When a run began, as its record says, since a copy has other times; else as the file says.
+
+    So the newest run stays the newest when its record is damaged, and is refused, not passed over.
+    """
+    try:
+        begun = json.loads(record.read_bytes())["created_utc"]
+        return datetime.fromisoformat(begun).timestamp()
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return record.stat().st_mtime
 
 
 def find(reports: Path, run_id: str | None) -> Path:

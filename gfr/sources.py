@@ -3,15 +3,13 @@
 In: benchmarks/sources.toml. Out: Sources. Never asks the network.
 """
 
-import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from gfr.errors import BadInput
+from gfr import shipped
 from gfr.ranges import Positive
 
 _FORBID = ConfigDict(extra="forbid")
@@ -68,14 +66,4 @@ class Sources:
 
 def load(path: Path) -> Sources:
     """Read the table; BadInput names the file and the place."""
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        return TypeAdapter(Sources).validate_json(json.dumps(document, default=str))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{path}: {place}: {first['msg'].lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: {str(error).splitlines()[0]}") from None
+    return shipped.read(path, Sources)

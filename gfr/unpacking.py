@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from gfr import celeba
-from gfr.errors import BadInput
+from gfr.errors import BadInput, reason
 from gfr.sources import Limits
 
 LOG = logging.getLogger("gfr")
@@ -49,8 +49,7 @@ def unpack(
         with archive.open("rb", buffering=0) as raw, zipfile.ZipFile(_Bounded(raw)) as opened:
             return _unpack(opened, directory, label_files, limits, report)
     except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"no whole zip archive ({reason:.120})") from None
+        raise BadInput(f"no whole zip archive ({reason(error)})") from None
 
 
 class _Bounded(io.BufferedReader):

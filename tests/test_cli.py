@@ -118,10 +118,13 @@ def test_doctor_finds_this_machine_fit():
     }
 
 
-def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch):
-    """A version that installs and does not work is named with its cure."""
-    from gfr import doctor
+def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
+    """A version that installs and does not work is named with its cure; so are missing images."""
+    from gfr import doctor, runs
 
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT)}
+    assert "`gfr data fetch` gets it" in checks["data"]
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
         row.finding for row in doctor.examine("synthetic", "random", ROOT) if row.status == "bad"

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_server import Site, serve
 
+from cli.main import main
 from gfr import dataset, download, fetch, sources, unpacking
 from gfr.errors import BadInput
 from gfr.progress import reporter
@@ -89,6 +90,26 @@ def test_a_git_archive_becomes_a_data_directory(site, tmp_path, repository):
     assert [target] == list(target.parent.iterdir())
     assert fetch.run(asked(site, tmp_path), SOURCES) is None
     assert [None] == site.asked
+
+
+def test_the_command_fills_what_a_link_leads_to(site, tmp_path, repository, monkeypatch, capsys):
+    """It may be on a larger disk. What stands beside it stays, whatever its name begins with."""
+    site.content = packed(repository)
+    faces, link = tmp_path / "disk" / "faces", tmp_path / "link"
+    faces.mkdir(parents=True)
+    (tmp_path / "disk" / "tmp-old-faces").mkdir()
+    (tmp_path / "disk" / "tmp-0123456789ab-faces").mkdir()  # a killed writer's
+    link.symlink_to(faces)
+    words = ["data", "fetch", str(link), "--accept-license", "--url", f"{site.url}/main.zip"]
+    monkeypatch.setattr("sys.argv", ["gfr", *words])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    said = capsys.readouterr().out
+    assert 0 == ending.value.code and link.is_symlink()
+    assert {"faces", "tmp-old-faces"} == {path.name for path in (tmp_path / "disk").iterdir()}
+    assert "12 images (6 male, 6 female)" in said
+    assert "listed without an image in it, and left out: 1" in said
+    assert "were expected" not in said  # of another address gfr expects nothing
 
 
 def test_what_was_cut_off_goes_on_at_the_byte(site, tmp_path, repository):
@@ -167,6 +188,22 @@ def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
         fetch.run(asked(site, tmp_path, **words), small)
     assert "\n" not in str(caught.value)
     assert [] == [path for path in tmp_path.rglob("*") if path.suffix in (".zip", ".part", ".jpg")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTP_PROXY", "garbage://x"),
+        ("HTTP_PROXY", "http://[::1"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+    ],
+)
+def test_a_way_to_the_network_that_is_none_is_said(tmp_path, monkeypatch, variable, value):
+    """Proxies and certificates are the environment's; httpx raises another error for each."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadInput, match=r"cannot be asked for .*ALL_PROXY and SSL_CERT_FILE"):
+        download.fetch("http://127.0.0.1:1/x", tmp_path / "x", 100, lambda done, total: None)
 
 
 LABELS = "p/list_attr_celeba.txt"

@@ -206,15 +206,24 @@ def _is_named(directory, path):
 
 @pytest.mark.parametrize("moment", [0, 1, 4_102_444_800, 2**33])
 def test_a_clock_that_was_wrong_hides_no_run(tmp_path, moment):
-    """1970, 2100, 2242: every run is listed, one is the newest, and a dead link is none."""
+    """1970, 2100, 2242: every run is listed, in the order of its records; a dead link is none."""
     for number in (1, 2, 3):
         found = written_on(tmp_path, number)
-        os.utime(found.directory / "run.json", (moment, moment))
+        os.utime(found.directory / "run.json", (moment + 3 - number,) * 2)
     (tmp_path / "runs" / "dead").mkdir()
     (tmp_path / "runs" / "dead" / "run.json").symlink_to("nowhere")
     assert ["run1", "run2", "run3"] == [path.name for path in runs.existing(tmp_path)]
-    os.utime(tmp_path / "runs" / "run1" / "run.json", (moment + 1, moment + 1))
-    assert "run1" == runs.find(tmp_path, None).name
+    assert "run3" == runs.find(tmp_path, None).name
+
+
+def test_a_damaged_newest_run_is_not_passed_over(tmp_path):
+    """Else an older one would be judged in its place, and be found well."""
+    for number in (1, 2):
+        written_on(tmp_path, number)
+    damaged = tmp_path / "runs" / "run2" / "run.json"
+    damaged.write_text("{")
+    os.utime(damaged, (2**33, 2**33))
+    assert "run2" == runs.find(tmp_path, None).name
 
 
 def test_a_run_begun_before_its_forerunners_has_no_history(tmp_path):

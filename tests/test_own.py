@@ -1,6 +1,7 @@
 """What users bring along: a row, a model file, images with a CSV; the examples of the document."""
 
 import csv
+import importlib
 import re
 import textwrap
 from pathlib import Path
@@ -14,6 +15,7 @@ from gfr import (
     backbones,
     dataset,
     door,
+    isolation,
     own_model,
     predict,
     publish,
@@ -209,6 +211,13 @@ def lambda_(x):
     return keras.layers.Lambda(lambda y: y / 2)(x)
 
 
+def compiled_within():
+    """As a part that was trained before is."""
+    part = network(conv())
+    part.compile("adam", "mse")
+    return network(part)
+
+
 def two_inputs():
     """A sum of two images."""
     first, second = keras.Input((64, 64, 3)), keras.Input((64, 64, 3))
@@ -232,6 +241,7 @@ def infinite():
 
 MODELS = [
     (lambda: network(lambda_), "layer Lambda 'lambda", {}),
+    (compiled_within, "a model within it is compiled", {}),
     (two_inputs, "2 inputs and 1 outputs", {}),
     (lambda: network(conv(), shape=(64, 64, 1)), "takes float32 (None, 64, 64, 1)", {}),
     (lambda: network(conv(), shape=(32, 48, 3)), "takes images of 32 x 48", {}),
@@ -273,6 +283,7 @@ def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, word
         ('file = "mynet.keras"', 'file = "mynet.h5"', "not a .keras file; load it where you trust"),
         ('name = "mynet"', 'name = "VGG16"', "VGG16 is Keras' own"),
         ('name = "mynet"', 'name = "../net"', "letters, digits"),
+        ('name = "mynet"', 'name = "mynet\\n"', "letters, digits"),
         ('scaling = "unit"', 'scaling = "half"', "unknown scaling 'half'; known: tf, unit"),
         ('scaling = "unit"', 'weights = "random"', "an own model has its own"),
         ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "float32 alone"),
@@ -302,10 +313,19 @@ def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
     assert pytest.approx(alone, abs=1e-6) == backbones.compiled(built)(pixels.astype(np.uint8))[:1]
 
 
+def called_here(place, *arguments, **_):
+    """What a process of its own would do."""
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)(*arguments)
+
+
 @pytest.mark.slow
-def test_an_own_model_is_exported(finished):
+def test_an_own_model_is_exported(finished, monkeypatch):
     """TensorFlow and TensorFlow.js answer as Keras does; the card names what was used."""
     _, found = finished
+    # In this process: tests/test_export.py has the three that an export takes.
+    monkeypatch.setattr(isolation, "call_alone", called_here)
+    monkeypatch.setenv("TFDF_DISABLE_WELCOME_MESSAGE", "1")  # takes pytest's output for a notebook
     trial = of(found, "mynet")[0].trial.id
     path = Path(steps.export(str(found.directory), trial, None, Limits()))
     exported = results.read(path / "export.json", ExportResult)
