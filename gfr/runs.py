@@ -14,6 +14,7 @@ from gfr.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[1]  # the clone: gfr is installed from it, editable
 
+_NO_BENCHMARKS = {"published", "sources"}  # other tables in benchmarks/
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
@@ -73,7 +74,7 @@ def benchmark_file(name: str) -> Path:
         return Path(at_root(name))
     path = ROOT / "benchmarks" / f"{name}.toml"
     if not path.exists():
-        stems = {file.stem for file in path.parent.glob("*.toml")} - {"published"}  # no benchmark
+        stems = {file.stem for file in path.parent.glob("*.toml")} - _NO_BENCHMARKS
         known = ", ".join(sorted(stems))
         raise BadInput(f"benchmark {name!r}: unknown; known: {known}, or the path of a .toml file")
     return path

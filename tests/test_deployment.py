@@ -18,6 +18,7 @@ def server(tmp_path_factory):
     document = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     for row in document["deployments"]:
         row["parameters"] |= {"reports": str(home / "reports"), "cache": str(home / "cache")}
+    document["deployments"][1]["parameters"]["benchmark"] = "tiny"
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
     document["deployments"][1]["schedules"] = [
         {"interval": 36000, "anchor_date": soon.isoformat(), "slug": "soon"}
@@ -53,7 +54,7 @@ def test_a_run_by_hand_ends_with_its_report(server):
     words = ("deployment", "run", "gfr/smoke-benchmark", "--watch")
     done = server.prefect(*words, "-p", "run_id=by-hand")
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert "smoke, run by-hand" in (server.home / "reports/runs/by-hand/summary.md").read_text()
+    assert "tiny, run by-hand" in (server.home / "reports/runs/by-hand/summary.md").read_text()
     (row,) = [row for row in server.flow_runs("smoke-benchmark") if not row["auto_scheduled"]]
     assert ("COMPLETED", "all trials finished") == (row["state_type"], row["state"]["message"])
 
@@ -72,7 +73,7 @@ def test_a_schedule_fires_and_names_its_run_by_its_start(server):
     (row,) = runs()
     assert "COMPLETED" == row["state_type"], row["state"]["message"]
     begun = datetime.datetime.fromisoformat(row["expected_start_time"])
-    run_dir = server.home / "reports" / "runs" / f"{begun:%Y%m%dT%H%M%SZ}-smoke"
+    run_dir = server.home / "reports" / "runs" / f"{begun:%Y%m%dT%H%M%SZ}-tiny"
     assert (run_dir / "summary.md").exists()
 
 

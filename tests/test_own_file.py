@@ -16,6 +16,7 @@ from gfr.errors import BadInput
 def archive(tmp_path_factory):
     """A small model file."""
     path = tmp_path_factory.mktemp("model") / "m.keras"
+    keras.utils.clear_session()  # or its layers are numbered on from another test's
     network(conv(), keras.layers.BatchNormalization()).save(path)
     return path
 

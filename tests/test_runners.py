@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 from processes import wait_for
-from test_flow import SPEC, assert_equal_results, gfr, run_words, trials
+from test_flow import assert_equal_results, gfr, run_words, trials
 
 from flows import runners
 from gfr import results, runs, shards, shared
 from gfr.errors import BadInput
+from gfr.runs import ROOT
 
-TWO_SHARDS = SPEC.replace("images = 60", "images = 600").replace("[32, 32]", "[48, 48]")
+# Two trials on one feature set of two shards.
+TWO_SHARDS = (ROOT / "benchmarks" / "tiny.toml").read_text().replace(
+    "images = 64", "images = 600"
+) + "\n[[iteration]]\nnumber = 2\nsize = [32, 32]\nepochs = 3\n"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_parts_share_the_shards_of_a_feature_set():
 
 @pytest.fixture(scope="module")
 def local_run(tmp_path_factory, server_at_hand):
-    """600 synthetic faces, five trials, by threads."""
+    """600 synthetic faces, two trials, by threads."""
     folder = tmp_path_factory.mktemp("runners")
     (folder / "ten.toml").write_text(TWO_SHARDS)
     done = subprocess.run(run_words("local"), cwd=folder, capture_output=True, text=True)

@@ -12,12 +12,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import records
 from processes import Server, wait_for
-from test_flow import GFR, SPEC, run_words
+from test_flow import GFR, run_words
 
 from gfr import completeness, results
 from gfr.runs import ROOT
 
-LONG = SPEC.replace("epochs = 3", "epochs = 10000")
+TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
+LONG = TINY.replace("epochs = 2", "epochs = 10000").replace("batch_size = 16", "batch_size = 1")
 
 
 def test_a_run_is_complete_by_its_files(tmp_path):
@@ -96,7 +97,7 @@ def program(server, text, *arguments):
     return done.stdout
 
 
-def begin(server, folder, run_id, spec=SPEC):
+def begin(server, folder, run_id, spec=TINY):
     """A run in a session of its own, once its first features are there."""
     (folder / "ten.toml").write_text(spec)
     process = subprocess.Popen(
