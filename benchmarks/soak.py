@@ -1,11 +1,13 @@
 """Many runs of `tiny`, one after another on one Prefect server: does anything grow?
 
-    .venv/bin/python benchmarks/soak.py [--runs 200] [--dir DIR] [--keep 10] [--show]
+    .venv/bin/python benchmarks/soak.py [--runs 200] [--dir DIR] [--keep 10] [--one-process]
 
 In: nothing; faces are synthetic, everything lives under DIR. Out: DIR/soak.jsonl, a line a run, and
 a table of slopes a run; exit code 1 if a run failed. Killed at any point, the same command goes on
 with the next run, on a new server. The first run draws faces and computes features, all later ones
-find them; `--keep` is each run's `--keep-runs`, so that the reports reach a plateau. Prefect's
+find them; `--keep` is each run's `--keep-runs`, so that the reports reach a plateau. Each run is a
+process of its own, `gfr run`; with `--one-process` one serves all, whose memory is watched too, and
+no run imports anything twice. Prefect's
 server vacuums as under `make server`. Locks lie under DIR: other runs here are not waited for, but
 show in the seconds and in the column of the machine's load.
 """
@@ -37,18 +39,33 @@ sys.path.append(str(ROOT / "tests"))  # the server of the tests
 from processes import Server
 
 MARK = "GFR_SOAK"
+# Run ids in, exit codes out: `gfr run` without what it prints, again and again.
+_SERVE = """
+import sys
+from gfr import devices, door, spec
+devices.prepare()
+from cli import places, start
+for line in sys.stdin:
+    request = door.request(
+        *("tiny", "synthetic", "random", line.strip(), False, False),
+        *(places.typed("reports"), places.typed("cache"), "gfr run tiny"),
+        *(900, None, 1, spec.Selecting(None, None)), keep_runs=int(sys.argv[1]),
+    )
+    print(int(not start.flow(request, "threads").is_completed()), flush=True)
+"""
 REGRESSION = 3  # a complete run with a verdict
 NUM_RESAMPLES = 500
 FIGURES = {  # of a line: its unit and what that is divided by
     "wall_s": ("s", 1),
     "server_rss_bytes": ("MB", 1e6),
+    "process_rss_bytes": ("MB", 1e6),  # with --one-process, its child that computes included
     "server_files": ("open files", 1),
     "database_bytes": ("MB", 1e6),
     "reports_bytes": ("MB", 1e6),
     "cache_bytes": ("MB", 1e6),
     "temporary_bytes": ("MB", 1e6),
 }
-OF_ONE_SERVER = ("server_rss_bytes", "server_files")  # begin anew with it
+OF_ONE_SERVER = ("server_rss_bytes", "server_files", "process_rss_bytes")  # begin anew with it
 
 Row = dict[str, float | str | bool]
 
@@ -111,7 +128,7 @@ def series(rows: Sequence[Row], figure: str) -> list[float]:
     if figure in OF_ONE_SERVER and usable:
         longest = Counter(row["server"] for row in usable).most_common(1)[0][0]
         usable = [row for row in usable if row["server"] == longest]
-    return [float(row[figure]) for row in usable]
+    return [float(row[figure]) for row in usable if figure in row]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -125,6 +142,8 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for figure, (unit, size) in FIGURES.items():
         values = series(rows, figure)
+        if not values and figure == "process_rss_bytes":
+            continue
         for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
             if len(part) < 4:
                 lines.append(f"{figure:16} {which:9} n = {len(part)}: too few for a slope")
@@ -168,9 +187,10 @@ def soak(folder: Path, num_runs: int, begin: Callable[[Path], "Served"]) -> list
 class Served:
     """One Prefect server with its database under a folder, and runs on it."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int, is_one_process: bool) -> None:
         """End what a killed soak of this folder has left, then start."""
         self.folder, self.keep = folder, keep
+        self.process: subprocess.Popen[str] | None = None
         for process in self.marked():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -181,9 +201,22 @@ class Served:
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         }
         self.server = Server(folder)
+        if is_one_process:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE, str(keep)],
+                cwd=folder,
+                env=self.server.environment | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
 
     def run(self, run_id: str) -> int:
         """One run of `tiny` to its end; returns its exit code."""
+        if self.process:
+            assert self.process.stdin and self.process.stdout
+            print(run_id, file=self.process.stdin, flush=True)
+            return int(self.process.stdout.readline() or self.process.wait())
         words = [sys.executable, "-c", "from cli.main import main; main()", "run", "tiny"]
         words += ["--data", "synthetic", "--weights", "random", "--offline", "--run-id", run_id]
         words += ["--keep-runs", str(self.keep), "--cache", "cache", "--reports", "reports"]
@@ -201,7 +234,13 @@ class Served:
         root = psutil.Process(self.server.started[0].pid)
         processes = [root, *root.children(recursive=True)]
         known = {process.pid for process in processes} | {os.getpid()}
-        return {
+        ours: dict[str, float] = {}
+        if self.process and self.process.poll() is None:
+            runner = psutil.Process(self.process.pid)
+            members = [runner, *runner.children(recursive=True)]
+            ours = {"process_rss_bytes": sum(process.memory_info().rss for process in members)}
+            known |= {process.pid for process in members}
+        return ours | {
             "server_rss_bytes": sum(process.memory_info().rss for process in processes),
             "server_files": sum(process.num_fds() for process in processes),
             "database_bytes": size(self.folder / "prefect"),
@@ -225,7 +264,10 @@ class Served:
         return found
 
     def stop(self) -> None:
-        """End the server."""
+        """End what was started."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
         self.server.stop()
 
 
@@ -245,6 +287,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "gfr-soak")
     parser.add_argument("--keep", type=int, default=10)
+    parser.add_argument("--one-process", action="store_true", help="one process for all runs")
     parser.add_argument("--show", action="store_true", help="only print the table")
     asked = parser.parse_args()
     folder = asked.dir.absolute()
@@ -253,7 +296,9 @@ def main() -> int:
     else:
         try:
             with machine.claimed(folder):
-                rows = soak(folder, asked.runs, lambda place: Served(place, asked.keep))
+                rows = soak(
+                    folder, asked.runs, lambda place: Served(place, asked.keep, asked.one_process)
+                )
         except BadInput as error:
             print(f"soak: {error}", file=sys.stderr)
             return 2
