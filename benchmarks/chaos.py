@@ -213,9 +213,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
-    points = tuple(
-        POINTS[round(i * (len(POINTS) - 1) / max(asked.points - 1, 1))] for i in range(asked.points)
-    )
+    points = tuple(POINTS[int((i + 0.5) * len(POINTS) / asked.points)] for i in range(asked.points))
     with tempfile.TemporaryDirectory() as name:
         chaos = Chaos(Path(name))
         begun_s = time.monotonic()

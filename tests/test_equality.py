@@ -10,12 +10,12 @@ from gfr.dataset import inspect, load
 from gfr.precision import Choice
 from gfr.spec import Backbone, FeatureSet
 
-NUM_IMAGES, NUM_TRAIN, EPOCHS, BATCH, SEED = 100, 70, 3, 32, 1024
+NUM_IMAGES, NUM_TRAIN, EPOCHS, BATCH, SEED = 60, 42, 3, 16, 1024
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """100 synthetic faces."""
+    """60 synthetic faces."""
     directory = tmp_path_factory.mktemp("faces")
     synthetic.write(directory, NUM_IMAGES, SEED)
     return inspect(load(directory, "all", SEED).faces, quiet).faces

@@ -51,6 +51,7 @@ epochs = 2
 number = 2
 size = [32, 32]
 epochs = 3
+backbones = ["MobileNetV2"]
 [[iteration]]
 number = 3
 size = [40, 48]
@@ -109,10 +110,10 @@ def assert_equal_results(before, after):
 
 @pytest.mark.slow
 def test_every_trial_leaves_a_complete_record(two_runs):
-    """Five trials on three feature sets, each with history, splits, costs and probabilities."""
+    """Four trials on three feature sets, each with history, splits, costs and probabilities."""
     folder, _ = two_runs
     found = results.read_run(folder / "reports" / "runs" / "first")
-    assert (5, 0, 3) == (len(found.trials), len(found.failures), len(found.latencies))
+    assert (4, 0, 3) == (len(found.trials), len(found.failures), len(found.latencies))
     for result in found.trials:
         assert result.trial.iteration.epochs == len(result.history.loss)
         assert {"train": 36, "validation": 12, "test": 12} == {
@@ -157,7 +158,7 @@ def test_running_again_takes_only_heads_and_latency(two_runs):
     assert {60} == {result.features.num_reused for result in second}
     assert_equal_results(trials(folder, "first"), second)
     facts = json.loads(done[1].stdout)
-    assert ("second", 5) == (facts["run_id"], len(facts["trials"]))
+    assert ("second", 4) == (facts["run_id"], len(facts["trials"]))
 
 
 @pytest.mark.slow
@@ -172,7 +173,7 @@ def test_runs_are_judged_and_compared(two_runs):
     assert 0 == gfr(folder, "verdict", "second").returncode
     text = gfr(folder, "compare", "first", "second").stdout
     assert "features: computed -> reused" in text
-    assert 5 == text.count("the same answers (n = 12)")
+    assert 4 == text.count("the same answers (n = 12)")
 
 
 @pytest.mark.slow
@@ -185,10 +186,10 @@ def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
     row = f'name = "MobileNetV2"\nweights = "{folder}/weights"'
     done = run(folder, "broken", spec=SPEC.replace('name = "MobileNetV2"', row, 1))
     found = results.read_run(folder / "reports" / "runs" / "broken")
-    assert (1, 3, 2) == (done.returncode, len(found.trials), len(found.failures)), done.stderr
+    assert (1, 2, 2) == (done.returncode, len(found.trials), len(found.failures)), done.stderr
     assert "no weights of MobileNetV2" in found.failures[0].reason
     assert found.selection.trial_id.startswith("MobileNetV3Small")
-    assert "gfr: 2 of 5 trials failed" in done.stderr
+    assert "gfr: 2 of 4 trials failed" in done.stderr
     assert "Prefect's server" not in done.stderr
     assert "Failed" in (found.directory / "summary.md").read_text()
 
