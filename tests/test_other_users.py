@@ -16,6 +16,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 # permissions: files of others are closed to it as to any user.
 PLAIN_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner,-chown"]
 
+# Files of another owner cannot be made without root. CI is root: there nothing is skipped.
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 
 
