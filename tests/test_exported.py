@@ -100,7 +100,7 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
     """Whole or not at all; nothing temporary stays, not even what a killed one has left."""
     with atomic.directory(tmp_path / "trial") as folder:
         (folder / "model.json").write_text("first")
-    (tmp_path / "tmp-dead-trial").mkdir()
+    (tmp_path / "tmp-0123456789ab-trial").mkdir()
 
     with pytest.raises(RuntimeError), atomic.directory(tmp_path / "trial") as folder:
         (folder / "model.json").write_text("second")
