@@ -132,7 +132,8 @@ def _run(request: door.Request) -> State[str]:
     judge(run_dir, limits)
     write_report(run_dir)
     exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
-    write_report(run_dir)
+    if request.benchmark.export.precisions:
+        write_report(run_dir)
     show_run(run_dir, return_state=True)
     if request.keep_runs:
         remove_old_runs(run_dir, request.keep_runs, return_state=True)

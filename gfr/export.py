@@ -41,16 +41,21 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
 
 
 def write_graph(model: keras.Model, target: Path) -> None:
-    """Write the SavedModel that the converter reads; BatchNorm's axes change, answers do not."""
+    """Write the SavedModel that the converter reads; BatchNorm's axes change, answers do not.
+
+    The one graph and its variables. Keras' own ExportArchive has TensorFlow trace every layer as
+    well, which nobody calls: twice as long and more memory.
+    """
     count_from_the_end(model)
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        SIGNATURE,
-        lambda pixels: {"p_male": model(pixels, training=False)},
-        input_signature=[tf.TensorSpec([None, *backbones.ANY_SIZE], tf.float32, name="pixels")],
-    )
-    archive.write_out(str(target), verbose=False)
+    module = tf.Module()
+    module.model_variables = [variable.value for variable in model.variables]
+    signature = [tf.TensorSpec([None, *backbones.ANY_SIZE], tf.float32, name="pixels")]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"p_male": model(pixels, training=False)}
+
+    tf.saved_model.save(module, str(target), signatures={SIGNATURE: serve})
 
 
 def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:

@@ -23,6 +23,8 @@ Nats = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Above0 = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
+# Of float32 values; MobileNet's random weights leave features of 1e-22.
+Scale = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False)]
 
 
 def every_split(values: dict[str, Value]) -> dict[str, Value]:

@@ -33,7 +33,7 @@ from gfr.hardware import Hardware
 from gfr.metering import Cost
 from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
-from gfr.ranges import Above0, Logit, Positive, Seconds, every_split
+from gfr.ranges import Logit, Positive, Scale, Seconds, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
 from gfr.timings import LatencyResult
@@ -115,7 +115,7 @@ class FeatureResult:
     num_images: Positive
     precision: Precision
     note: str  # what must stand beside its numbers
-    scale: Above0
+    scale: Scale
     parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
 
     def __post_init__(self) -> None:

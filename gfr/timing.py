@@ -26,7 +26,7 @@ from gfr.timings import LatencyResult, Timing
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
-_NUM_WITNESSES = 20  # before the calls, and as many after them
+_NUM_WITNESSES = 20  # before the calls, and as many after them; never more than there are calls
 
 LOG = logging.getLogger("gfr")
 
@@ -156,13 +156,14 @@ def _time_single(
 ) -> tuple[latency.Samples, int, float]:
     """Calls on one image each: the least disturbed row, how many were measured, the witness."""
     witness = arithmetic.witness(precision)
+    num_witnesses = min(_NUM_WITNESSES, asked.calls)
     witness()
-    witnesses_s = [witness() for _ in range(_NUM_WITNESSES)]
+    witnesses_s = [witness() for _ in range(num_witnesses)]
     warmups_s = latency.warm_up(classify, few)
     single, num = latency.least_disturbed(
         lambda: latency.time_calls(classify, few, 0, asked.calls, asked.seconds)
     )
-    witnesses_s += [witness() for _ in range(_NUM_WITNESSES)]
+    witnesses_s += [witness() for _ in range(num_witnesses)]
     single = dataclasses.replace(single, warmups_s=warmups_s)
     return single, num, float(np.percentile(witnesses_s, 10))
 

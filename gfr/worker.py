@@ -61,6 +61,8 @@ def main() -> None:
 
 def _answer(place: str, arguments: tuple) -> tuple[str, object]:
     module, name = place.split(":")
+    if module.startswith("gfr."):
+        devices.import_tensorflow()
     try:
         return "done", getattr(importlib.import_module(module), name)(*arguments)
     except BadInput as error:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import kept
 import pytest
 import records
 
@@ -18,7 +19,7 @@ WORDS = ["--data", "synthetic", "--weights", "random", "--offline"]
 
 def refused(*words):
     """What a command says when it refuses: one line, exit code 2, no traceback."""
-    done = subprocess.run([*GFR, *map(str, words)], capture_output=True, text=True, cwd=ROOT)
+    done = kept.gfr(ROOT, *words)
     assert 2 == done.returncode, done.stderr
     assert 1 == len(done.stderr.splitlines()), done.stderr
     return done.stderr
@@ -133,7 +134,7 @@ def test_a_damaged_run_does_not_hide_the_others(run):
     records.write(healthy)
     spoil_cut(run / "run.json")
     words = ["list", "--reports", str(run.parents[1]), "--cache", str(run / "none")]
-    done = subprocess.run([*GFR, *words], capture_output=True, text=True, cwd=ROOT)
+    done = kept.gfr(ROOT, *words)
     assert 0 == done.returncode, done.stderr
     assert "r    0 trials  unreadable: " in done.stdout
     assert "4 trials  selected VGG16-iteration-2" in done.stdout

@@ -22,12 +22,13 @@ FAULTS = str(ROOT / "tests" / "faults")
 
 def with_faults(*faults):
     """The environment of a run that is to go wrong there."""
-    return {**os.environ, "PYTHONPATH": FAULTS, "GFR_FAULTS": json.dumps(faults)}
+    path = os.pathsep.join([FAULTS, str(ROOT)])
+    return {**os.environ, "PYTHONPATH": path, "GFR_FAULTS": json.dumps(faults)}
 
 
 def words(folder, run_id, *more):
     """`gfr run` of five small trials in `folder`."""
-    (folder / "ten.toml").write_text(SPEC.replace('backbones = ["MobileNetV2"]\n', ""))
+    (folder / "ten.toml").write_text(SPEC.replace('backbones = ["VGG16"]\n', ""))
     given = ["run", "ten.toml", "--data", "synthetic", "--weights", "random", "--offline"]
     places = ["--run-id", run_id, "--cache", "cache", "--reports", "reports"]
     return [*GFR, *given, *places, *more]
@@ -37,12 +38,12 @@ def words(folder, run_id, *more):
 def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server_at_hand):
     """Abort, silence, memory, exception: each a row with its reason; the last is tried again."""
     faults = [
-        {"at": "progress:MobileNetV2 / iteration 1", "do": "abort"},
-        {"at": "progress:MobileNetV2 / iteration 2", "do": "hang"},
-        {"at": "progress:MobileNetV3Small / iteration 1", "do": "allocate"},
-        {"at": "progress:MobileNetV3Small / iteration 2", "do": "raise"},
+        {"at": "progress:VGG16 / iteration 1", "do": "abort"},
+        {"at": "progress:VGG16 / iteration 2", "do": "hang"},
+        {"at": "progress:MobileNet / iteration 1", "do": "allocate"},
+        {"at": "progress:MobileNet / iteration 2", "do": "raise"},
         {
-            "at": "progress:MobileNetV3Small / iteration 3",
+            "at": "progress:MobileNet / iteration 3",
             "do": "segfault",
             "once": str(tmp_path / "once"),
         },
@@ -58,12 +59,12 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
     assert "gfr: 4 of 5 trials failed" in done.stderr
     found = results.read_run(tmp_path / "reports" / "runs" / "r")
     reasons = {row.trial.id: row.reason for row in found.failures}
-    assert "ended with SIGABRT" in reasons["MobileNetV2-iteration-1"]
-    assert "no sign of life for 40 s" in reasons["MobileNetV2-iteration-2"]
-    assert "more than the limit of 2.0 GB" in reasons["MobileNetV3Small-iteration-1"]
-    assert "RuntimeError: made to fail" in reasons["MobileNetV3Small-iteration-2"]
+    assert "ended with SIGABRT" in reasons["VGG16-iteration-1"]
+    assert "no sign of life for 40 s" in reasons["VGG16-iteration-2"]
+    assert "more than the limit of 2.0 GB" in reasons["MobileNet-iteration-1"]
+    assert "RuntimeError: made to fail" in reasons["MobileNet-iteration-2"]
     assert (tmp_path / "once").exists()
-    assert "MobileNetV3Small-iteration-3" == found.selection.trial_id
+    assert "MobileNet-iteration-3" == found.selection.trial_id
     page = (found.directory / "summary.md").read_text()
     assert all(reason in page for reason in reasons.values())
 
@@ -96,6 +97,21 @@ def test_the_next_step_finds_a_healthy_process():
     assert "1" == isolation.call("os:getenv", "CUDA_VISIBLE_DEVICES", limits=Limits(), gpu="1")
     with pytest.raises(BadInput, match="cannot be read"):
         isolation.call("gfr.results:read_run", ROOT / "nothing", limits=Limits())
+
+
+def test_a_worker_starts_without_what_tensorflow_takes_along():
+    """It costs a third of the start; whoever wants it afterwards has it."""
+    isolation.end_idle()
+    isolation.call("gfr.provenance:version", "tensorflow", limits=Limits())
+
+    def there(name):
+        text = f"{name!r} in __import__('sys').modules"
+        return isolation.call("builtins:eval", text, limits=Limits())
+
+    names = ("tensorflow", "keras", "sklearn", "matplotlib", "jax")
+    assert [True, True, False, False, False] == [there(name) for name in names]
+    version = isolation.call("builtins:eval", "__import__('sklearn').__version__", limits=Limits())
+    assert version and there("sklearn")
 
 
 def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, monkeypatch):

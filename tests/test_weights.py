@@ -92,6 +92,7 @@ def test_calibration_gives_unit_spread():
     features = np.random.default_rng(0).normal(5, 0.003, (256, 64)).astype(np.float32)
     scaled = weights.calibrate(features) * features
     assert pytest.approx(1.0, rel=1e-5) == float(np.sqrt(scaled.var(axis=0).mean()))
+    assert 1.0 == weights.calibrate(np.float32(1e-44) * features)  # below what float32 can hold
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", "another network", "cut short"])
