@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 # A file of tests stays in one process, since its tests share runs.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker

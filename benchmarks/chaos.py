@@ -38,11 +38,11 @@ batch_size = 64
 [export]
 precisions = []
 [latency]
-calls = 20
+calls = 5
 seconds = 0
 accelerated = false
 [[backbone]]
-name = "MobileNetV3Small"
+name = "MobileNet"
 [[iteration]]
 number = 1
 size = [32, 32]
@@ -57,16 +57,16 @@ input = "any"
 POINTS = (
     "rename:*/faces.csv",
     "rename:*/run.json",
-    "progress:MobileNetV3Small at 32x32",
-    "rename:MobileNetV3Small-32x32-*/00001-*.npy",
-    "rename:features/MobileNetV3Small-40x48-any.json",
-    "progress:MobileNetV3Small / iteration 1",
-    "rename:heads/MobileNetV3Small-iteration-1.keras",
-    "rename:trials/MobileNetV3Small-iteration-2.json",
-    "progress:MobileNetV3Small at 32x32, latency",
-    "rename:latency/MobileNetV3Small-40x48-any.json",
+    "progress:MobileNet at 32x32",
+    "rename:MobileNet-32x32-*/00001-*.npy",
+    "rename:features/MobileNet-40x48-any.json",
+    "progress:MobileNet / iteration 1",
+    "rename:heads/MobileNet-iteration-1.keras",
+    "rename:trials/MobileNet-iteration-2.json",
+    "progress:MobileNet at 32x32, latency",
+    "rename:latency/MobileNet-40x48-any.json",
     "rename:*/selection.json",
-    "rename:figures/MobileNetV3Small-iteration-1-confusion.png",
+    "rename:figures/MobileNet-iteration-1-confusion.png",
     "rename:*/summary.md",
 )
 NEVER_TWICE = (

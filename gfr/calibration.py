@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from gfr.evaluate import THRESHOLD, metrics, probabilities
 from gfr.ranges import Above0, Nats, Positive, Share
@@ -132,6 +131,8 @@ def temperature(logits: np.ndarray, is_male: np.ndarray) -> Temperature:
     Where the logits separate the sexes it lies at 0, where they say the reverse at infinity: then
     the bound is given and named.
     """
+    from scipy.optimize import minimize_scalar  # takes half a second; most commands fit nothing
+
     far = math.log(MOST_TEMPERATURE)
     z = logits.astype(np.float64)
     found = minimize_scalar(

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from fairlearn.metrics import MetricFrame
 from scipy.special import chdtrc
-from scipy.stats import fisher_exact
 
 from gfr.evaluate import THRESHOLD, probabilities
 from gfr.ranges import Count, Positive, Share
@@ -128,6 +126,8 @@ def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame)
 
 def _groups(answer: np.ndarray, is_male: np.ndarray, has: np.ndarray) -> tuple[Group, Group]:
     """Answers of the images with an attribute and of those without: bool (N,) each."""
+    from fairlearn.metrics import MetricFrame  # takes a second; most commands compare nothing
+
     frame = MetricFrame(metrics=_group, y_true=is_male, y_pred=answer, sensitive_features=has)
     return frame.by_group[True], frame.by_group[False]
 
@@ -164,6 +164,8 @@ def _gap(name: str, having: Group, lacking: Group, p_values: list[float]) -> Gap
 
 def _p_value(having: Group, lacking: Group) -> float:
     """That right answers are equally frequent in both groups, 0..1."""
+    from scipy.stats import fisher_exact  # takes a second
+
     table = [
         [group.accuracy.num, group.num_images - group.accuracy.num] for group in (having, lacking)
     ]

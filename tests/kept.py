@@ -37,16 +37,20 @@ for line in sys.stdin:
 
 
 @functools.cache
-def _process():
+def _process(server):
     """Started with the environment of the first command; ends when pytest does."""
     return subprocess.Popen(
-        [sys.executable, "-c", _LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _LOOP],
+        env=server and server.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
-def gfr(folder, *words):
-    """A command in `folder` to its end."""
-    process = _process()
+def gfr(folder, *words, server=None):
+    """A command in `folder` to its end; with a `processes.Server`, in one process for each."""
+    process = _process(server)
     with tempfile.TemporaryDirectory() as said:
         files = [Path(said, name) for name in ("stdout", "stderr")]
         request = [str(folder), list(map(str, words)), list(map(str, files))]

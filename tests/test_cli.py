@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import kept
 import pytest
 
 from cli import outcome, start
@@ -14,9 +15,8 @@ from gfr.runs import ROOT
 
 
 def gfr(*words, cwd=ROOT):
-    """Run the installed command."""
-    program = [sys.executable, "-c", "from cli.main import main; main()", *map(str, words)]
-    return subprocess.run(program, capture_output=True, text=True, cwd=cwd)
+    """A command to its end."""
+    return kept.gfr(cwd, *words)
 
 
 WRONG = [

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 _HEAD = SPEC[: SPEC.index("[[backbone]]")]
 INCEPTION = (
     _HEAD.replace("precisions = []", "javascript_images = 4")
+    .replace("seeds = 2", "seeds = 1")
+    .replace("fractions = [0.5]", "fractions = []")
     + """
 [[backbone]]
 name = "InceptionV3"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from processes import wait_for
-from test_flow import assert_equal_results, gfr, run_words, trials
+from test_flow import assert_equal_results, gfr, run, run_words, trials
 
 from flows import runners
 from gfr import results, runs, shards, shared
@@ -48,8 +48,7 @@ def test_parts_share_the_shards_of_a_feature_set():
 def local_run(tmp_path_factory, server_at_hand):
     """600 synthetic faces, two trials, by threads."""
     folder = tmp_path_factory.mktemp("runners")
-    (folder / "ten.toml").write_text(TWO_SHARDS)
-    done = subprocess.run(run_words("local"), cwd=folder, capture_output=True, text=True)
+    done = run(folder, "local", spec=TWO_SHARDS)
     assert 0 == done.returncode, done.stderr
     return folder
 

@@ -9,10 +9,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import kept
 import pytest
 import records
 from processes import Server, wait_for
-from test_flow import GFR, run_words
+from test_flow import run_words
 
 from gfr import completeness, results
 from gfr.runs import ROOT
@@ -84,9 +85,7 @@ def server(tmp_path_factory):
 
 def command(server, *words):
     """`gfr` with this server."""
-    return subprocess.run(
-        [*GFR, *words], env=server.environment, cwd=ROOT, capture_output=True, text=True
-    )
+    return kept.gfr(ROOT, *words, server=server)
 
 
 def program(server, text, *arguments):

@@ -37,12 +37,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_named_and_spoils_no_other(visit, name):
-    """A plain sentence for the one, an answer for the other, dropped together."""
-    make, words = BAD[name]
-    page = visit().give((name, make()), GOOD)
-    assert words in page.text(f"[data-file='{name}'] .problem")
+def test_bad_files_are_named_and_spoil_no_other(visit):
+    """A plain sentence for each, an answer for the good one, dropped together."""
+    page = visit().give(*[(name, make()) for name, (make, _) in BAD.items()], GOOD)
+    for name, (_, words) in BAD.items():
+        assert words in page.text(f"[data-file='{name}'] .problem"), name
     assert 1 == len(page.p_male()) == len(page.p_male("good.png"))
 
 
@@ -52,44 +51,50 @@ def test_an_empty_picture_of_many_pixels(visit):
     assert "whole" == page.faces()[0]["kind"]
 
 
-@pytest.mark.parametrize(
-    ("format", "value", "is_turned"), [("JPEG", 6, True), ("PNG", 5, True), ("WEBP", 3, False)]
-)
-def test_a_photo_that_exif_turns(visit, web_model, tmp_path, format, value, is_turned):
-    """The page has it as upright as gfr itself; browsers do not look at WebP's EXIF."""
-    exif = Image.Exif()
-    exif[0x0112] = value
-    path = tmp_path / "turned"
-    picture = web_export.face(3)
-    lying = picture.transpose(Image.Transpose.TRANSPOSE) if is_turned else picture
-    path.write_bytes(encoded(lying, format, quality=95, exif=exif))
-    decoded = images.decode(path)
-    assert is_turned == decoded.is_turned
-    expected = web_export.keras_p_male(web_model, [Image.fromarray(decoded.pixels)])
-    page = visit().give(("turned", path.read_bytes()))
-    assert pytest.approx(expected, abs=1e-4) == page.p_male()
+def test_photos_that_exif_turns(visit, web_model, tmp_path):
+    """The page has them as upright as gfr itself; browsers do not look at WebP's EXIF."""
+    contents, expected = {}, {}
+    for format, value, is_turned in (("JPEG", 6, True), ("PNG", 5, True), ("WEBP", 3, False)):
+        exif = Image.Exif()
+        exif[0x0112] = value
+        picture = web_export.face(3)
+        lying = picture.transpose(Image.Transpose.TRANSPOSE) if is_turned else picture
+        contents[format] = encoded(lying, format, quality=95, exif=exif)
+        (tmp_path / format).write_bytes(contents[format])
+        decoded = images.decode(tmp_path / format)
+        assert is_turned == decoded.is_turned, format
+        pixels = Image.fromarray(decoded.pixels)
+        (expected[format],) = web_export.keras_p_male(web_model, [pixels])
+    page = visit().give(*contents.items())
+    assert pytest.approx(expected, abs=1e-4) == {name: page.p_male(name)[0] for name in contents}
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA"])
-def test_odd_pictures(visit, web_model, mode):
+def test_odd_pictures(visit, web_model):
     """Grey, palette, CMYK, opacity: the probability of the picture as RGB."""
-    picture = web_export.face(4).convert(mode)
-    content = encoded(picture, "JPEG", quality=95) if mode == "CMYK" else encoded(picture)
-    expected = web_export.keras_p_male(web_model, [Image.open(io.BytesIO(content))])
-    tolerance = 0.05 if mode == "CMYK" else 1e-4  # decoders differ in what CMYK looks like
-    assert pytest.approx(expected, abs=tolerance) == visit().give(("odd", content)).p_male()
+    pictures = {mode: web_export.face(4).convert(mode) for mode in ("L", "P", "CMYK", "RGBA")}
+    contents = {
+        mode: encoded(picture, "JPEG", quality=95) if mode == "CMYK" else encoded(picture)
+        for mode, picture in pictures.items()
+    }
+    page = visit().give(*contents.items())
+    for mode, content in contents.items():
+        expected = web_export.keras_p_male(web_model, [Image.open(io.BytesIO(content))])
+        tolerance = 0.05 if mode == "CMYK" else 1e-4  # decoders differ in what CMYK looks like
+        assert pytest.approx(expected, abs=tolerance) == page.p_male(mode), mode
 
 
-@pytest.mark.parametrize("format", ["GIF", "WEBP"])
-def test_an_animation(visit, web_model, format):
-    """Its first frame is classified, and it says so."""
+def test_animations(visit, web_model):
+    """The first frame is classified, and it says so."""
     frames = [web_export.face(index).quantize(64) for index in (5, 6)]
-    content = encoded(
-        frames[0], format, save_all=True, append_images=frames[1:], loop=0, lossless=True
-    )
-    page = visit().give(("moving", content))
-    assert pytest.approx(web_export.keras_p_male(web_model, [frames[0]]), abs=1e-4) == page.p_male()
-    assert "first frame" in page.text("[data-file='moving'] .detail >> nth=0")
+    contents = [
+        (format, encoded(frames[0], format, save_all=True, append_images=frames[1:], **how))
+        for format, how in (("GIF", {"loop": 0}), ("WEBP", {"loop": 0, "lossless": True}))
+    ]
+    page = visit().give(*contents)
+    expected = web_export.keras_p_male(web_model, [frames[0]])
+    for name, _ in contents:
+        assert pytest.approx(expected, abs=1e-4) == page.p_male(name)
+        assert "first frame" in page.text(f"[data-file='{name}'] .detail >> nth=0")
 
 
 def test_too_many_files(visit):
