@@ -14,8 +14,8 @@ ATTRIBUTES = ("Eyeglasses", "Male", "Smiling")
 
 # What takes longest begins first, so that no process of `pytest -n` is left with it at the end.
 LONGEST = (
-    *("test_flow.py", "test_unattended.py", "test_docs.py", "test_isolation.py", "test_export.py"),
-    *("test_deployment.py", "test_runners.py", "test_doors.py"),
+    *("test_docs.py", "test_export.py", "test_flow.py", "test_isolation.py", "test_unattended.py"),
+    *("test_equality.py", "test_runners.py", "test_deployment.py", "test_backbones.py"),
 )
 
 
