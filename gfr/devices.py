@@ -39,6 +39,8 @@ def import_tensorflow() -> None:
 
     Afterwards they can be imported as ever.
     """
+    if "tensorflow" in sys.modules:
+        return
     hidden = [name for name in _UNUSED if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment] # ImportError

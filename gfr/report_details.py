@@ -292,7 +292,7 @@ def reproduce(run: Run) -> str:
         "Python": f"{made.python} on {made.platform}",
         "Begun": record.created_utc,
     }
-    told = (f"- {name}: {markup.text(value)}" for name, value in facts.items())
+    told = (f"- {markup.text(f'{name}: {value}')}" for name, value in facts.items())
     lines = "\n".join([f"- Command: {markup.code(record.command)}", *told])
     header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
     timed_s = sum(row.cost.wall_s for row in run.latencies.values())

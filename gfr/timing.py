@@ -104,6 +104,7 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
         timing, decode_s, num = _time_precision(run_dir, trial, test, precision, asked)
         timings.append(timing)
         num_parameters.append(num)
+    report(len(precisions), len(precisions))
     return LatencyResult(
         schema=SCHEMA,
         feature_set=feature_set,

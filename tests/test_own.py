@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import logging
 import re
 import textwrap
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cli import display
 from gfr import (
     backbones,
     dataset,
@@ -18,6 +20,7 @@ from gfr import (
     isolation,
     own_model,
     predict,
+    progress,
     publish,
     results,
     runs,
@@ -29,7 +32,7 @@ from gfr import (
     timing,
 )
 from gfr.errors import BadInput
-from gfr.exported import ExportResult
+from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
 from gfr.runs import ROOT
 
@@ -92,7 +95,24 @@ def run(asked):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def shares():
+    """What each step has said last of how far it is, 0..1."""
+    last = {}
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            last[record.step] = record.done / record.total
+
+    handler = Keep()
+    progress.LOGGER.addHandler(handler)
+    progress.LOGGER.setLevel(logging.DEBUG)
+    yield last
+    progress.LOGGER.removeHandler(handler)
+    progress.LOGGER.setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, shares):
     """The document's own model beside MobileNetV3Small, on images with a CSV."""
     folder = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
@@ -157,6 +177,13 @@ def test_an_own_model_is_a_backbone(finished):
     page = (found.directory / "summary.md").read_text()
     assert f"mynet: own model file, SHA-256 {sha256[:12]}" in page
     assert "**mynet** †" not in page and "**MobileNetV3Small** †" in page
+
+
+@pytest.mark.slow
+def test_every_step_is_reported_to_its_end(finished, shares):
+    """Else the time that is left stays too long."""
+    expected = display.effort(finished[1].record.benchmark).keys() - {STEP}
+    assert dict.fromkeys(expected, 1.0) == {step: shares.get(step) for step in expected}
 
 
 @pytest.mark.slow
