@@ -25,7 +25,7 @@ run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on syntheti
 test: $(READY) ## every test
 	$(PYTEST)
 
-check: lint ## linters, types and the fast tests, about a minute
+check: lint ## linters, types and the fast tests, one to three minutes
 	$(PYTEST) -m "not slow"
 
 lint: $(READY) ## linters and types

@@ -239,6 +239,10 @@ def _trial_text(row: TrialPair) -> str:
 def _latency_text(row: LatencyPair) -> str:
     old, new = row.p10_ms
     return (
-        f"{row.title}: {old:.1f} -> {new:.1f} ms, {row.ratio:.2f} times: {row.verdict} "
-        f"({row.reason})"
+        f"{row.title}: {old:.1f} -> {new:.1f} ms{_times(row.ratio)}: {row.verdict} ({row.reason})"
     )
+
+
+def _times(ratio: float) -> str:
+    """Nothing where no ratio could be formed, which is 0."""
+    return f", {ratio:.2f} times" if ratio else ""

@@ -111,7 +111,7 @@ def _hardware() -> list[Check]:
             "ok" if found.memory_available_bytes > 8e9 else "note",
             "memory",
             f"{found.memory_available_bytes / 1e9:.1f} of {found.memory_total_bytes / 1e9:.1f} GB "
-            "available; a full run needs up to 8",
+            "available; a full run needs up to 7",
         ),
         *_gpus(found),
         _energy(),

@@ -26,7 +26,10 @@ async def apply(path: Path, webhook: str) -> list[str]:
     """Put the automations of a file on the server; returns their names."""
     url = PREFECT_API_URL.value()
     if not url:
-        raise BadInput("PREFECT_API_URL: not set; automations are for a server that stays")
+        raise BadInput(
+            "PREFECT_API_URL: not set; automations are for a server that stays: "
+            "export PREFECT_API_URL=http://127.0.0.1:4200/api after make server"
+        )
     try:
         await Webhook.register_type_and_schema()
         block = await Webhook(url=webhook, headers=_HEADERS).save(BLOCK, overwrite=True)

@@ -52,3 +52,12 @@ def test_what_was_changed_is_named(tmp_path):
     assert [("slower", 1.3)] * 2 == [(row.verdict, round(row.ratio, 3)) for row in same.latencies]
     back = comparison.compare(second, first, labels, labels)
     assert {"faster"} == {row.verdict for row in back.latencies}
+
+
+def test_of_latencies_that_others_disturbed_no_ratio_is_told(tmp_path):
+    """There is none to be had."""
+    run = written(tmp_path, 1, others_share=0.5)
+    labels = {name: ("", True) for name in run.trials[0].test_probabilities}
+    text = comparison.text(comparison.compare(run, run, labels, labels))
+    assert "50.0 -> 50.0 ms: not compared" in text
+    assert "0.00 times" not in text
