@@ -44,7 +44,7 @@ def write_graph(model: keras.Model, target: Path) -> None:
     """Write the SavedModel that the converter reads; BatchNorm's axes change, answers do not.
 
     The one graph and its variables. Keras' own ExportArchive has TensorFlow trace every layer as
-    well, which nobody calls: twice as long and more memory.
+    well, which nobody calls and which takes more than twice as long (docs/LOG.md).
     """
     count_from_the_end(model)
     module = tf.Module()
