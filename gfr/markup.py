@@ -21,7 +21,8 @@ _ENTITY = re.compile(r"&amp;(amp|lt|#\d+);")
 _ENTITIES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", **{sign: f"&#{ord(sign)};" for sign in "|`*\\"}}
 )
-_BLOCK = re.compile(r"^(\d{0,9})([#>+=~:\[.)-])")  # a heading, quotation, list or definition
+# A heading, quotation, list or definition; `1.` is a list before a space alone, `1.jpg` is not.
+_BLOCK = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[#>+=~:\[-]))(.)")
 
 # Of an image: its description and its address -> HTML in its place.
 Image = Callable[[str, str], str]
