@@ -163,10 +163,9 @@ class _Plain(logging.Handler):
         if now_s - self.last_s < PLAIN_EVERY_S:
             return
         self.last_s = now_s
-        left = ""
-        if share > 0.02:
-            left = (
-                f"; about {(now_s - self.began_s) * (1 - share) / share / 60:.0f} min left in all"
-            )
+        gone_min = (now_s - self.began_s) / 60
         known = f" of {record.total:,}" if record.total else ""
-        self.console.print(f"{record.step}: {record.done:,}{known}{left}", markup=False)
+        line = f"{record.step}: {record.done:,}{known}; {gone_min:.0f} min gone"
+        if share > 0.02:
+            line += f", about {gone_min * (1 - share) / share:.0f} min left in all"
+        self.console.print(line, markup=False)

@@ -1,29 +1,51 @@
-"""The last words of a run: the table, where the report is, what to do next.
+"""The last words of a run: the table, where the report is, what it took, what to do next.
 
 In: a finished Run. Out: text. Writes nothing.
 """
 
+from datetime import UTC, datetime
+
 from cli.places import command, here
-from gfr import plain, publish, table, verdict
+from gfr import consumption, plain, publish, table, verdict
 from gfr.results import Run
 
 
-def text(run: Run) -> str:
-    """Everything on standard output after `gfr run`."""
+def text(run: Run, benchmark: str) -> str:
+    """Everything on standard output after `gfr run benchmark`."""
     page = publish.page(run)
     known = [line for line, _ in verdict.headlines(run.verdict)]
-    words = [*known, f"report: {here(page.with_suffix('.html'))}, {here(page)}", *_next(run)]
+    report = f"report: {here(page.with_suffix('.html'))}, {here(page)}"
+    words = [*known, _took(run), report, *_next(run, benchmark)]
     return "\n".join([plain.lines(table.text(run)), *map(plain.line, words)])
 
 
-def _next(run: Run) -> list[str]:
+def _took(run: Run) -> str:
+    """Since a run was begun, which may be more than one command, and each kind of stage."""
+    since = datetime.now(UTC) - datetime.fromisoformat(run.record.created_utc)
+    stages = {
+        kind: sum(cost.wall_s for _, cost in rows) for kind, rows in consumption.costs(run).items()
+    }
+    if run.export:
+        stages["Export"] = run.export.wall_s
+    told = ", ".join(
+        f"{kind.split(' (')[0].lower()} {_duration(time_s)}" for kind, time_s in stages.items()
+    )
+    return f"time: {_duration(since.total_seconds())} since the run was begun: {told}"
+
+
+def _duration(time_s: float) -> str:
+    minutes, seconds = divmod(max(0, round(time_s)), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _next(run: Run, benchmark: str) -> list[str]:
     """Only what would make this very run say more."""
     record, reports = run.record, run.directory.parents[1]
     lines = []
     if run.failures:
         lines.append(f"next: mend the failed trials and go on with --run-id {record.run_id}")
     if record.data.source == "synthetic":
-        line = command("run", "full", "--data", "DIR")
+        line = command("run", benchmark, "--data", "DIR")
         lines.append(f"next: real faces: {line}, with CelebA under DIR")
     if any(row.source == "random" for row in record.weights):
         lines.append("next: ImageNet weights: --weights DIR, with Keras' files there, or online")

@@ -133,7 +133,7 @@ def run(
     else:
         from cli import ending
 
-        print(ending.text(finished))
+        print(ending.text(finished, benchmark))
     code = 0 if state.is_completed() else 1
     if code == 0 and finished.verdict and finished.verdict.is_regression:
         code = 3

@@ -315,7 +315,8 @@ def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[
     lines = [
         f"data: {words[data.source]}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
-        f"chosen from {data.num_listed:,} in {data.directory}",
+        f"chosen from {data.num_listed:,} in {data.directory}"
+        + ("" if data.dropped else "; none missing or damaged"),
         "split: "
         + ", ".join(
             f"{name} {split.num_male[name] + split.num_female[name]:,}" for name in dataset.SPLITS
@@ -325,13 +326,12 @@ def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[
     ]
     if split.duplicates_across:
         groups = len(split.duplicates_across)
-        lines.append(f"{groups:,} groups of identical images span several splits")
+        lines.append(f"groups of identical images that span several splits: {groups:,}")
     if split.identities_in_train_and_test is not None:
         lines.append(
-            f"{split.identities_in_train_and_test:,} identities are in both train and test "
-            f"({split.test_images_of_shared_identities:,} test images); "
-            f"{split.validation_images_of_shared_identities:,} validation images show someone who "
-            "is in train"
+            f"people in both train and test: {split.identities_in_train_and_test:,}; images of "
+            f"people in train: {split.test_images_of_shared_identities:,} of the test set, "
+            f"{split.validation_images_of_shared_identities:,} of the validation set"
         )
     return lines
 

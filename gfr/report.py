@@ -110,12 +110,12 @@ _COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("Test Accuracy", "{:.3f}", True),
     ("Test Loss", "{:.3f}", False),
     ("Inference Time (s)", "{:.2f}", False),
+    ("p50 (ms)", "{:.1f}", False),
+    (_FASTER, "{:.1f}", False),
     ("Training Accuracy", "{:.3f}", True),
     ("Training Loss", "{:.3f}", False),
     ("Validation Accuracy", "{:.3f}", True),
     ("Validation Loss", "{:.3f}", False),
-    ("p50 (ms)", "{:.1f}", False),
-    (_FASTER, "{:.1f}", False),
     ("Parameters (M)", "{:.1f}", False),
     ("Size (MB)", "{:.0f}", False),
 )
@@ -138,9 +138,9 @@ def numbers(run: Run) -> pd.DataFrame:
             else (float("nan"),) * 5
         )
         rows[result.trial.id] = (
-            *(found["test"].accuracy, found["test"].loss, timed[0]),
+            *(found["test"].accuracy, found["test"].loss, *timed[:3]),
             *(found["train"].accuracy, found["train"].loss),
-            *(found["validation"].accuracy, found["validation"].loss, *timed[1:]),
+            *(found["validation"].accuracy, found["validation"].loss, *timed[3:]),
         )
     names = [name for name, _, _ in _COLUMNS]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=names)

@@ -166,16 +166,17 @@ def gaps(run: Run, analysis: Analysis) -> str:
             f"{row.attribute}\naccuracy {row.having.accuracy.share:.4f} with "
             f"(n = {row.having.num_images:,}), {row.lacking.accuracy.share:.4f} without "
             f"(n = {row.lacking.num_images:,})\ngap {100 * row.difference:+.2f} points "
-            f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}], p (Holm) {row.p_holm:.3g}",
-            Look(0, 0, 0, row.p_holm >= ALPHA),
+            f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}], p (Holm) {row.p_holm:.3g}, "
+            f"within each sex {row.p_within_sex_holm:.3g}",
+            Look(0, 0, 0, row.p_within_sex_holm >= ALPHA),
         )
         for row in analysis.subgroups.gaps
     ]
     if not found:
         return ""
     legend = [
-        charts.swatch(Look(), has_line=False) + "told apart by these images (after Holm)",
-        charts.swatch(Look(is_hollow=True), has_line=False) + "not told apart",
+        charts.swatch(Look(), has_line=False) + "told apart within each sex (p, Holm)",
+        charts.swatch(Look(is_hollow=True), has_line=False) + "not told apart within each sex",
     ]
     caption = "Accuracy with the attribute minus without"
     return _forest(found, caption, "points of test accuracy, 95 % interval", legend)

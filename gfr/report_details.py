@@ -297,8 +297,8 @@ def reproduce(run: Run) -> str:
     header = ["Stage", "", "Wall (s)", "CPU (s)", "Peak memory (GB)"]
     timed_s = sum(row.cost.wall_s for row in run.latencies.values())
     lines += (
-        f"\n- Latency protocol: {timed_s:.0f} s for {len(run.latencies)} models, of a budget of "
-        f"{LATENCY_BUDGET_S} s"
+        f"\n- Latency protocol: {timed_s:.0f} s of a budget of {LATENCY_BUDGET_S} s; models timed: "
+        f"{len(run.latencies)}"
     )
     if run.export:
         lines += f"\n- Export: {run.export.wall_s:.0f} s"

@@ -15,6 +15,11 @@ from gfr.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
 NUM_GAPS = 8
 LEAST_RATED = 10  # images of one sex: of fewer a rate is an anecdote
 RANDOM = "†"  # random weights
+_ATTRIBUTES = {
+    "celeba": "An attribute is an annotator's impression of a picture",
+    "csv": "An attribute is what the label file says of a picture",
+    "synthetic": "An attribute is what was drawn",
+}
 
 
 def title(run: Run, trial_id: str) -> str:
@@ -181,7 +186,7 @@ def subgroups(run: Run, analysis: Analysis, num_gaps: int | None = NUM_GAPS) -> 
             "without: nothing is compared."
         )
     header = ["Attribute", "with", "without", "accuracy with", "without", "gap, points", "p, Holm"]
-    header += ["within each sex", "female as male, with", "without", "male as female, with"]
+    header += ["p within each sex, Holm", "female as male, with", "without", "male as female, with"]
     rows = [row for row in found.gaps if row.p_within_sex_holm < ALPHA]
     rows += [row for row in found.gaps if row not in rows][: _room(num_gaps, len(rows))]
     more = len(found.gaps) - len(rows)
@@ -192,8 +197,7 @@ def subgroups(run: Run, analysis: Analysis, num_gaps: int | None = NUM_GAPS) -> 
         f"p: Fisher's exact test; within each sex: Mantel and Haenszel's, which compares men with "
         f"men and women with women; both corrected for {len(found.gaps)} attributes after Holm. In "
         f"brackets 95 % intervals of Wilson and Newcombe; no rate of fewer than {LEAST_RATED} "
-        "images. An attribute is an annotator's impression of a picture: a gap says where errors "
-        "are, not why."
+        f"images. {_ATTRIBUTES[run.record.data.source]}: a gap says where errors are, not why."
     )
 
 

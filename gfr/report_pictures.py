@@ -12,8 +12,14 @@ from gfr.analysis import Analysis, Face, Study
 from gfr.evaluate import THRESHOLD, Metrics
 from gfr.markup import blocks
 from gfr.results import Run, TrialResult
+from gfr.synthetic import LABEL_NOISE_SHARE
 
 GONE = "image not at hand"
+_LABELS = {
+    "celeba": "Labels are annotators' impressions of a picture, and some are wrong",
+    "csv": "Labels are those of the label file, and some may be wrong",
+    "synthetic": f"Labels say what was drawn, but for {LABEL_NOISE_SHARE:.0%} that are flipped",
+}
 
 
 def shown(analysis: Analysis) -> list[str]:
@@ -76,10 +82,7 @@ def gallery(run: Run, analysis: Analysis, thumbnails: Mapping[str, str]) -> str:
     num_trials, named = len(analysis.voters), classes(list(thumbnails))
     chosen = run.selection.trial_id if run.selection else None
     lost = len(set(shown(analysis)) - set(thumbnails))
-    parts = [
-        "<p>Labels are annotators' impressions of a picture, and some are wrong. p_male above "
-        f"{THRESHOLD:g} answers male.</p>"
-    ]
+    parts = [f"<p>{_LABELS[run.record.data.source]}. p_male above {THRESHOLD:g} answers male.</p>"]
     if lost:
         parts.append(
             f"<p>{lost} of these images are not at hand: gone, or changed since the run.</p>"

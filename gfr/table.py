@@ -44,7 +44,17 @@ def rows(run: Run) -> pd.DataFrame:
             }
         )
     table += [{"trial": row.trial.title, "note": f"FAILED: {row.reason}"} for row in run.failures]
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, columns=["trial", *_HEADERS, "features", "note"])
+
+
+def _numbered(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A number for each note, and what it says: in full, a line would be wider than a terminal."""
+    notes = list(dict.fromkeys(filter(None, table["note"])))
+    numbers = {note: f"({number})" for number, note in enumerate(notes, 1)}
+    return (
+        table.assign(note=table["note"].map(lambda note: numbers.get(note, ""))),
+        [f"{numbers[note]} {note}" for note in notes],
+    )
 
 
 def _note(result: TrialResult, latency: LatencyResult | None) -> str:
@@ -55,16 +65,17 @@ def _note(result: TrialResult, latency: LatencyResult | None) -> str:
 def text(run: Run) -> str:
     """The table with what must be said beside it."""
     data, split = run.record.data, run.record.split
+    table, notes = _numbered(rows(run))
     lines = [
         f"{run.record.run_id}: {data.source} data, {data.num_used:,} images, "
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
-        rows(run)
-        .astype(object)
-        .where(lambda table: table.notna(), None)
+        table.astype(object)
+        .where(table.notna(), None)
         .rename(columns=_HEADERS)
         .to_markdown(index=False, floatfmt=_FORMATS, tablefmt="simple", missingval="-"),
         "",
+        *notes,
         f"majority class on test: {split.majority_share:.3f}; inference: the whole test set in "
         f"batches of {run.batch_sizes}; p50: one image",
     ]

@@ -91,8 +91,8 @@ class Verdict:
             raise ValueError(f"a series that is not of {len(self.runs)} runs")
 
     def of(self, *statuses: Found) -> list[Finding]:
-        """The findings with one of these."""
-        return [row for row in self.findings if row.status in statuses]
+        """The findings with one of these, in this order."""
+        return [row for status in statuses for row in self.findings if row.status == status]
 
     @property
     def is_regression(self) -> bool:
@@ -121,11 +121,7 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
 def text(verdict: Verdict) -> str:
     """For the terminal."""
     lines = [f"{verdict.run_id}: {verdict.status}: {verdict.reason}"]
-    lines += [
-        f"{row.status:12}  {row.text}"
-        for status in ("regression", "inconclusive", "changed", "no history", "ok")
-        for row in verdict.of(status)
-    ]
+    lines += [f"{row.status:12}  {row.text}" for row in verdict.of(*_told(verdict), "ok")]
     if verdict.changes:
         lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
     return plain.lines("\n".join([*lines, f"history: {verdict.key}.jsonl"]))
@@ -139,9 +135,13 @@ def section(verdict: Verdict | None, figures: str) -> str:
     lines = ["## Against its history", "", f"**{verdict.status}**: {reason}."]
     if len(verdict.runs) > 1:
         lines += ["", f"![Accuracy, latency and duration over the runs]({figures}/trend.png)"]
-    told: list[Found] = ["regression", "inconclusive", "changed"]
-    told += [] if verdict.status == "no history" else ["no history"]  # else the reason says it
-    rows = verdict.of(*told)
+    rows = verdict.of(*_told(verdict))
     return "\n".join(
         [*lines, "", *(f"- {row.status}: {markup.text(row.text)}" for row in rows)]
     ).rstrip()
+
+
+def _told(verdict: Verdict) -> list[Found]:
+    """What deserves a line each; where nothing has a history, the reason says so once."""
+    told: list[Found] = ["regression", "inconclusive", "changed"]
+    return told if verdict.status == "no history" else [*told, "no history"]

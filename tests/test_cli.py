@@ -1,13 +1,15 @@
 """The command line as a user meets it: words, exit codes, JSON."""
 
 import json
+import re
 import subprocess
 import sys
 
 import kept
 import pytest
+import records
 
-from cli import outcome, start
+from cli import ending, outcome, start
 from cli.main import app
 from gfr import errors
 from gfr.errors import BadInput
@@ -140,6 +142,7 @@ def test_data_check_says_what_was_found(celeba, tmp_path):
     done = gfr("data", "check", celeba(40), "--benchmark", spec.name, cwd=tmp_path)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
+    assert "none missing or damaged" in done.stdout
 
 
 def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_path):
@@ -158,6 +161,17 @@ def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_
     )
     monkeypatch.setenv("PATH", str(program.parent))
     assert "gfr run 'a b.toml'" == places.command("run", "a b.toml")
+
+
+def test_a_run_ends_with_a_narrow_table_what_it_took_and_the_same_benchmark_on_real_faces():
+    """A note stands once below, its number in every row that it is about."""
+    text = ending.text(records.run(), "own/mine.toml")
+    table, *rest = text.split("\n\n(1) ")
+    assert max(map(len, table.splitlines())) < 140
+    assert 2 == sum(line.endswith("(1)") for line in table.splitlines())
+    assert rest[0].startswith("random weights: not comparable\n")
+    assert re.search(r"time: \d+ min \d+ s since the run was begun: .*features \d+ s", text)
+    assert "run own/mine.toml --data DIR" in text
 
 
 def test_help_starts_without_anything_heavy():
