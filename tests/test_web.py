@@ -282,18 +282,36 @@ def test_a_model_that_stops_loading_can_be_loaded_again(chrome, host):
     assert 1 == len(seen.ready().give(("a.png", encoded(web_export.face(1)))).p_male())
 
 
-def test_notes_stand_beside_the_results_and_doubt_is_shown(visit, host, model):
-    """The card's notes are visible; an answer between its bounds is called uncertain."""
+def test_notes_stand_beside_every_number_and_doubt_is_shown(visit, model):
+    """The card's notes, as text, under the accuracy before any photo, then beside the answers."""
     page = visit()
     card = json.loads((model / "model_card.json").read_text())
+    card["notes"] = [*web_export.NOTES, "<b>as text</b>"]
     card["output"] |= {"uncertain": [0.0, 1.0], "positive": "A", "negative": "B"}
     page.page.route("**/model_card.json", lambda route: route.fulfill(json=card))
     page.page.reload()
-    page.ready().give(("a.png", encoded(web_export.face(1))))
-    assert all(note in page.text("#notes") for note in web_export.NOTES)
+    page.ready()
+    caveat = "About this model: random weights; trained on synthetic faces; <b>as text</b>."
+    accuracy = page.page.locator("#facts dd", has_text="90.6 % of 1,000 test pictures")
+    assert caveat == accuracy.inner_text().splitlines()[-1]
+    assert accuracy.get_by_text("trained on synthetic faces").is_visible()
+    assert page.page.locator("#notes").is_hidden()  # no results yet
+    page.give(("a.png", encoded(web_export.face(1))))
+    assert caveat == page.text("#notes")
     assert page.page.locator("#notes").is_visible()
     assert page.text(".headline").startswith("Uncertain")
     assert page.faces()[0]["label"] in "AB"
+
+
+def test_a_model_without_notes_gets_no_empty_ones(visit, model):
+    """Neither under the accuracy nor beside the answers."""
+    page = visit()
+    card = json.loads((model / "model_card.json").read_text()) | {"notes": []}
+    page.page.route("**/model_card.json", lambda route: route.fulfill(json=card))
+    page.page.reload()
+    page.ready().give(("a.png", encoded(web_export.face(1))))
+    assert page.text("#facts dd:has-text('test pictures')").endswith("59.1 %")
+    assert page.page.locator("#notes").is_hidden()
 
 
 def test_no_report_no_link(chrome, model):

@@ -19,25 +19,27 @@ const MAX_NUM_CALLS = 1000;
 export function showFacts(card) {
   const {model, metrics} = card;
   const rows = [['Model', card.title]];
-  if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test)]);
+  if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test), ...caveat(card)]);
   const numbers = model.num_parameters
     ? `, ${(model.num_parameters / 1e6).toPrecision(3)} million weights`
     : '';
   rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
   rows.push(['Computes on', '…']);
   byId('facts').replaceChildren(
-    ...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]),
+    ...rows.flatMap(([name, ...value]) => [element('dt', {}, name), element('dd', {}, ...value)]),
   );
   byId('facts').lastElementChild.id = 'fact-backend';
   for (const place of document.querySelectorAll('[data-card]')) {
     place.textContent = card.output[place.dataset.card];
   }
-  const notes = card.notes ?? [];
-  byId('notes').hidden = !notes.length;
-  byId('notes').replaceChildren(
-    element('strong', {}, 'About this model: '),
-    `${notes.join('; ')}.`,
-  );
+  byId('notes').replaceChildren(...caveat(card));
+}
+
+/** The card's notes, for every place where its model shows numbers; nothing if it has none. */
+function caveat({notes}) {
+  if (!notes?.length) return [];
+  const title = element('strong', {}, 'About this model: ');
+  return [element('p', {class: 'caveat'}, title, `${notes.join('; ')}.`)];
 }
 
 function accuracyText({
