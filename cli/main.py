@@ -283,13 +283,16 @@ def export(
 
     A run exports its selected model by itself; this is for another trial or precision.
     """
-    from cli import display, start
-    from gfr import exported, isolation, publish, runs, steps
+    from gfr import exported, isolation, runs
     from gfr import site as library
 
     asked = exported.checked(precision)
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
+    target = library.unused(Path(typed(str(site)))) if site else None
+    from cli import display, start
+    from gfr import publish, steps
+
     try:
         with start.interruptible(), display.progress(None):
             path = steps.export(str(run_dir), trial, asked, limits)
@@ -297,10 +300,9 @@ def export(
     except start.Interrupted as interrupted:
         print("gfr: interrupted; nothing was exported", file=sys.stderr)
         start.leave(interrupted.code)
-    if site:
-        library.write(Path(path), Path(typed(str(site))))
-        path = str(site)
-    print(path)
+    if target:
+        library.write(Path(path), target)
+    print(site or path)
 
 
 @app.command()

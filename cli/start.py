@@ -51,6 +51,7 @@ def flow(request: door.Request, runner: str) -> Any:
 
         runners.make(runner)  # refused before anything is written
     # Before Prefect's server starts, so that bad input costs none and shows no traceback.
+    door.check(request)
     known = runs.directory(Path(request.reports), request.run_id) / "run.json"
     prepared: Future[str] | None = None
     if known.exists():
