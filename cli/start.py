@@ -193,7 +193,7 @@ def leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ writes while it loads; shown after all if loading fails."""
+    """Hold back what TensorFlow's C++ writes in the block; shown after all if that fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

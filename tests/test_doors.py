@@ -84,6 +84,19 @@ def test_a_run_that_has_begun_is_not_refused_for_data_that_are_gone(tmp_path):
     door.check(request)
 
 
+def test_an_image_that_is_none_costs_no_tensorflow(run):
+    """One that is missing, one that is something else: said in a second."""
+    program = "import sys; from cli.main import main\ntry: main()\n"
+    program += "finally: print('tensorflow' in sys.modules)"
+    for name, says in (("none.jpg", "no such image"), ("run.json", "not an image")):
+        words = ["predict", str(run / name), "--reports", str(run.parents[1])]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True
+        )
+        assert (2, "False\n") == (done.returncode, done.stdout), done.stderr
+        assert f"gfr: {run / name}: {says}\n" == done.stderr
+
+
 def spoil_cut(path):
     """Half of the file."""
     path.write_text(path.read_text()[: path.stat().st_size // 2])
