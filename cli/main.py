@@ -38,6 +38,7 @@ from cli.options import (
     Weights,
 )
 from cli.places import or_default, typed
+from cli.predicting import predict
 from gfr import devices, plain
 
 app = typer.Typer(
@@ -256,30 +257,7 @@ def data_check(
         print("\n".join(map(plain.line, door.describe_data(found.data, found.split))))
 
 
-@app.command()
-def predict(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    run_id: Annotated[
-        str | None, typer.Option("--run", help="The run; the newest finished one if not given.")
-    ] = None,
-    trial: Trial = None,
-    reports: Reports = None,
-    as_json: AsJson = False,
-) -> None:
-    """Classify images with the selected model: the probability that CelebA would say "Male"."""
-    from cli import start
-    from gfr import runs
-
-    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
-    with start.quiet_tensorflow():
-        from gfr import predict as library
-    predictions = library.predict(run_dir, trial, images)
-    if as_json:
-        print(json.dumps([dataclasses.asdict(row) for row in predictions], indent=1))
-        return
-    for row in predictions:
-        note = f"  ({row.note})" if row.note else ""
-        print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}  {row.trial}{note}")
+app.command()(predict)
 
 
 @app.command()
@@ -305,13 +283,16 @@ def export(
 
     A run exports its selected model by itself; this is for another trial or precision.
     """
-    from cli import display, start
-    from gfr import exported, isolation, publish, runs, steps
+    from gfr import exported, isolation, runs
     from gfr import site as library
 
     asked = exported.checked(precision)
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
+    target = library.unused(Path(typed(str(site)))) if site else None
+    from cli import display, start
+    from gfr import publish, steps
+
     try:
         with start.interruptible(), display.progress(None):
             path = steps.export(str(run_dir), trial, asked, limits)
@@ -319,10 +300,9 @@ def export(
     except start.Interrupted as interrupted:
         print("gfr: interrupted; nothing was exported", file=sys.stderr)
         start.leave(interrupted.code)
-    if site:
-        library.write(Path(path), Path(typed(str(site))))
-        path = str(site)
-    print(path)
+    if target:
+        library.write(Path(path), target)
+    print(site or path)
 
 
 @app.command()

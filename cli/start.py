@@ -51,6 +51,7 @@ def flow(request: door.Request, runner: str) -> Any:
 
         runners.make(runner)  # refused before anything is written
     # Before Prefect's server starts, so that bad input costs none and shows no traceback.
+    door.check(request)
     known = runs.directory(Path(request.reports), request.run_id) / "run.json"
     prepared: Future[str] | None = None
     if known.exists():
@@ -192,7 +193,7 @@ def leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def quiet_tensorflow() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ writes while it loads; shown after all if loading fails."""
+    """Hold back what TensorFlow's C++ writes in the block; shown after all if that fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -172,7 +172,7 @@ def _disk(cache: Path) -> Check:
 
 
 def _data(request: str) -> Check:
-    from gfr import celeba, door, label_csv
+    from gfr import door
 
     source, directory = door.locate(request)
     if directory is None:
@@ -180,7 +180,7 @@ def _data(request: str) -> Check:
         cure = "" if request == "synthetic" else "; `gfr data fetch` gets it (docs/data.md)"
         return Check("note", "data", f"synthetic faces: {why}{cure}")
     try:
-        found = (label_csv.read if source == "csv" else celeba.find)(directory)
+        found = door.find(source, directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
     return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from gfr import (
     atomic,
+    celeba,
     dataset,
     hardware,
     label_csv,
@@ -119,12 +120,24 @@ def request(
     )
 
 
-def prepare(request: Request) -> str:
-    """Write what the run is about; returns its directory. An existing one is continued."""
-    run_dir = runs.directory(Path(request.reports), request.run_id)
-    path = run_dir / "run.json"
+def check(request: Request) -> None:
+    """BadInput for places closed to us and, of a new run, data that are not there; leaves no run.
+
+    Costs no TensorFlow: `prepare`, in a process of its own, says the same seconds later.
+    """
     atomic.require_writable(Path(request.reports), "--reports")
     atomic.require_writable(Path(request.cache), "--cache")
+    source, directory = locate(request.data)
+    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+    if directory and not known.exists():
+        find(source, directory)
+
+
+def prepare(request: Request) -> str:
+    """Write what the run is about; returns its directory. An existing one is continued."""
+    check(request)
+    run_dir = runs.directory(Path(request.reports), request.run_id)
+    path = run_dir / "run.json"
     atomic.tidy(run_dir, 0)
     atomic.tidy(Path(request.cache), _ABANDONED_S)
     if path.exists():
@@ -184,6 +197,11 @@ def locate(request: str) -> tuple[dataset.Source, Path | None]:
     if request == "synthetic":
         return "synthetic", None
     return ("csv" if label_csv.is_meant(Path(request)) else "celeba"), Path(request)
+
+
+def find(source: dataset.Source, directory: Path) -> celeba.Layout | celeba.Labels:
+    """A data set's files, its images unopened; BadInput if they are not there."""
+    return label_csv.read(directory) if source == "csv" else celeba.find(directory)
 
 
 def open_listing(

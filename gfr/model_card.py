@@ -76,7 +76,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "trial": trial.id,
         "run_id": record.run_id,
         "created_utc": record.created_utc,
-        "notes": list(filter(None, [weights.note, run.note])),
+        "notes": run.notes_of(result),
         "model": {
             "file": "tfjs/model.json",
             "precision": export.precision,

@@ -1,7 +1,8 @@
 """The selected model on images of the user's.
 
 In: a run, image files. Out: p_male for each. Through the same decode, layers and head as the run
-itself. Never trains, never guesses where a file cannot be read.
+itself. Never trains, never crops or aligns, never guesses where a file cannot be read; starts
+TensorFlow when all of them have been decoded once.
 """
 
 from collections.abc import Sequence
@@ -10,40 +11,74 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import fused, images, results
+from gfr import devices, images, results
+from gfr.dataset import NATIVE_SIZE
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 
 BATCH = 64
+MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """`p_male` 0..1; `note` is what must stand beside it, e.g. that weights are random."""
+    """`p_male` 0..1; `note` is what must stand beside it, e.g. that weights are random.
+
+    `remark` is what is odd about the image, empty if nothing is.
+    """
 
     path: str
     p_male: float
     answer: str
+    run_id: str
+    benchmark: str
     trial: str
     note: str
+    remark: str
 
 
 def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
     """Classify images with the selected trial of a run, or with the one named."""
     run = results.read_run(run_dir)
     result = run.result_of(trial_id)
-    for path in paths:  # before the model is built: a typing error should not cost ten seconds
+    for path in paths:  # before any is decoded
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
-    note = "; ".join(filter(None, [result.features.weights.note, run.note]))
+    remarks = [_remark(_decode(path)) for path in paths]
+    devices.import_tensorflow()
+    from gfr import fused  # here, not above: a wrong file must not cost TensorFlow's start
+
     classify = fused.classifier(fused.load(str(run_dir), result))
     p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
         p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()
     return [
-        Prediction(str(path), p, "male" if p > THRESHOLD else "female", result.trial.title, note)
-        for path, p in zip(paths, p_male, strict=True)
+        Prediction(
+            path=str(path),
+            p_male=p,
+            answer="male" if p > THRESHOLD else "female",
+            run_id=run.record.run_id,
+            benchmark=run.record.benchmark.name,
+            trial=result.trial.title,
+            note="; ".join(run.notes_of(result)),
+            # Own images that it was trained on may have had any proportions.
+            remark="" if run.record.data.source == "csv" else remark,
+        )
+        for path, p, remark in zip(paths, p_male, remarks, strict=True)
     ]
+
+
+def _remark(pixels: np.ndarray) -> str:
+    """uint8 (H, W, 3) -> a sentence if the model would see a face of CelebA's distorted in it."""
+    height, width, _ = pixels.shape
+    usual_height, usual_width = NATIVE_SIZE
+    stretch = (width / height) / (usual_width / usual_height)
+    if 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
+        return ""
+    return (
+        f"{width} wide x {height} high, far from the proportions of CelebA's {usual_width} x "
+        f"{usual_height}: crop the face as CelebA's are, or use the page, which does (gfr serve)"
+    )
 
 
 def _decode(path: Path) -> np.ndarray:

@@ -257,11 +257,6 @@ class Run:
     page: PageResult | None  # of this export in a browser
     verdict: Verdict | None = None
 
-    @property
-    def note(self) -> str:
-        """What must stand beside any answer of a model trained here, but for its weights."""
-        return "trained on synthetic faces" if self.record.data.source == "synthetic" else ""
-
     def result_of(self, trial_id: str | None) -> TrialResult:
         """A finished trial, the selected one if none is named; BadInput if there is no such."""
         wanted = trial_id or (self.selection.trial_id if self.selection else None)
@@ -271,6 +266,12 @@ class Run:
         known = ", ".join(result.trial.id for result in self.trials) or "none has finished"
         what = f"no trial {wanted}" if wanted else "no model is selected; name a trial"
         raise BadInput(f"{self.directory}: {what}; known: {known}")
+
+    def notes_of(self, result: TrialResult) -> list[str]:
+        """What must stand beside any answer of this trial's model."""
+        is_synthetic = self.record.data.source == "synthetic"
+        data = "trained on synthetic faces" if is_synthetic else ""
+        return [note for note in (result.features.weights.note, data) if note]
 
     @property
     def batch_sizes(self) -> str:

@@ -47,10 +47,16 @@ def server(export: Path, port: int) -> ThreadingHTTPServer:
         raise BadInput(f"port {port}: {error}; choose another with --port") from None
 
 
-def write(export: Path, target: Path) -> None:
-    """Page and model as files; BadInput if `target` is neither new nor an empty directory."""
+def unused(target: Path) -> Path:
+    """The place itself; BadInput if it is neither new nor an empty directory."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target}: exists and is not an empty directory; name another")
+    return target
+
+
+def write(export: Path, target: Path) -> None:
+    """Page and model as files; BadInput if `target` is not `unused`."""
+    unused(target)
     try:
         with atomic.refusing(target):
             for place, path in _files(export):

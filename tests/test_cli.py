@@ -4,14 +4,18 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import kept
+import numpy as np
 import pytest
 import records
+from PIL import Image
 
 from cli import ending, outcome, start
 from cli.main import app
-from gfr import errors
+from gfr import devices, errors, results
 from gfr.errors import BadInput
 from gfr.runs import ROOT
 
@@ -107,6 +111,48 @@ def test_list_names_trials_and_feature_sets(tmp_path):
         found["runs"],
     )
     assert "VGG16 / iteration 3" in gfr(*words, cwd=tmp_path).stdout
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """p_male is 0.7 of whatever is shown; TensorFlow stays out."""
+    answer = SimpleNamespace(
+        load=lambda *_: None, classifier=lambda _: lambda pixels: np.full((len(pixels), 1), 0.7)
+    )
+    monkeypatch.setattr(devices, "import_tensorflow", lambda: None)
+    monkeypatch.setitem(sys.modules, "gfr.fused", answer)
+    monkeypatch.setattr("gfr.fused", answer, raising=False)
+
+
+def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
+    no_model, tmp_path, capfd
+):
+    """A run is not always the one that was meant, nor a photograph a face cropped out of it."""
+    written = records.run(tmp_path / "runs" / "r")
+    records.write(written)
+    sizes = ((178, 218), (300, 400), (200, 200), (640, 480))
+    paths = [str(tmp_path / f"{width}.png") for width, _ in sizes]
+    for path, size in zip(paths, sizes, strict=True):
+        Image.new("RGB", size).save(path)
+    words = ["predict", *paths, "--reports", str(tmp_path)]
+    app(words, standalone_mode=False)
+    said = capfd.readouterr()
+    head, *rows = said.out.splitlines()
+    where = "run r of benchmark smoke (trained on synthetic faces)"
+    assert f"model: VGG16 / iteration 2, {where}" == head
+    assert [f"{path}  p_male 0.700  male" for path in paths] == rows
+    assert said.err.startswith(f"gfr: {paths[2]} (and 1 more): 200 wide x 200 high, far from ")
+    app([*words, "--trial", "MobileNetV2-iteration-1", "--json"], standalone_mode=False)
+    found = json.loads(capfd.readouterr().out)
+    assert [False, False, True, True] == [bool(row["remark"]) for row in found]
+    assert {("r", "smoke", "MobileNetV2 / iteration 1")} == {
+        (row["run_id"], row["benchmark"], row["trial"]) for row in found
+    }
+    assert "random weights: not comparable; trained on synthetic faces" == found[0]["note"]
+    own = replace(written.record, data=replace(written.record.data, source="csv"))
+    results.write(written.directory / "run.json", own)
+    app(words, standalone_mode=False)
+    assert "" == capfd.readouterr().err  # its own images may have any proportions
 
 
 def test_doctor_finds_this_machine_fit():

@@ -9,7 +9,8 @@ import kept
 import pytest
 import records
 
-from gfr import door, results, spec
+from cli.main import app
+from gfr import door, results, spec, steps
 from gfr.errors import BadInput
 from gfr.runs import ROOT
 
@@ -48,6 +49,52 @@ def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, o
     assert said.startswith(f"{option}: {below}")
     assert "Not a directory" in said and "name another directory" in said
     assert [] == [path for path in tmp_path.rglob("other/*")]
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--data", "none/below: no such directory"),
+        ("--reports", "none/below.*Not a directory"),
+        ("--cache", "none/below.*Not a directory"),
+    ],
+)
+def test_a_run_that_cannot_begin_is_refused_before_a_process_is_started(
+    tmp_path, monkeypatch, capfd, option, says
+):
+    """Without TensorFlow's seconds, without a run id, without a trace of a run."""
+    monkeypatch.setattr(steps, "prepare", None)  # what would start one
+    (tmp_path / "none").write_text("")
+    places = {"--data": "synthetic", "--reports": tmp_path / "r", "--cache": tmp_path / "c"}
+    places[option] = tmp_path / "none" / "below"
+    with pytest.raises(BadInput, match=says):
+        app(["run", "smoke", *(str(word) for pair in places.items() for word in pair)])
+    assert ("", "") == capfd.readouterr()
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "none"]
+
+
+def test_a_run_that_has_begun_is_not_refused_for_data_that_are_gone(tmp_path):
+    """All that it needs of them may be computed."""
+    words = ("smoke", "none", "random", "r", False, False, str(tmp_path), str(tmp_path), "gfr run")
+    request = door.request(*words, 900, None, 1, spec.Selecting())
+    with pytest.raises(BadInput, match="none: no such directory"):
+        door.check(request)
+    (tmp_path / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "run.json").write_text("")
+    door.check(request)
+
+
+def test_an_image_that_is_none_costs_no_tensorflow(run):
+    """One that is missing, one that is something else: said in a second."""
+    program = "import sys; from cli.main import main\ntry: main()\n"
+    program += "finally: print('tensorflow' in sys.modules)"
+    for name, says in (("none.jpg", "no such image"), ("run.json", "not an image")):
+        words = ["predict", str(run / name), "--reports", str(run.parents[1])]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, text=True
+        )
+        assert (2, "False\n") == (done.returncode, done.stdout), done.stderr
+        assert f"gfr: {run / name}: {says}\n" == done.stderr
 
 
 def spoil_cut(path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import records
 
+from cli.main import app
 from gfr import atomic, exported, model_card, report, results, site
 from gfr.analysis import analyse
 from gfr.errors import BadInput, StepFailed
@@ -146,6 +147,16 @@ def test_the_site_is_written_for_any_static_host(run, tmp_path):
     assert not list((tmp_path / "site").rglob("*.keras"))
     with pytest.raises(BadInput, match="exists and is not an empty directory"):
         site.write(export, tmp_path / "site")
+
+
+def test_a_place_in_use_is_refused_before_anything_is_exported_or_rendered(run):
+    """The report and the run stay as they were."""
+    before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
+    words = ["--site", str(run.directory), "--reports", str(run.directory.parents[1])]
+    with pytest.raises(BadInput, match="exists and is not an empty directory; name another"):
+        app(["export", "r", *words])
+    assert before == {path: path.read_bytes() for path in before}
+    assert len(before) == sum(path.is_file() for path in run.directory.rglob("*"))
 
 
 def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):

@@ -42,7 +42,7 @@ def test_the_reading_half_starts_without_tensorflow():
     modules += ", stats, curves, calibration, subgroups"
     modules += ", history, judging, verdicts, trends, comparison"
     modules += ", report_html, results_table, thumbnails"
-    modules += ", fetch, huggingface"
+    modules += ", fetch, huggingface, predict"
     program = f"import sys, cli.main; from gfr import {modules}; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "False" == done.stdout.strip(), done.stderr

@@ -1,0 +1,54 @@
+"""`gfr predict`: what it takes and what it shows.
+
+In: words on the command line. Out: an answer for each image on standard output, as text or JSON.
+Heavy imports stand inside the command.
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Reports, Trial
+from cli.places import or_default
+from gfr import plain
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run; the newest finished one if not given.")
+    ] = None,
+    trial: Trial = None,
+    reports: Reports = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify images with the selected model: the probability that CelebA would say "Male".
+
+    Images are taken as they are: give faces cropped as CelebA's aligned images
+    of 178 x 218 are. The page (gfr serve) finds and aligns faces, this command
+    does not.
+    """
+    from cli import start
+    from gfr import predict as library
+    from gfr import runs
+
+    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
+    with start.quiet_tensorflow():
+        found = library.predict(run_dir, trial, images)
+    odd = [row for row in found if row.remark]
+    if odd:
+        others = f" (and {len(odd) - 1} more)" if odd[1:] else ""
+        print(plain.line(f"gfr: {odd[0].path}{others}: {odd[0].remark}"), file=sys.stderr)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in found], indent=1))
+        return
+    first = found[0]
+    note = f" ({first.note})" if first.note else ""
+    where = f"run {first.run_id} of benchmark {first.benchmark}"
+    print(plain.line(f"model: {first.trial}, {where}{note}"))
+    for row in found:
+        print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")
