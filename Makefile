@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
+# On all cores what pip does on one; some packages bring templates that are no Python.
+COMPILE_PYTHON = $(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
+
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
 .PHONY: soak automations lock gpu parity page-latency serve web web-check alignment example
 
@@ -15,8 +18,9 @@ help: ## list the commands
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(COMPILE_PYTHON)
 	touch $@
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces

@@ -1,6 +1,6 @@
 """Kills a small run again and again, resumes it, and compares with one that nobody disturbed.
 
-    .venv/bin/python benchmarks/chaos.py [--random 20] [--points 13] [--seed 0]
+    .venv/bin/python benchmarks/chaos.py [--random 20] [--points 13] [--by kill] [--seed 0]
 
 In: nothing; faces are synthetic, everything lives in a temporary folder. Out: a line a kill and
 a last line of counts; exit code 1 if anything differs from the undisturbed run, was computed twice
@@ -75,6 +75,7 @@ NEVER_TWICE = (
     "trials/*.json",
     "latency/*.json",
 )
+ENDS = {"kill": "kill group", "terminate": "terminate"}  # as tests/faults names them
 MARK = "GFR_CHAOS"
 
 
@@ -210,6 +211,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--random", type=int, default=20, help="kills at random moments")
     parser.add_argument("--points", type=int, default=len(POINTS), help="named points, spread")
+    parser.add_argument("--by", nargs="*", choices=ENDS, default=list(ENDS), help="at named points")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
@@ -219,11 +221,12 @@ def main() -> int:
         begun_s = time.monotonic()
         chaos.begin("undisturbed", []).wait()
         undisturbed_s = time.monotonic() - begun_s
-        chaos.at_points("killed", points, "kill group")
-        chaos.at_points("terminated", points, "terminate")
-        ids = ["killed", "terminated"]
+        ids = []
+        for end in asked.by:
+            ids.append(f"by-{end}")
+            chaos.at_points(ids[-1], points, ENDS[end])
         while (missing := asked.random - chaos.kills["random"]) > 0:
-            ids.append(f"random-{len(ids) - 1}")
+            ids.append(f"random-{len(ids)}")
             chaos.at_random(ids[-1], min(5, missing), undisturbed_s, rng)
         for run_id in ids:
             chaos.check(run_id)

@@ -46,20 +46,24 @@ def write_image(path: Path, seed: int, mode: str = "RGB") -> None:
     image.save(path, "JPEG", quality=90)
 
 
+def write_celeba(root: Path, num: int, folder: str = "images") -> Path:
+    """A data directory of `num` images; every odd image is male."""
+    (root / folder).mkdir(parents=True)
+    rows = {}
+    for i in range(1, num + 1):
+        name = f"{i:06}.jpg"
+        write_image(root / folder / name, i)
+        rows[name] = (1 if i % 3 == 0 else -1, 1 if i % 2 else -1, -1)
+    write_labels(root / "list_attr_celeba.txt", rows)
+    return root
+
+
 @pytest.fixture
 def celeba(tmp_path: Path) -> Callable[..., Path]:
-    """A function that makes a data directory of `num` images; every odd image is male."""
+    """A function that makes such a directory."""
 
     def make(num: int = 40, folder: str = "images") -> Path:
-        root = tmp_path / "celeba"
-        (root / folder).mkdir(parents=True)
-        rows = {}
-        for i in range(1, num + 1):
-            name = f"{i:06}.jpg"
-            write_image(root / folder / name, i)
-            rows[name] = (1 if i % 3 == 0 else -1, 1 if i % 2 else -1, -1)
-        write_labels(root / "list_attr_celeba.txt", rows)
-        return root
+        return write_celeba(tmp_path / "celeba", num, folder)
 
     return make
 

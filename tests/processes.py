@@ -19,7 +19,7 @@ from gfr.runs import ROOT
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 
 
-def wait_for(happened, timeout_s=120):
+def wait_for(happened, timeout_s=300):
     """Until it has, or fail."""
     end_s = time.monotonic() + timeout_s
     while not happened():

@@ -96,7 +96,7 @@ def test_bfloat16_gives_nearly_the_same_float32_features(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "MobileNet", "NASNetMobile", "ResNet50V2"],
+    ["ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "ResNet50V2"],  # others: test_folding, _flow
 )
 def test_many_families_give_features(name, tmp_path):
     """Random weights drawn, saved, loaded again, an image in, finite features out."""

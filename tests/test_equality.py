@@ -10,20 +10,27 @@ from gfr.dataset import inspect, load
 from gfr.precision import Choice
 from gfr.spec import Backbone, FeatureSet
 
-NUM_IMAGES, NUM_TRAIN, EPOCHS, BATCH, SEED = 60, 42, 3, 16, 1024
+NUM_IMAGES, EPOCHS, BATCH, SEED = 64, 3, 16, 1024
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """60 synthetic faces."""
+    """64 synthetic faces."""
     directory = tmp_path_factory.mktemp("faces")
     synthetic.write(directory, NUM_IMAGES, SEED)
     return inspect(load(directory, "all", SEED).faces, quiet).faces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["VGG16", "InceptionV3", "InceptionResNetV2"])
-def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "num_train"),
+    [
+        ("VGG16", 42),  # a last batch of 10, of 6 in validation
+        ("InceptionV3", 48),  # whole batches: Keras builds large networks anew for others
+        ("InceptionResNetV2", 48),
+    ],
+)
+def test_head_on_cached_features_equals_fit_end_to_end(name, num_train, faces, tmp_path):
     """Loss per epoch within 1e-5, on training and validation, at 128 x 128 over 3 epochs."""
     backbones.make_deterministic()
     row = Backbone(name, "tf", "random", name)
@@ -33,7 +40,7 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
     choice = Choice(feature_set.id, "float32", "asked for", "means nothing")
     features.extract(job, choice, shards.WHOLE, "", quiet)
     table = shards.read(job.directory("float32"))
-    train, validation = np.arange(NUM_TRAIN), np.arange(NUM_TRAIN, NUM_IMAGES)
+    train, validation = np.arange(num_train), np.arange(num_train, NUM_IMAGES)
     scale = weights.calibrate(table.rows(train))
     _, ours = head.train(table, scale, faces.is_male, train, validation, EPOCHS, BATCH, SEED, quiet)
 
@@ -44,7 +51,7 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, faces, tmp_path):
     truth = faces.is_male.astype(np.float32)[:, np.newaxis]
     theirs = {"loss": [], "val_loss": [], "accuracy": []}
     for epoch in range(EPOCHS):
-        order = train[head.batch_order(NUM_TRAIN, SEED, epoch)]
+        order = train[head.batch_order(num_train, SEED, epoch)]
         history = whole.fit(
             pixels[order],
             truth[order],

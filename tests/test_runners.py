@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import write_celeba
 from processes import wait_for
 from test_flow import assert_equal_results, gfr, run, run_words, trials
 
@@ -46,9 +47,10 @@ def test_parts_share_the_shards_of_a_feature_set():
 
 @pytest.fixture(scope="module")
 def local_run(tmp_path_factory, server_at_hand):
-    """600 synthetic faces, two trials, by threads."""
+    """600 images, two trials, by threads."""
     folder = tmp_path_factory.mktemp("runners")
-    done = run(folder, "local", spec=TWO_SHARDS)
+    write_celeba(folder / "celeba", 600)
+    done = run(folder, "local", "--data", "celeba", spec=TWO_SHARDS)
     assert 0 == done.returncode, done.stderr
     return folder
 
@@ -74,7 +76,7 @@ def test_two_dask_workers_share_the_work_and_change_no_number(local_run, tmp_pat
         place = json.loads(address.read_text())["address"]
         wait_for(lambda: num_workers(place) == 2)
         done = subprocess.run(
-            run_words("dask", "--fresh", "--runner", f"dask:{place}"),
+            run_words("dask", "--data", "celeba", "--fresh", "--runner", f"dask:{place}"),
             cwd=local_run, capture_output=True, text=True,
         )  # fmt: skip
         assert 0 == done.returncode, done.stderr
