@@ -94,7 +94,7 @@ def clone(tmp_path):
         if (ROOT / name).is_file() and not name.startswith("tests/test_"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    shutil.copy2(ROOT / "tests" / "test_spec.py", folder / "tests")
+    shutil.copy2(ROOT / "tests" / "test_curves.py", folder / "tests")
     small = (folder / "benchmarks" / "tiny.toml").read_text()
     small = small.replace('"tiny"', '"full"').replace("images = 64", "images = 40")
     (folder / "benchmarks" / "full.toml").write_text(small)
