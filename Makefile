@@ -7,20 +7,20 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
-# On all cores what pip does on one; some packages bring templates that are no Python.
-COMPILE_PYTHON = $(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
-
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
 .PHONY: soak automations lock gpu parity page-latency serve web web-check alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
+# Two pips, since one keeps to one core; then on all cores what pip would do as well: compile.
+INSTALL = $(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
+	awk '/^[^ #]/ { half = 1 - half } { print > ("$(VENV)/half-" half ".lock") }' requirements.lock
+	$(INSTALL) $(VENV)/half-0.lock & other=$$!; $(INSTALL) $(VENV)/half-1.lock && wait $$other
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	$(COMPILE_PYTHON)
+	$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true # some files are templates
 	touch $@
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces
