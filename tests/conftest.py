@@ -1,6 +1,8 @@
 """Fixtures: a small folder in CelebA's layout, made of noise; the page in a browser; a server."""
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,10 +88,26 @@ def server_at_hand(prefect_server: Server) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def web_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small exported model, its card and its golden pictures."""
+    """A small exported model, its card and its golden pictures; once for all of `pytest -n`."""
     import web_export
 
-    return web_export.build(tmp_path_factory.mktemp("export"))
+    folder = tmp_path_factory.mktemp("export")
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if session is None:
+        return web_export.build(folder)
+    shared = Path(tempfile.gettempdir()).parent / f"gfr-tests-{os.getuid()}-model"
+    shared.mkdir(exist_ok=True)
+    with (shared / "session").open("a+") as known:
+        fcntl.flock(known, fcntl.LOCK_EX)
+        known.seek(0)
+        if known.read() != session:
+            shutil.rmtree(shared / "of", ignore_errors=True)
+            (shared / "of").mkdir()
+            web_export.build(shared / "of")
+            known.truncate(0)
+            known.write(session)
+        shutil.copytree(shared / "of", folder, dirs_exist_ok=True)
+    return folder / "model"
 
 
 @pytest.fixture(scope="module")

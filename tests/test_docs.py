@@ -1,6 +1,5 @@
 """The documents say what is so: their commands run, the tests they name exist."""
 
-import contextlib
 import os
 import re
 import shlex
@@ -15,9 +14,11 @@ from pathlib import Path
 
 import documents
 import pytest
+import records
 import yaml
 from processes import answers, free_port, wait_for
 
+from gfr import results, runs
 from gfr.runs import ROOT
 
 # Files that a sentence names.
@@ -107,15 +108,12 @@ def clone(tmp_path):
     return folder
 
 
-@contextlib.contextmanager
-def exporting(benchmark):
-    """The same file with a model for the browser at the run's end, which takes long."""
-    before = benchmark.read_text()
-    benchmark.write_text(
-        before.replace("precisions = []", 'precisions = ["float32"]\njavascript_images = 3')
-    )
-    yield
-    benchmark.write_text(before)
+def export_of(clone, model):
+    """`model` as that of the newest run; tests/test_export.py has one that a run exports."""
+    run = results.read_run(runs.find(clone / "reports", None))
+    place = results.export_directory(run.directory, run.selection.trial_id)
+    shutil.copytree(model, place)
+    results.write(place / "export.json", records.export(run))
 
 
 def serves_a_model(port):
@@ -129,7 +127,7 @@ def serves_a_model(port):
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_run(clone, celeba):
+def test_the_commands_of_the_readme_run(clone, celeba, web_model):
     """Each in order, in a clone, with DIR and photo.jpg put in place."""
     data = celeba(40)
     shutil.copy2(data / "images" / "000001.jpg", clone / "photo.jpg")
@@ -150,6 +148,7 @@ def test_the_commands_of_the_readme_run(clone, celeba):
             words = [str(data) if word == "DIR" else word for word in shlex.split(command)]
             known = environment if number >= served else before
             if command.endswith("gfr serve"):
+                export_of(clone, web_model)
                 shown = free_port()
                 words += ["--port", str(shown)]
                 going_on.append(subprocess.Popen(words, cwd=clone, env=known, **QUIETLY))
@@ -159,15 +158,12 @@ def test_the_commands_of_the_readme_run(clone, celeba):
                 going_on.append(subprocess.Popen(words, cwd=clone, env=known, **QUIETLY))
                 wait_for(lambda: answers(api))
                 continue
-            # What is served afterwards is the model of this run.
-            full = clone / "benchmarks" / "full.toml"
-            with exporting(full) if "run full" in command else contextlib.nullcontext():
-                done = subprocess.run(words, cwd=clone, env=known, capture_output=True, text=True)
+            done = subprocess.run(words, cwd=clone, env=known, capture_output=True, text=True)
             assert 0 == done.returncode, f"{command}\n{done.stdout}{done.stderr}"
     finally:
         for process in reversed(going_on):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     assert (clone / "reports" / "summary.md").exists()
-    runs = [path.name for path in (clone / "reports" / "runs").iterdir()]
-    assert 3 == len(runs), runs  # synthetic, CelebA, and Prefect's
+    left = [path.name for path in (clone / "reports" / "runs").iterdir()]
+    assert 3 == len(left), left  # synthetic, CelebA, and Prefect's

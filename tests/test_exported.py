@@ -74,6 +74,8 @@ def test_the_report_shows_every_precision_and_names_the_one_exported(run):
     assert "0.900 (90 of 100 images)" in section and "0.890 (89 of 100 images)" in section
     assert "| uint8       | 8.0  | 0.840 [0.756, 0.899] | 7 / 1" in section
     assert "the smallest whose probabilities stay within 0.01" in section
+    asked = replace(run, export=replace(run.export, is_asked_for=True))
+    assert "In bold what was exported: asked for by name" in rendered(asked)
 
 
 def test_a_run_without_its_export_says_how_to_get_it(run):

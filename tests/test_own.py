@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cli import display
+from cli.main import app
 from gfr import (
     backbones,
     dataset,
@@ -347,7 +348,7 @@ def called_here(place, *arguments, **_):
 
 
 @pytest.mark.slow
-def test_an_own_model_is_exported(finished, monkeypatch):
+def test_an_own_model_is_exported(finished, monkeypatch, capsys):
     """TensorFlow and TensorFlow.js answer as Keras does; the card names what was used."""
     _, found = finished
     # In this process: tests/test_export.py has the three that an export takes.
@@ -361,3 +362,11 @@ def test_an_own_model_is_exported(finished, monkeypatch):
     card = (path / "model_card.md").read_text()
     assert "mynet, frozen, own weights" in card
     assert "celebrity" not in card and "ImageNet" not in card
+    # A precision that is asked for replaces the one there, measured alike, and says so.
+    words = ["export", found.record.run_id, "--trial", trial, "--precision", "uint8"]
+    app([*words, "--reports", str(found.directory.parents[1])], standalone_mode=False)
+    assert f"{path}\n" == capsys.readouterr().out
+    after = results.read(path / "export.json", ExportResult)
+    assert ("float32", False) == (exported.precision, exported.is_asked_for)
+    assert ("uint8", True) == (after.precision, after.is_asked_for)
+    assert exported.models[0].num_bytes == after.models[0].num_bytes > 2 * after.written.num_bytes
