@@ -5,7 +5,8 @@
 In: nothing; faces are synthetic, everything lives in a temporary folder. Out: a line a kill and
 a last line of counts; exit code 1 if anything differs from the undisturbed run, was computed twice
 although it had been finished, or if a process outlived its run. Named points are reached twice,
-once with kill -9 of the whole process group, once with SIGTERM to the run (tests/faults).
+once with kill -9 of the whole process group, once with SIGTERM to the run (tests/faults), or once
+with what `--by` names.
 """
 
 import argparse

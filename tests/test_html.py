@@ -23,6 +23,8 @@ from gfr import (
     markup,
     publish,
     report,
+    report_charts,
+    report_evidence,
     report_html,
     report_pictures,
     results,
@@ -221,6 +223,21 @@ def test_a_picture_that_is_no_chart_is_in_the_file(run):
     drawn = {"trend.png": "data:image/png;base64,AA"}
     html = report_html.render(run, analyse(run, FACES, SPLITS), text, {}, drawn, "")
     assert '<img src="data:image/png;base64,AA" alt="The trend">' in html
+
+
+def test_the_chart_of_gaps_fills_what_the_text_says_is_told_apart(run):
+    """Within each sex, however surely the pooled groups differ."""
+    analysis = analyse(run, FACES, SPLITS)
+    half = pd.DataFrame({"Young": np.arange(100) < 50})
+    (gap,) = subgroups.subgroups(records.logits(88, "test"), IS_MALE["test"], half).gaps
+    hollow = []
+    for pooled, within in ((0.001, 1.0), (1.0, 0.001)):
+        found = subgroups.Subgroups((replace(gap, p_holm=pooled, p_within_sex_holm=within),), ())
+        told = replace(analysis, subgroups=found)
+        hollow.append(report_charts.gaps(run, told).count("hollow"))
+        in_words = "Told apart within each sex: Young." in report_evidence.subgroups(run, told)
+        assert (within < pooled) == in_words
+    assert hollow[0] > hollow[1]  # of the legend there is one in both
 
 
 def test_every_chart_tells_its_exact_values(run):
