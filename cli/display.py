@@ -16,11 +16,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from gfr import hardware, plain
 from gfr.exported import STEP
@@ -28,6 +30,7 @@ from gfr.precision import may_accelerate_bfloat16
 from gfr.spec import Benchmark
 
 PLAIN_EVERY_S = 15
+SOUND_SHARE = 0.1  # of the whole: with less behind it nobody knows how long the rest takes
 _REFERENCE_PX = 128 * 128
 # One image through a backbone against VGG16 (docs/LOG.md); what is not here is taken for small.
 _RELATIVE_COST = {"VGG16": 1.0, "VGG19": 1.3, "InceptionV3": 0.2, "InceptionResNetV2": 0.5}
@@ -82,16 +85,33 @@ def effort(benchmark: Benchmark) -> dict[str, float]:
 
 
 class _Whole:
-    """Share of the whole that is done, 0..1, from the steps' progress."""
+    """Share of the whole that is done, 0..1, from the steps' progress, and the time left."""
 
     def __init__(self, benchmark: Benchmark | None) -> None:
         self.effort = effort(benchmark) if benchmark else {}
         self.done: dict[str, float] = {}
+        self.began_s: float | None = None  # the first step that counts, on time.monotonic
 
     def advance(self, step: str, share: float) -> float:
         if step in self.effort:
+            if self.began_s is None:
+                self.began_s = time.monotonic()
             self.done[step] = share * self.effort[step]
         return sum(self.done.values()) / max(sum(self.effort.values()), 1e-9)
+
+    def left_s(self, share: float) -> float | None:
+        """Seconds left when `share` is done; None while that would be a guess."""
+        if self.began_s is None or share < SOUND_SHARE:
+            return None
+        return (time.monotonic() - self.began_s) * (1 - share) / share
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, once enough is done to tell."""
+
+    def render(self, task: Task) -> Text:
+        is_sound = task.percentage >= 100 * SOUND_SHARE
+        return super().render(task) if is_sound else Text("-:--:--", style="progress.remaining")
 
 
 class _Live(logging.Handler):
@@ -106,7 +126,7 @@ class _Live(logging.Handler):
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            _Left(),
             console=console,
             speed_estimate_period=600,
         )
@@ -163,9 +183,13 @@ class _Plain(logging.Handler):
         if now_s - self.last_s < PLAIN_EVERY_S:
             return
         self.last_s = now_s
-        gone_min = (now_s - self.began_s) / 60
         known = f" of {record.total:,}" if record.total else ""
-        line = f"{record.step}: {record.done:,}{known}; {gone_min:.0f} min gone"
-        if share > 0.02:
-            line += f", about {gone_min * (1 - share) / share:.0f} min left in all"
+        line = f"{record.step}: {record.done:,}{known}; {_about(now_s - self.began_s)} gone"
+        if left_s := self.whole.left_s(share):
+            line += f", about {_about(left_s)} left in all"
         self.console.print(line, markup=False)
+
+
+def _about(time_s: float) -> str:
+    """`40 s`, `12 min`: as exactly as a run's time is known."""
+    return f"{time_s:.0f} s" if time_s < 90 else f"{time_s / 60:.0f} min"

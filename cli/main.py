@@ -28,6 +28,7 @@ from cli.options import (
     Keep,
     KeepRuns,
     MemoryLimit,
+    Offline,
     OlderThan,
     Reports,
     Run,
@@ -62,10 +63,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute features anew, ignoring the cache.")
     ] = False,
-    offline: Annotated[
-        bool,
-        typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights."),
-    ] = False,
+    offline: Offline = False,
     timeout: Timeout = 900,
     memory_limit: MemoryLimit = None,
     retries: Annotated[
@@ -198,10 +196,13 @@ def list_(
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
     from gfr import inventory, runs, spec
 
-    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark)))
+    file = runs.benchmark_file(places.benchmark(benchmark))
+    loaded = spec.load(file)
     found = inventory.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
+    if clash := runs.shared_name(file, loaded.name):
+        print(f"gfr: {plain.line(clash)}", file=sys.stderr)
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
 
 
@@ -234,8 +235,11 @@ def data_check(
         typer.Argument(metavar="DIR", help="CelebA's, or one with a labels.csv; or such a CSV."),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="Whose number of images, seed and split to use.")
-    ] = "full",
+        str | None,
+        typer.Option(
+            help="Whose number of images, seed and split to use: full's, or all if there are fewer."
+        ),
+    ] = None,
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
@@ -243,18 +247,19 @@ def data_check(
     from cli import display
     from gfr import door, runs, spec
 
-    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark)))
+    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark or "full")))
+    asked, too_few = (typed(str(directory)), loaded, Path(or_default(cache, "cache"))), ""
     with display.progress(None):
-        found = door.look(typed(str(directory)), loaded, Path(or_default(cache, "cache")))
+        if benchmark is None:
+            found, too_few = door.look_at_all(*asked)
+        else:
+            found = door.look(*asked)
     if as_json:
-        print(
-            json.dumps(
-                {"data": dataclasses.asdict(found.data), "split": dataclasses.asdict(found.split)},
-                indent=1,
-            )
-        )
+        facts = {"data": dataclasses.asdict(found.data), "split": dataclasses.asdict(found.split)}
+        print(json.dumps(facts | {"too_few": too_few}, indent=1))
     else:
-        print("\n".join(map(plain.line, door.describe_data(found.data, found.split))))
+        lines = [*door.describe_data(found.data, found.split), *filter(None, [too_few])]
+        print("\n".join(map(plain.line, lines)))
 
 
 app.command()(predict)
@@ -313,11 +318,13 @@ def serve(
     reports: Reports = None,
 ) -> None:
     """Show the page with a run's exported model, on this machine alone, until Ctrl-C."""
-    from gfr import runs
+    from gfr import results, runs
     from gfr import site as library
 
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     with library.server(library.exported(run_dir, trial), port) as server:
+        run = results.read_run(run_dir)
+        print(plain.line(f"model: {run.introduce(run.result_of(trial))}"))
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
@@ -331,6 +338,7 @@ def doctor(
         bool,
         typer.Option("--mark-crashed", help="Tell Prefect of runs whose process here is gone."),
     ] = False,
+    offline: Offline = False,
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
@@ -346,6 +354,7 @@ def doctor(
         typed(data, door.DATA_KEYWORDS),
         typed(weights, door.WEIGHTS_KEYWORDS),
         Path(or_default(cache, "cache")),
+        offline,
     )
     if not library.is_incomplete(checks):
         from cli import start

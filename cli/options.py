@@ -28,6 +28,9 @@ Weights = Annotated[
 Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
 Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights.")
+]
 RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
 Timeout = Annotated[
     float, typer.Option(help="Seconds that a step may go without a sign of progress.")

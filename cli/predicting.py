@@ -34,11 +34,11 @@ def predict(
     """
     from cli import start
     from gfr import predict as library
-    from gfr import runs
+    from gfr import results, runs
 
-    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
+    run = results.read_run(runs.find(Path(or_default(reports, "reports")), run_id))
     with start.quiet_tensorflow():
-        found = library.predict(run_dir, trial, images)
+        found = library.predict(run, trial, images)
     odd = [row for row in found if row.remark]
     if odd:
         others = f" (and {len(odd) - 1} more)" if odd[1:] else ""
@@ -46,9 +46,6 @@ def predict(
     if as_json:
         print(json.dumps([dataclasses.asdict(row) for row in found], indent=1))
         return
-    first = found[0]
-    note = f" ({first.note})" if first.note else ""
-    where = f"run {first.run_id} of benchmark {first.benchmark}"
-    print(plain.line(f"model: {first.trial}, {where}{note}"))
+    print(plain.line(f"model: {run.introduce(run.result_of(trial))}"))
     for row in found:
         print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")

@@ -72,6 +72,8 @@ def flow(request: door.Request, runner: str) -> Any:
     done: Future[Any] = Future()
 
     def run() -> None:
+        # Inherited by the server that Prefect starts: it would answer Ctrl-C with words of its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with runners.api_for(task_runner):
                 done.set_result(gfr.with_options(task_runner=task_runner)(**_parameters(request)))

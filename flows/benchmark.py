@@ -5,6 +5,7 @@ in it, exported for the browser. No logic, no classes: the stages are in `gfr`, 
 in `tasks`.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from tasks.benchmark import (
     train_head,
     write_report,
 )
+
+LOG = logging.getLogger("gfr")
 
 
 @flow(name="gfr", task_runner=runners.make(os.environ.get("GFR_RUNNER", runners.DEFAULT)))
@@ -130,7 +133,7 @@ def _run(request: door.Request) -> State[str]:
     ]
     select_model(run_dir)
     judge(run_dir, limits)
-    write_report(run_dir)
+    LOG.info("report: %s", write_report(run_dir))
     exported = export_model.with_options(**again)(run_dir, limits, return_state=True)
     if request.benchmark.export.precisions:
         write_report(run_dir)

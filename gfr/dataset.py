@@ -27,7 +27,16 @@ from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 MAX_DROPPED_FRACTION = 0.01
 Source = Literal["celeba", "csv", "synthetic"]
+SOURCES: dict[Source, str] = {
+    "celeba": "CelebA",
+    "csv": "own images",
+    "synthetic": "SYNTHETIC faces",
+}
 _CHUNK = 1024  # images under inspection at once: bounds memory
+
+
+class TooFew(BadInput):
+    """A data set lists fewer images than are asked for."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +173,9 @@ def choose(
     if num_images == "all" or num_images == len(names):
         return sorted(names)
     if num_images > len(names):
-        raise BadInput(
+        raise TooFew(
             f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
-            'lower [data] images in the benchmark file or set it to "all"'
+            'lower [data] images in a copy of the benchmark file or set it to "all"'
         )
     return sorted(sorted(names, key=lambda name: splitting.rank(seed, "choose", name))[:num_images])
 

@@ -47,12 +47,13 @@ class Check:
     finding: str
 
 
-def examine(data: str, weights_request: str, cache: Path) -> list[Check]:
+def examine(data: str, weights_request: str, cache: Path, is_offline: bool) -> list[Check]:
     """All checks, in the order in which one would mend what they find."""
     checks = [_python(), _platform(), *_requirements(), *_known_bad()]
     if is_incomplete(checks):
         return checks  # what follows needs the packages
-    return [*checks, *_hardware(), _disk(cache), _data(data), *_weights(weights_request)]
+    weights = _weights(weights_request, is_offline)
+    return [*checks, *_hardware(), _disk(cache), _data(data), *weights]
 
 
 def is_incomplete(checks: list[Check]) -> bool:
@@ -186,9 +187,10 @@ def _data(request: str) -> Check:
     return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")
 
 
-def _weights(request: str) -> list[Check]:
+def _weights(request: str, is_offline: bool) -> list[Check]:
     from gfr import weights
 
+    otherwise = "offline: random weights" if is_offline else "download, else random weights"
     checks = []
     for name in BENCHMARKED:
         path = weights.in_keras_cache(name)
@@ -197,6 +199,6 @@ def _weights(request: str) -> list[Check]:
                 path = weights.in_directory(name, Path(request)) or path
             except BadInput as error:
                 return [Check("bad", "weights", str(error))]
-        missing = f"{APPLICATIONS[name].weights_file} not here: download, else random weights"
+        missing = f"{APPLICATIONS[name].weights_file} not here: {otherwise}"
         checks.append(Check("ok" if path else "note", f"weights {name}", str(path or missing)))
     return checks

@@ -5,7 +5,7 @@ has begun. Never computes a feature.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,6 +149,8 @@ def prepare(request: Request) -> str:
                 LOG.info(line)
         return str(run_dir)
     LOG.info("run %s", request.run_id)
+    if clash := runs.shared_name(Path(request.benchmark_path), request.benchmark.name):
+        LOG.warning(clash)
     own_model.refuse_unfit(request.benchmark)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
     record = _record(request, looked, cost)
@@ -265,6 +267,18 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     )
 
 
+def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[Looked, str]:
+    """`look`, but at every image where there are fewer than the benchmark asks for.
+
+    Then with a sentence that says so, else with an empty one.
+    """
+    try:
+        return look(data, benchmark, cache), ""
+    except dataset.TooFew as error:
+        every = replace(benchmark, data=replace(benchmark.data, images="all"))
+        return look(data, every, cache), f"too few for benchmark {benchmark.name}: {error}"
+
+
 def _resolve_weights(request: Request) -> tuple[Weights, ...]:
     return tuple(
         resolve(
@@ -328,10 +342,11 @@ def describe(record: results.RunRecord) -> list[str]:
 
 def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[str]:
     """What was found in the images, one fact a line."""
-    noise = f"{synthetic.LABEL_NOISE_SHARE:.0%} of labels flipped"
-    words = {"celeba": "CelebA", "csv": "own images", "synthetic": f"SYNTHETIC faces, {noise}"}
+    source = dataset.SOURCES[data.source]
+    if data.source == "synthetic":
+        source += f", {synthetic.LABEL_NOISE_SHARE:.0%} of labels flipped"
     lines = [
-        f"data: {words[data.source]}, {data.num_used:,} of {data.num_asked:,} images "
+        f"data: {source}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
         f"chosen from {data.num_listed:,} in {data.directory}"
         + ("" if data.dropped else "; none missing or damaged"),

@@ -4,8 +4,10 @@ In: one line saying what is wrong, where, and how to mend it. Out: exit code 2, 
 Never raised for a defect of gfr itself.
 """
 
+import difflib
 import errno
 import re
+from collections.abc import Iterable
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -54,6 +56,13 @@ def of_the_disk(error: OSError, written: str = "") -> CannotWrite | None:
     if written:
         return cannot_write(written, error)
     return cannot_write(error.filename2 or error.filename or "a file", error, "read or written")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean VGG16? ` for `vgg-16`; empty if nothing known is like the word."""
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, 1)
+    return f"did you mean {by_folded[close[0]]}? " if close else ""
 
 
 class StepFailed(RuntimeError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfr import plain, results, runs, shards
+from gfr.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.spec import Benchmark
 
@@ -94,6 +95,7 @@ def text(found: Inventory) -> str:
     lines.append(f"runs: {len(found.runs)}")
     for run in found.runs:
         selected = f"selected {run.selected}" if run.selected else run.state
+        data = next((words for source, words in SOURCES.items() if source == run.data), "-")
         failed = f", {run.num_failed} failed" if run.num_failed else ""
-        lines.append(f"  {run.run_id}  {run.data}  {run.num_trials} trials{failed}  {selected}")
+        lines.append(f"  {run.run_id}  {data}  {run.num_trials} trials{failed}  {selected}")
     return "\n".join(map(plain.line, lines))

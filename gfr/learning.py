@@ -55,8 +55,8 @@ class Learning:
         """The finding, one sentence."""
         low, high = (100 * bound for bound in self.gap_95)
         gap = (
-            f"training less validation accuracy {100 * self.gap:+.1f} points "
-            f"[{low:+.1f}, {high:+.1f}]"
+            f"training less validation accuracy {100 * self.gap:+z.1f} points "
+            f"[{low:+z.1f}, {high:+z.1f}]"
         )
         if self.is_overfit:
             return (

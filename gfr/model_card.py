@@ -11,6 +11,7 @@ from typing import Any
 
 from gfr import atomic, exported, markup, summary
 from gfr.applications import SCALINGS
+from gfr.dataset import SOURCES
 from gfr.evaluate import THRESHOLD
 from gfr.exported import ExportResult, WebModel
 from gfr.report_details import table
@@ -205,7 +206,7 @@ Run `{card["run_id"]}`, {card["created_utc"]}.
 
 ## Training
 
-- {training["data"]}, {training["num_train_images"]:,} images (SHA-256 `{data}`)
+- {SOURCES[training["data"]]}, {training["num_train_images"]:,} images (SHA-256 `{data}`)
 - {training["epochs"]} epochs, batch {training["batch_size"]}, seed {training["seed"]}; features
   computed in {training["features"]}
 

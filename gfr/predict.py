@@ -18,6 +18,7 @@ from gfr.evaluate import THRESHOLD
 
 BATCH = 64
 MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22
+MAX_LARGER = 4  # times CelebA's height: above, a photograph is likelier than a cropped face
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,19 @@ class Prediction:
     remark: str
 
 
-def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
+def predict(run: results.Run, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
     """Classify images with the selected trial of a run, or with the one named."""
-    run = results.read_run(run_dir)
     result = run.result_of(trial_id)
     for path in paths:  # before any is decoded
+        if path.is_dir():
+            raise BadInput(f"{path}: is a directory; name images, such as {path}/*.jpg")
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
     devices.import_tensorflow()
     from gfr import fused  # here, not above: a wrong file must not cost TensorFlow's start
 
-    classify = fused.classifier(fused.load(str(run_dir), result))
+    classify = fused.classifier(fused.load(str(run.directory), result))
     p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
         p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()
@@ -69,15 +71,19 @@ def predict(run_dir: Path, trial_id: str | None, paths: Sequence[Path]) -> list[
 
 
 def _remark(pixels: np.ndarray) -> str:
-    """uint8 (H, W, 3) -> a sentence if the model would see a face of CelebA's distorted in it."""
+    """uint8 (H, W, 3) -> a sentence if it is hardly a face cropped as CelebA's are."""
     height, width, _ = pixels.shape
     usual_height, usual_width = NATIVE_SIZE
     stretch = (width / height) / (usual_width / usual_height)
-    if 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
+    if not 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
+        odd = "far from the proportions of"
+    elif height > MAX_LARGER * usual_height:
+        odd = "far larger than"
+    else:
         return ""
     return (
-        f"{width} wide x {height} high, far from the proportions of CelebA's {usual_width} x "
-        f"{usual_height}: crop the face as CelebA's are, or use the page, which does (gfr serve)"
+        f"{width} wide x {height} high, {odd} CelebA's {usual_width} x {usual_height}: "
+        "crop the face as CelebA's are, or use the page, which does (gfr serve)"
     )
 
 

@@ -63,7 +63,6 @@ def write_report(run_dir: str) -> str:
         atomic.write_text(
             path, report.render(run, analysis, known, f"runs/{directory.name}/figures")
         )
-    LOG.info("report: %s", path)
     return str(path)
 
 

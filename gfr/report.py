@@ -61,9 +61,12 @@ def _verdict(run: Run, analysis: Analysis) -> str:
     else:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
+        share = f"{100 * record.split.majority_share:.1f} %"
+        weak = f"**It is no better than the majority class** ({share}; 95 % interval). "
+        weak = "" if run.is_better_than_majority(selected) else weak
         lines.append(
             f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
-            f"{_over_seeds(analysis, selected)}{speed}. "
+            f"{_over_seeds(analysis, selected)}{speed}. {weak}"
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
@@ -249,7 +252,7 @@ def _comparison_notes(run: Run) -> list[str]:
 
 def _majority_notes(run: Run) -> list[str]:
     """Which trials have learnt nothing that the test could show, with this seed or another."""
-    weak = [row for row in run.trials if not summary.is_better_than_majority(run, row)]
+    weak = [row for row in run.trials if not run.is_better_than_majority(row)]
     share = run.record.split.majority_share
     fallen = [
         row.trial.title
@@ -328,7 +331,7 @@ def _against(run: Run, selected: TrialResult, second: summary.Next) -> str:
     mean = ""
     if second.ahead_95 is not None:
         low, high = second.ahead_95
-        mean = f" on average over the seeds (95 % of that mean: {low:+.1f} to {high:+.1f})"
+        mean = f" on average over the seeds (95 % of that mean: {low:+z.1f} to {high:+z.1f})"
     gain = (
         f"{abs(second.images_ahead):g} of {num_images:,} validation images "
         f"{'ahead' if second.images_ahead > 0 else 'behind'}{mean}"

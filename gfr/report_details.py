@@ -66,8 +66,23 @@ def latency(run: Run) -> str:
         "batches over the test set. others: share of the machine in the hands of other processes; "
         f"a row above {MAX_OTHERS_SHARE:.0%} is measured again, at most {MAX_ATTEMPTS} times in "
         "all, and else marked. p off: the timed model's largest difference from a probability that "
-        f"the trial recorded, over the test set.\n\n{table(header, rows)}"
+        f"the trial recorded, over the test set.{_about_latency(run)}\n\n{table(header, rows)}"
     )
+
+
+def _about_latency(run: Run) -> str:
+    """What the table leaves empty, and why a float32 model answers otherwise than its trial."""
+    timings = [timing for found in run.latencies.values() for timing in found.timings]
+    said = []
+    if any(timing.single.interval_s(99) is None for timing in timings):
+        said.append("p99 is left out where there were too few calls to enclose it.")
+    faster = {row.features.precision for row in run.trials} - {"float32"}
+    if faster:
+        said.append(
+            f"A trial's head is trained on its features, here in {' and '.join(sorted(faster))}: "
+            "the float32 model rounds otherwise and is off by that."
+        )
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def _quantile_ms(single: Samples, percent: int) -> str:
@@ -91,11 +106,13 @@ def export(run: Run) -> str:
         f"{num_right / found.num_images:.3f} ({num_right:,} of {found.num_images:,} images)"
         for num_right in (found.keras_right, found.recorded_right)
     )
+    computed = run.result_of(found.trial.id).features.precision
+    features = "" if computed == "float32" else f", from features in {computed}"
     return (
         f"## On the user's device\n\n**{found.trial.title}** in TensorFlow.js, "
         f"{found.written.num_bytes / 1e6:.1f} MB in {found.precision}: `gfr serve "
         f"{found.run_id}` shows it on a page. Test accuracy of the fused Keras model in float32: "
-        f"{keras}; of the trial itself: {recorded}.\n\n{_precisions(found)}\n\n"
+        f"{keras}; of the trial itself{features}: {recorded}.\n\n{_precisions(found)}\n\n"
         f"{_why(found)}\n\n{_latencies(run, found)}"
     )
 

@@ -35,10 +35,16 @@ def equals(run: Run, analysis: Analysis) -> str:
     rows = [row for row in analysis.against if not row.is_told_apart]
     if not rows:
         return "Every other trial is told apart from it on the same test images."
-    names = ", ".join(
-        f"{title(run, row.trial_id)} ({-100 * row.difference:+.1f} points)" for row in rows
-    )
+    names = ", ".join(f"{title(run, row.trial_id)} ({_below(row.difference)})" for row in rows)
     return f"On the same test images these cannot be told from it: {names}."
+
+
+def _below(difference: float) -> str:
+    """How an accuracy stands to the selected trial's, which is larger by `difference`, 0..1."""
+    points = f"{100 * abs(difference):.1f}"
+    if points == "0.0":
+        return "level"
+    return f"{points} points {'below' if difference > 0 else 'above'}"
 
 
 def comparison(run: Run, analysis: Analysis) -> str:
@@ -69,7 +75,7 @@ def _against(run: Run, row: Against) -> list[str]:
         title(run, row.trial_id),
         f"{p50_ms:.1f}" if timed else "-",
         f"{size_mb:.0f}" if timed else "-",
-        f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
+        f"{100 * row.difference:+z.1f} [{100 * row.low:+z.1f}, {100 * row.high:+z.1f}]",
         str(row.only_selected_right),
         str(row.only_this_right),
         f"{row.p_value:.2g}",
@@ -149,7 +155,7 @@ def _errors(run: Run, study: Study) -> list[str]:
         f"{study.calibrated.expected_error:.3f}",
         f"{study.calibrated.loss:.3f}",
         f"{best.validation.threshold:.2f}",
-        f"{100 * (best.test.accuracy - test.accuracy):+.1f}",
+        f"{100 * (best.test.accuracy - test.accuracy):+z.1f}",
     ]
 
 
@@ -232,7 +238,7 @@ def _gap(row: Gap) -> list[str]:
         markup.text(row.attribute),
         *(f"{group.num_images:,}" for group in groups),
         *(_rate(group.accuracy) for group in groups),
-        f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}]",
+        f"{100 * row.difference:+z.1f} [{100 * row.low:+z.1f}, {100 * row.high:+z.1f}]",
         f"{row.p_holm:.2g}",
         f"{row.p_within_sex_holm:.2g}",
         *(_rate(group.false_male) for group in groups),

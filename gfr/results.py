@@ -36,6 +36,7 @@ from gfr.provenance import Provenance
 from gfr.ranges import Logit, Positive, Scale, Seconds, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
+from gfr.stats import wilson
 from gfr.timings import LatencyResult
 from gfr.verdict import Verdict
 from gfr.weights import Weights
@@ -271,7 +272,23 @@ class Run:
         """What must stand beside any answer of this trial's model."""
         is_synthetic = self.record.data.source == "synthetic"
         data = "trained on synthetic faces" if is_synthetic else ""
-        return [note for note in (result.features.weights.note, data) if note]
+        share = self.record.split.majority_share
+        weak = f"no better than always the same answer, which is right for {share:.1%} of the test"
+        weak = "" if self.is_better_than_majority(result) else weak
+        return [note for note in (result.features.weights.note, data, weak) if note]
+
+    def introduce(self, result: TrialResult) -> str:
+        """Which model answers, in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
+        record, notes = self.record, self.notes_of(result)
+        told = f" ({'; '.join(notes)})" if notes else ""
+        return (
+            f"{result.trial.title}, run {record.run_id} of benchmark {record.benchmark.name}{told}"
+        )
+
+    def is_better_than_majority(self, result: TrialResult) -> bool:
+        """Whether Wilson's 95 % interval of the test accuracy lies above the majority share."""
+        test = result.metrics["test"]
+        return wilson(test.num_right, test.num_images)[0] > self.record.split.majority_share
 
     @property
     def batch_sizes(self) -> str:

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr.errors import BadInput
+from gfr.errors import BadInput, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[1]  # the clone: gfr is installed from it, editable
 
@@ -60,12 +60,23 @@ def find(reports: Path, run_id: str | None) -> Path:
     if run_id is not None:
         path = directory(reports, run_id)
         if not (path / "run.json").exists():
-            raise BadInput(f"{path}: no such run; `gfr list` names those there are")
+            raise BadInput(f"{path}: no such run; give an id as `gfr list` names them")
         return path
     finished = [path for path in existing(reports) if (path / "selection.json").exists()]
     if not finished:
         raise BadInput(f"{reports / 'runs'}: no finished run yet; start one with `gfr run`")
     return finished[-1]
+
+
+def shared_name(file: Path, name: str) -> str:
+    """A sentence if a benchmark has the name of another file, one in benchmarks/; else empty."""
+    other = ROOT / "benchmarks" / f"{name}.toml"
+    if not other.exists() or file.resolve() == other:
+        return ""
+    return (
+        f"{file}: has the name {name!r} of benchmarks/{name}.toml: their runs count as one "
+        "benchmark's (newest report, gfr clean); give it a name of its own"
+    )
 
 
 def benchmark_file(name: str) -> Path:
@@ -75,6 +86,8 @@ def benchmark_file(name: str) -> Path:
     path = ROOT / "benchmarks" / f"{name}.toml"
     if not path.exists():
         stems = {file.stem for file in path.parent.glob("*.toml")} - _NO_BENCHMARKS
-        known = ", ".join(sorted(stems))
-        raise BadInput(f"benchmark {name!r}: unknown; known: {known}, or the path of a .toml file")
+        raise BadInput(
+            f"benchmark {name!r}: unknown; {did_you_mean(name, stems)}"
+            f"known: {', '.join(sorted(stems))}, or the path of a .toml file"
+        )
     return path

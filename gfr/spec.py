@@ -5,6 +5,7 @@ rows. Never imports TensorFlow, never looks at images or weights; whatever is wr
 is refused here, by name.
 """
 
+import contextlib
 import json
 import math
 import tomllib
@@ -13,16 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from gfr import own_file
 from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
 from gfr.energy import Stated
-from gfr.errors import BadInput
+from gfr.errors import BadInput, did_you_mean
 from gfr.ranges import NAME, Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048
+MAX_PROBLEMS = 3  # told at once
 
+_NAMED_BY = {"backbone": "name", "iteration": "number"}
 _FORBID = ConfigDict(extra="forbid")
 _Label = Annotated[str, Field(pattern=NAME)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
@@ -286,7 +290,7 @@ def check(document: object) -> Benchmark:
         text = json.dumps(document, default=str)
         benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
     except ValidationError as error:
-        raise BadInput(_first_problem(error)) from None
+        raise BadInput(_problems(error, document)) from None
     filled = tuple(_fill(row, f"backbone {i}") for i, row in enumerate(benchmark.backbone, 1))
     benchmark = Benchmark(**{**vars(benchmark), "backbone": filled})
     _check_rows(benchmark)
@@ -312,17 +316,38 @@ def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
                 )
 
 
-def _first_problem(error: ValidationError) -> str:
+def _problems(error: ValidationError, document: object) -> str:
+    """What is wrong with a document, in one line; of many problems the first ones."""
     # An unknown key explains a missing one: `sede` before `seed`.
-    problems = error.errors(include_url=False)
-    first = min(problems, key=lambda row: row["type"] != "unexpected_keyword_argument")
-    place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "unexpected_keyword_argument":
-        return f"unknown key {place}; remove it or mend its spelling{more}"
-    if first["type"] == "missing":
-        return f"missing key {place}{more}"
-    return f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r:.60}{more}"
+    found = sorted(
+        error.errors(include_url=False),
+        key=lambda row: row["type"] != "unexpected_keyword_argument",
+    )
+    more = f" (and {len(found) - MAX_PROBLEMS} more)" if found[MAX_PROBLEMS:] else ""
+    return "; ".join(_problem(row, document) for row in found[:MAX_PROBLEMS]) + more
+
+
+def _problem(row: ErrorDetails, document: object) -> str:
+    where, key = _place(row["loc"], document)
+    if row["type"] == "unexpected_keyword_argument":
+        return f"{where}unknown key {key}; remove it or mend its spelling"
+    if row["type"] == "missing":
+        return f"{where}missing key {key}"
+    return f"{where}{key}: {row['msg'][0].lower()}{row['msg'][1:]}, got {row['input']!r:.60}"
+
+
+def _place(location: tuple[int | str, ...], document: object) -> tuple[str, str]:
+    """The row of a table as people name it, and the key in it: `iteration 4: `, `size`."""
+    words = [str(part + 1 if isinstance(part, int) else part) for part in location]
+    table = words[0] if words else ""
+    if table not in _NAMED_BY or len(words) < 3 or not isinstance(document, dict):
+        return "", ".".join(words)
+    place, name = location[1], None
+    with contextlib.suppress(LookupError, TypeError):  # the rows may be anything
+        name = document[table][place][_NAMED_BY[table]]
+    is_named = type(name) in (int, str) and name != ""  # True is no number
+    called = f"{table} {name!s:.60}" if is_named else f"[[{table}]] no. {words[1]}"
+    return f"{called}: ", ".".join(words[2:])
 
 
 def _fill(row: Backbone, where: str) -> Backbone:
@@ -330,7 +355,10 @@ def _fill(row: Backbone, where: str) -> Backbone:
     if row.file:
         own_file.check_row(row.name, row.file, row.weights, where)
     if application is None:
-        raise BadInput(f"{where}: unknown name {row.name!r}; known: {', '.join(APPLICATIONS)}")
+        raise BadInput(
+            f"{where}: unknown name {row.name!r:.80}; {did_you_mean(row.name, APPLICATIONS)}"
+            f"known: {', '.join(APPLICATIONS)}"
+        )
     scaling = row.scaling or application.scaling
     if scaling not in SCALINGS:
         raise BadInput(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
@@ -347,8 +375,8 @@ def _check_rows(benchmark: Benchmark) -> None:
     for row in benchmark.iteration:
         for unknown in sorted(set(row.backbones) - labels):
             raise BadInput(
-                f"iteration {row.number}: unknown backbone {unknown!r}; "
-                f"known: {', '.join(sorted(labels))}"
+                f"iteration {row.number}: unknown backbone {unknown!r:.80}; "
+                f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
             )
     if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
         raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")

@@ -134,7 +134,7 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
             name: dataclasses.asdict(found) | {"accuracy_95": interval(found)}
             for name, found in result.metrics.items()
         },
-        "better_than_majority": is_better_than_majority(run, result),
+        "better_than_majority": run.is_better_than_majority(result),
         "latency": latency and _latency(latency),
         "published": published and _published(published, trial),
     }
@@ -233,11 +233,6 @@ def selected_trial(run: Run) -> TrialResult | None:
     """The result of the selected trial."""
     wanted = run.selection.trial_id if run.selection else None
     return next((row for row in run.trials if row.trial.id == wanted), None)
-
-
-def is_better_than_majority(run: Run, result: TrialResult) -> bool:
-    """Whether the 95 % interval of the test accuracy lies above the majority share."""
-    return interval(result.metrics["test"])[0] > run.record.split.majority_share
 
 
 def top_on_test(run: Run) -> list[TrialResult]:

@@ -5,6 +5,7 @@ In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 
 import pandas as pd
 
+from gfr.dataset import SOURCES
 from gfr.results import Run, TrialResult
 from gfr.timings import LatencyResult
 
@@ -67,7 +68,7 @@ def text(run: Run) -> str:
     data, split = run.record.data, run.record.split
     table, notes = _numbered(rows(run))
     lines = [
-        f"{run.record.run_id}: {data.source} data, {data.num_used:,} images, "
+        f"{run.record.run_id}: {SOURCES[data.source]}, {data.num_used:,} images, "
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
         table.astype(object)

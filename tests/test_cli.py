@@ -26,7 +26,7 @@ def gfr(*words, cwd=ROOT):
 
 
 WRONG = [
-    (("run", "fulll"), "benchmark 'fulll': unknown; known: full, smoke"),
+    (("run", "fulll"), "benchmark 'fulll': unknown; did you mean full? known: full, smoke"),
     (("run", "missing.toml"), "missing.toml: cannot be read"),
     (("run", "smoke", "--data", "nowhere", "--offline"), "nowhere: no such directory"),
     (("run", "smoke", "--weights", "nowhere", "--offline"), "nowhere': no such directory"),
@@ -171,11 +171,13 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
     from gfr import doctor, runs
 
     monkeypatch.setattr(runs, "ROOT", tmp_path)
-    checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT)}
+    checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT, True)}
     assert "`gfr data fetch` gets it" in checks["data"]
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
-        row.finding for row in doctor.examine("synthetic", "random", ROOT) if row.status == "bad"
+        row.finding
+        for row in doctor.examine("synthetic", "random", ROOT, True)
+        if row.status == "bad"
     ]
     assert any("no nightly run is ever created; install sqlalchemy<2.1" in row for row in found)
 

@@ -164,7 +164,7 @@ def test_a_run_without_a_verdict_says_how_to_get_one(run):
 def test_a_comparison_needs_two_runs_and_their_images(run):
     """A run that is not there; a table of the images that is not there."""
     places = ["--reports", run.parents[1]]
-    assert "s: no such run; `gfr list` names" in refused("compare", "r", "s", *places)
+    assert "s: no such run; give an id as `gfr list`" in refused("compare", "r", "s", *places)
     (run / "faces.csv").unlink()
     assert "faces.csv: damaged (" in refused("compare", "r", "r", *places)
 
@@ -172,7 +172,9 @@ def test_a_comparison_needs_two_runs_and_their_images(run):
 def test_a_run_without_its_record_is_no_run(run):
     """run.json is gone: nothing else there can be understood."""
     (run / "run.json").unlink()
-    assert "no such run; `gfr list` names" in refused("report", "r", "--reports", run.parents[1])
+    assert "no such run; give an id as `gfr list`" in refused(
+        "report", "r", "--reports", run.parents[1]
+    )
 
 
 def test_a_damaged_run_does_not_hide_the_others(run):

@@ -66,7 +66,7 @@ REFUSED = [
     ("epochs = 20", "epochs = 20\nepohcs = 3", "unknown key iteration.1.epohcs"),
     ("epochs = 20", 'epochs = "20"', "iteration.1.epochs"),
     ("epochs = 20", "epochs = 0", "iteration.1.epochs"),
-    ('"VGG16"', '"VGG17"', "unknown name 'VGG17'; known: ConvNeXtBase"),
+    ('"VGG16"', '"VGG17"', "unknown name 'VGG17'; did you mean VGG19? known: ConvNeXtBase"),
     ('scaling = "tf"', 'scaling = "tff"', "unknown scaling 'tff'"),
     ('name = "VGG16"', 'name = "EfficientNetB0"', "EfficientNetB0 scales its input itself"),
     ("size = [128, 128]", "size = [74, 128]", "InceptionV3 needs at least 75 px"),
