@@ -6,8 +6,9 @@ extraction, latency, prediction and export all go through these same layers. Nev
 chooses weights.
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,7 @@ def own(path: Path) -> keras.Model:
     Only for files that gfr/own_file.py has let through.
     """
     try:
-        with warnings.catch_warnings():
-            # Else layers whose weights the file lacks would keep those drawn at random.
-            warnings.filterwarnings("error", message="Skipping nested container")
+        with _refusing_lacks():
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers do with the file's values
         raise BadInput(
@@ -96,21 +95,30 @@ def own(path: Path) -> keras.Model:
     return network
 
 
+@contextlib.contextmanager
+def _refusing_lacks() -> Iterator[None]:
+    """Inside, Keras raises a UserWarning where layers would keep weights drawn at random."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping nested container")
+        yield
+
+
 def application(
     name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:
     """The Keras application without its top; BadInput if the weights do not fit it."""
     constructor = getattr(keras.applications, name)
     try:
-        network = constructor(
-            include_top=False,
-            input_shape=input_shape,
-            weights=None if weights_path is None else str(weights_path),
-        )
+        with _refusing_lacks():
+            network = constructor(
+                include_top=False,
+                input_shape=input_shape,
+                weights=None if weights_path is None else str(weights_path),
+            )
         if weights_path is not None and APPLICATIONS[name].squares_deviation:
             _square_deviation(network)
         return network
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         if weights_path is None:
             raise
         raise BadInput(

@@ -279,11 +279,9 @@ class Run:
 
     def introduce(self, result: TrialResult) -> str:
         """Which model answers, in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
-        record, notes = self.record, self.notes_of(result)
-        told = f" ({'; '.join(notes)})" if notes else ""
-        return (
-            f"{result.trial.title}, run {record.run_id} of benchmark {record.benchmark.name}{told}"
-        )
+        notes = "; ".join(self.notes_of(result))
+        run = f"run {self.record.run_id} of benchmark {self.record.benchmark.name}"
+        return f"{result.trial.title}, {run}" + (f" ({notes})" if notes else "")
 
     def is_better_than_majority(self, result: TrialResult) -> bool:
         """Whether Wilson's 95 % interval of the test accuracy lies above the majority share."""

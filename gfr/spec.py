@@ -9,12 +9,12 @@ import contextlib
 import json
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from gfr import own_file
 from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
@@ -327,7 +327,7 @@ def _problems(error: ValidationError, document: object) -> str:
     return "; ".join(_problem(row, document) for row in found[:MAX_PROBLEMS]) + more
 
 
-def _problem(row: ErrorDetails, document: object) -> str:
+def _problem(row: Mapping[str, Any], document: object) -> str:
     where, key = _place(row["loc"], document)
     if row["type"] == "unexpected_keyword_argument":
         return f"{where}unknown key {key}; remove it or mend its spelling"

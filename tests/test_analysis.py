@@ -33,9 +33,8 @@ def test_trials_are_held_against_the_selected_one_on_the_same_images(run):
     ]
     assert -0.02 == pytest.approx(found.against[2].difference)
     text = report_evidence.equals(run, found)
-    told = (
-        "On the same test images these cannot be told from it: VGG16 / iteration 1 (+2.0 points)."
-    )
+    told = "On the same test images these cannot be told from it: "
+    told += "VGG16 / iteration 1 (2.0 points above)."
     assert told == text
 
 

@@ -345,7 +345,7 @@ def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
 def test_the_run_is_judged_before_it_is_rendered():
     """In the flow: select, judge, report; once more if there may be an export."""
     flow = (ROOT / "flows" / "benchmark.py").read_text()
-    calls = re.findall(r"^ +(select_model|judge|write_report|show_run)\(", flow, re.MULTILINE)
+    calls = re.findall(r"\b(select_model|judge|write_report|show_run)\(", flow, re.MULTILINE)
     assert ["select_model", "judge", "write_report", "write_report", "show_run"] == calls
 
 
