@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 
 import kept
@@ -13,10 +15,11 @@ import pytest
 import records
 from PIL import Image
 
-from cli import ending, outcome, start
+from cli import display, ending, outcome, start
 from cli.main import app
 from gfr import devices, errors, results
 from gfr.errors import BadInput
+from gfr.progress import LOGGER
 from gfr.runs import ROOT
 
 
@@ -130,7 +133,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
     """A run is not always the one that was meant, nor a photograph a face cropped out of it."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
-    sizes = ((178, 218), (300, 400), (200, 200), (640, 480))
+    sizes = ((178, 218), (300, 400), (200, 200), (640, 480), (1000, 1225))
     paths = [str(tmp_path / f"{width}.png") for width, _ in sizes]
     for path, size in zip(paths, sizes, strict=True):
         Image.new("RGB", size).save(path)
@@ -141,14 +144,22 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
     where = "run r of benchmark smoke (trained on synthetic faces)"
     assert f"model: VGG16 / iteration 2, {where}" == head
     assert [f"{path}  p_male 0.700  male" for path in paths] == rows
-    assert said.err.startswith(f"gfr: {paths[2]} (and 1 more): 200 wide x 200 high, far from ")
-    app([*words, "--trial", "MobileNetV2-iteration-1", "--json"], standalone_mode=False)
+    assert said.err.startswith(f"gfr: {paths[2]} (and 2 more): 200 wide x 200 high, far from ")
+    app([*words, "--trial", "MobileNetV2-iteration-2", "--json"], standalone_mode=False)
     found = json.loads(capfd.readouterr().out)
-    assert [False, False, True, True] == [bool(row["remark"]) for row in found]
-    assert {("r", "smoke", "MobileNetV2 / iteration 1")} == {
+    remarks = [row["remark"] for row in found]
+    assert [False, False, True, True, True] == [bool(remark) for remark in remarks]
+    assert remarks[-1].startswith("1000 wide x 1225 high, far larger than CelebA's 178 x 218: ")
+    assert {("r", "smoke", "MobileNetV2 / iteration 2")} == {
         (row["run_id"], row["benchmark"], row["trial"]) for row in found
     }
-    assert "random weights: not comparable; trained on synthetic faces" == found[0]["note"]
+    assert [
+        "random weights: not comparable",
+        "trained on synthetic faces",
+        "no better than always the same answer, which is right for 60.0% of the test",
+    ] == found[0]["note"].split("; ")
+    with pytest.raises(BadInput, match="is a directory; name images, such as"):
+        app(["predict", str(tmp_path), "--reports", str(tmp_path)], standalone_mode=False)
     own = replace(written.record, data=replace(written.record.data, source="csv"))
     results.write(written.directory / "run.json", own)
     app(words, standalone_mode=False)
@@ -168,11 +179,13 @@ def test_doctor_finds_this_machine_fit():
 
 def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
     """A version that installs and does not work is named with its cure; so are missing images."""
-    from gfr import doctor, runs
+    from gfr import doctor, runs, weights
 
     monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT, True)}
     assert "`gfr data fetch` gets it" in checks["data"]
+    assert checks["weights VGG16"].endswith("not here: offline: random weights")
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
         row.finding
@@ -191,6 +204,60 @@ def test_data_check_says_what_was_found(celeba, tmp_path):
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
     assert "none missing or damaged" in done.stdout
+    assert "too few" not in done.stdout
+
+
+def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
+    """Fewer than `full` asks for are looked at, and that is said; by name it is refused."""
+    folder = celeba(40)
+    done = gfr("data", "check", folder)
+    assert 0 == done.returncode
+    assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
+    few = f"{folder}/list_attr_celeba.txt: lists 40 images, 5,000 are asked for"
+    assert f"too few for benchmark full: {few}" in done.stdout
+    named = gfr("data", "check", folder, "--benchmark", "full")
+    assert (2, True) == (named.returncode, f"gfr: {few}" in named.stderr)
+
+
+def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
+    """As `gfr predict` does: run, benchmark and what limits its answers, then where it is."""
+    written = records.run(tmp_path / "runs" / "r")
+    records.write(written)
+    export = results.export_directory(written.directory, written.selection.trial_id)
+    results.write(export / "export.json", records.export(written))
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
+    app(["serve", "r", "--port", "0", "--reports", str(tmp_path)], standalone_mode=False)
+    model, address = capfd.readouterr().out.splitlines()
+    assert model.startswith("model: VGG16 / iteration 2, run r of benchmark smoke (trained on syn")
+    assert address.startswith("http://127.0.0.1:")
+
+
+def test_the_time_left_is_told_once_enough_is_done_to_know_it(monkeypatch, capfd):
+    """From the first step that counts: a start of 50 s says nothing of the pace after it."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    steps = list(display.effort(records.BENCHMARK))
+    with display.progress(records.BENCHMARK):
+        for now_s, step, done in ((50, "checking images", 9), (51, steps[0], 1), (71, steps[0], 5)):
+            clock[0] = now_s
+            LOGGER.debug("", extra={"step": step, "done": done, "total": 10})
+        for now_s, step in enumerate(steps[1:], 72):
+            clock[0] = now_s
+            LOGGER.debug("", extra={"step": step, "done": 9, "total": 10})
+        clock[0] = 111
+        LOGGER.debug("", extra={"step": steps[0], "done": 9, "total": 10})
+    first, *_, last = capfd.readouterr().err.splitlines()
+    assert "checking images: 9 of 10; 50 s gone" == first
+    assert f"{steps[0]}: 9 of 10; 2 min gone, about 7 s left in all" == last
+
+
+def test_a_copy_that_keeps_a_benchmarks_name_is_told_so(tmp_path):
+    """Its runs would count as those of `smoke`, and go when those do."""
+    copy = tmp_path / "mine.toml"
+    copy.write_text((ROOT / "benchmarks" / "smoke.toml").read_text())
+    places = ("--cache", tmp_path, "--reports", tmp_path)
+    assert "has the name 'smoke' of benchmarks/smoke.toml" in gfr("list", copy, *places).stderr
+    assert "" == gfr("list", "smoke", *places).stderr
 
 
 def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_path):

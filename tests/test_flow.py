@@ -1,6 +1,7 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import kept
@@ -329,12 +331,23 @@ def interrupt(folder, name, number, monkeypatch, *more):
     with monkeypatch.context() as alone:
         alone.delenv("PREFECT_API_URL")
         process = subprocess.Popen(
-            run_words(name, *more), cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+            run_words(name, *more),
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
     wait_for(lambda: (folder / "reports" / "runs" / name / "trials").exists())
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
+    (server,) = [child.pid for child in children if "uvicorn" in child.cmdline()]
+    blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{server}/status").read_text())[1]
+    assert int(blocked, 16) >> (signal.SIGINT - 1) & 1  # or it would have words of its own
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        process.send_signal(number)
     said = process.communicate(timeout=30)[1].decode()
+    assert said.splitlines()[-1].startswith("gfr: interrupted; to go on: ")
     assert 128 + number == process.returncode
     assert [] == [child for child in children if is_alive(child)]
     (line,) = re.findall(r"to go on: gfr (.*)", said)
