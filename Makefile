@@ -16,6 +16,7 @@ help: ## list the commands
 # Two pips, since one keeps to one core; then on all cores what pip would do as well: compile.
 INSTALL = $(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r
 $(READY): requirements.lock pyproject.toml
+	@echo "installing into $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	awk '/^[^ #]/ { half = 1 - half } { print > ("$(VENV)/half-" half ".lock") }' requirements.lock
 	$(INSTALL) $(VENV)/half-0.lock & other=$$!; $(INSTALL) $(VENV)/half-1.lock && wait $$other

@@ -166,7 +166,7 @@ def verdict(
     reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a run has fallen behind its history; exit code 3 if it has."""
+    """Say whether a run is a regression against its history; exit code 3 if it is."""
     from cli import past
 
     place = Path(or_default(reports, "reports"))

@@ -22,7 +22,7 @@ Value = Callable[[Entry], float | None]
 
 
 def baseline(earlier: Sequence[Entry]) -> list[Entry]:
-    """The newest runs that are a measure: none that fell behind, none before an accepted one."""
+    """The newest runs that are a measure: no regression, none before an accepted one."""
     since = max((at for at, row in enumerate(earlier) if row.is_accepted), default=0)
     good = [row for row in earlier[since:] if row.is_accepted or row.status in _GOOD]
     return good[-MAX_RUNS:]

@@ -1,4 +1,4 @@
-"""Has a run fallen behind its history? The rule, without the measuring.
+"""Is a run a regression against its history? The rule, without the measuring.
 
 In: the Entry of a run, the comparable ones before it, what was done once more. Out: a Verdict.
 docs/regressions.md says why these rules. Pure: never measures, reads no file.

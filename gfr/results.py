@@ -272,8 +272,8 @@ class Run:
         """What must stand beside any answer of this trial's model."""
         is_synthetic = self.record.data.source == "synthetic"
         data = "trained on synthetic faces" if is_synthetic else ""
-        share = self.record.split.majority_share
-        weak = f"no better than always the same answer, which is right for {share:.1%} of the test"
+        share = f"{self.record.split.majority_share:.1%} of the test images"
+        weak = f"no better than always the same answer, which is right for {share}"
         weak = "" if self.is_better_than_majority(result) else weak
         return [note for note in (result.features.weights.note, data, weak) if note]
 

@@ -9,6 +9,7 @@ from gfr.dataset import SOURCES
 from gfr.results import Run, TrialResult
 from gfr.timings import LatencyResult
 
+_WEAK = ", NO BETTER THAN THE MAJORITY CLASS (95 % interval)"
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
 _HEADERS = {
     "test_accuracy": "test acc",
@@ -81,5 +82,6 @@ def text(run: Run) -> str:
         f"batches of {run.batch_sizes}; p50: one image",
     ]
     if run.selection:
-        lines.append(f"* selected by validation accuracy: {run.selection.trial_id}")
+        weak = "" if run.is_better_than_majority(run.result_of(None)) else _WEAK
+        lines.append(f"* selected by validation accuracy: {run.selection.trial_id}{weak}")
     return "\n".join([*lines, f"records: {run.directory}"])

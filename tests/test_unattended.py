@@ -173,7 +173,7 @@ def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
     (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
     show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
     program(server, show, str(run.directory))
-    wait_for(lambda: webhook.heard("run r fell behind", lost), timeout_s=30)
+    wait_for(lambda: webhook.heard("run r is a regression", lost), timeout_s=30)
     artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
     assert "# The page" == artifacts["summary"]["data"]
     rows = json.loads(artifacts["comparison"]["data"])
