@@ -62,7 +62,9 @@ def _verdict(run: Run, analysis: Analysis) -> str:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
         share = f"{100 * record.split.majority_share:.1f} %"
-        weak = f"**It is no better than the majority class** ({share}; 95 % interval). "
+        weak = (
+            f"**It is not shown to be better than the majority class** ({share}; 95 % interval). "
+        )
         weak = "" if run.is_better_than_majority(selected) else weak
         lines.append(
             f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
@@ -262,7 +264,9 @@ def _majority_notes(run: Run) -> list[str]:
     notes = []
     if weak:
         names = ", ".join(row.trial.title for row in weak)
-        notes.append(f"**Not better than the majority class** (95 % interval): {names}.")
+        notes.append(
+            f"**Not shown to be better than the majority class** (95 % interval): {names}."
+        )
     elif run.trials:
         notes.append(
             f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "

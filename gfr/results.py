@@ -273,7 +273,7 @@ class Run:
         is_synthetic = self.record.data.source == "synthetic"
         data = "trained on synthetic faces" if is_synthetic else ""
         share = f"{self.record.split.majority_share:.1%} of the test images"
-        weak = f"no better than always the same answer, which is right for {share}"
+        weak = f"not shown to be better than one constant answer, right for {share}"
         weak = "" if self.is_better_than_majority(result) else weak
         return [note for note in (result.features.weights.note, data, weak) if note]
 

@@ -9,7 +9,7 @@ from gfr.dataset import SOURCES
 from gfr.results import Run, TrialResult
 from gfr.timings import LatencyResult
 
-_WEAK = ", NO BETTER THAN THE MAJORITY CLASS (95 % interval)"
+_WEAK = ", NOT SHOWN TO BE BETTER THAN THE MAJORITY CLASS (95 % interval)"
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")
 _HEADERS = {
     "test_accuracy": "test acc",

@@ -156,7 +156,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
     assert [
         "random weights: not comparable",
         "trained on synthetic faces",
-        "no better than always the same answer, which is right for 60.0% of the test images",
+        "not shown to be better than one constant answer, right for 60.0% of the test images",
     ] == found[0]["note"].split("; ")
     with pytest.raises(BadInput, match="is a directory; name images, such as"):
         app(["predict", str(tmp_path), "--reports", str(tmp_path)], standalone_mode=False)

@@ -68,10 +68,13 @@ def test_the_best_of_each_column_is_marked(run):
 
 def test_a_trial_not_better_than_the_majority_is_said_to_be_so(run):
     """62 of 100 against a majority share of 60: its interval reaches below."""
-    assert "**Not better than the majority class** (95 % interval): MobileNetV2" in page(run)
+    assert (
+        "**Not shown to be better than the majority class** (95 % interval): MobileNetV2"
+        in page(run)
+    )
     ranking = run.selection.ranking[::-1]
     weak = replace(run, selection=results.Selection(3, ranking[0], ranking, {}))
-    said = "**It is no better than the majority class** (60.0 %; 95 % interval)."
+    said = "**It is not shown to be better than the majority class** (60.0 %; 95 % interval)."
     assert (False, True) == tuple(said in page(row).split("## ")[0] for row in (run, weak))
 
 
