@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--software", action="store_true")
     asked = parser.parse_args()
     try:
-        folder = site.exported(runs.find(asked.reports, asked.run), asked.trial)
+        folder = site.exported(results.read_run(runs.find(asked.reports, asked.run)), asked.trial)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

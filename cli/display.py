@@ -10,17 +10,18 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -30,7 +31,7 @@ from gfr.precision import may_accelerate_bfloat16
 from gfr.spec import Benchmark
 
 PLAIN_EVERY_S = 15
-SOUND_SHARE = 0.1  # of the whole: with less behind it nobody knows how long the rest takes
+SOUND_SHARE = 0.1  # with less of it done nobody knows how long the rest of something takes
 _REFERENCE_PX = 128 * 128
 # One image through a backbone against VGG16 (docs/LOG.md); what is not here is taken for small.
 _RELATIVE_COST = {"VGG16": 1.0, "VGG19": 1.3, "InceptionV3": 0.2, "InceptionResNetV2": 0.5}
@@ -85,33 +86,47 @@ def effort(benchmark: Benchmark) -> dict[str, float]:
 
 
 class _Whole:
-    """Share of the whole that is done, 0..1, from the steps' progress, and the time left."""
+    """Share of the whole that is done, from the steps' progress, and the time left.
+
+    A step whose first record is its last was found done, in a cache or in the run: it says nothing
+    of how long others take.
+    """
 
     def __init__(self, benchmark: Benchmark | None) -> None:
         self.effort = effort(benchmark) if benchmark else {}
         self.done: dict[str, float] = {}
-        self.began_s: float | None = None  # the first step that counts, on time.monotonic
+        self.found: set[str] = set()
+        self.began_s = 0.0  # of the first step that was not found, on time.monotonic
 
     def advance(self, step: str, share: float) -> float:
+        """Share of the whole, 0..1, when `share` of a step is done."""
         if step in self.effort:
-            if self.began_s is None:
+            if step not in self.done and share >= 1:
+                self.found.add(step)
+            elif not self._paced(self.done):
                 self.began_s = time.monotonic()
-            self.done[step] = share * self.effort[step]
+            self.done[step] = min(share, 1) * self.effort[step]
         return sum(self.done.values()) / max(sum(self.effort.values()), 1e-9)
 
-    def left_s(self, share: float) -> float | None:
-        """Seconds left when `share` is done; None while that would be a guess."""
-        if self.began_s is None or share < SOUND_SHARE:
+    def left_s(self) -> float | None:
+        """Seconds left; None while that would be a guess."""
+        done, total = self._paced(self.done), self._paced(self.effort)
+        if done < SOUND_SHARE * total or not done:
             return None
-        return (time.monotonic() - self.began_s) * (1 - share) / share
+        return (time.monotonic() - self.began_s) * (total - done) / done
+
+    def _paced(self, efforts: dict[str, float]) -> float:
+        return sum(effort for step, effort in efforts.items() if step not in self.found)
 
 
-class _Left(TimeRemainingColumn):
-    """Time left, once enough is done to tell."""
+class _Left(ProgressColumn):
+    """Time left: of the whole as told, of a step by rich, once enough is done to know it."""
 
     def render(self, task: Task) -> Text:
-        is_sound = task.percentage >= 100 * SOUND_SHARE
-        return super().render(task) if is_sound else Text("-:--:--", style="progress.remaining")
+        left_s = task.time_remaining if task.percentage >= 100 * SOUND_SHARE else None
+        left_s = task.fields.get("left_s", left_s)
+        known = "-:--:--" if left_s is None else str(timedelta(seconds=round(left_s)))
+        return Text(known, style="progress.remaining")
 
 
 class _Live(logging.Handler):
@@ -131,7 +146,9 @@ class _Live(logging.Handler):
             speed_estimate_period=600,
         )
         self.step: TaskID | None = None
-        self.total = self.bars.add_task("all steps, %", total=100) if benchmark else None
+        self.total: TaskID | None = None
+        if benchmark:
+            self.total = self.bars.add_task("all steps, %", total=100, left_s=None)
 
     def __enter__(self) -> "_Live":
         self.bars.start()
@@ -152,7 +169,8 @@ class _Live(logging.Handler):
         self.bars.update(self.step, completed=record.done, total=record.total)
         if self.total is not None:
             share = self.whole.advance(record.step, record.done / record.total)
-            self.bars.update(self.total, completed=round(100 * share, 1))
+            done = round(100 * share, 1)
+            self.bars.update(self.total, completed=done, left_s=self.whole.left_s())
 
 
 class _Plain(logging.Handler):
@@ -179,17 +197,17 @@ class _Plain(logging.Handler):
         if not hasattr(record, "step"):
             self.console.print(plain.line(record.getMessage()), soft_wrap=True, markup=False)
             return
-        share = self.whole.advance(record.step, record.done / (record.total or record.done or 1))
+        self.whole.advance(record.step, record.done / (record.total or record.done or 1))
         if now_s - self.last_s < PLAIN_EVERY_S:
             return
         self.last_s = now_s
         known = f" of {record.total:,}" if record.total else ""
         line = f"{record.step}: {record.done:,}{known}; {_about(now_s - self.began_s)} gone"
-        if left_s := self.whole.left_s(share):
+        if (left_s := self.whole.left_s()) is not None:
             line += f", about {_about(left_s)} left in all"
         self.console.print(line, markup=False)
 
 
 def _about(time_s: float) -> str:
     """`40 s`, `12 min`: as exactly as a run's time is known."""
-    return f"{time_s:.0f} s" if time_s < 90 else f"{time_s / 60:.0f} min"
+    return f"{time_s:.0f} s" if round(time_s) < 90 else f"{time_s / 60:.0f} min"

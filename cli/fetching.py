@@ -7,7 +7,6 @@ Ctrl-C leaves what has arrived, and says so. Heavy imports stand inside the comm
 import dataclasses
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +62,7 @@ def data_fetch(
         with start.interruptible(), display.progress(None):
             fetched = fetch.run(request, known)
     except start.Interrupted as interrupted:
-        print("gfr: interrupted; the same command goes on", file=sys.stderr)
-        start.leave(interrupted.code)
+        start.leave(interrupted.code, "interrupted; the same command goes on")
     if as_json:
         found = dataclasses.asdict(fetched) if fetched else None
         print(json.dumps({"directory": str(directory), "fetched": found}, indent=1))

@@ -91,7 +91,7 @@ def run(
 ) -> None:
     """Run a benchmark: data and weights, features, heads, latency, selection.
 
-    Features are computed once and kept; running again takes only heads and latency. A run that
+    Features are computed once and kept; running again repeats heads, latency and export. A run that
     was interrupted goes on where it stopped when it is given the same --run-id.
     """
     from gfr import door, spec
@@ -120,8 +120,7 @@ def run(
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
         line = places.command(*sys.argv[1:], *words)
-        print(f"gfr: interrupted; to go on: {line}", file=sys.stderr)
-        start.leave(interrupted.code)
+        start.leave(interrupted.code, f"interrupted; to go on: {line}")
     from gfr import results, runs
 
     if not state.is_completed() or state.name == start.UNREPORTED:
@@ -237,7 +236,7 @@ def data_check(
     benchmark: Annotated[
         str | None,
         typer.Option(
-            help="Whose number of images, seed and split to use: full's, or all if there are fewer."
+            help="Whose number of images, seed and split to use: full's, or all that are listed."
         ),
     ] = None,
     cache: Cache = None,
@@ -303,8 +302,7 @@ def export(
             path = steps.export(str(run_dir), trial, asked, limits)
             publish.write_report(str(run_dir))
     except start.Interrupted as interrupted:
-        print("gfr: interrupted; nothing was exported", file=sys.stderr)
-        start.leave(interrupted.code)
+        start.leave(interrupted.code, "interrupted; nothing was exported")
     if target:
         library.write(Path(path), target)
     print(site or path)
@@ -321,9 +319,8 @@ def serve(
     from gfr import results, runs
     from gfr import site as library
 
-    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
-    with library.server(library.exported(run_dir, trial), port) as server:
-        run = results.read_run(run_dir)
+    run = results.read_run(runs.find(Path(or_default(reports, "reports")), run_id))
+    with library.server(library.exported(run, trial), port) as server:
         print(plain.line(f"model: {run.introduce(run.result_of(trial))}"))
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):

@@ -180,13 +180,19 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def leave(code: int) -> NoReturn:
-    """End at once, with the processes that this one has started; every file is whole or absent."""
+def leave(code: int, last_words: str = "") -> NoReturn:
+    """End at once, with the processes that this one has started; every file is whole or absent.
+
+    `last_words` go to standard error when nobody else can say anything any more.
+    """
     children = psutil.Process().children(recursive=True)
     for child in children:
         child.terminate()
     for child in psutil.wait_procs(children, timeout=5)[1]:
         child.kill()
+    if last_words:
+        with contextlib.suppress(OSError):
+            print(f"gfr: {last_words}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()

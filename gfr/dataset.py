@@ -27,7 +27,7 @@ from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 MAX_DROPPED_FRACTION = 0.01
 Source = Literal["celeba", "csv", "synthetic"]
-SOURCES: dict[Source, str] = {
+SOURCES = {
     "celeba": "CelebA",
     "csv": "own images",
     "synthetic": "SYNTHETIC faces",

@@ -190,7 +190,15 @@ def _data(request: str) -> Check:
 def _weights(request: str, is_offline: bool) -> list[Check]:
     from gfr import weights
 
-    otherwise = "offline: random weights" if is_offline else "download, else random weights"
+    if request == "random":
+        return [Check("note", "weights", "random: asked for")]
+    must = request == "imagenet"
+    status, otherwise = {
+        (False, False): ("note", "download, else random weights"),
+        (False, True): ("note", "random weights, since offline"),
+        (True, False): ("note", "download"),
+        (True, True): ("bad", "cannot be had offline; name a directory of them"),
+    }[must, is_offline]
     checks = []
     for name in BENCHMARKED:
         path = weights.in_keras_cache(name)
@@ -200,5 +208,5 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
             except BadInput as error:
                 return [Check("bad", "weights", str(error))]
         missing = f"{APPLICATIONS[name].weights_file} not here: {otherwise}"
-        checks.append(Check("ok" if path else "note", f"weights {name}", str(path or missing)))
+        checks.append(Check("ok" if path else status, f"weights {name}", str(path or missing)))
     return checks

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gfr.ranges import Count, Nats, Positive, Share
+from gfr.stats import wilson
 
 THRESHOLD = 0.5  # p_male above it answers "male"
 
@@ -36,6 +37,11 @@ class Metrics:
     def num_right(self) -> int:
         """Images whose answer is their label."""
         return self.male_as_male + self.female_as_female
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy, 0..1."""
+        return wilson(self.num_right, self.num_images)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from gfr.results import Run, TrialResult
-from gfr.summary import interval
 
 # Okabe & Ito (2008), distinguishable under every common colour vision deficiency.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -63,7 +62,7 @@ def accuracy_against_latency(run: Run) -> Figure:
 
 def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker: str) -> None:
     test = result.metrics["test"]
-    low, high = interval(test)
+    low, high = test.interval
     is_random = result.features.weights.source == "random"
     axes.errorbar(
         place_ms,

@@ -95,7 +95,7 @@ def text(found: Inventory) -> str:
     lines.append(f"runs: {len(found.runs)}")
     for run in found.runs:
         selected = f"selected {run.selected}" if run.selected else run.state
-        data = next((words for source, words in SOURCES.items() if source == run.data), "")
+        data = SOURCES.get(run.data, "")
         failed = f", {run.num_failed} failed" if run.num_failed else ""
         lines.append(f"  {run.run_id}  {data}  {run.num_trials} trials{failed}  {selected}")
     return "\n".join(map(plain.line, lines))

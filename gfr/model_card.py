@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, exported, markup, summary
+from gfr import atomic, exported, markup
 from gfr.applications import SCALINGS
 from gfr.dataset import SOURCES
 from gfr.evaluate import THRESHOLD
@@ -101,7 +101,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "metrics": {
             name: {
                 "accuracy": found.accuracy,
-                "accuracy_interval": list(summary.interval(found)),
+                "accuracy_interval": list(found.interval),
                 "loss": found.loss,
                 "num_images": found.num_images,
                 "majority_share": record.split.majority_share,

@@ -28,7 +28,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         _scatter(run, figures),
         evidence.comparison(run, analysis),
         _selection(run, analysis),
-        _beside_published(run, published),
+        evidence.beside_published(run, published),
         verdict.section(run.verdict, figures),
         evidence.errors(run, analysis),
         evidence.subgroups(run, analysis),
@@ -61,14 +61,9 @@ def _verdict(run: Run, analysis: Analysis) -> str:
     else:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
-        share = f"{100 * record.split.majority_share:.1f} %"
-        weak = (
-            f"**It is not shown to be better than the majority class** ({share}; 95 % interval). "
-        )
-        weak = "" if run.is_better_than_majority(selected) else weak
         lines.append(
             f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
-            f"{_over_seeds(analysis, selected)}{speed}. {weak}"
+            f"{_over_seeds(analysis, selected)}{speed}. {_weakness(run, selected)}"
             f"{evidence.equals(run, analysis)}".rstrip()
         )
     caveats = summary.caveats(run)
@@ -77,10 +72,17 @@ def _verdict(run: Run, analysis: Analysis) -> str:
     return "\n".join(lines)
 
 
+def _weakness(run: Run, selected: TrialResult) -> str:
+    if run.is_better_than_majority(selected):
+        return ""
+    share = f"{100 * run.record.split.majority_share:.1f} %"
+    return f"**It is not shown to be better than the majority class** ({share}; 95 % interval). "
+
+
 def accuracy(result: TrialResult, split: str) -> str:
     """`test accuracy 90.6 % [88.6, 92.3] (n = 1,000)`, the interval being Wilson's at 95 %."""
     found = result.metrics[split]
-    low, high = summary.interval(found)
+    low, high = found.interval
     return (
         f"{split} accuracy {100 * found.accuracy:.1f} % [{100 * low:.1f}, {100 * high:.1f}] "
         f"(n = {found.num_images:,})"
@@ -197,7 +199,7 @@ def _mark_contended(run: Run, printed: pd.DataFrame) -> None:
 
 def _insert_intervals(run: Run, analysis: Analysis, printed: pd.DataFrame) -> None:
     """Beside the test accuracy: its interval, and what other seeds make of it."""
-    bounds = [summary.interval(row.metrics["test"]) for row in run.trials]
+    bounds = [row.metrics["test"].interval for row in run.trials]
     printed.insert(1, "95 %", [f"[{low:.3f}, {high:.3f}]" for low, high in bounds])
     spreads = [analysis.studies[row.trial.id].seeds for row in run.trials]
     num_seeds = max((row.num for row in spreads), default=1)
@@ -368,39 +370,4 @@ def _published_rule(run: Run, selected: TrialResult) -> str:
     return (
         f"The published rule, the highest test accuracy, would choose {names} ({top:.3f} against "
         f"{ours:.3f}): the two rules disagree. Choosing on the test set flatters the chosen."
-    )
-
-
-def _beside_published(run: Run, published: Published | None) -> str:
-    if published is None or not published.applies_to(run.record.data):
-        return ""
-    rows = []
-    for result in run.trials:
-        other = published.find(result.trial.backbone.name, result.trial.iteration.number)
-        latency = run.latency_of(result.trial)
-        if other is None or result.features.weights.source == "random":
-            continue
-        test = result.metrics["test"]
-        low, high = summary.interval(test)
-        rows.append(
-            [
-                result.trial.title,
-                f"{test.accuracy:.3f} [{low:.3f}, {high:.3f}]",
-                f"{other.test_accuracy:.3f}",
-                f"{test.loss:.3f}",
-                f"{other.test_loss:.3f}",
-                f"{latency.float32.inference_s:.2f}" if latency else "-",
-                f"{other.inference_s:.2f}",
-            ]
-        )
-    header = ["Model", "Test Accuracy", "published", "Test Loss", "published"]
-    header += ["Inference Time (s)", f"published, other hardware ({published.hardware})"]
-    if not rows:
-        return ""
-    return (
-        "## Beside the published numbers\n\n"
-        f"The same {published.num_images:,} images, split anew, so other test images; in brackets "
-        "95 %. Published: one run each, without intervals "
-        f"({published.source}). Trials with random weights have no counterpart there and are left "
-        "out.\n\n" + details.table(header, rows)
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 
-from gfr import charts, summary
+from gfr import charts
 from gfr.analysis import ALPHA, Analysis
 from gfr.charts import NARROW_PX, WIDE_PX, Axis, Frame, Look, Row
 from gfr.evaluate import Metrics
@@ -56,7 +56,7 @@ def backbones(run: Run) -> list[str]:
 
 def told(found: Metrics) -> str:
     """`0.9060 [0.8863, 0.9226], n = 1,000`."""
-    low, high = summary.interval(found)
+    low, high = found.interval
     return f"{found.accuracy:.4f} [{low:.4f}, {high:.4f}], n = {found.num_images:,}"
 
 
@@ -65,7 +65,7 @@ def scatter(run: Run) -> str:
     timed = [row for row in run.trials if run.latency_of(row.trial)]
     if not timed:
         return ""
-    bounds = [bound for row in timed for bound in summary.interval(row.metrics["test"])]
+    bounds = [bound for row in timed for bound in row.metrics["test"].interval]
     share = run.record.split.majority_share
     y = charts.linear("test accuracy, 95 % interval", [*bounds, share], percent, (0.0, 1.0))
     p50_ms = [row.float32.p50_ms for row in run.latencies.values()]
@@ -94,7 +94,7 @@ def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float)
         for number, row in enumerate(rows):
             # Trials of one model share a latency: they stand side by side about it.
             place = middle + 14 * (number - (len(rows) - 1) / 2)
-            low, high = (frame.at(x.low, each)[1] for each in summary.interval(_test(row)))
+            low, high = (frame.at(x.low, each)[1] for each in _test(row).interval)
             _, at = frame.at(x.low, _test(row).accuracy)
             places.append((place, at))
             parts.append(charts.whisker(place, low, place, high, look(run, row)))
@@ -220,7 +220,7 @@ def _sizes(run: Run) -> str:
     if not curves:
         return ""
     every = [point for points in curves.values() for point in points]
-    bounds = [bound for _, found in every for bound in summary.interval(found)]
+    bounds = [bound for _, found in every for bound in found.interval]
     y = charts.linear("test accuracy, 95 % interval", bounds, percent, (0.0, 1.0), num_ticks=8)
     numbers = sorted({num for num, _ in every})
     x = charts.logarithmic("training images (log scale)", numbers, 1.2)
@@ -262,7 +262,7 @@ def _sizes_of(
         parts.append(f'<g transform="translate({aside:g},0)">{drawn}</g>')
         for num, found in curves[row.trial.id]:
             x, y = frame.at(num, found.accuracy)
-            low, high = (frame.at(num, bound)[1] for bound in summary.interval(found))
+            low, high = (frame.at(num, bound)[1] for bound in found.interval)
             parts.append(charts.whisker(x + aside, low, x + aside, high, style))
             tip = f"{row.trial.title}\n{num:,} training images: test accuracy {told(found)}"
             marks.append(charts.mark(x + aside, y, style, tip))

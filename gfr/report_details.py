@@ -76,11 +76,10 @@ def _about_latency(run: Run) -> str:
     said = []
     if any(timing.single.interval_s(99) is None for timing in timings):
         said.append("p99 is left out where there were too few calls to enclose it.")
-    faster = {row.features.precision for row in run.trials} - {"float32"}
-    if faster:
+    if any(row.features.precision != "float32" for row in run.trials):
         said.append(
-            f"A trial's head is trained on its features, here in {' and '.join(sorted(faster))}: "
-            "the float32 model rounds otherwise and is off by that."
+            "Where a trial's head was trained on features in bfloat16, the float32 model rounds "
+            "otherwise and is off by that."
         )
     return "".join(f" {sentence}" for sentence in said)
 

@@ -36,7 +36,6 @@ from gfr.provenance import Provenance
 from gfr.ranges import Logit, Positive, Scale, Seconds, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
-from gfr.stats import wilson
 from gfr.timings import LatencyResult
 from gfr.verdict import Verdict
 from gfr.weights import Weights
@@ -274,8 +273,9 @@ class Run:
         data = "trained on synthetic faces" if is_synthetic else ""
         share = f"{self.record.split.majority_share:.1%} of the test images"
         weak = f"not shown to be better than one constant answer, right for {share}"
-        weak = "" if self.is_better_than_majority(result) else weak
-        return [note for note in (result.features.weights.note, data, weak) if note]
+        told = [result.features.weights.note, data]
+        told += [] if self.is_better_than_majority(result) else [weak]
+        return list(filter(None, told))
 
     def introduce(self, result: TrialResult) -> str:
         """Which model answers, in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
@@ -285,8 +285,7 @@ class Run:
 
     def is_better_than_majority(self, result: TrialResult) -> bool:
         """Whether Wilson's 95 % interval of the test accuracy lies above the majority share."""
-        test = result.metrics["test"]
-        return wilson(test.num_right, test.num_images)[0] > self.record.split.majority_share
+        return result.metrics["test"].interval[0] > self.record.split.majority_share
 
     @property
     def batch_sizes(self) -> str:
@@ -364,7 +363,8 @@ def read_run(directory: Path) -> Run:
         selection = None
     export = page = None
     if selection and (path := export_directory(directory, selection.trial_id)).exists():
-        export = _read_of(path / "export.json", ExportResult, run_id=record.run_id)
+        chosen = next(row.trial for row in trials if row.trial.id == selection.trial_id)
+        export = _read_of(path / "export.json", ExportResult, run_id=record.run_id, trial=chosen)
         if (path / "page.json").exists():
             page = read(path / "page.json", PageResult)
     path = directory / "verdict.json"

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr import atomic, summary
+from gfr import atomic
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics
 from gfr.ranges import SPLITS
@@ -116,7 +116,7 @@ def _metrics(metrics: dict[str, Metrics]) -> dict[str, object]:
     row: dict[str, object] = {}
     for split in SPLITS:
         found = metrics[split]
-        low, high = summary.interval(found)
+        low, high = found.interval
         row[f"{split}_images"] = found.num_images
         row |= {f"{split}_{name}": getattr(found, name) for name in _COUNTS[1:]}
         row |= {f"{split}_accuracy": found.accuracy, f"{split}_loss": found.loss}

@@ -71,7 +71,7 @@ def find(reports: Path, run_id: str | None) -> Path:
 def shared_name(file: Path, name: str) -> str:
     """A sentence if a benchmark has the name of another file, one in benchmarks/; else empty."""
     other = ROOT / "benchmarks" / f"{name}.toml"
-    if not other.exists() or file.resolve() == other:
+    if name in _NO_BENCHMARKS or not other.exists() or file.resolve() == other.resolve():
         return ""
     return (
         f"{file}: has the name {name!r} of benchmarks/{name}.toml: their runs count as one "

@@ -29,13 +29,13 @@ _REPORT = ("summary.md", "summary.json", "figures/*.png")
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 
 
-def exported(run_dir: Path, trial_id: str | None) -> Path:
+def exported(run: results.Run, trial_id: str | None) -> Path:
     """The export of a run's selected trial, or of the one named; BadInput if there is none yet."""
-    trial = results.read_run(run_dir).result_of(trial_id).trial
-    path = results.export_directory(run_dir, trial.id)
+    trial = run.result_of(trial_id).trial
+    path = results.export_directory(run.directory, trial.id)
     if not (path / "export.json").exists():
         words = f" --trial {trial.id}" if trial_id else ""
-        raise BadInput(f"{path}: not exported yet; gfr export {run_dir.name}{words}")
+        raise BadInput(f"{path}: not exported yet; gfr export {run.directory.name}{words}")
     return path
 
 

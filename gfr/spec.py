@@ -5,28 +5,24 @@ rows. Never imports TensorFlow, never looks at images or weights; whatever is wr
 is refused here, by name.
 """
 
-import contextlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from gfr import own_file
+from gfr import own_file, spec_problems
 from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
 from gfr.energy import Stated
-from gfr.errors import BadInput, did_you_mean
+from gfr.errors import BadInput, did_you_mean, reason
 from gfr.ranges import NAME, Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048
-MAX_PROBLEMS = 3  # told at once
 
-_NAMED_BY = {"backbone": "name", "iteration": "number"}
 _FORBID = ConfigDict(extra="forbid")
 _Label = Annotated[str, Field(pattern=NAME)]
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
@@ -290,8 +286,13 @@ def check(document: object) -> Benchmark:
         text = json.dumps(document, default=str)
         benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
     except ValidationError as error:
-        raise BadInput(_problems(error, document)) from None
-    filled = tuple(_fill(row, f"backbone {i}") for i, row in enumerate(benchmark.backbone, 1))
+        raise BadInput(spec_problems.line(error, document)) from None
+    except ValueError as error:  # a whole number of more digits than Python writes
+        raise BadInput(reason(error)) from None
+    filled = tuple(
+        _fill(row, spec_problems.row_name("backbone", place, document))
+        for place, row in enumerate(benchmark.backbone)
+    )
     benchmark = Benchmark(**{**vars(benchmark), "backbone": filled})
     _check_rows(benchmark)
     return benchmark
@@ -314,40 +315,6 @@ def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
                     f"{place}{key}: gfr computes each feature once, which holds only for "
                     "unaugmented images; remove it"
                 )
-
-
-def _problems(error: ValidationError, document: object) -> str:
-    """What is wrong with a document, in one line; of many problems the first ones."""
-    # An unknown key explains a missing one: `sede` before `seed`.
-    found = sorted(
-        error.errors(include_url=False),
-        key=lambda row: row["type"] != "unexpected_keyword_argument",
-    )
-    more = f" (and {len(found) - MAX_PROBLEMS} more)" if found[MAX_PROBLEMS:] else ""
-    return "; ".join(_problem(row, document) for row in found[:MAX_PROBLEMS]) + more
-
-
-def _problem(row: Mapping[str, Any], document: object) -> str:
-    where, key = _place(row["loc"], document)
-    if row["type"] == "unexpected_keyword_argument":
-        return f"{where}unknown key {key}; remove it or mend its spelling"
-    if row["type"] == "missing":
-        return f"{where}missing key {key}"
-    return f"{where}{key}: {row['msg'][0].lower()}{row['msg'][1:]}, got {row['input']!r:.60}"
-
-
-def _place(location: tuple[int | str, ...], document: object) -> tuple[str, str]:
-    """The row of a table as people name it, and the key in it: `iteration 4: `, `size`."""
-    words = [str(part + 1 if isinstance(part, int) else part) for part in location]
-    table = words[0] if words else ""
-    if table not in _NAMED_BY or len(words) < 3 or not isinstance(document, dict):
-        return "", ".".join(words)
-    place, name = location[1], None
-    with contextlib.suppress(LookupError, TypeError):  # the rows may be anything
-        name = document[table][place][_NAMED_BY[table]]
-    is_named = type(name) in (int, str) and name != ""  # True is no number
-    called = f"{table} {name!s:.60}" if is_named else f"[[{table}]] no. {words[1]}"
-    return f"{called}: ", ".".join(words[2:])
 
 
 def _fill(row: Backbone, where: str) -> Backbone:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from gfr import consumption, door, verdict
 from gfr.analysis import Analysis, Study
-from gfr.evaluate import Metrics, constant_answer
+from gfr.evaluate import constant_answer
 from gfr.exported import ExportResult
 from gfr.metering import Cost
 from gfr.published import Published
 from gfr.ranges import SPLITS
 from gfr.results import Run, TrialResult
 from gfr.spec import Trial
-from gfr.stats import over_seeds, wilson
+from gfr.stats import over_seeds
 from gfr.timings import LatencyResult, Timing
 
 SCHEMA = 1
@@ -131,7 +131,7 @@ def _trial(run: Run, result: TrialResult, published: Published | None) -> dict[s
         "precision": result.features.precision,
         "features": "computed" if result.features.num_computed else "reused",
         "metrics": {
-            name: dataclasses.asdict(found) | {"accuracy_95": interval(found)}
+            name: dataclasses.asdict(found) | {"accuracy_95": found.interval}
             for name, found in result.metrics.items()
         },
         "better_than_majority": run.is_better_than_majority(result),
@@ -222,11 +222,6 @@ def _selection(run: Run) -> dict[str, object] | None:
         "published_rule_chooses": [row.trial.id for row in top],
         "rules_agree": [row.trial.id for row in top] == [run.selection.trial_id],
     }
-
-
-def interval(found: Metrics) -> tuple[float, float]:
-    """Wilson's 95 % interval of an accuracy, 0..1."""
-    return wilson(found.num_right, found.num_images)
 
 
 def selected_trial(run: Run) -> TrialResult | None:

@@ -183,9 +183,15 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
 
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
-    checks = {row.subject: row.finding for row in doctor.examine("auto", "random", ROOT, True)}
+    checks = {row.subject: row.finding for row in doctor.examine("auto", "auto", ROOT, True)}
     assert "`gfr data fetch` gets it" in checks["data"]
-    assert checks["weights VGG16"].endswith("not here: offline: random weights")
+    assert checks["weights VGG16"].endswith("not here: random weights, since offline")
+    asked = [
+        row for row in doctor.examine("auto", "imagenet", ROOT, True) if "VGG16" in row.subject
+    ]
+    assert [("bad", True)] == [
+        (row.status, "cannot be had offline" in row.finding) for row in asked
+    ]
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
         row.finding
@@ -233,22 +239,32 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
 
 
 def test_the_time_left_is_told_once_enough_is_done_to_know_it(monkeypatch, capfd):
-    """From the first step that counts: a start of 50 s says nothing of the pace after it."""
+    """By the pace of what is computed: neither the start nor what a cache had says anything."""
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    steps = list(display.effort(records.BENCHMARK))
+    found, first, *others = display.effort(records.BENCHMARK)
+    told = [(50, "checking images", 9), (51, found, 10), (60, first, 0), (71, first, 1)]
+    told += [(72, step, 9) for step in others]
     with display.progress(records.BENCHMARK):
-        for now_s, step, done in ((50, "checking images", 9), (51, steps[0], 1), (71, steps[0], 5)):
+        for now_s, step, done in [*told, (131, first, 9)]:
             clock[0] = now_s
             LOGGER.debug("", extra={"step": step, "done": done, "total": 10})
-        for now_s, step in enumerate(steps[1:], 72):
-            clock[0] = now_s
-            LOGGER.debug("", extra={"step": step, "done": 9, "total": 10})
-        clock[0] = 111
-        LOGGER.debug("", extra={"step": steps[0], "done": 9, "total": 10})
-    first, *_, last = capfd.readouterr().err.splitlines()
-    assert "checking images: 9 of 10; 50 s gone" == first
-    assert f"{steps[0]}: 9 of 10; 2 min gone, about 7 s left in all" == last
+    assert [
+        "checking images: 9 of 10; 50 s gone",
+        f"{first}: 1 of 10; 71 s gone",
+        f"{first}: 9 of 10; 2 min gone, about 7 s left in all",
+    ] == capfd.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(("done", "shown"), [(5, "-:--:--"), (50, "0:01:00")])
+def test_on_a_terminal_the_time_left_waits_as_well(done, shown):
+    """A step of which a twentieth is done, and one half way after a minute."""
+    clock = iter((0.0, 30.0, 60.0, 60.0, 60.0))
+    bars = display.Progress(get_time=lambda: next(clock, 60.0))
+    step = bars.add_task("step", total=100)
+    bars.update(step, completed=done / 2)
+    bars.update(step, completed=done)
+    assert shown == str(display._Left().render(bars.tasks[0]))
 
 
 def test_a_copy_that_keeps_a_benchmarks_name_is_told_so(tmp_path):

@@ -115,7 +115,7 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
 @pytest.fixture
 def get(run):
     """Ask the server for a path: status and body."""
-    with site.server(site.exported(run.directory, None), 0) as server:
+    with site.server(site.exported(results.read_run(run.directory), None), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def ask(path, host="localhost"):
@@ -142,7 +142,7 @@ def test_the_server_shows_the_page_the_model_and_the_report(get):
 
 def test_the_site_is_written_for_any_static_host(run, tmp_path):
     """The same files; a directory in use is refused."""
-    export = site.exported(run.directory, None)
+    export = site.exported(results.read_run(run.directory), None)
     site.write(export, tmp_path / "site")
     assert (tmp_path / "site" / "index.html").exists()
     assert (tmp_path / "site" / "model" / "model_card.json").exists()
@@ -165,9 +165,9 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     """With the command that mends it."""
     other = run.trials[0].trial.id
     with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
-        site.exported(run.directory, other)
+        site.exported(results.read_run(run.directory), other)
     with (
-        site.server(site.exported(run.directory, None), 0) as server,
+        site.server(site.exported(results.read_run(run.directory), None), 0) as server,
         pytest.raises(BadInput, match="choose another with --port"),
     ):
         site.server(run.directory, server.server_address[1])

@@ -53,7 +53,7 @@ LINES = [
 @pytest.fixture
 def served(run):
     """A server of a run's page; its address."""
-    with site.server(site.exported(run.directory, None), 0) as server:
+    with site.server(site.exported(run, None), 0) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address
         server.shutdown()

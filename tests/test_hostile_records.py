@@ -161,7 +161,7 @@ def everything(directory):
         again.timings(run, row.trial.feature_set)
     comparison.labels(run)
     publish.page(run)
-    site.exported(directory, None)
+    site.exported(run, None)
     if run.verdict:
         verdict.text(run.verdict)
 

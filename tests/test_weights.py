@@ -96,7 +96,7 @@ def test_calibration_gives_unit_spread():
 
 
 @pytest.mark.parametrize("content", [b"", b"no HDF5", "another network", "cut short"])
-def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content):
+def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content, recwarn):
     """Empty, text, the weights of another backbone, or half of a file."""
     from gfr import backbones
 
@@ -114,3 +114,4 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(BadInput, match="no weights of VGG16 without top"):
         backbones.build(FeatureSet(VGG16, (32, 32), "fixed", "float32"), path)
+    assert [] == [row for row in recwarn if "Skipping" in str(row.message)]  # one line is enough
