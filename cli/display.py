@@ -202,6 +202,7 @@ class _Plain(logging.Handler):
             return
         self.last_s = now_s
         known = f" of {record.total:,}" if record.total else ""
+        known += f" {record.unit}".rstrip()
         line = f"{record.step}: {record.done:,}{known}; {_about(now_s - self.began_s)} gone"
         if (left_s := self.whole.left_s()) is not None:
             line += f", about {_about(left_s)} left in all"

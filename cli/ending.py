@@ -20,7 +20,7 @@ def text(run: Run, benchmark: str) -> str:
 
 
 def _took(run: Run) -> str:
-    """Since a run was begun, which may be more than one command, and each kind of stage."""
+    """Each kind of stage, and when the run was begun: it may have lain still for days since."""
     since = datetime.now(UTC) - datetime.fromisoformat(run.record.created_utc)
     stages = {
         kind: sum(cost.wall_s for _, cost in rows) for kind, rows in consumption.costs(run).items()
@@ -30,7 +30,7 @@ def _took(run: Run) -> str:
     told = ", ".join(
         f"{kind.split(' (')[0].lower()} {_duration(time_s)}" for kind, time_s in stages.items()
     )
-    return f"time: {_duration(since.total_seconds())} since the run was begun: {told}"
+    return f"time: {told}; begun {_duration(since.total_seconds())} ago"
 
 
 def _duration(time_s: float) -> str:

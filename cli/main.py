@@ -49,7 +49,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Look at a data set before a run.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch a data set, or look at one before a run.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 data_app.command("fetch")(data_fetch)
 
@@ -146,10 +146,14 @@ def report(
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
-    from gfr import publish, runs
+    from gfr import publish, results, runs
 
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
+    if not (run_dir / "selection.json").exists():
+        record = results.read(run_dir / "run.json", results.RunRecord)
+        said = f"{run_dir.name}: unfinished; go on with it: {record.goes_on}"
+        print(f"gfr: {plain.line(said)}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")
 
 
@@ -179,7 +183,7 @@ def compare(
     reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what was changed between two runs, and which differences of the numbers are real."""
+    """Say what was changed between two runs, and which differences chance or load may explain."""
     from cli import past
 
     past.compare(Path(or_default(reports, "reports")), first, second, as_json)
@@ -193,15 +197,17 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
-    from gfr import inventory, runs, spec
+    from gfr import inventory, own_file, runs, spec
 
     file = runs.benchmark_file(places.benchmark(benchmark))
     loaded = spec.load(file)
     found = inventory.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
-    if clash := runs.shared_name(file, loaded.name):
-        print(f"gfr: {plain.line(clash)}", file=sys.stderr)
+    remarks = [runs.shared_name(file, loaded.name)]
+    remarks += [own_file.absence(Path(row.file)) for row in loaded.backbone if row.file]
+    for remark in filter(None, remarks):
+        print(f"gfr: {plain.line(remark)}", file=sys.stderr)
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
 
 
@@ -337,12 +343,14 @@ def doctor(
     ] = False,
     offline: Offline = False,
     cache: Cache = None,
+    reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, known-bad combinations, CPU, GPU, disk, weights, data and Prefect's runs.
+    """Check versions, known-bad combinations, CPU, GPU, disk, weights, data and unfinished runs.
 
-    Runs that Prefect believes in progress are named; those whose process on this machine is gone
-    are marked Crashed with --mark-crashed.
+    Each unfinished run comes with the command that goes on with it. Runs that Prefect believes in
+    progress are named; those whose process on this machine is gone are marked Crashed with
+    --mark-crashed.
     """
     from gfr import doctor as library
     from gfr import door
@@ -351,6 +359,7 @@ def doctor(
         typed(data, door.DATA_KEYWORDS),
         typed(weights, door.WEIGHTS_KEYWORDS),
         Path(or_default(cache, "cache")),
+        Path(or_default(reports, "reports")),
         offline,
     )
     if not library.is_incomplete(checks):

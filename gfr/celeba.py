@@ -73,7 +73,10 @@ def read(directory: Path) -> Labels:
 def find(directory: Path) -> Layout:
     """Look for the image folder and the label files independently, shallowest first."""
     if not directory.is_dir():
-        raise BadInput(f"{directory}: no such directory; name the folder that holds CelebA")
+        raise BadInput(
+            f"{directory}: no such directory; name the folder that holds CelebA, or images with a "
+            "labels.csv"
+        )
     image_dir: Path | None = None
     files: dict[str, Path] = {}
     for folder, names in _walk(directory):
@@ -90,7 +93,10 @@ def find(directory: Path) -> Layout:
         )
     label_file = _first(files, LABEL_FILES)
     if label_file is None:
-        raise BadInput(f"{directory}: no label file; put {' or '.join(LABEL_FILES)} there")
+        raise BadInput(
+            f"{directory}: no label file; put {' or '.join(LABEL_FILES)} there, or labels.csv if "
+            "the images are your own"
+        )
     return Layout(
         image_dir, label_file, _first(files, IDENTITY_FILES), _first(files, PARTITION_FILES)
     )

@@ -16,6 +16,8 @@ from gfr.results import Run, TrialResult
 from gfr.stats import holm, mcnemar
 
 ALPHA = 0.05  # of McNemar's tests together, by Holm's correction
+MIN_CALLS = 100  # as benchmarks/full.toml has them
+LatencyVerdict = Literal["slower", "faster", "no difference", "inconclusive", "not compared"]
 _MACHINE = ("machine", "GPUs")  # facts that must agree before latencies are compared
 
 
@@ -51,12 +53,13 @@ class TrialPair:
 
 @dataclass(frozen=True)
 class LatencyPair:
-    """A timed model of both runs; `ratio` of p10 or the minimum, second over first."""
+    """A timed model of both runs, first and second; each timed in one process, so often called."""
 
     title: str
+    num_calls: tuple[int, int]
     p10_ms: tuple[float, float]
-    ratio: float
-    verdict: Literal["slower", "faster", "no difference", "inconclusive", "not compared"]
+    min_ms: tuple[float, float]
+    verdict: LatencyVerdict
     reason: str
 
 
@@ -114,7 +117,11 @@ def text(found: Comparison) -> str:
     ]
     lines += ["", f"accuracy on the test images of both (real: McNemar, Holm, {ALPHA:.0%}):"]
     lines += [f"  {_trial_text(row)}" for row in found.trials] or ["  none in common"]
-    lines += ["", "one image, p10 (real: what load cannot explain, docs/regressions.md):"]
+    lines += [
+        "",
+        "one image, one process a run (slower, faster: by p10 and minimum, and not by load; a new "
+        "process alone may be 15 % off, so run both again before you believe it):",
+    ]
     lines += [f"  {_latency_text(row)}" for row in found.latencies] or ["  none to compare"]
     for run_id, titles in ((found.first, found.only_first), (found.second, found.only_second)):
         if titles:
@@ -161,24 +168,40 @@ def _latency_pairs(first: Run, second: Run) -> list[LatencyPair]:
 def _latency_pair(
     then: history.LatencyEntry, now: history.LatencyEntry, is_same_machine: bool
 ) -> LatencyPair:
-    p10_ms = 1000 * then.measured.p10_s, 1000 * now.measured.p10_s
-    up = slowdown.judge(now.measured, [then.measured])
-    down = slowdown.judge(then.measured, [now.measured])
+    both = then.measured, now.measured
+    verdict, reason = _latency_verdict(*both, is_same_machine)
+    return LatencyPair(
+        title=then.subject,
+        num_calls=(both[0].num_calls, both[1].num_calls),
+        p10_ms=(1000 * both[0].p10_s, 1000 * both[1].p10_s),
+        min_ms=(1000 * both[0].min_s, 1000 * both[1].min_s),
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _latency_verdict(
+    then: slowdown.Measured, now: slowdown.Measured, is_same_machine: bool
+) -> tuple[LatencyVerdict, str]:
     if not is_same_machine:
-        reason = "another machine, or other settings of it"
-        return LatencyPair(then.subject, p10_ms, up.wall_ratio, "not compared", reason)
+        return "not compared", "another machine, or other settings of it"
+    up, down = slowdown.judge(now, [then]), slowdown.judge(then, [now])
+    changed = slowdown.SLOWER in (up.status, down.status)
+    num_calls = min(then.num_calls, now.num_calls)
+    if changed and num_calls < MIN_CALLS:
+        reason = f"{num_calls} calls tell no more than the pace of one process; {MIN_CALLS} may"
+        return "inconclusive", reason
     if up.status == slowdown.SLOWER:
-        return LatencyPair(then.subject, p10_ms, up.wall_ratio, "slower", up.reason)
+        return "slower", up.reason
     if down.status == slowdown.SLOWER:
-        return LatencyPair(then.subject, p10_ms, 1 / down.wall_ratio, "faster", down.reason)
+        return "faster", down.reason
     if slowdown.NO_BASELINE in (up.status, down.status):
-        reason = "others were busy while one of them was timed"
-        return LatencyPair(then.subject, p10_ms, up.wall_ratio, "not compared", reason)
+        share = max(then.others_share, now.others_share)
+        return "not compared", f"others took {share:.0%} of the machine while one was timed"
     busy = next((row for row in (up, down) if row.status == slowdown.BUSY), None)
     if busy:
-        return LatencyPair(then.subject, p10_ms, up.wall_ratio, "inconclusive", busy.reason)
-    reason = f"within {up.wall_margin:.2f}"
-    return LatencyPair(then.subject, p10_ms, up.wall_ratio, "no difference", reason)
+        return "inconclusive", busy.reason
+    return "no difference", f"within {up.wall_margin:.2f} times"
 
 
 def _changes(first: Run, second: Run) -> list[Change]:
@@ -237,12 +260,9 @@ def _trial_text(row: TrialPair) -> str:
 
 
 def _latency_text(row: LatencyPair) -> str:
-    old, new = row.p10_ms
-    return (
-        f"{row.title}: {old:.1f} -> {new:.1f} ms{_times(row.ratio)}: {row.verdict} ({row.reason})"
-    )
-
-
-def _times(ratio: float) -> str:
-    """Nothing where no ratio could be formed, which is 0."""
-    return f", {ratio:.2f} times" if ratio else ""
+    is_compared = row.verdict != "not compared"
+    told = []
+    for name, (old, new) in (("p10", row.p10_ms), ("minimum", row.min_ms)):
+        times = f" ({new / old:.2f} times)" if is_compared else ""
+        told.append(f"{name} {old:.1f} -> {new:.1f} ms{times}")
+    return f"{row.title}: {', '.join(told)}: {row.verdict} ({row.reason})"

@@ -47,13 +47,15 @@ class Check:
     finding: str
 
 
-def examine(data: str, weights_request: str, cache: Path, is_offline: bool) -> list[Check]:
+def examine(
+    data: str, weights_request: str, cache: Path, reports: Path, is_offline: bool
+) -> list[Check]:
     """All checks, in the order in which one would mend what they find."""
     checks = [_python(), _platform(), *_requirements(), *_known_bad()]
     if is_incomplete(checks):
         return checks  # what follows needs the packages
     weights = _weights(weights_request, is_offline)
-    return [*checks, *_hardware(), _disk(cache), _data(data), *weights]
+    return [*checks, *_hardware(), _disk(cache), _data(data), *weights, *_runs(reports)]
 
 
 def is_incomplete(checks: list[Check]) -> bool:
@@ -209,4 +211,22 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
                 return [Check("bad", "weights", str(error))]
         missing = f"{APPLICATIONS[name].weights_file} not here: {otherwise}"
         checks.append(Check("ok" if path else status, f"weights {name}", str(path or missing)))
+    return checks
+
+
+def _runs(reports: Path) -> list[Check]:
+    """Runs that ended before they were finished, and what goes on with each."""
+    from gfr import machine, results, runs
+
+    checks = []
+    for path in runs.existing(reports):
+        holder = machine.holder(path)
+        if (path / "selection.json").exists() or (holder and holder.is_alive):
+            continue
+        try:
+            record = results.read(path / "run.json", results.RunRecord)
+            finding = f"{path.name}: unfinished; go on with it: {record.goes_on}"
+        except BadInput as error:
+            finding = str(error)
+        checks.append(Check("note", "run", finding))
     return checks

@@ -318,16 +318,17 @@ def refuse_another_request(record: results.RunRecord, request: Request) -> None:
     """BadInput if a run of this id exists and was asked for something else."""
     asked = (
         ("benchmark", record.benchmark, request.benchmark),
-        ("data", record.data_request, request.data),
-        ("weights", record.weights_request, request.weights),
-        ("cache", record.cache, request.cache),
+        ("--data", record.data_request, request.data),
+        ("--weights", record.weights_request, request.weights),
+        ("--cache", record.cache, request.cache),
         ("--fresh", record.fresh, request.fresh),
     )
     for what, then, now in asked:
         if then != now:
+            how = "" if what == "benchmark" else f", {then!r:.80} and not {now!r:.80}"
             raise BadInput(
-                f"run {record.run_id}: exists with another {what}; "
-                "use another --run-id, or the same parameters to continue it"
+                f"run {record.run_id}: was begun with another {what}{how}; "
+                f"use another --run-id, or go on with it: {record.goes_on}"
             )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
 from gfr.evaluate import THRESHOLD
-from gfr.export import NUM_STAGES, REFERENCE, examined, over
+from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel
 from gfr.progress import reporter
 from gfr.spec import WebPrecision
@@ -58,7 +58,7 @@ def examine(
     )
     results.write(Path(folder) / "export.json", export)
     model_card.write(Path(folder), run, result, export)
-    reporter(STEP)(NUM_STAGES, NUM_STAGES)
+    reporter(STEP, UNIT)(NUM_STAGES, NUM_STAGES)
 
 
 def _measure(
@@ -71,7 +71,7 @@ def _measure(
 ) -> tuple[WebModel, ...]:
     """Every precision in both runtimes; is_male bool and reference float32 (N,)."""
     in_tensorflow = {row: in_graph(tfjs.directory(folder, row), paths) for row in precisions}
-    reporter(STEP)(3, NUM_STAGES)
+    reporter(STEP, UNIT)(3, NUM_STAGES)
     few = [images.decode(path).pixels for path in paths[:num_few]]
     with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
         spoken = pool.map(

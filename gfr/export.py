@@ -17,7 +17,7 @@ from gfr import atomic, backbones, fused, golden, images, results, stages
 from gfr.exported import STEP
 from gfr.progress import reporter
 
-NUM_STAGES = 4  # of the progress shown
+NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
 SIGNATURE = "serve"
 REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"
 _BATCH = 64
@@ -25,7 +25,7 @@ _BATCH = 64
 
 def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     """Fill `folder`; returns the model's number of parameters."""
-    report = reporter(STEP)
+    report = reporter(STEP, UNIT)
     report(0, NUM_STAGES)
     model = fused.load(run_dir, results.read_run(Path(run_dir)).result_of(trial_id))
     atomic.save(Path(folder) / "model.keras", model.save)

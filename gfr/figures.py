@@ -41,10 +41,12 @@ def accuracy_against_latency(run: Run) -> Figure:
             accuracies = [row.metrics["test"].accuracy for row in rows]
             axes.plot(places_ms, accuracies, ":", color=colour, linewidth=1)
             for row, place_ms in zip(rows, places_ms, strict=True):
-                _point(axes, row, place_ms, colour, marker)
+                _point(axes, row, place_ms, colour, marker, run.latencies[key].is_contended)
         axes.plot([], [], marker, color=colour, label=backbone.label)
     if any(result.features.weights.source == "random" for result in run.trials):
         axes.plot([], [], "o", mfc="white", mec="0.3", label="hollow: random weights")
+    if any(row.is_contended for row in run.latencies.values()):
+        axes.plot([], [], " ", label="‖: timed while others were busy")
     share = run.record.split.majority_share
     axes.plot([], [], ":", color="0.3", linewidth=1, label="one model, one latency")
     axes.axhline(share, color="0.4", linestyle="--", linewidth=1, label="majority class")
@@ -60,7 +62,14 @@ def accuracy_against_latency(run: Run) -> Figure:
     return figure
 
 
-def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker: str) -> None:
+def _point(
+    axes: Axes,
+    result: TrialResult,
+    place_ms: float,
+    colour: str,
+    marker: str,
+    is_contended: bool,
+) -> None:
     test = result.metrics["test"]
     low, high = test.interval
     is_random = result.features.weights.source == "random"
@@ -76,7 +85,7 @@ def _point(axes: Axes, result: TrialResult, place_ms: float, colour: str, marker
         capsize=2,
     )
     axes.annotate(
-        str(result.trial.iteration.number),
+        f"{result.trial.iteration.number}{' ‖' if is_contended else ''}",
         (place_ms, test.accuracy),
         xytext=(-5, 5),
         textcoords="offset points",

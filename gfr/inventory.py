@@ -85,7 +85,7 @@ def _past_run(directory: Path) -> PastRun:
 
 def text(found: Inventory) -> str:
     """As people read it."""
-    lines = [f"benchmark {found.benchmark}: {len(found.trials)} trials"]
+    lines = [f"benchmark {found.benchmark}: {plain.counted(len(found.trials), 'trial')}"]
     lines += [f"  {title}" for title in found.trials]
     lines += [f"feature sets: {len(found.feature_sets)}", *(f"  {t}" for t in found.feature_sets)]
     lines.append(f"cached feature sets: {len(found.cached)}")
@@ -97,5 +97,6 @@ def text(found: Inventory) -> str:
         selected = f"selected {run.selected}" if run.selected else run.state
         data = SOURCES.get(run.data, "")
         failed = f", {run.num_failed} failed" if run.num_failed else ""
-        lines.append(f"  {run.run_id}  {data}  {run.num_trials} trials{failed}  {selected}")
+        num_trials = plain.counted(run.num_trials, "trial")
+        lines.append(f"  {run.run_id}  {data}  {num_trials}{failed}  {selected}")
     return "\n".join(map(plain.line, lines))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from gfr import bands, slowdown
 from gfr.bands import MIN_RUNS
 from gfr.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.plain import counted
 from gfr.slowdown import Measured
 from gfr.stats import holm, mcnemar
 from gfr.verdict import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
@@ -238,7 +239,7 @@ def _status(findings: Sequence[Finding], num_past: int) -> Status:
 
 def _reason(findings: Sequence[Finding], status: Status, num_past: int) -> str:
     if status == "no history":
-        return f"{num_past} comparable earlier runs, {MIN_RUNS} are needed"
+        return f"{counted(num_past, 'comparable earlier run')}, {MIN_RUNS} are needed"
     num = sum(row.status == status for row in findings)
     against = f"against {num_past} earlier runs"
     if status == "ok":
@@ -252,7 +253,10 @@ def _against(now: Entry, other: Entry | None) -> str:
     if other is None:
         return ""
     names = [name for name, value in now.facts.items() if other.facts.get(name) != value]
-    return f"; the newest of this benchmark, {other.run_id}, has other {', '.join(names)}"
+    if "features" in names:  # one word each, computed or reused; the others are digests
+        there, here = (row.facts.get("features", "none") for row in (other, now))
+        names[names.index("features")] = f"features ({there} there, {here} here)"
+    return f"; the newest of this benchmark, {other.run_id}, differs in {', '.join(names)}"
 
 
 def _trials(past: Sequence[Entry], now: TrialEntry) -> list[tuple[str, TrialEntry]]:
@@ -279,4 +283,4 @@ def _found(kind: Kind, row: LatencyEntry, status: Found, text: str) -> Finding:
 
 
 def _too_few(subject: str, num: int) -> str:
-    return f"{subject}: {num} comparable earlier results, {MIN_RUNS} are needed"
+    return f"{subject}: {counted(num, 'comparable earlier result')}, {MIN_RUNS} are needed"

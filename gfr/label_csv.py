@@ -145,9 +145,9 @@ def _flags(path: Path, column: str, index: int, rows: list[tuple[int, list[str]]
     any_of = {cell for meaning in _FLAGS for cell in meaning}
     number, cell = next(((n, c) for n, c in cells if c not in any_of), cells[0])
     what = f"{column} is {cell!r:.40}" if cell not in any_of else f"{column} mixes {sorted(known)}"
+    cure = "mend it" if column == "is_male" else "mend it, or take the column out"
     raise BadInput(
-        f"{path}, line {number}: {what}; all of a column is 0/1, -1/1 or true/false: mend it, or "
-        "take the column out"
+        f"{path}, line {number}: {what}; all of a column is 0/1, -1/1 or true/false: {cure}"
     )
 
 

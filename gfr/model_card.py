@@ -179,7 +179,9 @@ def render(card: dict[str, Any]) -> str:
     )
     limits = "\n".join(f"- {row}" for row in card["limits"])
     keras, (height, width) = card["keras_float32"], card["input"]["size"]
-    annotators = "its owner" if training["data"] == "csv" else "CelebA's annotators"
+    annotators = (
+        "the owner of its training images" if training["data"] == "csv" else "CelebA's annotators"
+    )
     unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
     rows = [
         [

@@ -76,10 +76,17 @@ def check_row(name: str, file: str, weights: str, where: str) -> None:
         )
 
 
+def absence(path: Path) -> str:
+    """A sentence if there is no such file; else empty."""
+    if path.is_file():
+        return ""
+    return f"{path}: no such file; `file` is relative to the benchmark file's folder"
+
+
 def check(path: Path) -> None:
     """BadInput if the file is no .keras archive, is damaged, or needs code or files of its own."""
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file; `file` is relative to the benchmark file's folder")
+    if lacking := absence(path):
+        raise BadInput(lacking)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)

@@ -23,6 +23,11 @@ def lines(text: str) -> str:
     return "\n".join(map(line, text.split("\n")))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `9 trials`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _sign(character: str) -> str:
     if unicodedata.category(character) not in _OBEYED:
         return character

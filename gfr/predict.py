@@ -43,7 +43,7 @@ def predict(run: results.Run, trial_id: str | None, paths: Sequence[Path]) -> li
     result = run.result_of(trial_id)
     for path in paths:  # before any is decoded
         if path.is_dir():
-            raise BadInput(f"{path}: is a directory; name images, such as {path}/*.jpg")
+            raise BadInput(f"{path}: is a directory; name the images in it")
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]

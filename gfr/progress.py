@@ -1,7 +1,7 @@
 """How far a stage is, as log records.
 
 In: a stage's name and counts. Out: records of the logger `gfr.progress`, at most two a second,
-that carry `step`, `done` and `total`; what listens decides how to show them. Never prints.
+that carry `step`, `done`, `total` and `unit`; what listens decides how to show them. Never prints.
 """
 
 import logging
@@ -12,8 +12,11 @@ LOGGER = logging.getLogger("gfr.progress")
 _EVERY_S = 0.5
 
 
-def reporter(step: str) -> Callable[[int, int | None], None]:
-    """A function to call with (done, total or None if unknown) as often as one likes."""
+def reporter(step: str, unit: str = "") -> Callable[[int, int | None], None]:
+    """A function to call with (done, total or None if unknown) as often as one likes.
+
+    `unit`: what is counted, where the step's name does not say it.
+    """
     last_s = [0.0]
 
     def report(done: int, total: int | None) -> None:
@@ -21,7 +24,7 @@ def reporter(step: str) -> Callable[[int, int | None], None]:
         if (total is None or done < total) and now_s - last_s[0] < _EVERY_S:
             return
         last_s[0] = now_s
-        extra = {"step": step, "done": done, "total": total}
+        extra = {"step": step, "done": done, "total": total, "unit": unit}
         LOGGER.debug("%s: %d of %s", step, done, total or "?", extra=extra)
 
     return report

@@ -7,7 +7,7 @@ TensorFlow is imported.
 
 import pandas as pd
 
-from gfr import markup, report_energy, summary, verdict
+from gfr import markup, report_energy, report_published, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
@@ -28,7 +28,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         _scatter(run, figures),
         evidence.comparison(run, analysis),
         _selection(run, analysis),
-        evidence.beside_published(run, published),
+        report_published.section(run, published),
         verdict.section(run.verdict, figures),
         evidence.errors(run, analysis),
         evidence.subgroups(run, analysis),
@@ -61,11 +61,12 @@ def _verdict(run: Run, analysis: Analysis) -> str:
     else:
         latency = run.latency_of(selected.trial)
         speed = f", {_p50(run, latency)}" if latency else ""
-        lines.append(
-            f"**{selected.trial.title}** is selected: {accuracy(selected, 'test')}"
-            f"{_over_seeds(analysis, selected)}{speed}. {_weakness(run, selected)}"
-            f"{evidence.equals(run, analysis)}".rstrip()
+        line = (
+            f"**{evidence.title(run, selected.trial.id)}** is selected: "
+            f"{accuracy(selected, 'test')}{_over_seeds(analysis, selected)}{speed}. "
+            f"{_weakness(run, selected)}{evidence.equals(run, analysis)}".rstrip()
         )
+        lines.append(line + (f" {_RANDOM} random weights." if _RANDOM in line else ""))
     caveats = summary.caveats(run)
     told = [(markup.text(row.text), row.is_serious) for row in caveats]
     lines += ["", *(f"- **{text}**" if is_serious else f"- {text}" for text, is_serious in told)]
@@ -104,9 +105,10 @@ def _p50(run: Run, latency: LatencyResult) -> str:
     single = latency.float32.single
     bounds = single.interval_s(50)
     interval = f" [{1000 * bounds[0]:.1f}, {1000 * bounds[1]:.1f}]" if bounds else ""
+    contended = ", CONTENDED" if latency.float32.is_contended else ""
     return (
         f"p50 {1000 * single.percentile_s(50):.1f} ms{interval} an image in float32 "
-        f"(batch 1, {len(single.values_s)} calls{device})"
+        f"(batch 1, {len(single.values_s)} calls{device}{contended})"
     )
 
 
@@ -233,9 +235,11 @@ def _majority_row(run: Run, columns: list[str]) -> list[str]:
 
 
 def _comparison_notes(run: Run) -> list[str]:
+    has_seeds = any(len(row.over_seeds("test")) > 1 for row in run.trials)
+    seeds = "; seeds: mean (lowest to highest)" if has_seeds else ""
     notes = [
         f"Best of each column in bold. Accuracies and losses: the head of seed "
-        f"{run.record.benchmark.seed}; 95 %: Wilson's interval; seeds: mean (lowest to highest). "
+        f"{run.record.benchmark.seed}; 95 %: Wilson's interval{seeds}. "
         f"Inference Time: the whole test set in batches of {run.batch_sizes}, from decoded pixels "
         "to probability; p50: one image; iterations on one model share their times; float32 graphs "
         "unless said otherwise. Size: parameters in float32. Majority class: always the answer "
@@ -294,8 +298,8 @@ def _selection(run: Run, analysis: Analysis) -> str:
     lines = [
         "## Selection",
         "",
-        f"**{selected.trial.title}**: of {_candidates(run)} none has a higher validation "
-        f"accuracy{mean}. With seed {run.record.benchmark.seed}: "
+        f"**{evidence.title(run, selected.trial.id)}**: of {_candidates(run)} none has a higher "
+        f"validation accuracy{mean}. With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected, 'validation')}, {accuracy(selected, 'test')}. Ties go to the lower "
         "validation loss, then to the lower latency; the test set has no say.",
     ]

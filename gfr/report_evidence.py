@@ -3,11 +3,12 @@
 In: a Run and its Analysis. Out: Markdown sections for gfr/report.py. Pure, like it.
 """
 
+from collections.abc import Sequence
+
 from gfr import markup
 from gfr.analysis import ALPHA, NUM_HARD, Against, Analysis, Face, Study, cost
 from gfr.calibration import Point
 from gfr.evaluate import Metrics
-from gfr.published import Published
 from gfr.report_details import table
 from gfr.results import Run
 from gfr.stats import Spread, wilson
@@ -111,42 +112,6 @@ def optimism(run: Run, analysis: Analysis) -> str:
         f"{100 * analysis.optimism.mean:.1f} points on average (bootstrap of these {num_images:,} "
         "images; up to 1.4 times that if trials differ by chance alone). The selected trial's test "
         "accuracy had no part in its selection."
-    )
-
-
-def beside_published(run: Run, published: Published | None) -> str:
-    """Each trial and the published project's, of runs on the same images."""
-    if published is None or not published.applies_to(run.record.data):
-        return ""
-    rows = []
-    for result in run.trials:
-        other = published.find(result.trial.backbone.name, result.trial.iteration.number)
-        latency = run.latency_of(result.trial)
-        if other is None or result.features.weights.source == "random":
-            continue
-        test = result.metrics["test"]
-        low, high = test.interval
-        rows.append(
-            [
-                result.trial.title,
-                f"{test.accuracy:.3f} [{low:.3f}, {high:.3f}]",
-                f"{other.test_accuracy:.3f}",
-                f"{test.loss:.3f}",
-                f"{other.test_loss:.3f}",
-                f"{latency.float32.inference_s:.2f}" if latency else "-",
-                f"{other.inference_s:.2f}",
-            ]
-        )
-    header = ["Model", "Test Accuracy", "published", "Test Loss", "published"]
-    header += ["Inference Time (s)", f"published, other hardware ({published.hardware})"]
-    if not rows:
-        return ""
-    return (
-        "## Beside the published numbers\n\n"
-        f"The same {published.num_images:,} images, split anew, so other test images; in brackets "
-        "95 %. Published: one run each, without intervals "
-        f"({published.source}). Trials with random weights have no counterpart there and are left "
-        "out.\n\n" + table(header, rows)
     )
 
 
@@ -319,12 +284,29 @@ def repetitions(run: Run, analysis: Analysis) -> str:
     seed = run.record.benchmark.seed
     return (
         f"## Seeds, splits, number of images\n\n{table(list(columns), rows)}\n\n"
-        "Test accuracy. Seeds set initialisation and batch order of the head; of seeds and splits: "
-        "mean (lowest to highest). Of the other way to split: Wilson's 95 % interval, on other "
-        "test images. Fewer training images: one head each, for as many epochs and so for fewer "
-        "steps; other seeds would move it as they move the first column. "
+        f"Test accuracy. {_about_repetitions(studies)}"
         f"Figures, paired tests and the exported model are those of seed {seed}."
     )
+
+
+def _about_repetitions(studies: Sequence[Study]) -> str:
+    """What the columns that are there mean."""
+    has_seeds = any(row.seeds.num > 1 for row in studies)
+    said = []
+    if has_seeds:
+        said.append(
+            "Seeds set initialisation and batch order of the head: mean (lowest to highest)."
+        )
+    if any(row.splits for row in studies):
+        said.append("Splits: other images in each part, mean (lowest to highest).")
+    if any(row.rule for row in studies):
+        said.append("Of the other way to split: Wilson's 95 % interval, on other test images.")
+    if any(len(row.sizes) > 1 for row in studies):
+        said.append(
+            "Fewer training images: one head each, for as many epochs and so for fewer steps; "
+            f"other seeds would move it{' as they move the first column' if has_seeds else ''}."
+        )
+    return "".join(f"{sentence} " for sentence in said)
 
 
 def spread(found: Spread) -> str:

@@ -79,6 +79,12 @@ class RunRecord:
         }:
             raise ValueError("arithmetic of other feature sets than the benchmark's")
 
+    @property
+    def goes_on(self) -> str:
+        """The command that continues this run."""
+        is_named = "--run-id" in self.command or not self.command.startswith("gfr ")
+        return self.command if is_named else f"{self.command} --run-id {self.run_id}"
+
     def choice_of(self, feature_set: FeatureSet) -> Choice:
         """The arithmetic chosen for a feature set."""
         return next(row for row in self.choices if row.feature_set_id == feature_set.id)

@@ -84,7 +84,7 @@ def benchmark_file(name: str) -> Path:
     if "/" in name or name.endswith(".toml"):
         return Path(at_root(name))
     path = ROOT / "benchmarks" / f"{name}.toml"
-    if not path.exists():
+    if name in _NO_BENCHMARKS or not path.exists():
         stems = {file.stem for file in path.parent.glob("*.toml")} - _NO_BENCHMARKS
         raise BadInput(
             f"benchmark {name!r}: unknown; {did_you_mean(name, stems)}"

@@ -257,7 +257,8 @@ def load(path: Path) -> Benchmark:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadInput(
-            f"{path}: cannot be read ({error.strerror}); name a benchmark file"
+            f"{path}: cannot be read ({error.strerror}); name a benchmark file, or one of "
+            "benchmarks/ without .toml"
         ) from None
     # Beside its own error tomllib lets a ValueError (a number of 5,000 digits) and, for deep
     # nesting, a RecursionError through.
@@ -286,7 +287,7 @@ def check(document: object) -> Benchmark:
         text = json.dumps(document, default=str)
         benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
     except ValidationError as error:
-        raise BadInput(spec_problems.line(error, document)) from None
+        raise BadInput(spec_problems.line(error, document, Benchmark)) from None
     except ValueError as error:  # a whole number of more digits than Python writes
         raise BadInput(reason(error)) from None
     filled = tuple(

@@ -5,27 +5,33 @@ tables by the names that their owner gave them, no more than a few problems. Nev
 wrong: gfr/spec.py does.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
 from gfr import plain
+from gfr.errors import did_you_mean
 
 MAX_PROBLEMS = 3  # told at once
 _LONGEST = 60  # characters of a word of the file's
 _NAMED_BY = {"backbone": ("label", "name"), "iteration": ("number",)}
 
 
-def line(error: ValidationError, document: object) -> str:
-    """The first problems, one a place in the file; how many more there are."""
+def line(error: ValidationError, document: object, table: type) -> str:
+    """The first problems, one a place in the file; how many more there are.
+
+    `table`: the dataclass of the whole, whose keys may have been meant by unknown ones.
+    """
+    keys = _keys(table)
     # An unknown key explains a missing one: `sede` before `seed`.
     found = error.errors(include_url=False)
     found.sort(key=lambda row: row["type"] != "unexpected_keyword_argument")
     problems: dict[tuple[int | str, ...], str] = {}
     for row in found:  # of a union's branches the first
         place = _known_part(row["loc"], document)
-        problems.setdefault(place, _problem(row, place, document))
+        problems.setdefault(place, _problem(row, place, document, keys))
     told = list(problems.values())
     more = f" (and {len(told) - MAX_PROBLEMS} more)" if told[MAX_PROBLEMS:] else ""
     return "; ".join(told[:MAX_PROBLEMS]) + more
@@ -47,13 +53,29 @@ def _own_name(table: str, row: object) -> str | None:
     return next((str(name) for name in found if type(name) in (int, str) and name != ""), None)
 
 
-def _problem(row: Mapping[str, Any], place: tuple[int | str, ...], document: object) -> str:
+def _keys(table: type) -> set[str]:
+    """Every key that a benchmark file may have, in whichever of its tables."""
+    keys = {row.name for row in fields(table)}
+    for hint in get_type_hints(table).values():
+        for part in (hint, *get_args(hint)):
+            if is_dataclass(part) and isinstance(part, type):
+                keys |= _keys(part)
+    return keys
+
+
+def _problem(
+    row: Mapping[str, Any],
+    place: tuple[int | str, ...],
+    document: object,
+    keys: Collection[str],
+) -> str:
     where, parts = "", place
     if len(place) > 2 and place[0] in _NAMED_BY and isinstance(place[1], int):
         where, parts = f"{row_name(str(place[0]), place[1], document)}: ", place[2:]
     key = ".".join(_shown(part + 1 if isinstance(part, int) else part) for part in parts)
     if row["type"] == "unexpected_keyword_argument":
-        return f"{where}unknown key {key}; remove it or mend its spelling"
+        meant = did_you_mean(str(place[-1]), keys)
+        return f"{where}unknown key {key}; {meant or 'remove it or mend its spelling'}".rstrip()
     if row["type"] == "missing":
         return f"{where}missing {'value' if isinstance(place[-1], int) else 'key'} {key}"
     return f"{where}{key}: {row['msg'][0].lower()}{row['msg'][1:]}, got {row['input']!r:.60}"

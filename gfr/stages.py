@@ -42,13 +42,14 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     The part that comes last completes the set. `worker` is who does it, for the record.
     """
     path = _parts(run_dir, feature_set) / f"{feature_set.id}-{part.number}-of-{part.of}.json"
-    report = reporter(f"{feature_set.title}{part}")
+    step = f"{feature_set.title}{part}"
     if path.exists():
         known = results.read(path, results.PartResult)
         if shards.holds(Path(known.extracted.directory), part):
             collect(run_dir, feature_set)
-            report(1, 1)
+            reporter(step)(1, 1)
             return str(path)
+    report = reporter(step, "images")
     record, faces, _ = open_run(run_dir)
     shared.check_images(faces.image_dir, worker)
     backbones.make_deterministic()
@@ -186,7 +187,7 @@ def _train(
     ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
     asked = record.benchmark.refits(faces.identity is not None) if has_refits else ()
     # The trial itself comes last: its head is what stays in the trainer's model.
-    report = reporter(trial.title)
+    report = reporter(trial.title, f"epochs of {1 + len(asked)} heads" if asked else "epochs")
     again, refit_cost = metered(lambda: refits.train(ground, asked, report))
     rows = refits.rows_of(splits)
 

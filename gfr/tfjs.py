@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from tensorflowjs import read_weights, write_weights
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2
 
-from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE
+from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
 from gfr.progress import reporter
 from gfr.provenance import file_sha256
@@ -42,7 +42,7 @@ def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
     for precision in precisions:
         if precision != "float32":
             quantise(float32, precision, directory(folder, precision))
-    reporter(STEP)(2, NUM_STAGES)
+    reporter(STEP, UNIT)(2, NUM_STAGES)
 
 
 def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:

@@ -97,7 +97,7 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
     is_faster = run.record.rates and run.record.rates.fastest == "bfloat16"
     if asked.accelerated and is_faster and not is_own:
         precisions.append("bfloat16")
-    report = reporter(_step(feature_set))
+    report = reporter(_step(feature_set), "precisions")
     timings, decode_s, num_parameters = [], 0.0, []
     for number, precision in enumerate(precisions):
         report(number, len(precisions))

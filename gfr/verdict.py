@@ -124,7 +124,7 @@ def text(verdict: Verdict) -> str:
     lines += [f"{row.status:12}  {row.text}" for row in verdict.of(*_told(verdict), "ok")]
     if verdict.changes:
         lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
-    return plain.lines("\n".join([*lines, f"history: {verdict.key}.jsonl"]))
+    return plain.lines("\n".join([*lines, f"history: reports/history/{verdict.key}.jsonl"]))
 
 
 def section(verdict: Verdict | None, figures: str) -> str:

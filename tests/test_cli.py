@@ -29,6 +29,7 @@ def gfr(*words, cwd=ROOT):
 
 
 WRONG = [
+    (("run", "published"), "benchmark 'published': unknown; known: full, smoke"),
     (("run", "fulll"), "benchmark 'fulll': unknown; did you mean full? known: full, smoke"),
     (("run", "missing.toml"), "missing.toml: cannot be read"),
     (("run", "smoke", "--data", "nowhere", "--offline"), "nowhere: no such directory"),
@@ -158,7 +159,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
         "trained on synthetic faces",
         "not shown to be better than one constant answer, right for 60.0% of the test images",
     ] == found[0]["note"].split("; ")
-    with pytest.raises(BadInput, match="is a directory; name images, such as"):
+    with pytest.raises(BadInput, match="is a directory; name the images in it"):
         app(["predict", str(tmp_path), "--reports", str(tmp_path)], standalone_mode=False)
     own = replace(written.record, data=replace(written.record.data, source="csv"))
     results.write(written.directory / "run.json", own)
@@ -183,11 +184,16 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
 
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
-    checks = {row.subject: row.finding for row in doctor.examine("auto", "auto", ROOT, True)}
+    checks = {
+        row.subject: row.finding
+        for row in doctor.examine("auto", "auto", ROOT, ROOT / "none", True)
+    }
     assert "`gfr data fetch` gets it" in checks["data"]
     assert checks["weights VGG16"].endswith("not here: random weights, since offline")
     asked = [
-        row for row in doctor.examine("auto", "imagenet", ROOT, True) if "VGG16" in row.subject
+        row
+        for row in doctor.examine("auto", "imagenet", ROOT, ROOT / "none", True)
+        if "VGG16" in row.subject
     ]
     assert [("bad", True)] == [
         (row.status, "cannot be had offline" in row.finding) for row in asked
@@ -195,10 +201,24 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "version", lambda name: "2.1.0" if name == "sqlalchemy" else "0.1")
     found = [
         row.finding
-        for row in doctor.examine("synthetic", "random", ROOT, True)
+        for row in doctor.examine("synthetic", "random", ROOT, ROOT / "none", True)
         if row.status == "bad"
     ]
     assert any("no nightly run is ever created; install sqlalchemy<2.1" in row for row in found)
+
+
+def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
+    """A run that was killed; one that has ended is none of its business."""
+    from gfr import doctor, weights
+
+    for name in ("r", "ended"):
+        records.write(replace(records.run(), directory=tmp_path / "runs" / name))
+    (tmp_path / "runs" / "r" / "selection.json").unlink()
+    monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
+    checks = doctor.examine("synthetic", "random", ROOT, tmp_path, True)
+    assert ["r: unfinished; go on with it: gfr run smoke --run-id r"] == [
+        row.finding for row in checks if row.subject == "run"
+    ]
 
 
 def test_data_check_says_what_was_found(celeba, tmp_path):
@@ -248,11 +268,11 @@ def test_the_time_left_is_told_once_enough_is_done_to_know_it(monkeypatch, capfd
     with display.progress(records.BENCHMARK):
         for now_s, step, done in [*told, (131, first, 9)]:
             clock[0] = now_s
-            LOGGER.debug("", extra={"step": step, "done": done, "total": 10})
+            LOGGER.debug("", extra={"step": step, "done": done, "total": 10, "unit": "images"})
     assert [
-        "checking images: 9 of 10; 50 s gone",
-        f"{first}: 1 of 10; 71 s gone",
-        f"{first}: 9 of 10; 2 min gone, about 7 s left in all",
+        "checking images: 9 of 10 images; 50 s gone",
+        f"{first}: 1 of 10 images; 71 s gone",
+        f"{first}: 9 of 10 images; 2 min gone, about 7 s left in all",
     ] == capfd.readouterr().err.splitlines()
 
 
@@ -274,6 +294,9 @@ def test_a_copy_that_keeps_a_benchmarks_name_is_told_so(tmp_path):
     places = ("--cache", tmp_path, "--reports", tmp_path)
     assert "has the name 'smoke' of benchmarks/smoke.toml" in gfr("list", copy, *places).stderr
     assert "" == gfr("list", "smoke", *places).stderr
+    text = copy.read_text().replace('name = "smoke"', 'name = "mine"')
+    copy.write_text(text.replace('name = "VGG16"', 'name = "mynet"\nfile = "none.keras"', 1))
+    assert f"{tmp_path}/none.keras: no such file" in gfr("list", copy, *places).stderr
 
 
 def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_path):
@@ -301,7 +324,7 @@ def test_a_run_ends_with_a_narrow_table_what_it_took_and_the_same_benchmark_on_r
     assert max(map(len, table.splitlines())) < 140
     assert 2 == sum(line.endswith("(1)") for line in table.splitlines())
     assert rest[0].startswith("random weights: not comparable\n")
-    assert re.search(r"time: \d+ min \d+ s since the run was begun: .*features \d+ s", text)
+    assert re.search(r"time: .*features \d+ s.*; begun \d+ min \d+ s ago", text)
     assert "run own/mine.toml --data DIR" in text
 
 

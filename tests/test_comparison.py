@@ -7,7 +7,7 @@ import pytest
 import records
 from test_history import epochs, recorded, versions, written
 
-from gfr import comparison, evaluate
+from gfr import comparison, evaluate, history
 
 LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
 
@@ -47,11 +47,27 @@ def test_what_was_changed_is_named(tmp_path):
     assert "benchmark.iteration.1.epochs: 3 -> 4" in text
     assert "pillow: none -> 12" in text
     assert "VGG16 / iteration 1: the same answers (n = 100)" in text
-    assert "50.0 -> 65.0 ms, 1.30 times: not compared (another machine" in text
+    assert "minimum 50.0 -> 65.0 ms: not compared (another machine" in text
     same = comparison.compare(first, second, labels, labels)
-    assert [("slower", 1.3)] * 2 == [(row.verdict, round(row.ratio, 3)) for row in same.latencies]
+    assert ["slower"] * 2 == [row.verdict for row in same.latencies]
+    assert "p10 50.0 -> 65.0 ms (1.30 times), minimum 50.0 -> 65.0 ms (1.30" in comparison.text(
+        same
+    )
     back = comparison.compare(second, first, labels, labels)
     assert {"faster"} == {row.verdict for row in back.latencies}
+
+
+def test_a_few_calls_of_one_process_each_show_no_difference(tmp_path):
+    """A process has a pace of its own: 99 calls in each of two say no more than that."""
+    first, second = (
+        history.entry(written(tmp_path, number, factor=factor)).latencies[0].measured
+        for number, factor in ((1, 1.0), (2, 1.3))
+    )
+    few = replace(second, num_calls=99)
+    assert ("slower", "inconclusive") == tuple(
+        comparison._latency_verdict(first, row, True)[0] for row in (second, few)
+    )
+    assert "inconclusive" == comparison._latency_verdict(few, first, True)[0]
 
 
 def test_of_latencies_that_others_disturbed_no_ratio_is_told(tmp_path):
@@ -59,5 +75,6 @@ def test_of_latencies_that_others_disturbed_no_ratio_is_told(tmp_path):
     run = written(tmp_path, 1, others_share=0.5)
     labels = {name: ("", True) for name in run.trials[0].test_probabilities}
     text = comparison.text(comparison.compare(run, run, labels, labels))
-    assert "50.0 -> 50.0 ms: not compared" in text
+    reason = "others took 50% of the machine while one was timed"
+    assert f"minimum 50.0 -> 50.0 ms: not compared ({reason})" in text
     assert "0.00 times" not in text

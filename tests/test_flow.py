@@ -173,7 +173,10 @@ def test_runs_are_judged_and_compared(two_runs):
     reports = folder / "reports"
     found = results.read_run(reports / "runs" / "second").verdict
     assert ("no history", 0) == (found.status, found.num_compared)
-    assert "the newest of this benchmark, first, has other features" in found.reason
+    assert (
+        "the newest of this benchmark, first, differs in features (computed there, reused here)"
+        in found.reason
+    )
     assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
     assert 0 == gfr(folder, "verdict", "second").returncode
     text = gfr(folder, "compare", "first", "second").stdout
@@ -293,7 +296,9 @@ def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
     again = run(folder, "first")
     assert (0, True) == (again.returncode, "continuing" in again.stderr)
     refused = run(folder, "first", spec=SPEC.replace("1024", "7"))
-    assert (2, True) == (refused.returncode, "exists with another benchmark" in refused.stderr)
+    assert (2, True) == (refused.returncode, "was begun with another benchmark" in refused.stderr)
+    goes_on = results.read_run(folder / "reports" / "runs" / "first").record.goes_on
+    assert f"go on with it: {goes_on}" in refused.stderr
 
 
 @pytest.mark.slow

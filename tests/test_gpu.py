@@ -83,7 +83,7 @@ def test_the_doctor_says_what_keeps_a_gpu_idle(
         doctor, "version", lambda name: installed if name == doctor.CUDA_LIBRARY else version(name)
     )
     monkeypatch.setattr(doctor, "_num_tensorflow_gpus", lambda: num_usable)
-    found = doctor.examine("synthetic", "random", ROOT, True)
+    found = doctor.examine("synthetic", "random", ROOT, ROOT / "none", True)
     (gpu,) = [row.finding for row in found if row.subject == "GPU"]
     assert gpu.startswith("NVIDIA GeForce RTX 3050, 8.6 GB, driver 575.1, compute capability 8.6")
     status, words = expected

@@ -183,7 +183,10 @@ def test_runs_that_are_not_comparable_are_named(tmp_path):
     other = reused(written(tmp_path, 4))
     found = verdicts.look(other)
     assert ("no history", 0) == (found.status, found.num_compared)
-    assert "the newest of this benchmark, run3, has other features" in found.reason
+    assert (
+        "the newest of this benchmark, run3, differs in features (computed there, reused here)"
+        in found.reason
+    )
 
 
 def test_different_answers_and_the_gain_give_both_discordant_counts():

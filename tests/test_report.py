@@ -35,6 +35,19 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
     assert "- **MobileNetV2: random weights: not comparable**" in head
 
 
+def test_a_contended_latency_is_told_so_where_it_is_quoted(run):
+    """In the first sentence and in the figure, not in the table alone."""
+    key = run.result_of(None).trial.feature_set.id
+    busy = run.latencies | {key: latency(run.latencies[key].feature_set, 0.05, others_share=0.5)}
+    contended = replace(run, latencies=busy)
+    assert [False, True] == [
+        "(batch 1, 100 calls, CPU, CONTENDED)" in page(row).split("## ")[0]
+        for row in (run, contended)
+    ]
+    legend = figures.accuracy_against_latency(contended).axes[0].get_legend()
+    assert "‖: timed while others were busy" in [row.get_text() for row in legend.get_texts()]
+
+
 def test_sections_come_in_the_promised_order(run):
     """What was compared and chosen, what errors there are, then machine, data, each trial."""
     titles = [line[3:] for line in page(run).splitlines() if line.startswith("## ")]

@@ -62,10 +62,16 @@ def test_one_backbone_may_stand_twice_under_two_labels(tmp_path):
 
 
 REFUSED = [
-    ("seed = 1024", "sede = 1024", "unknown key sede"),
-    ("epochs = 20", "epochs = 20\nepohcs = 3", "iteration 1: unknown key epohcs"),
+    ("seed = 1024", "sede = 1024", "unknown key sede; did you mean seed?; missing key seed"),
+    ("[training]", "[trainnig]", "unknown key trainnig; did you mean training?; missing key train"),
+    ("seed = 1024", "seed = 1024\nqqq = 1", "unknown key qqq; remove it or mend its spelling"),
+    (
+        "epochs = 20",
+        "epochs = 20\nepohcs = 3",
+        "iteration 1: unknown key epohcs; did you mean epochs?",
+    ),
     ("number = 2", "number = 7\nepohcs = 3", "iteration 7: unknown key epohcs"),
-    ("number = 2", "epohcs = 3", "mend its spelling; [[iteration]] no. 2: missing key number"),
+    ("number = 2", "epohcs = 3", "did you mean epochs?; [[iteration]] no. 2: missing key number"),
     ("epochs = 20", 'epochs = "20"', "iteration 1: epochs: "),
     ("epochs = 20", "epochs = 0", "iteration 1: epochs: "),
     ('"VGG16"', '"VGG17"', "unknown name 'VGG17'; did you mean VGG19? known: ConvNeXtBase"),
