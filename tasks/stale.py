@@ -2,16 +2,20 @@
 
 In: the flow, and Prefect's server if one is configured. Out: one Check a run that has not ended;
 dead ones are marked Crashed if asked for. Dead is what ran on this machine and whose directory no
-process holds. Never starts a server, never judges what runs on another machine.
+process holds. Also one a server that a killed run has left. Never starts or ends a server, never
+judges what runs on another machine.
 """
 
+import contextlib
 import inspect
+import os
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
@@ -25,6 +29,8 @@ from gfr.errors import BadInput
 
 ANSWER_S = 10.0  # how long the server may take for an answer
 SETTLE_S = 3.0  # between letting go of its directory and telling Prefect how it ended
+_FACTORY = "prefect.server.api.server:create_app"
+_TEMPORARY = "PREFECT__SERVER_EPHEMERAL"  # in the environment that Prefect gives such a server
 _NOT_ENDED = (StateType.RUNNING.value, StateType.CANCELLING.value)
 
 
@@ -38,10 +44,11 @@ class _Unfinished:
 
 
 def examine(flow: Flow, mark: bool) -> list[Check]:
-    """What Prefect's server says of this flow's runs that have not ended."""
+    """What Prefect's server says of this flow's runs that have not ended; servers left behind."""
     url = PREFECT_API_URL.value()
     if not url:
-        return [Check("note", "Prefect", "no server configured: PREFECT_API_URL is not set")]
+        none = Check("note", "Prefect", "no server configured: PREFECT_API_URL is not set")
+        return [none, *_left_behind()]
     try:
         with (
             temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
@@ -52,7 +59,19 @@ def examine(flow: Flow, mark: bool) -> list[Check]:
     except httpx.HTTPError as error:
         why = str(error).splitlines()[0]
         return [Check("bad", "Prefect", f"{url} gives no answer ({why})")]
-    return [Check("ok", "Prefect", f"{url}, {len(found)} runs not ended"), *checks]
+    return [Check("ok", "Prefect", f"{url}, {len(found)} runs not ended"), *checks, *_left_behind()]
+
+
+def _left_behind() -> list[Check]:
+    """Prefect's temporary servers whose run was killed with SIGKILL, which it cannot pass on."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_ours = process.uids().real == os.getuid() and process.ppid() == 1
+            if is_ours and _FACTORY in process.cmdline() and _TEMPORARY in process.environ():
+                found.append(process.pid)
+    why = "Prefect's temporary server of a run that was killed; end it"
+    return [Check("note", "Prefect", f"process {pid}: {why}: kill {pid}") for pid in found]
 
 
 def _look_twice(client: SyncPrefectClient, flow: Flow) -> list[_Unfinished]:

@@ -10,6 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import kept
+import psutil
 import pytest
 import records
 from processes import Server, wait_for
@@ -17,6 +18,7 @@ from test_flow import run_words
 
 from gfr import completeness, results
 from gfr.runs import ROOT
+from tasks import stale
 
 TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
 LONG = TINY.replace("epochs = 2", "epochs = 10000").replace("batch_size = 16", "batch_size = 1")
@@ -152,6 +154,19 @@ def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
     assert {"killed": "CRASHED", "far": "RUNNING"} == runs_by_id(server)
     assert any("ask in the clone that runs it" in line for line in findings(server))
     wait_for(lambda: webhook.heard("is Crashed", "no process works in"), timeout_s=30)
+
+
+def test_a_server_that_a_killed_run_has_left_is_named():
+    """SIGKILL is passed on to nobody: whoever looks is told which process to end."""
+    program = f"exec {sys.executable} -c 'import time; time.sleep(60)' {stale._FACTORY}"
+    words = f"{stale._TEMPORARY}=1; export {stale._TEMPORARY}; ({program}) >&- 2>&- & echo $!"
+    left = int(subprocess.run(["sh", "-c", words], capture_output=True, check=True).stdout)
+    try:
+        wait_for(lambda: stale._FACTORY in psutil.Process(left).cmdline())
+        assert f"kill {left}" in " ".join(row.finding for row in stale._left_behind())
+    finally:
+        os.kill(left, signal.SIGKILL)
+    wait_for(lambda: str(left) not in str(stale._left_behind()))
 
 
 @pytest.mark.slow
