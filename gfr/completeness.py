@@ -1,7 +1,7 @@
 """How far has a run come, by its files alone?
 
 In: a Run. Out: one sentence for each thing that is not there; none if the run is complete. For when
-Prefect, which was to say it, is gone. Pure but for the existence of the report.
+Prefect, which was to say it, is gone, or never knew. Pure but for the existence of the report.
 """
 
 from gfr.results import Run
@@ -9,17 +9,22 @@ from gfr.results import Run
 
 def missing(run: Run) -> list[str]:
     """What a complete run would have and this one has not."""
+    return unfinished(run) + ([] if _is_reported(run) else ["no report of its present results"])
+
+
+def unfinished(run: Run) -> list[str]:
+    """The same but for the report, whose age is lost when a run is copied."""
     trials, found = run.record.benchmark.trials, []
     if run.failures:
         found.append(f"{len(run.failures)} of {len(trials)} trials failed")
-    if unfinished := len(trials) - len(run.trials) - len(run.failures):
-        found.append(f"{unfinished} of {len(trials)} trials unfinished")
+    if num_left := len(trials) - len(run.trials) - len(run.failures):
+        found.append(f"{num_left} of {len(trials)} trials unfinished")
     untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
     found += [f"{row.title}: no latency" for row in sorted(untimed, key=lambda row: row.title)]
     if run.record.benchmark.export.precisions and run.selection and not run.export:
         found.append("the selected model is not exported")
-    if not _is_reported(run):
-        found.append("no report of its present results")
+    if not found and not run.selection:
+        found.append("nothing is selected")
     return found
 
 

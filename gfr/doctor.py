@@ -215,18 +215,21 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
 
 
 def _runs(reports: Path) -> list[Check]:
-    """Runs that ended before they were finished, and what goes on with each."""
-    from gfr import machine, results, runs
+    """Runs that ended before they were complete, and what goes on with each."""
+    from gfr import completeness, machine, results, runs
 
     checks = []
     for path in runs.existing(reports):
         holder = machine.holder(path)
-        if (path / "selection.json").exists() or (holder and holder.is_alive):
+        if holder and holder.is_alive:
             continue
         try:
-            record = results.read(path / "run.json", results.RunRecord)
-            finding = f"{path.name}: unfinished; go on with it: {record.goes_on}"
+            run = results.read_run(path)
+            lacking = completeness.unfinished(run)
         except BadInput as error:
-            finding = str(error)
-        checks.append(Check("note", "run", finding))
+            checks.append(Check("note", "run", str(error)))
+            continue
+        if lacking:
+            finding = f"{path.name}: {'; '.join(lacking)}; go on with it: {run.record.goes_on}"
+            checks.append(Check("note", "run", finding))
     return checks

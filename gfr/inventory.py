@@ -7,7 +7,7 @@ never changes anything.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import plain, results, runs, shards
+from gfr import completeness, plain, results, runs, shards
 from gfr.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.spec import Benchmark
@@ -24,7 +24,7 @@ class Cached:
 
 @dataclass(frozen=True)
 class PastRun:
-    """One run directory; `state` is finished, unfinished or unreadable."""
+    """One run directory; `state` is finished, what is missing, or unreadable."""
 
     run_id: str
     benchmark: str
@@ -79,7 +79,7 @@ def _past_run(directory: Path) -> PastRun:
         num_trials=len(run.trials),
         num_failed=len(run.failures),
         selected=run.selection.trial_id if run.selection else "",
-        state="finished" if run.selection else "unfinished",
+        state="; ".join(completeness.unfinished(run)) or "finished",
     )
 
 
@@ -94,9 +94,10 @@ def text(found: Inventory) -> str:
         lines.append(f"  {row.name}  {row.num_bytes / 1e6:.1f} MB  {state}")
     lines.append(f"runs: {len(found.runs)}")
     for run in found.runs:
-        selected = f"selected {run.selected}" if run.selected else run.state
+        selected = f"selected {run.selected}" if run.selected else ""
+        state = "" if run.selected and run.state == "finished" else run.state
+        rest = ", ".join(filter(None, [selected, state]))
         data = SOURCES.get(run.data, "")
-        failed = f", {run.num_failed} failed" if run.num_failed else ""
         num_trials = plain.counted(run.num_trials, "trial")
-        lines.append(f"  {run.run_id}  {data}  {num_trials}{failed}  {selected}")
+        lines.append(f"  {run.run_id}  {data}  {num_trials}  {rest}")
     return "\n".join(map(plain.line, lines))

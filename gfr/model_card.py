@@ -12,7 +12,7 @@ from typing import Any
 from gfr import atomic, exported, markup
 from gfr.applications import SCALINGS
 from gfr.dataset import SOURCES
-from gfr.evaluate import THRESHOLD
+from gfr.evaluate import THRESHOLD, constant_answer
 from gfr.exported import ExportResult, WebModel
 from gfr.report_details import table
 from gfr.results import Run, TrialResult
@@ -104,7 +104,9 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
                 "accuracy_interval": list(found.interval),
                 "loss": found.loss,
                 "num_images": found.num_images,
-                "majority_share": record.split.majority_share,
+                "majority_share": constant_answer(
+                    record.split.num_male, record.split.num_female, name
+                )[0],
             }
             for name, found in result.metrics.items()
         },

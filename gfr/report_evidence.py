@@ -54,6 +54,8 @@ def comparison(run: Run, analysis: Analysis) -> str:
     if not analysis.against:
         return ""
     rows = [_against(run, row) for row in analysis.against]
+    has_seeds = any(row.seeds.num > 1 for row in analysis.studies.values())
+    seeds = " Other seeds stand below." if has_seeds else ""
     header = ["Trial", "p50 (ms)", "MB", "selected less this, points", "only selected right"]
     header += ["only this right", "p", "p, Holm", ""]
     num_images = run.result_of(None).metrics["test"].num_images
@@ -65,8 +67,7 @@ def comparison(run: Run, analysis: Analysis) -> str:
         "Test accuracy, with the 95 % interval of a paired bootstrap over images; p: exact McNemar "
         f"test. Intervals are single ones; the last p is corrected for {len(rows)} comparisons "
         f"after Holm and tells apart below {ALPHA:g}: an interval may exclude 0 all the same. What "
-        "is not told apart is not shown to be equal: more test images might tell. Other seeds "
-        "stand below."
+        f"is not told apart is not shown to be equal: more test images might tell.{seeds}"
     )
 
 

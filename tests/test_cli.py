@@ -208,17 +208,27 @@ def test_doctor_knows_the_sets_that_break_in_silence(monkeypatch, tmp_path):
 
 
 def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
-    """A run that was killed; one that has ended is none of its business."""
+    """Killed at the start, or in the export; one that is complete is none of its business."""
     from gfr import doctor, weights
 
-    for name in ("r", "ended"):
-        records.write(replace(records.run(), directory=tmp_path / "runs" / name))
-    (tmp_path / "runs" / "r" / "selection.json").unlink()
+    for name in ("began", "exporting", "r"):
+        written = records.run(tmp_path / "runs" / name)
+        records.write(written)
+        for path in written.directory.glob("trials/*" if name == "began" else "none"):
+            path.unlink()
+    export = results.export_directory(written.directory, written.selection.trial_id)
+    results.write(export / "export.json", records.export(written))
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = doctor.examine("synthetic", "random", ROOT, tmp_path, True)
-    assert ["r: unfinished; go on with it: gfr run smoke --run-id r"] == [
-        row.finding for row in checks if row.subject == "run"
-    ]
+    found = [row.finding for row in checks if row.subject == "run"]
+    again = "go on with it: gfr run smoke --run-id r"
+    assert [
+        f"began: 4 of 4 trials unfinished; {again}",
+        f"exporting: the selected model is not exported; {again}",
+    ] == found
+    listed = gfr("list", "smoke", "--reports", tmp_path, "--cache", tmp_path).stdout.splitlines()
+    assert listed[-2].endswith("selected VGG16-iteration-2, the selected model is not exported")
+    assert listed[-1].endswith("4 trials  selected VGG16-iteration-2")
 
 
 def test_data_check_says_what_was_found(celeba, tmp_path):

@@ -95,6 +95,10 @@ def test_the_card_holds_what_the_page_needs(run):
     assert {"right_eye", "left_eye", "mouth"} == set(card["alignment"]["points"])
     assert 0.01 == card["uncertain_share"]  # one of 100 test images lies at 0.45
     assert "trained on synthetic faces" in card["notes"]
+    split = run.record.split  # women are more frequent in training
+    assert {name: num / (num + split.num_male[name]) for name, num in split.num_female.items()} == {
+        name: found["majority_share"] for name, found in card["metrics"].items()
+    }
     text = (folder / "model_card.md").read_text()
     assert "non-commercial research only" in text and "how a person identifies" in text
 

@@ -1,5 +1,10 @@
 """Benchmark files: what they mean, and what is refused by name."""
 
+import re
+import tomllib
+from dataclasses import MISSING, fields, is_dataclass
+from typing import get_args, get_type_hints
+
 import pytest
 
 from gfr import runs, spec
@@ -123,3 +128,32 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
     for value in (0.0, -1.0, float("nan")):
         with pytest.raises(BadInput, match=r"max_size_mb = .*: must be above 0"):
             spec.limited(limited, Selecting(max_size_mb=value))
+
+
+def test_the_page_of_keys_has_every_key_with_its_default():
+    """docs/benchmark-file.md against the tables themselves."""
+    page = (runs.ROOT / "docs" / "benchmark-file.md").read_text()
+    told = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", page, re.MULTILINE))
+    expected = {}
+    hints = get_type_hints(spec.Benchmark)
+    for top in fields(spec.Benchmark):
+        kinds = (hints[top.name], *get_args(hints[top.name]))
+        table = next((kind for kind in kinds if is_dataclass(kind)), None)
+        rows = fields(table) if table else [top]
+        for row in rows:
+            name = f"{top.name}.{row.name}" if table else row.name
+            expected[name] = "-" if row.default is MISSING else row.default
+    assert expected.keys() == told.keys()
+    words = {"backbone.scaling", "backbone.weights", "backbone.label", "backbone.file"}
+    words |= {"iteration.backbones", "export.precisions"}
+    for name, default in expected.items():
+        shown = told[name].strip("`")
+        if name in words:
+            assert default in ("", (), get_args(spec.WebPrecision))
+        elif default is None:
+            assert "none" == shown
+        elif default == "-":
+            assert "-" == shown
+        else:
+            value = list(default) if isinstance(default, tuple) else default
+            assert tomllib.loads(f"x = {shown}") == {"x": value}
