@@ -1,7 +1,9 @@
 """The command line as a user meets it: words, exit codes, JSON."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -253,6 +255,15 @@ def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
     assert f"too few for benchmark full: {few}" in done.stdout
     named = gfr("data", "check", folder, "--benchmark", "full")
     assert (2, True) == (named.returncode, f"gfr: {few}" in named.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_becomes_the_exit_code_that_is_documented(number, code):
+    """Afterwards the signal is what it was before."""
+    before = signal.getsignal(number)
+    with pytest.raises(start.Interrupted) as interrupted, start.interruptible():
+        os.kill(os.getpid(), number)
+    assert (code, before) == (interrupted.value.code, signal.getsignal(number))
 
 
 def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
