@@ -146,14 +146,12 @@ def report(
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
-    from gfr import publish, results, runs
+    from gfr import completeness, publish, results, runs
 
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
-    if not (run_dir / "selection.json").exists():
-        record = results.read(run_dir / "run.json", results.RunRecord)
-        said = f"{run_dir.name}: unfinished; go on with it: {record.goes_on}"
-        print(f"gfr: {plain.line(said)}", file=sys.stderr)
+    if advice := completeness.advice(results.read_run(run_dir)):
+        print(f"gfr: {plain.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")
 
 

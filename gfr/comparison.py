@@ -13,10 +13,11 @@ from typing import Literal
 from gfr import dataset, history, plain, slowdown
 from gfr.evaluate import THRESHOLD
 from gfr.results import Run, TrialResult
+from gfr.spec import Latency
 from gfr.stats import holm, mcnemar
 
 ALPHA = 0.05  # of McNemar's tests together, by Holm's correction
-MIN_CALLS = 100  # as benchmarks/full.toml has them
+MIN_CALLS = Latency.calls  # what a benchmark times that does not say otherwise
 LatencyVerdict = Literal["slower", "faster", "no difference", "inconclusive", "not compared"]
 _MACHINE = ("machine", "GPUs")  # facts that must agree before latencies are compared
 
@@ -120,7 +121,8 @@ def text(found: Comparison) -> str:
     lines += [
         "",
         "one image, one process a run (slower, faster: by p10 and minimum, and not by load; a new "
-        "process alone may be 15 % off, so run both again before you believe it):",
+        f"process alone may be {slowdown.MIN_MARGIN - 1:.0%} off, so run both again before you "
+        "believe it):",
     ]
     lines += [f"  {_latency_text(row)}" for row in found.latencies] or ["  none to compare"]
     for run_id, titles in ((found.first, found.only_first), (found.second, found.only_second)):

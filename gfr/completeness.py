@@ -28,6 +28,12 @@ def unfinished(run: Run) -> list[str]:
     return found
 
 
+def advice(run: Run) -> str:
+    """What is missing but for the report, and the command that goes on; empty if nothing is."""
+    lacking = unfinished(run)
+    return f"{'; '.join(lacking)}; go on with it: {run.record.goes_on}" if lacking else ""
+
+
 def _is_reported(run: Run) -> bool:
     report, selection = run.directory / "summary.md", run.directory / "selection.json"
     if not (report.exists() and selection.exists()):

@@ -224,12 +224,10 @@ def _runs(reports: Path) -> list[Check]:
         if holder and holder.is_alive:
             continue
         try:
-            run = results.read_run(path)
-            lacking = completeness.unfinished(run)
+            advice = completeness.advice(results.read_run(path))
+            finding = advice and f"{path.name}: {advice}"
         except BadInput as error:
-            checks.append(Check("note", "run", str(error)))
-            continue
-        if lacking:
-            finding = f"{path.name}: {'; '.join(lacking)}; go on with it: {run.record.goes_on}"
+            finding = str(error)
+        if finding:
             checks.append(Check("note", "run", finding))
     return checks

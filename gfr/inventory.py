@@ -95,7 +95,7 @@ def text(found: Inventory) -> str:
     lines.append(f"runs: {len(found.runs)}")
     for run in found.runs:
         selected = f"selected {run.selected}" if run.selected else ""
-        state = "" if run.selected and run.state == "finished" else run.state
+        state = "" if run.state == "finished" else run.state
         rest = ", ".join(filter(None, [selected, state]))
         data = SOURCES.get(run.data, "")
         num_trials = plain.counted(run.num_trials, "trial")

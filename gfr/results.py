@@ -82,7 +82,10 @@ class RunRecord:
     @property
     def goes_on(self) -> str:
         """The command that continues this run."""
-        is_named = "--run-id" in self.command or not self.command.startswith("gfr ")
+        if not self.command.startswith("gfr "):  # a deployment's run, whose id is a parameter
+            fresh = " -p fresh=true" if self.fresh else ""
+            return f"{self.command} -p run_id={self.run_id}{fresh}"
+        is_named = "--run-id" in self.command
         return self.command if is_named else f"{self.command} --run-id {self.run_id}"
 
     def choice_of(self, feature_set: FeatureSet) -> Choice:

@@ -233,6 +233,19 @@ def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
     assert listed[-1].endswith("4 trials  selected VGG16-iteration-2")
 
 
+@pytest.mark.parametrize(
+    ("command", "fresh", "again"),
+    [
+        ("gfr run full", False, "gfr run full --run-id r"),
+        ("gfr run --run-id r", True, "gfr run --run-id r"),
+        ("prefect x", True, "prefect x -p run_id=r -p fresh=true"),
+    ],
+)
+def test_the_command_that_goes_on_names_the_run(command, fresh, again):
+    """Without its id a deployment would begin another run."""
+    assert again == replace(records.run().record, command=command, fresh=fresh).goes_on
+
+
 def test_data_check_says_what_was_found(celeba, tmp_path):
     """Counts, classes, and what is odd, by a benchmark file beside the user."""
     spec = tmp_path / "forty.toml"
