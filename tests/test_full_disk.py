@@ -144,6 +144,8 @@ def reports(tmp_path) -> Path:
         trials = tuple(replace(row, run_id=run_id) for row in run.trials)
         run = replace(run, record=record, trials=trials)
         records.write(run)
+        export = results.export_directory(run.directory, run.selection.trial_id)
+        results.write(export / "export.json", records.export(run))
         results.write(run.directory / "verdict.json", records.verdict(run))
     (tmp_path / "reports" / "summary.md").write_text("of an older run")
     return tmp_path / "reports"
