@@ -1,11 +1,20 @@
 # The commands of the project; `make` alone lists them.
 
-PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHONS := python3.11 python3.12 python3.13
+# or pip
+INSTALLER ?= uv
+
+# PYTHON: as given, else what the environment has, else the first that runs. A pyenv shim can exist
+# and fail, so each is tried.
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+INSTALLED := $(if $(wildcard $(READY)),$(call version,$(BIN)/python))
+PYTHON ?= $(if $(INSTALLED),python$(INSTALLED),$(shell for each in $(PYTHONS) python3; do \
+  $$each -c pass 2>/dev/null && echo $$each && break; done))
 # A file of tests stays in one process, since its tests share runs.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
-READY := $(VENV)/.ready
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
 .PHONY: soak automations lock gpu parity page-latency serve web web-check alignment example
@@ -13,16 +22,15 @@ READY := $(VENV)/.ready
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# Two pips, since one keeps to one core; then on all cores what pip would do as well: compile.
-INSTALL = $(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r
-$(READY): requirements.lock pyproject.toml
-	@echo "installing into $(VENV), about two minutes"
-	$(PYTHON) -m venv $(VENV)
-	awk '/^[^ #]/ { half = 1 - half } { print > ("$(VENV)/half-" half ".lock") }' requirements.lock
-	$(INSTALL) $(VENV)/half-0.lock & other=$$!; $(INSTALL) $(VENV)/half-1.lock && wait $$other
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true # some files are templates
-	touch $@
+# The environment is made anew when PYTHON names another version than the one it has.
+ifneq ($(INSTALLED),$(if $(filter python$(INSTALLED),$(PYTHON)),$(INSTALLED),$(call version,$(PYTHON))))
+$(READY): FORCE
+endif
+FORCE:
+
+$(READY): requirements.lock pyproject.toml install.py
+	@$(PYTHON) -c pass || { echo "no Python here runs: name one, e.g. make PYTHON=python3.13" >&2; exit 2; }
+	@$(PYTHON) install.py --installer $(INSTALLER)
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces
 	$(BIN)/gfr run full
@@ -122,9 +130,12 @@ automations: $(READY) ## have Prefect tell WEBHOOK=URL of failures, crashes and 
 gpu: $(READY) ## NVIDIA's libraries for TensorFlow; docs/gpu.md
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-gpu.lock
 
-COMPILE = uv pip compile pyproject.toml --extra dev --python-version 3.11 \
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --quiet \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
-lock: ## resolve pyproject.toml anew into requirements.lock and requirements-gpu.lock (needs uv)
-	$(COMPILE) -o requirements.lock
+$(BIN)/uv:
+	@$(MAKE) --no-print-directory $(READY)
+
+lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock and requirements-gpu.lock
+	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --extra gpu --constraints requirements.lock -o requirements-gpu.lock

@@ -1,15 +1,16 @@
-"""How TensorFlow starts: how it is to use GPUs, and without what it does not need.
+"""How TensorFlow and the TensorFlow.js converter are imported, and how TensorFlow uses GPUs.
 
-In: nothing. Out: environment variables, for every process that computes; TensorFlow imported.
-Nothing of it changes a machine without a GPU. What the user has set stays.
-
-By the environment and not by `tf.config`: that must be called before whatever code uses a GPU
-first, and a step that needs no TensorFlow would have to import it.
+GPUs are set up by environment variables and not by `tf.config`, which must be called before any
+code uses a GPU, so that a step without TensorFlow would have to import it. A machine without a GPU
+is not affected, and variables that the user has set stay as they are.
 """
 
 import importlib
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
 
 GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 ENVIRONMENT = {
@@ -34,18 +35,54 @@ def prepare() -> None:
 _UNUSED = ("sklearn", "matplotlib", "jax")
 
 
-def import_tensorflow() -> None:
-    """Import it as if these were not installed, in two thirds of the time (docs/LOG.md).
+# What tensorflowjs imports for its other converters (JAX, Keras 2, TensorFlow Hub, decision
+# forests) and never calls for a SavedModel. The lock leaves these packages out: they are 500 MB,
+# and one of them requires TensorFlow 2.19 exactly (docs/dependencies.md).
+_STUBBED = (
+    "jax",
+    "jax.experimental",
+    "jax.experimental.jax2tf",
+    "tensorflow_decision_forests",
+    "tensorflow_hub",
+    "tf_keras",
+)
 
-    Afterwards they can be imported as ever.
+
+def import_tensorflow() -> None:
+    """Import TensorFlow as if `_UNUSED` were not installed, in two thirds of the time.
+
+    Afterwards these packages can be imported as usual (docs/LOG.md has the measurement).
     """
     if "tensorflow" in sys.modules:
         return
-    hidden = [name for name in _UNUSED if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment] # ImportError
-    try:
+    # None makes an import raise ImportError.
+    with _replaced(dict.fromkeys((name for name in _UNUSED if name not in sys.modules), None)):
         importlib.import_module("tensorflow")
+
+
+def import_tensorflowjs() -> None:
+    """Import the TensorFlow.js converter with empty modules in place of `_STUBBED`.
+
+    Call it before any other import of tensorflowjs. Afterwards the stubs are gone, and these
+    packages can be imported as usual where they are installed.
+    """
+    if "tensorflowjs" in sys.modules:
+        return
+    import_tensorflow()
+    stubs = {name: ModuleType(name) for name in _STUBBED}
+    stubs["jax.experimental"].jax2tf = stubs["jax.experimental.jax2tf"]  # type: ignore[attr-defined]
+    with _replaced(stubs):
+        importlib.import_module("tensorflowjs")
+
+
+@contextmanager
+def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
+    """Put `modules` into `sys.modules`; at the end, what was there before is back."""
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)  # type: ignore[arg-type]
+    try:
+        yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        for name in modules:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)

@@ -15,14 +15,17 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
-from tensorflowjs import read_weights, write_weights
-from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2
 
+from gfr import devices
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
 from gfr.progress import reporter
 from gfr.provenance import file_sha256
 from gfr.spec import WebPrecision
+
+devices.import_tensorflowjs()
+from tensorflowjs import read_weights, write_weights  # noqa: E402
+from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2  # noqa: E402
 
 _normalize_bias_add_op = normalize_bias_add.normalize_bias_add_op
 _SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache

@@ -24,6 +24,8 @@ NOTES = ["random weights", "trained on synthetic faces"]
 _BUILD = """
 import sys, numpy as np, keras, tensorflow as tf
 from pathlib import Path
+from gfr import devices
+devices.import_tensorflowjs()
 from tensorflowjs.converters.tf_saved_model_conversion_v2 import convert_tf_saved_model
 folder = Path(sys.argv[1])
 keras.utils.set_random_seed(7)
