@@ -28,8 +28,9 @@ $(READY): FORCE
 endif
 FORCE:
 
-$(READY): requirements.lock pyproject.toml install.py
-	@$(PYTHON) -c pass || { echo "no Python here runs: name one, e.g. make PYTHON=python3.13" >&2; exit 2; }
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c pass 2>/dev/null || { echo "$(or $(PYTHON),no Python found here) does not run. \
+	Use Python 3.11, 3.12 or 3.13, e.g. make PYTHON=/usr/bin/python3.11" >&2; exit 2; }
 	@$(PYTHON) install.py --installer $(INSTALLER)
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces

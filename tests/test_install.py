@@ -1,0 +1,78 @@
+"""install.py: which Python, which index, which versions."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+
+import pytest
+
+from gfr.runs import ROOT
+
+
+@pytest.fixture
+def install():
+    """The module; it stands outside every package."""
+    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_uv_looks_where_pip_is_set_up_to_look(install):
+    """The environment wins over files, lists keep their order, uv's separators are its own."""
+    listed = "\n".join(
+        [
+            ":env:.index-url='https://mirror.invalid/simple'",
+            "global.index-url='https://other.invalid/simple'",
+            "global.extra-index-url='\\nhttps://a.invalid/simple\\nhttps://b.invalid/simple'",
+            "global.find-links='/wheels /more'",
+            "global.timeout='60'",
+            "download.index-url='https://never.invalid'",
+        ]
+    )
+    settings = install.uv_settings(listed)
+    assert "https://mirror.invalid/simple" == settings["UV_DEFAULT_INDEX"]
+    assert "https://a.invalid/simple https://b.invalid/simple" == settings["UV_INDEX"]
+    assert "/wheels,/more" == settings["UV_FIND_LINKS"]
+    assert "never" == settings["UV_PYTHON_DOWNLOADS"]
+
+
+def test_pip_without_configuration_leaves_uv_its_defaults(install):
+    """An empty address would be no index at all."""
+    assert not {"UV_DEFAULT_INDEX", "UV_INDEX"} & install.uv_settings("").keys()
+
+
+def test_uv_is_installed_at_the_version_and_digests_of_the_lock(install):
+    """Its entry alone: one name, and every line but the last continues."""
+    lines = install.locked("uv").splitlines()
+    assert re.fullmatch(r"uv==[\d.]+ \\", lines[0])
+    assert all("--hash=sha256:" in line for line in lines[1:])
+    assert [line.endswith("\\") for line in lines] == [True] * (len(lines) - 1) + [False]
+
+
+def test_the_lock_names_digests_and_no_index():
+    """Every package has a version and a digest for each of its files."""
+    for name in ("requirements.lock", "requirements-gpu.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text and "--index" not in text
+        entries = re.findall(r"^[a-z0-9][^#\n]*(?:\n    --hash.*)*", text, re.MULTILINE)
+        assert entries and all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+
+
+def make(*words):
+    """`make -n words...`: what would be run."""
+    done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_the_environment_is_made_anew_for_another_python_only(tmp_path):
+    """Asked for by PYTHON; without it, the one that is there stays."""
+    other = tmp_path / "python3.99"
+    other.write_text("#!/bin/sh\necho 3.99\n")
+    other.chmod(0o755)
+    present = f"PYTHON=python{sys.version_info[0]}.{sys.version_info[1]}"
+    unchanged = ("lint", "-o", "requirements.lock", "-o", "pyproject.toml")
+    assert "install.py" not in make(*unchanged)
+    assert "install.py" not in make(*unchanged, present)
+    assert f"{other} install.py" in make(*unchanged, f"PYTHON={other}")
