@@ -64,7 +64,9 @@ def test_efficientnet_is_normalised_as_with_keras_own_download(tmp_path, monkeyp
     theirs = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
     ours = backbones.application(name, backbones.ANY_SIZE, path)
     expected = np.asarray(theirs(pixels))
-    assert pytest.approx(expected, rel=1e-3, abs=1e-3 * float(expected.std())) == np.asarray(ours(pixels))
+    assert pytest.approx(expected, rel=1e-3, abs=1e-3 * float(expected.std())) == np.asarray(
+        ours(pixels)
+    )
 
 
 def test_images_of_several_sizes_keep_their_order(tmp_path):
