@@ -31,7 +31,8 @@ def make(setting: str) -> TaskRunner[Any]:
         return _MAKERS[kind](setting, where)
     except ImportError as error:
         raise BadInput(
-            f"runner {setting!r}: {error.name} is not installed; pip install -e '.[{kind}]'"
+            f"runner {setting!r}: {error.name} is not installed. Install it with "
+            f".venv/bin/uv pip install --constraints requirements.lock -e '.[{kind}]'"
         ) from None
 
 

@@ -46,8 +46,8 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise BadInput(
-            "--from huggingface: huggingface_hub is not installed; "
-            ".venv/bin/pip install -e '.[hf]' installs it"
+            "--from huggingface: huggingface_hub is not installed; it is in the lock. Install it "
+            "with .venv/bin/uv pip install --constraints requirements.lock -e '.[hf]'"
         ) from None
     download.require_reachable(source.endpoint)
     disable_progress_bars()

@@ -53,7 +53,7 @@ def version(package: str) -> str:
 
 
 def engine(gpus: Sequence[str] = ()) -> str:
-    """What computes features, e.g. `tensorflow 2.19.0`; with the names of GPUs, if it has any."""
+    """What computes features, e.g. `tensorflow 2.21.0`; with the names of GPUs, if it has any."""
     found = f"tensorflow {version('tensorflow')}"
     return f"{found} on {', '.join(dict.fromkeys(gpus))}" if gpus else found
 

@@ -39,6 +39,7 @@ LISTED = {
     "dask": "a cluster by hand; tests/test_runners.py starts one in the test's own process",
     "node": "tests/test_web_files.py runs what web/dist/node holds",
     "pip": "installs; make does it in CI",
+    "uv": "installs; make does it in CI",
     "pip-audit": "asks a service; CI asks none",
     "ruff": "make lint runs it",
     "mypy": "make lint runs it",

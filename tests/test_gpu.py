@@ -33,6 +33,14 @@ def test_the_gpu_lock_is_the_lock_and_cuda():
     assert not re.search(r"^-|://", text, re.MULTILINE)
 
 
+def test_the_document_lists_nvidias_packages_as_the_lock_has_them():
+    """docs/gpu.md, name and version; `make lock` can change both."""
+    text = (ROOT / "docs" / "gpu.md").read_text()
+    listed = dict(re.findall(r"^\| `(nvidia-[\w-]+)` \| (\S+) \|$", text, re.MULTILINE))
+    locked, _ = pinned("requirements-gpu.lock")
+    assert {name: locked[name] for name in locked if name.endswith("-cu12")} == listed
+
+
 def test_every_step_begins_with_memory_that_grows_and_with_true_float32(monkeypatch):
     """Before TensorFlow is imported; what the user has set stays."""
     for name in devices.ENVIRONMENT:

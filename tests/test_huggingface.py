@@ -159,5 +159,5 @@ def test_a_hub_that_is_away_or_refuses_is_one_line(hub, tmp_path):
 def test_without_the_extra_its_name_is_said(tmp_path, monkeypatch):
     """And how to install it."""
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(BadInput, match=r"not installed; .*pip install -e '\.\[hf\]'"):
+    with pytest.raises(BadInput, match=r"not installed; .*uv pip install .* -e '\.\[hf\]'"):
         huggingface.fetch(SOURCES.huggingface, tmp_path, reporter("download"))

@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -118,6 +119,30 @@ def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
     network(conv(), keras.layers.BatchNormalization(), conv()).save(other)
     members = {"model.weights.h5": zipfile.ZipFile(archive).read("model.weights.h5")}
     path = packed(other, tmp_path / "m.keras", **members)
+    own_file.check(path)
+    with pytest.raises(BadInput, match="cannot load it"):
+        backbones.own(path)
+
+
+HOSTILE_KERNELS = {
+    "a shape of 10 PB": {"shape": (50_000_000, 50_000_000), "chunks": (1000, 1000)},
+    "another file's bytes": {"external": [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]},
+}
+
+
+@pytest.mark.parametrize("keywords", HOSTILE_KERNELS.values(), ids=HOSTILE_KERNELS)
+def test_weights_that_exhaust_memory_or_read_other_files_are_refused(archive, tmp_path, keywords):
+    """CVE-2026-0897, CVE-2026-1669: the file passes the checks, and Keras refuses its weights."""
+    weights = tmp_path / "w.h5"
+    weights.write_bytes(zipfile.ZipFile(archive).read("model.weights.h5"))
+    with h5py.File(weights, "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        name = next(row for row in names if getattr(file[row], "ndim", 0) == 4)
+        shape = file[name].shape
+        del file[name]
+        file.create_dataset(name, dtype="f4", **{"shape": shape} | keywords)
+    path = packed(archive, tmp_path / "m.keras", **{"model.weights.h5": weights.read_bytes()})
     own_file.check(path)
     with pytest.raises(BadInput, match="cannot load it"):
         backbones.own(path)
