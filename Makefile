@@ -30,7 +30,7 @@ FORCE:
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c pass 2>/dev/null || { echo "$(or $(PYTHON),no Python found here) does not run. \
-	Use Python 3.11, 3.12 or 3.13, e.g. make PYTHON=/usr/bin/python3.11" >&2; exit 2; }
+	Use Python 3.11, 3.12 or 3.13, e.g. make check PYTHON=/usr/bin/python3.11" >&2; exit 2; }
 	@$(PYTHON) install.py --installer $(INSTALLER)
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces
