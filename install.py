@@ -36,9 +36,8 @@ def main() -> None:
     if sys.version_info[:2] not in SUPPORTED:
         names = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
         found = f"{sys.executable} is Python {sys.version_info[0]}.{sys.version_info[1]}"
-        print(
-            f"gfr needs Python {names}: {found}. Use e.g. make check PYTHON=python3.13", file=sys.stderr
-        )
+        message = f"gfr needs Python {names}: {found}. Use e.g. make check PYTHON=python3.13"
+        print(message, file=sys.stderr)
         sys.exit(2)
     print(f"installing into .venv with {arguments.installer}, one to two minutes", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
