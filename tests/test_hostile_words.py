@@ -85,7 +85,7 @@ def spoken(word, directory=Path("reports/runs/r")):
     )
     failed = results.Failure(3, run.trials[3].trial, word)
     judged = records.verdict(run, word, word)
-    judged = replace(judged, reason=word, changes=(word,))
+    judged = replace(judged, reason=word, changes=(word,), new_baseline=word)
     run = replace(run, record=record, trials=trials, failures=(failed,), verdict=judged)
     faces = replace(
         FACES, attributes=FACES.attributes.rename(columns={"Young": word, "Bald": word * 2})
