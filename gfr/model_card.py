@@ -11,7 +11,7 @@ from typing import Any
 
 from gfr import atomic, exported, markup, runs, sources
 from gfr.applications import SCALINGS
-from gfr.dataset import SOURCES
+from gfr.dataset import SOURCES, DataRecord, SplitRecord
 from gfr.evaluate import THRESHOLD, constant_answer
 from gfr.exported import ExportResult, WebModel
 from gfr.model_card_header import header
@@ -70,7 +70,7 @@ def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
     """Plain values; shares and probabilities 0..1, sizes (height, width) px, points (x, y) px."""
     trial, record = result.trial, run.record
-    weights = result.features.weights
+    is_own_data, is_own_model = record.data.source == "csv", result.features.weights.source == "own"
     alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
     return {
         "schema": SCHEMA,
@@ -79,15 +79,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "run_id": record.run_id,
         "created_utc": record.created_utc,
         "notes": run.notes_of(result),
-        "model": {
-            "file": "tfjs/model.json",
-            "precision": export.precision,
-            "num_bytes": export.written.num_bytes,
-            "num_parameters": export.num_parameters,
-            "digest": export.digest,
-            # How far from Keras a device may be that computes right with these weights.
-            "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
-        },
+        "model": _model_facts(export),
         "input": {
             "size": list(trial.feature_set.size),
             "scaling": SCALINGS[trial.backbone.scaling],
@@ -99,38 +91,58 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
             "uncertain": list(UNCERTAIN),
         },
         "alignment": {key: alignment[key] for key in ("height", "width", "points")},
-        "metrics": {
-            name: {
-                "accuracy": found.accuracy,
-                "accuracy_interval": list(found.interval),
-                "loss": found.loss,
-                "num_images": found.num_images,
-                "majority_share": constant_answer(
-                    record.split.num_male, record.split.num_female, name
-                )[0],
-            }
-            for name, found in result.metrics.items()
-        },
+        "metrics": _metrics_facts(record.split, result),
         "uncertain_share": _uncertain(result),
         "precisions": [_precision(row, export) for row in export.models],
         "keras_float32": _accuracy(export.keras_right, export.num_images),
-        "training": {
-            "backbone": trial.backbone.name,
-            "weights": weights.source,
-            "weights_sha256": weights.sha256,
-            "features": result.features.precision,
-            "epochs": trial.iteration.epochs,
-            "batch_size": trial.batch_size,
-            "seed": trial.seed,
-            "data": record.data.source,
-            "data_sha256": record.data.digest,
-            "hub_dataset": _hub_dataset(record.data.source),
-            "num_train_images": result.metrics["train"].num_images,
-        },
+        "training": _training_facts(record.data, result),
         "intended_use": INTENDED_USE,
-        "limits": _limits(record.data.source == "csv", weights.source == "own"),
-        "licence_of_data": LICENCE_OF_DATA["csv" if record.data.source == "csv" else "celeba"],
+        "limits": _limits(is_own_data, is_own_model),
+        "licence_of_data": LICENCE_OF_DATA["csv" if is_own_data else "celeba"],
         "versions": result.provenance.versions,
+    }
+
+
+def _model_facts(export: ExportResult) -> dict[str, Any]:
+    return {
+        "file": "tfjs/model.json",
+        "precision": export.precision,
+        "num_bytes": export.written.num_bytes,
+        "num_parameters": export.num_parameters,
+        "digest": export.digest,
+        # How far from Keras a device may be that computes right with these weights.
+        "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
+    }
+
+
+def _metrics_facts(split: SplitRecord, result: TrialResult) -> dict[str, Any]:
+    """By split."""
+    return {
+        name: {
+            "accuracy": found.accuracy,
+            "accuracy_interval": list(found.interval),
+            "loss": found.loss,
+            "num_images": found.num_images,
+            "majority_share": constant_answer(split.num_male, split.num_female, name)[0],
+        }
+        for name, found in result.metrics.items()
+    }
+
+
+def _training_facts(data: DataRecord, result: TrialResult) -> dict[str, Any]:
+    trial, weights = result.trial, result.features.weights
+    return {
+        "backbone": trial.backbone.name,
+        "weights": weights.source,
+        "weights_sha256": weights.sha256,
+        "features": result.features.precision,
+        "epochs": trial.iteration.epochs,
+        "batch_size": trial.batch_size,
+        "seed": trial.seed,
+        "data": data.source,
+        "data_sha256": data.digest,
+        "hub_dataset": _hub_dataset(data.source),
+        "num_train_images": result.metrics["train"].num_images,
     }
 
 
