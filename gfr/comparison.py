@@ -186,7 +186,8 @@ def _latency_verdict(
     then: slowdown.Measured, now: slowdown.Measured, is_same_machine: bool
 ) -> tuple[LatencyVerdict, str]:
     if not is_same_machine:
-        return "not compared", "another machine, or other settings of it"
+        reason = "another machine, other settings or another version of TensorFlow, Keras or numpy"
+        return "not compared", reason
     up, down = slowdown.judge(now, [then]), slowdown.judge(then, [now])
     changed = slowdown.SLOWER in (up.status, down.status)
     num_calls = min(then.num_calls, now.num_calls)

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gfr import bands, slowdown
+from gfr import bands, new_baseline, slowdown
 from gfr.bands import MIN_RUNS
 from gfr.history import ENGINE, Entry, LatencyEntry, TrialEntry
 from gfr.plain import counted
@@ -43,11 +43,12 @@ def judge(
     now: Entry,
     earlier: Sequence[Entry],
     again: Again = NOTHING_YET,
-    other: Entry | None = None,
+    others: Sequence[Entry] = (),
 ) -> Verdict:
     """A run against the comparable ones before it, oldest first.
 
-    `other`: the newest run of the same benchmark that is not comparable, to say why not.
+    `others`: earlier runs of the same benchmark that are not comparable, oldest first, to say why
+    not.
     """
     past = bands.baseline(earlier)
     findings = [
@@ -58,17 +59,19 @@ def judge(
     ]
     status = _status(findings, len(past))
     shown = [*earlier[-MAX_SHOWN + 1 :], now]
+    is_new = len(earlier) < MIN_RUNS
     return Verdict(
         schema=SCHEMA,
         run_id=now.run_id,
         key=now.key,
         status=status,
-        reason=_reason(findings, status, len(past)) + _against(now, other if not past else None),
+        reason=_reason(findings, status, len(past)) + _against(now, [] if past else others),
         num_compared=len(past),
         changes=changes(past[-1], now) if past else (),
         findings=tuple(findings),
         runs=tuple(Past(row.run_id, row.created_utc) for row in shown),
         series=bands.series(shown, past, findings),
+        new_baseline=new_baseline.sentence(now, others) if is_new else "",
     )
 
 
@@ -249,13 +252,20 @@ def _reason(findings: Sequence[Finding], status: Status, num_past: int) -> str:
     return f"{num} of {len(findings)} findings {against}"
 
 
-def _against(now: Entry, other: Entry | None) -> str:
-    if other is None:
+def _against(now: Entry, others: Sequence[Entry]) -> str:
+    if not others:
         return ""
+    other = others[-1]
     names = [name for name, value in now.facts.items() if other.facts.get(name) != value]
     if "features" in names:  # one word each, computed or reused; the others are digests
         there, here = (row.facts.get("features", "none") for row in (other, now))
         names[names.index("features")] = f"features ({there} there, {here} here)"
+    versions = "; ".join(
+        f"{name} {there} there, {here} here"
+        for name, there, here in new_baseline.engine_changes(other, now)
+    )
+    if "machine" in names and versions:  # its digest includes the versions
+        names[names.index("machine")] = f"machine ({versions})"
     return f"; the newest of this benchmark, {other.run_id}, differs in {', '.join(names)}"
 
 

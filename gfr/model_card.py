@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, exported, markup
+from gfr import atomic, exported, markup, runs, sources
 from gfr.applications import SCALINGS
-from gfr.dataset import SOURCES
+from gfr.dataset import SOURCES, DataRecord, SplitRecord
 from gfr.evaluate import THRESHOLD, constant_answer
 from gfr.exported import ExportResult, WebModel
+from gfr.model_card_header import header
 from gfr.report_details import table
 from gfr.results import Run, TrialResult
 from gfr.stats import wilson
@@ -69,7 +70,7 @@ def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
     """Plain values; shares and probabilities 0..1, sizes (height, width) px, points (x, y) px."""
     trial, record = result.trial, run.record
-    weights = result.features.weights
+    is_own_data, is_own_model = record.data.source == "csv", result.features.weights.source == "own"
     alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
     return {
         "schema": SCHEMA,
@@ -78,15 +79,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "run_id": record.run_id,
         "created_utc": record.created_utc,
         "notes": run.notes_of(result),
-        "model": {
-            "file": "tfjs/model.json",
-            "precision": export.precision,
-            "num_bytes": export.written.num_bytes,
-            "num_parameters": export.num_parameters,
-            "digest": export.digest,
-            # How far from Keras a device may be that computes right with these weights.
-            "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
-        },
+        "model": _model_facts(export),
         "input": {
             "size": list(trial.feature_set.size),
             "scaling": SCALINGS[trial.backbone.scaling],
@@ -98,38 +91,66 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
             "uncertain": list(UNCERTAIN),
         },
         "alignment": {key: alignment[key] for key in ("height", "width", "points")},
-        "metrics": {
-            name: {
-                "accuracy": found.accuracy,
-                "accuracy_interval": list(found.interval),
-                "loss": found.loss,
-                "num_images": found.num_images,
-                "majority_share": constant_answer(
-                    record.split.num_male, record.split.num_female, name
-                )[0],
-            }
-            for name, found in result.metrics.items()
-        },
+        "metrics": _metrics_facts(record.split, result),
         "uncertain_share": _uncertain(result),
         "precisions": [_precision(row, export) for row in export.models],
         "keras_float32": _accuracy(export.keras_right, export.num_images),
-        "training": {
-            "backbone": trial.backbone.name,
-            "weights": weights.source,
-            "weights_sha256": weights.sha256,
-            "features": result.features.precision,
-            "epochs": trial.iteration.epochs,
-            "batch_size": trial.batch_size,
-            "seed": trial.seed,
-            "data": record.data.source,
-            "data_sha256": record.data.digest,
-            "num_train_images": result.metrics["train"].num_images,
-        },
+        "training": _training_facts(record.data, result),
         "intended_use": INTENDED_USE,
-        "limits": _limits(record.data.source == "csv", weights.source == "own"),
-        "licence_of_data": LICENCE_OF_DATA["csv" if record.data.source == "csv" else "celeba"],
+        "limits": _limits(is_own_data, is_own_model),
+        "licence_of_data": LICENCE_OF_DATA["csv" if is_own_data else "celeba"],
         "versions": result.provenance.versions,
     }
+
+
+def _model_facts(export: ExportResult) -> dict[str, Any]:
+    return {
+        "file": "tfjs/model.json",
+        "precision": export.precision,
+        "num_bytes": export.written.num_bytes,
+        "num_parameters": export.num_parameters,
+        "digest": export.digest,
+        # How far from Keras a device may be that computes right with these weights.
+        "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
+    }
+
+
+def _metrics_facts(split: SplitRecord, result: TrialResult) -> dict[str, Any]:
+    """By split."""
+    return {
+        name: {
+            "accuracy": found.accuracy,
+            "accuracy_interval": list(found.interval),
+            "loss": found.loss,
+            "num_images": found.num_images,
+            "majority_share": constant_answer(split.num_male, split.num_female, name)[0],
+        }
+        for name, found in result.metrics.items()
+    }
+
+
+def _training_facts(data: DataRecord, result: TrialResult) -> dict[str, Any]:
+    trial, weights = result.trial, result.features.weights
+    return {
+        "backbone": trial.backbone.name,
+        "weights": weights.source,
+        "weights_sha256": weights.sha256,
+        "features": result.features.precision,
+        "epochs": trial.iteration.epochs,
+        "batch_size": trial.batch_size,
+        "seed": trial.seed,
+        "data": data.source,
+        "data_sha256": data.digest,
+        "hub_dataset": _hub_dataset(data.source),
+        "num_train_images": result.metrics["train"].num_images,
+    }
+
+
+def _hub_dataset(source: str) -> str | None:
+    """The data set's id on the Hugging Face Hub; None if it is not there."""
+    if source != "celeba":
+        return None
+    return sources.load(runs.ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
 def _limits(is_own_data: bool, is_own_model: bool) -> list[str]:
@@ -172,56 +193,30 @@ def _precision(row: WebModel, export: ExportResult) -> dict[str, Any]:
 
 
 def render(card: dict[str, Any]) -> str:
-    """The card as Markdown."""
-    model, test, training = card["model"], card["metrics"]["test"], card["training"]
-    low, high = test["accuracy_interval"]
-    weights, data = (training[key][:12] for key in ("weights_sha256", "data_sha256"))
+    """The card as Markdown, after a YAML header for the Hugging Face Hub."""
+    return header(card) + _body(card)
+
+
+def _body(card: dict[str, Any]) -> str:
     notes = "".join(
         f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
     limits = "\n".join(f"- {row}" for row in card["limits"])
-    keras, (height, width) = card["keras_float32"], card["input"]["size"]
     annotators = (
-        "the owner of its training images" if training["data"] == "csv" else "CelebA's annotators"
+        "the owner of its training images"
+        if card["training"]["data"] == "csv"
+        else "CelebA's annotators"
     )
-    unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
-    rows = [
-        [
-            f"**{row['precision']}**" if row["is_exported"] else row["precision"],
-            f"{row['num_bytes'] / 1e6:.1f}",
-            f"{row['accuracy']:.3f}",
-            f"{row['max_difference']:.1e}",
-        ]
-        for row in card["precisions"]
-    ]
-    return f"""# {card["title"]}
+    return f"""# {markup.text(card["title"])}
 {notes}
 Face photograph -> `p_male`, 0..1: how likely {annotators} would have said "Male".
 Run `{card["run_id"]}`, {card["created_utc"]}.
 
-## Model
+{_model(card)}
 
-- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256 `{weights}`), average
-  pooling, Dense(128, relu), Dense(1, sigmoid); {model["num_parameters"]:,} parameters
-- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width);
-  then {card["input"]["scaling"]}
-- output: above {card["output"]["threshold"]:g} is "male"; {unsure} it is better read as no answer
-  ({card["uncertain_share"]:.1%} of the test images)
+{_training(card)}
 
-## Training
-
-- {SOURCES[training["data"]]}, {training["num_train_images"]:,} images (SHA-256 `{data}`)
-- {training["epochs"]} epochs, batch {training["batch_size"]}, seed {training["seed"]}; features
-  computed in {training["features"]}
-
-## Result
-
-- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,},
-  Wilson's 95 % interval), loss {test["loss"]:.3f}; always answering the majority class scores
-  {test["majority_share"]:.3f}
-- the fused Keras model in float32: {keras["accuracy"]:.3f}
-
-{table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows)}
+{_result(card)}
 
 ## Intended use
 
@@ -235,3 +230,51 @@ Run `{card["run_id"]}`, {card["created_utc"]}.
 
 {card["licence_of_data"]}
 """
+
+
+def _model(card: dict[str, Any]) -> str:
+    training, (height, width) = card["training"], card["input"]["size"]
+    unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
+    return f"""## Model
+
+- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256 \
+`{training["weights_sha256"][:12]}`), average
+  pooling, Dense(128, relu), Dense(1, sigmoid); {card["model"]["num_parameters"]:,} parameters
+- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width);
+  then {card["input"]["scaling"]}
+- output: above {card["output"]["threshold"]:g} is "male"; {unsure} it is better read as no answer
+  ({card["uncertain_share"]:.1%} of the test images)"""
+
+
+def _training(card: dict[str, Any]) -> str:
+    training = card["training"]
+    data = f"{SOURCES[training['data']]}, {training['num_train_images']:,} images"
+    return f"""## Training
+
+- {data} (SHA-256 `{training["data_sha256"][:12]}`)
+- {training["epochs"]} epochs, batch {training["batch_size"]}, seed {training["seed"]}; features
+  computed in {training["features"]}"""
+
+
+def _result(card: dict[str, Any]) -> str:
+    test, rows = card["metrics"]["test"], [_row(found) for found in card["precisions"]]
+    low, high = test["accuracy_interval"]
+    return f"""## Result
+
+- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,},
+  Wilson's 95 % interval), loss {test["loss"]:.3f}; always answering the majority class scores
+  {test["majority_share"]:.3f}
+- the fused Keras model in float32: {card["keras_float32"]["accuracy"]:.3f}
+
+{table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows)}"""
+
+
+def _row(found: dict[str, Any]) -> list[str]:
+    """A precision's cells; what was exported is in bold."""
+    name = found["precision"]
+    return [
+        f"**{name}**" if found["is_exported"] else name,
+        f"{found['num_bytes'] / 1e6:.1f}",
+        f"{found['accuracy']:.3f}",
+        f"{found['max_difference']:.1e}",
+    ]

@@ -71,7 +71,8 @@ class Verdict:
     """Of one run. `runs`: those of the series, oldest first, this one last.
 
     `num_compared`: earlier runs that it was held against. `changes`: what is not as it was in the
-    newest of them and may be the cause.
+    newest of them and may be the cause. `new_baseline`: the sentence that says so, if another
+    version of TensorFlow, Keras or numpy keeps earlier runs from being compared; else "".
     """
 
     schema: Literal[1]
@@ -84,6 +85,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     runs: Annotated[tuple[Past, ...], Field(min_length=1)]
     series: tuple[Series, ...]
+    new_baseline: str = ""
 
     def __post_init__(self) -> None:
         """ValueError if a series is not of these runs."""
@@ -114,6 +116,8 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
         found.append((f"Changed since the newest good run: {', '.join(verdict.changes)}", True))
     if not verdict.is_regression:
         found.append((f"Against its history: {verdict.status} ({verdict.reason})", False))
+    if verdict.new_baseline:
+        found.append((verdict.new_baseline, False))
     found += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
     return found + [(f"Answers changed: {row.text}", False) for row in verdict.of("changed")]
 
@@ -121,6 +125,8 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
 def text(verdict: Verdict) -> str:
     """For the terminal."""
     lines = [f"{verdict.run_id}: {verdict.status}: {verdict.reason}"]
+    if verdict.new_baseline:
+        lines.append(verdict.new_baseline)
     lines += [f"{row.status:12}  {row.text}" for row in verdict.of(*_told(verdict), "ok")]
     if verdict.changes:
         lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
@@ -133,6 +139,8 @@ def section(verdict: Verdict | None, figures: str) -> str:
         return ""
     reason = markup.text(verdict.reason)
     lines = ["## Against its history", "", f"**{verdict.status}**: {reason}."]
+    if verdict.new_baseline:
+        lines += ["", f"{markup.text(verdict.new_baseline)}."]
     if len(verdict.runs) > 1:
         lines += ["", f"![Accuracy, latency and duration over the runs]({figures}/trend.png)"]
     rows = verdict.of(*_told(verdict))

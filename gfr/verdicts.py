@@ -18,8 +18,8 @@ def look(run: Run) -> Verdict:
     """The verdict as it stands with what was done once more so far."""
     reports = run.directory.parents[1]
     now = history.entry(run)
-    others = history.neighbours(reports, now)[-1:]
-    return judging.judge(now, history.earlier(reports, now), _again(run), *others)
+    others = history.neighbours(reports, now)
+    return judging.judge(now, history.earlier(reports, now), _again(run), others)
 
 
 def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:

@@ -85,7 +85,7 @@ def spoken(word, directory=Path("reports/runs/r")):
     )
     failed = results.Failure(3, run.trials[3].trial, word)
     judged = records.verdict(run, word, word)
-    judged = replace(judged, reason=word, changes=(word,))
+    judged = replace(judged, reason=word, changes=(word,), new_baseline=word)
     run = replace(run, record=record, trials=trials, failures=(failed,), verdict=judged)
     faces = replace(
         FACES, attributes=FACES.attributes.rename(columns={"Young": word, "Bald": word * 2})
@@ -153,7 +153,7 @@ def test_printable_words_stay_as_they_are():
 
 
 @pytest.mark.parametrize("word", WORDS, ids=repr_of)
-def test_a_model_card_shows_notes_as_text(word):
+def test_a_model_card_shows_title_and_notes_as_text(word):
     """The card as people read it; the page takes its JSON as text content alone."""
     run = records.run()
     weights = replace(run.trials[1].features.weights, note=word)
@@ -162,5 +162,5 @@ def test_a_model_card_shows_notes_as_text(word):
     for note in (HARMLESS, word):
         noted = replace(result.features, weights=replace(weights, note=note))
         card = model_card.facts(run, replace(result, features=noted), records.export(run))
-        cards.append(shown(model_card.render(card)))
+        cards.append(shown(model_card.render(card | {"title": note})))
     assert cards[0].tags == cards[1].tags

@@ -1,0 +1,121 @@
+"""An update of TensorFlow, Keras or numpy starts a new baseline, and every report says why."""
+
+import subprocess
+from dataclasses import asdict, replace
+
+import pytest
+import records
+from test_history import GFR, ROOT, judged, recorded, reused, versions, written
+
+from gfr import atomic, comparison, history, publish, results, verdict, verdicts
+
+OLD = {"tensorflow": "2.19.0", "keras": "3.15.1", "numpy": "2.1.3"}
+NEW = OLD | {"tensorflow": "2.21.0"}
+LINE = (
+    "New baseline: TensorFlow changed from 2.19.0 to 2.21.0, so runs before the change are not "
+    "compared"
+)
+
+
+def night(reports, number, packages, **changed):
+    """A finished run of day `number` with these versions, judged and in its history."""
+    run = versions(written(reports, number, **changed), **packages)
+    results.write(run.directory / "run.json", run.record)
+    return judged(run)
+
+
+def statuses(rows):
+    """Status, number of compared runs and the line of each verdict."""
+    return [
+        (row.verdict.status, row.verdict.num_compared, row.verdict.new_baseline) for row in rows
+    ]
+
+
+def test_an_update_of_tensorflow_starts_a_new_baseline_and_says_so(tmp_path):
+    """Three old runs are compared among themselves, new ones likewise; the first three say why."""
+    old = [night(tmp_path, number, OLD) for number in (1, 2, 3, 4)]
+    assert [("no history", n, "") for n in range(3)] + [("ok", 3, "")] == statuses(old)
+    # Half as fast: no regression against another version, and no measure for what follows.
+    new = [night(tmp_path, number, NEW, factor=2.0) for number in (5, 6, 7, 8)]
+    assert [("no history", n, LINE) for n in range(3)] + [("ok", 3, "")] == statuses(new)
+    assert ["run5", "run6", "run7", "run8"] == [row.run_id for row in new[-1].verdict.runs]
+    # Back again: the old history goes on where it was.
+    assert [("ok", 4, "")] == statuses([night(tmp_path, 9, OLD)])
+
+
+def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
+    """summary.md, summary.html, `gfr verdict`: once among the first lines of each."""
+    night(tmp_path, 1, OLD)
+    run = night(tmp_path, 2, NEW)
+    publish.write_report(str(run.directory))
+    markdown = (run.directory / "summary.md").read_text()
+    assert f"- {LINE}\n" in markdown.partition("\n## ")[0]
+    assert f"\n{LINE}.\n" in markdown.partition("\n## Against its history")[2]
+    assert LINE in (run.directory / "summary.html").read_text()
+    words = [*GFR, "verdict", "--reports", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert (0, LINE) == (done.returncode, done.stdout.splitlines()[1]), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("expected", "change"),
+    [
+        ("", lambda run: versions(run, **OLD, pillow="12")),
+        ("", lambda run: recorded(versions(run, **OLD), num_usable_threads=1)),
+        ("Keras changed from 3.15.1 to 4", lambda run: versions(run, **OLD | {"keras": "4"})),
+        (
+            "TensorFlow changed from 2.19.0 to 2.21.0, numpy from 2.1.3 to 2.4",
+            lambda run: versions(run, **NEW | {"numpy": "2.4"}),
+        ),
+        # With other data as well: the versions alone would be enough.
+        (
+            "TensorFlow changed from 2.19.0 to 2.21.0",
+            lambda run: recorded(versions(run, **NEW), data=replace(records.DATA, digest="e")),
+        ),
+    ],
+)
+def test_the_line_names_what_changed_and_only_versions(tmp_path, expected, change):
+    """Not another package, not another machine; every version of the key that changed."""
+    night(tmp_path, 1, OLD)
+    found = verdicts.look(change(written(tmp_path, 2)))
+    assert expected in found.new_baseline
+    assert bool(expected) == bool(found.new_baseline)
+
+
+def test_the_line_is_of_the_run_that_the_version_alone_keeps_apart(tmp_path):
+    """The newest run has the same version but computed its features; one before it reused them."""
+    night(tmp_path, 1, OLD)
+    before = reused(versions(written(tmp_path, 2), **OLD))
+    history.put(tmp_path, history.entry(before))
+    night(tmp_path, 3, NEW)
+    found = verdicts.look(reused(versions(written(tmp_path, 4), **NEW)))
+    assert LINE == found.new_baseline
+    assert "run3, differs in features (computed there, reused here)" in found.reason
+
+
+def test_the_key_of_a_history_stays_as_it_was():
+    """A later gfr goes on with the files of this one: the same facts, the same digest of them."""
+    facts = history.facts(versions(records.run(), **OLD))
+    names = ["benchmark", "data", "weights", "arithmetic", "features", "machine", "GPUs", "workers"]
+    assert names == list(facts)
+    assert "2bbb52a2cfde" == facts["machine"]
+
+
+def test_a_verdict_without_the_line_is_still_read(tmp_path):
+    """As gfr wrote it before there was one."""
+    document = asdict(records.verdict(records.run()))
+    del document["new_baseline"]
+    atomic.write_json(tmp_path / "verdict.json", document)
+    found = results.read(tmp_path / "verdict.json", verdict.Verdict)
+    assert "" == found.new_baseline
+
+
+def test_a_comparison_of_two_versions_names_them(tmp_path):
+    """As a change, and as the reason why latencies are not compared."""
+    first, second = (
+        versions(written(tmp_path, number), **row) for number, row in ((1, OLD), (2, NEW))
+    )
+    labels = {name: ("", True) for name in first.trials[0].test_probabilities}
+    text = comparison.text(comparison.compare(first, second, labels, labels))
+    assert "  tensorflow: 2.19.0 -> 2.21.0\n" in text
+    assert "not compared (another machine, other settings or another version of TensorFlow" in text
