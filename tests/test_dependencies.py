@@ -1,5 +1,7 @@
 """docs/dependencies.md and pyproject.toml name the same packages."""
 
+import hashlib
+import json
 import re
 import tomllib
 
@@ -30,3 +32,22 @@ def test_what_is_bound_says_why():
         why = re.search(rf"^\| `{asked.name}` \|.*\| ([^|]+) \|$", text, re.MULTILINE)
         if why:
             assert bool(asked.specifier) != why[1].startswith("none"), row
+
+
+def test_the_packages_of_the_page_come_by_digest():
+    """web/package-lock.json has a digest for each, and no address."""
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text())
+    packages = {path: package for path, package in lock["packages"].items() if path}
+    assert packages
+    for path, package in packages.items():
+        assert package["integrity"].startswith("sha512-") and "resolved" not in package, path
+
+
+def test_the_detector_is_the_one_that_its_readme_describes():
+    """The page ships the files whose digests web/detector/README.md states."""
+    text = (ROOT / "web" / "detector" / "README.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| `([0-9a-f]{64})` \|$", text, re.MULTILINE)
+    shipped = (ROOT / "web" / "dist" / "detector").iterdir()
+    assert dict(rows) == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped
+    }

@@ -63,3 +63,17 @@ def test_a_backend_that_fails_in_the_middle_is_replaced(launch, host):
     seen.give(("a.png", encoded(web_export.face(1))))
     assert "WebGL failed (the context is lost)" in seen.text("#notices")
     assert ["wasm"] == [face["backend"] for face in seen.faces()]
+
+
+def test_two_quick_changes_of_backend_try_a_failed_photo_once(visit):
+    """The photo gets its answer, not an error from a second try."""
+    seen = visit()
+    (worker,) = seen.page.workers
+    worker.evaluate("performance.now = () => { throw new Error('no clock'); }; 0")
+    seen.give(("a.png", encoded(web_export.face(1))))
+    assert "no clock" in seen.text("[data-file='a.png'] .problem")
+    change = "document.querySelector('#backend-wasm').dispatchEvent(new Event('change'))"
+    seen.page.evaluate(f"{change}; {change}")
+    seen.through()
+    assert ["done"] == [face["state"] for face in seen.faces()]
+    assert 0 == seen.page.locator("[data-file='a.png'] .problem").count()

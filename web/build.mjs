@@ -1,23 +1,26 @@
 /**
  * Build the page and its Node programs: `node build.mjs [OUT]`, OUT being dist if not given.
  *
- * In: src/ and the packages that package-lock.json names. Out: OUT, written anew and the same byte
- * for byte whenever and wherever it is built. Never uses the network.
+ * In: src/, detector/, licences/ and the packages that package-lock.json names. Out: OUT, written
+ * anew and the same byte for byte whenever and wherever it is built. Never uses the network.
  */
 
 import {existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
-import {dirname, join} from 'node:path';
+import {dirname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
 import {build} from 'esbuild';
 
 const WEB = dirname(fileURLToPath(import.meta.url));
-const OUT = process.argv[2] ?? join(WEB, 'dist');
+const OUT = resolve(process.argv[2] ?? join(WEB, 'dist'));
 const MODULES = join(WEB, 'node_modules');
 /** Packages of TensorFlow.js say in every source file what they carry no file for. */
 const OF_TENSORFLOW = /^@tensorflow\/tfjs-/;
 
-/** The backend with threads is never used (src/wasm.js): leave its 100 KB out. */
+/**
+ * The backend with threads is never used (src/wasm.js): leave its 100 KB out.
+ * @type {import('esbuild').Plugin}
+ */
 const withoutThreads = {
   name: 'without-threads',
   setup({onResolve, onLoad}) {
@@ -31,7 +34,7 @@ const withoutThreads = {
   },
 };
 
-const COMMON = {
+const COMMON = /** @satisfies {import('esbuild').BuildOptions} */ ({
   absWorkingDir: WEB,
   bundle: true,
   splitting: true,
@@ -44,7 +47,7 @@ const COMMON = {
   metafile: true,
   logLevel: 'warning',
   plugins: [withoutThreads],
-};
+});
 
 /** TensorFlow.js asks for `require` and Emscripten for its folder, which modules do not have. */
 const NODE_BANNER = `import {createRequire as __createRequire} from 'node:module';
@@ -75,7 +78,11 @@ async function bundle() {
   return [...Object.keys(browser.metafile.inputs), ...Object.keys(node.metafile.inputs)];
 }
 
-/** Without the modes of packages' files, which differ. */
+/**
+ * Without the modes of packages' files, which differ.
+ * @param {string} from
+ * @param {string} to
+ */
 function copy(from, to) {
   writeFileSync(to, readFileSync(from));
 }
@@ -88,27 +95,33 @@ function copyFiles() {
   copy(join(MODULES, '@tensorflow/tfjs-backend-wasm/dist', wasm), join(OUT, wasm));
   mkdirSync(join(OUT, 'detector'));
   for (const name of ['blazeface.json', 'blazeface.bin']) {
-    copy(join(MODULES, '@vladmandic/human/models', name), join(OUT, 'detector', name));
+    copy(join(WEB, 'detector', name), join(OUT, 'detector', name));
   }
 }
 
-/** The licences of all that went into the bundles, of the detector and of the .wasm file. */
+/**
+ * The licences of all that went into the bundles, of the detector and of the .wasm file.
+ * @param {string[]} inputs of the bundles
+ */
 function licences(inputs) {
-  const names = inputs
-    .map((path) => path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1])
-    .filter(Boolean);
-  const packages = [...new Set([...names, '@vladmandic/human'])].sort();
-  const parts = packages.map(packageLicence);
-  const compiled = readFileSync(join(WEB, 'licences/compiled-into-wasm.txt'), 'utf8');
-  parts.push(`Compiled into tfjs-backend-wasm-simd.wasm\n\n${compiled.trim()}`);
-  parts.push(readFileSync(join(WEB, 'licences/blazeface.txt'), 'utf8').trim());
-  const apache = readFileSync(join(WEB, 'licences/Apache-2.0.txt'), 'utf8').trim();
-  parts.push(`The Apache License, which those parts are under that name it\n\n${apache}`);
+  const names = inputs.flatMap(
+    (path) => path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? [],
+  );
+  const parts = [...new Set(names)].sort().map(packageLicence);
+  const kept = (/** @type {string} */ name) =>
+    readFileSync(join(WEB, 'licences', `${name}.txt`), 'utf8').trim();
+  parts.push(`Compiled into tfjs-backend-wasm-simd.wasm\n\n${kept('compiled-into-wasm')}`);
+  parts.push(kept('vladmandic-human'));
+  parts.push(kept('blazeface'));
+  parts.push(
+    `The Apache License, which those parts are under that name it\n\n${kept('Apache-2.0')}`,
+  );
   const rule = `\n\n${'='.repeat(100)}\n\n`;
   const own = readFileSync(join(WEB, '../LICENSE'), 'utf8').trim();
   return [`gfr, this page itself\n\n${own}`, ...parts].join(rule) + '\n';
 }
 
+/** @param {string} name of a package */
 function packageLicence(name) {
   const folder = join(MODULES, name);
   const {version, license} = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));

@@ -41,7 +41,11 @@ export function wholePicture(levels, alignment) {
   return warp(levels, toSource, Math.round(width / shrink), Math.round(height / shrink), 'edge');
 }
 
-/** Whether a picture is as large as an aligned one, and so is taken for one. */
+/**
+ * Whether a picture is as large as an aligned one, and so is taken for one.
+ * @param {{width: number, height: number}} picture
+ * @param {Alignment} alignment
+ */
 export function isAligned({width, height}, alignment) {
   return width === alignment.width && height === alignment.height;
 }

@@ -7,11 +7,13 @@
  * @typedef {{stream: MediaStream | null}} Camera
  */
 
+import {messageOf} from './errors.js';
 import {capture} from './photos.js';
 import {byId} from './status.js';
 
 const WIDTH_PX = 1280; // asked for; the camera gives what it can
 
+/** @type {Record<string, string>} by the name of the error */
 const REASONS = {
   NotAllowedError:
     'The browser was not allowed to use the camera. Its address bar can change that.',
@@ -21,6 +23,7 @@ const REASONS = {
 
 /** @param {(photo: import('./photos.js').Photo) => void} taken */
 export function setUpCamera(taken) {
+  /** @type {Camera} */
   const camera = {stream: null};
   byId('camera-open').addEventListener('click', () => open(camera));
   byId('camera-take').addEventListener('click', () => taken(capture(byId('video'))));
@@ -46,9 +49,14 @@ async function open(camera) {
     take.disabled = false;
     take.focus();
   } catch (error) {
-    byId('camera-problem').textContent = REASONS[error.name] ?? error.message;
+    byId('camera-problem').textContent = reasonOf(error);
     byId('camera-close').focus();
   }
+}
+
+/** @param {unknown} error */
+function reasonOf(error) {
+  return (error instanceof Error && REASONS[error.name]) || messageOf(error);
 }
 
 /** @param {Camera} camera */

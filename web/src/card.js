@@ -5,7 +5,7 @@
  * the card lacks.
  *
  * @typedef {{
- *   title: string, notes: string[],
+ *   schema: number, title: string, notes: string[],
  *   model: {file: string, precision: string, num_bytes: number, num_parameters: number,
  *           digest: string, tolerance: number},
  *   output: {positive: string, negative: string, threshold: number, uncertain: [number, number]},
@@ -36,6 +36,7 @@ export async function fetchCard() {
 function check(card) {
   if (card.schema !== 1) throw new Error(`its schema is ${card.schema}, this page reads 1`);
   const {model, output, alignment} = card;
+  /** @type {Record<string, unknown>} */
   const needed = {
     'model.file': model?.file,
     'model.num_bytes': model?.num_bytes,

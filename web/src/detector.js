@@ -8,7 +8,10 @@
  * classifies.
  *
  * @typedef {import('./geometry.js').Point} Point
+ * @typedef {import('./geometry.js').Similarity} Similarity
  * @typedef {import('./resample.js').Picture} Picture
+ * @typedef {import('@tensorflow/tfjs-converter').GraphModel} GraphModel
+ * @typedef {import('@tensorflow/tfjs-core').Tensor} Tensor
  * @typedef {{score: number, centre: Point, side: number, points: Object<string, Point>}} Face
  *   score 0..1; the box's centre and side, and the points, in pixels of the picture
  */
@@ -33,12 +36,12 @@ const SMALL_FACE = 0.06; // of the picture's longer side: beside one there may b
 const MAX_NUM_FACES = 40;
 
 /**
- * @param {import('@tensorflow/tfjs-converter').GraphModel} model BlazeFace
+ * @param {GraphModel} model BlazeFace
  * @param {Picture[]} levels a pyramid
  * @returns {Promise<Face[]>} from left to right
  */
 export async function findFaces(model, levels) {
-  const size = model.inputs[0].shape[1];
+  const size = inputSize(model);
   const {width, height} = levels[0];
   const longest = Math.max(width, height);
   let candidates = await look(model, levels, wholeView(width, height, size));
@@ -60,13 +63,34 @@ export async function findFaces(model, levels) {
   return distinct(faces).sort((one, other) => one.centre[0] - other.centre[0]);
 }
 
-/** The whole picture in a square. */
+/**
+ * Pixels of one side of the square that the model sees.
+ * @param {GraphModel} model
+ */
+function inputSize(model) {
+  const shape = /** @type {number[]} */ (model.inputs[0].shape);
+  return shape[1];
+}
+
+/**
+ * The whole picture in a square.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} size of the square that the model sees
+ */
 function wholeView(width, height, size) {
   return view([width / 2, height / 2], Math.max(width, height), 0, size);
 }
 
-/** Squares of one side over all of the picture, each half over the next. */
+/**
+ * Squares of one side over all of the picture, each half over the next.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} side in pixels of the picture
+ * @param {number} size of the square that the model sees
+ */
 function tiles(width, height, side, size) {
+  /** @param {number} length */
   const centres = (length) => {
     const num = Math.max(1, Math.ceil((length - side) / (side / 2) - 1e-6) + 1);
     if (num === 1) return [length / 2];
@@ -77,10 +101,13 @@ function tiles(width, height, side, size) {
 
 /**
  * Look again at one face, upright and from near; null if it is none.
+ * @param {GraphModel} model
+ * @param {Picture[]} levels
+ * @param {Face} candidate
  * @returns {Promise<Face | null>}
  */
 async function lookClosely(model, levels, candidate) {
-  const size = model.inputs[0].shape[1];
+  const size = inputSize(model);
   const {right_eye: right, left_eye: left} = candidate.points;
   const angle = Math.atan2(left[1] - right[1], left[0] - right[0]);
   const near = view(candidate.centre, candidate.side * CLOSE_LOOK, angle, size);
@@ -91,16 +118,17 @@ async function lookClosely(model, levels, candidate) {
 
 /**
  * What BlazeFace sees in one square.
- * @param {import('./geometry.js').Similarity} toPicture pixels of the square -> of the picture
+ * @param {GraphModel} model
+ * @param {Picture[]} levels
+ * @param {Similarity} toPicture pixels of the square -> of the picture
  * @returns {Promise<Face[]>} the best first
  */
 async function look(model, levels, toPicture) {
-  const size = model.inputs[0].shape[1];
+  const size = inputSize(model);
   const {data} = warp(levels, toPicture, size, size, 'black');
   const outputs = tidy(() => {
     const pixels = tensor4d(new Float32Array(data), [1, size, size, 3]);
-    const result = model.execute(sub(mul(pixels, 1 / 127.5), 1));
-    return Array.isArray(result) ? result : [result];
+    return [model.execute(sub(mul(pixels, 1 / 127.5), 1))].flat();
   });
   const rows = await anchorRows(outputs);
   outputs.forEach((output) => output.dispose());
@@ -109,38 +137,48 @@ async function look(model, levels, toPicture) {
 
 /**
  * One row of 17 numbers for each anchor: logit, box, points.
- * @param {import('@tensorflow/tfjs-core').Tensor[]} outputs (1, 896, 17), or scores and boxes of
+ * @param {Tensor[]} outputs (1, 896, 17), or scores and boxes of
  *   the two grids apart
  * @returns {Promise<Float32Array[]>}
  */
 async function anchorRows(outputs) {
   const parts = await Promise.all(
-    outputs.map(async (output) => [output.shape, await output.data()]),
+    outputs.map(async (output) => ({
+      shape: output.shape,
+      data: /** @type {Float32Array} */ (await output.data()),
+    })),
   );
-  const rows = [];
+  /** @param {number} num @param {number} columns */
   const find = (num, columns) =>
-    parts.find(([shape]) => shape.at(-2) === num && shape.at(-1) === columns)?.[1];
+    parts.find(({shape}) => shape.at(-2) === num && shape.at(-1) === columns)?.data;
   const whole = find(numAnchors(GRIDS), 17);
-  for (const grid of GRIDS) {
+  if (whole) {
+    return Array.from({length: numAnchors(GRIDS)}, (_, i) => whole.subarray(i * 17, (i + 1) * 17));
+  }
+  return GRIDS.flatMap((grid) => {
     const num = numAnchors([grid]);
     const scores = find(num, 1);
     const boxes = find(num, 16);
-    for (let i = 0; i < num; i++) {
-      const row = whole
-        ? whole.subarray(rows.length * 17, (rows.length + 1) * 17)
-        : Float32Array.of(scores[i], ...boxes.subarray(i * 16, (i + 1) * 16));
-      rows.push(row);
-    }
-  }
-  return rows;
+    if (!scores || !boxes) throw new Error('the detector does not have the outputs of BlazeFace');
+    return Array.from({length: num}, (_, i) =>
+      Float32Array.of(scores[i], ...boxes.subarray(i * 16, (i + 1) * 16)),
+    );
+  });
 }
 
+/** @param {typeof GRIDS} grids */
 function numAnchors(grids) {
   return grids.reduce((sum, {cells, anchors}) => sum + cells * cells * anchors, 0);
 }
 
-/** Rows of anchors -> the faces among them, in pixels of the picture. */
+/**
+ * Rows of anchors -> the faces among them, in pixels of the picture.
+ * @param {Float32Array[]} rows
+ * @param {number} size of the square that the model sees
+ * @param {Similarity} toPicture
+ */
 function decode(rows, size, toPicture) {
+  /** @type {Face[]} */
   const faces = [];
   let index = 0;
   for (const {cells, anchors} of GRIDS) {
@@ -151,6 +189,7 @@ function decode(rows, size, toPicture) {
         const [logit, dx, dy, width, height, ...offsets] = rows[index];
         const score = 1 / (1 + Math.exp(-logit));
         if (score < CANDIDATE_SCORE) continue;
+        /** @param {number} u @param {number} v */
         const at = (u, v) => apply(toPicture, [x + u, y + v]);
         const named = POINT_NAMES.map((name, i) => [name, at(offsets[2 * i], offsets[2 * i + 1])]);
         const side = (scale(toPicture) * (width + height)) / 2;
@@ -182,7 +221,12 @@ function distinct(faces) {
 /** @param {Face[]} faces of one person, the best first */
 function blend(faces) {
   const total = faces.reduce((sum, {score}) => sum + score, 0);
+  /** @param {(face: Face) => number} value */
   const mean = (value) => faces.reduce((sum, face) => sum + face.score * value(face), 0) / total;
+  /**
+   * @param {(face: Face) => Point} point
+   * @returns {Point}
+   */
   const meanPoint = (point) => [mean((face) => point(face)[0]), mean((face) => point(face)[1])];
   const named = POINT_NAMES.map((name) => [name, meanPoint((face) => face.points[name])]);
   return {
@@ -193,8 +237,13 @@ function blend(faces) {
   };
 }
 
-/** Intersection over union of two upright squares. */
+/**
+ * Intersection over union of two upright squares.
+ * @param {Face} one
+ * @param {Face} other
+ */
 function overlap(one, other) {
+  /** @param {0 | 1} axis */
   const along = (axis) =>
     Math.min(one.centre[axis] + one.side / 2, other.centre[axis] + other.side / 2) -
     Math.max(one.centre[axis] - one.side / 2, other.centre[axis] - other.side / 2);

@@ -3,8 +3,15 @@
  *
  * In: card, backends, engine. Out: elements of the page, `?backend=` in its address. Never chooses
  * software that poses as a graphics card.
+ *
+ * @typedef {import('./backends.js').Name} Name
+ * @typedef {import('./backends.js').Backend} Backend
+ * @typedef {import('./card.js').Card} Card
+ * @typedef {import('./engine.js').Engine} Engine
+ * @typedef {import('./gallery.js').Gallery} Gallery
  */
 
+import {messageOf} from './errors.js';
 import {BACKEND_NAMES, counted, megabytes, percent, tiny} from './format.js';
 import {enqueue} from './gallery.js';
 import {checkGolden} from './golden.js';
@@ -15,33 +22,40 @@ import {byId} from './status.js';
 const NUM_CALLS = 30;
 const MAX_NUM_CALLS = 1000;
 
-/** @param {import('./card.js').Card} card */
+/** @param {Card} card */
 export function showFacts(card) {
   const {model, metrics} = card;
+  /** @type {[string, ...(Node | string)[]][]} */
   const rows = [['Model', card.title]];
   if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test), ...caveat(card)]);
   const numbers = model.num_parameters
     ? `, ${(model.num_parameters / 1e6).toPrecision(3)} million weights`
     : '';
   rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
-  rows.push(['Computes on', '…']);
   byId('facts').replaceChildren(
     ...rows.flatMap(([name, ...value]) => [element('dt', {}, name), element('dd', {}, ...value)]),
+    element('dt', {}, 'Computes on'),
+    element('dd', {id: 'fact-backend'}, '…'),
   );
-  byId('facts').lastElementChild.id = 'fact-backend';
-  for (const place of document.querySelectorAll('[data-card]')) {
-    place.textContent = card.output[place.dataset.card];
+  for (const label of /** @type {const} */ (['positive', 'negative'])) {
+    for (const place of document.querySelectorAll(`[data-card="${label}"]`)) {
+      place.textContent = card.output[label];
+    }
   }
   byId('notes').replaceChildren(...caveat(card));
 }
 
-/** The card's notes, for every place where its model shows numbers; nothing if it has none. */
+/**
+ * The card's notes, for every place where its model shows numbers; nothing if it has none.
+ * @param {Card} card
+ */
 function caveat({notes}) {
   if (!notes?.length) return [];
   const title = element('strong', {}, 'About this model: ');
   return [element('p', {class: 'caveat'}, title, `${notes.join('; ')}.`)];
 }
 
+/** @param {NonNullable<Card['metrics']['test']>} test */
 function accuracyText({
   accuracy,
   accuracy_interval: interval,
@@ -56,8 +70,8 @@ function accuracyText({
 
 /**
  * The backend to begin with: the address's wish if it can be had, else the best.
- * @param {import('./backends.js').Backend[]} backends
- * @returns {{name: import('./backends.js').Name, refused: string | null} | null}
+ * @param {Backend[]} backends
+ * @returns {{name: Name, refused: string | null} | null}
  */
 export function choose(backends) {
   const wish = new URLSearchParams(location.search).get('backend');
@@ -68,8 +82,8 @@ export function choose(backends) {
 }
 
 /**
- * @param {import('./backends.js').Backend[]} backends
- * @param {(name: import('./backends.js').Name) => void} changed
+ * @param {Backend[]} backends
+ * @param {(name: Name) => void} changed
  */
 export function setUpBackends(backends, changed) {
   for (const {name, isAvailable, isSoftware} of backends) {
@@ -94,14 +108,19 @@ export function setUpBackends(backends, changed) {
   byId('backends').disabled = false;
 }
 
-/** @param {string} backend @param {string} tfjs version */
+/** @param {Name} backend @param {string} tfjs version */
 export function showBackend(backend, tfjs) {
   document.body.dataset.backend = backend;
   byId('fact-backend').textContent = `${BACKEND_NAMES[backend]}, with TensorFlow.js ${tfjs}`;
   byId(`backend-${backend}`).checked = true;
 }
 
-/** Buttons that are off while they work, and say what went wrong. */
+/**
+ * Buttons that are off while they work, and say what went wrong.
+ * @param {'check' | 'measure'} id
+ * @param {Gallery} gallery
+ * @param {(output: HTMLElement) => Promise<void>} work
+ */
 function setUpButton(id, gallery, work) {
   const [button, output] = [byId(id), byId(`${id}-result`)];
   const run = () => {
@@ -111,7 +130,7 @@ function setUpButton(id, gallery, work) {
       try {
         await work(output);
       } catch (error) {
-        output.textContent = `This went wrong: ${error.message}`;
+        output.textContent = `This went wrong: ${messageOf(error)}`;
       }
       button.disabled = false;
     });
@@ -121,6 +140,7 @@ function setUpButton(id, gallery, work) {
   return run;
 }
 
+/** @param {Engine} engine @param {Gallery} gallery @param {Card} card */
 export function setUpCheck(engine, gallery, card) {
   setUpButton('check', gallery, async (output) => {
     output.textContent = 'Classifying the pictures that came with the model…';
@@ -138,7 +158,12 @@ export function setUpCheck(engine, gallery, card) {
   });
 }
 
-/** `?measure=N` measures by itself, once. */
+/**
+ * `?measure=N` measures by itself, once.
+ * @param {Engine} engine
+ * @param {Gallery} gallery
+ * @param {Card} card
+ */
 export function setUpMeasure(engine, gallery, card) {
   const asked = Number(new URLSearchParams(location.search).get('measure'));
   const isAsked = Number.isInteger(asked) && asked > 0;

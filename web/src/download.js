@@ -40,8 +40,13 @@ export async function bytesOf(url, cache, received) {
   return {bytes, isKept: Boolean(kept) || (await keep(cache, url, bytes))};
 }
 
-/** @returns {Promise<ArrayBuffer>} */
+/**
+ * @param {Response} response
+ * @param {(numBytes: number) => void} received
+ * @returns {Promise<ArrayBuffer>}
+ */
 async function read(response, received) {
+  if (!response.body) return new ArrayBuffer(0);
   const pieces = [];
   for (const reader = response.body.getReader(); ; ) {
     const {done, value} = await reader.read();
@@ -52,8 +57,14 @@ async function read(response, received) {
   return new Blob(pieces).arrayBuffer();
 }
 
-/** @returns {Promise<boolean>} whether the browser took it */
+/**
+ * @param {Cache | null} cache
+ * @param {string} url
+ * @param {ArrayBuffer} bytes
+ * @returns {Promise<boolean>} whether the browser took it
+ */
 async function keep(cache, url, bytes) {
+  if (!cache) return false;
   try {
     await cache.put(url, new Response(bytes));
     return true;

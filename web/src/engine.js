@@ -7,6 +7,7 @@
  *
  * @typedef {import('./backends.js').Name} Name
  * @typedef {import('./backends.js').Backend} Backend
+ * @typedef {import('./worker.js').Calls} Calls
  * @typedef {{
  *   loading: (numBytes: number) => void,
  *   ready: (state: {backend: Name, tfjs: string, isKept: boolean}) => void,
@@ -15,12 +16,19 @@
  * }} Listener
  */
 
+import {messageOf} from './errors.js';
+
 class Replaced extends Error {}
 
-/** One worker: calls go in, answers come out. */
+/**
+ * One worker: calls go in, answers come out.
+ * @param {(numBytes: number) => void} onProgress
+ */
 function open(onProgress) {
   const worker = new Worker(new URL('worker.js', import.meta.url), {type: 'module'});
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
   const waiting = new Map();
+  /** @param {Error} error */
   const endAll = (error) => {
     for (const {reject} of waiting.values()) reject(error);
     waiting.clear();
@@ -38,7 +46,13 @@ function open(onProgress) {
   };
   let numCalls = 0;
   return {
-    call: (name, args = {}) =>
+    /**
+     * @template {keyof Calls} Call
+     * @param {Call} name
+     * @param {Parameters<Calls[Call]>[0]} [args]
+     * @returns {Promise<Awaited<ReturnType<Calls[Call]>>>}
+     */
+    call: (name, args) =>
       new Promise((resolve, reject) => {
         waiting.set(++numCalls, {resolve, reject});
         worker.postMessage({id: numCalls, name, args});
@@ -53,18 +67,19 @@ function open(onProgress) {
 /**
  * @typedef {{
  *   model: {url: string, digest: string, alignment: import('./align.js').Alignment},
- *   listener: Listener, worker: ReturnType<typeof open> | null, backend: Name | null,
+ *   listener: Listener, worker: ReturnType<typeof open> | null, backend: Name,
  *   started: Promise<void> | null,
- * }} Engine `started` is fulfilled once the worker is ready for calls
+ * }} Engine `started` is fulfilled once the worker is ready for calls; null before `use`
  */
 
 /**
  * @param {Engine['model']} model
  * @param {Listener} listener
- * @returns {Engine} on no backend yet
+ * @param {Name} backend the one to begin with
+ * @returns {Engine} not started: `use` does that
  */
-export function createEngine(model, listener) {
-  return {model, listener, worker: null, backend: null, started: null};
+export function createEngine(model, listener, backend) {
+  return {model, listener, worker: null, backend, started: null};
 }
 
 /**
@@ -79,42 +94,51 @@ export function use(engine, name) {
 
 /**
  * Call the worker, whatever backend it takes.
+ * @template {keyof Calls} Call
  * @param {Engine} engine
- * @param {string} name of one of the worker's calls
- * @param {object} args
+ * @param {Call} name
+ * @param {Parameters<Calls[Call]>[0]} args
+ * @returns {Promise<Awaited<ReturnType<Calls[Call]>>>}
  */
 export async function call(engine, name, args) {
   for (;;) {
     const {started} = engine;
     await started;
     if (started !== engine.started) continue;
-    const {backend} = engine;
+    const {backend, worker} = engine;
+    if (!worker) throw new Error('no backend was started');
     try {
-      return await engine.worker.call(name, args);
+      return await worker.call(name, args);
     } catch (error) {
       if (error instanceof Replaced || started !== engine.started) continue;
       if (backend === 'wasm') throw error;
-      engine.listener.fellBack(backend, error.message);
+      engine.listener.fellBack(backend, messageOf(error));
       use(engine, 'wasm');
     }
   }
 }
 
-/** Start; where a graphics backend fails, start WebAssembly instead. */
+/**
+ * Start; where a graphics backend fails, start WebAssembly instead.
+ * @param {Engine} engine
+ * @param {Name} name
+ * @returns {Promise<void>}
+ */
 async function start(engine, name) {
   try {
     await startOn(engine, name);
   } catch (error) {
     if (error instanceof Replaced) return;
     if (name === 'wasm') {
-      engine.listener.failed(error.message);
+      engine.listener.failed(messageOf(error));
       throw error;
     }
-    engine.listener.fellBack(name, error.message);
+    engine.listener.fellBack(name, messageOf(error));
     await start(engine, 'wasm');
   }
 }
 
+/** @param {Engine} engine @param {Name} name */
 async function startOn(engine, name) {
   engine.worker?.close();
   engine.backend = name;

@@ -5,7 +5,10 @@
  * in data attributes.
  */
 
-/** @param {number} share 0..1 */
+/**
+ * @param {number} share 0..1
+ * @param {number} numDigits after the point
+ */
 export function percent(share, numDigits = 0) {
   return `${(share * 100).toFixed(numDigits)} %`;
 }
@@ -21,10 +24,12 @@ export function likelihood(share) {
   return `${rounded} %`;
 }
 
+/** @param {number} numBytes */
 export function megabytes(numBytes) {
   return (numBytes / 1e6).toFixed(numBytes < 1e7 ? 1 : 0);
 }
 
+/** @param {number} seconds */
 export function duration(seconds) {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
@@ -34,7 +39,11 @@ export function tiny(difference) {
   return difference === 0 ? '0' : difference.toExponential(1);
 }
 
-/** @param {number} num */
+/**
+ * @param {number} num
+ * @param {string} one the singular
+ * @param {string} many the plural
+ */
 export function counted(num, one, many) {
   return `${num.toLocaleString('en')} ${num === 1 ? one : many}`;
 }

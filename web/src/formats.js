@@ -12,6 +12,7 @@ const JPEG_SCAN = 0xda;
  * @returns {'jpeg' | 'png' | 'gif' | 'webp' | 'heic' | 'tiff' | 'other'}
  */
 export function formatOf(bytes) {
+  /** @param {number} from @param {number} to */
   const text = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'jpeg';
   if (text(1, 4) === 'PNG') return 'png';
@@ -54,7 +55,11 @@ export function hasJpegEnd(bytes) {
   return false;
 }
 
-/** In coded data 0xff is followed by 0 or by a mark, so an end mark is one. */
+/**
+ * In coded data 0xff is followed by 0 or by a mark, so an end mark is one.
+ * @param {Uint8Array} bytes
+ * @param {number} from where to begin
+ */
 function hasEndMark(bytes, from) {
   for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
     if (bytes[at + 1] === JPEG_END) return true;

@@ -4,10 +4,11 @@
  * In: functions that read a photo; an engine. Out: results on the page. A photo that fails leaves
  * the others alone. Never keeps a photo's pixels once its faces are cut out, so that many fit.
  *
- * @typedef {{pixels: import('./resample.js').Rgb, shown: ReturnType<typeof faceItem>}} Item
+ * @typedef {import('./worker.js').Found} Found
+ * @typedef {{pixels: import('./resample.js').Rgb, shown: import('./results.js').FaceItem}} Item
  * @typedef {{
  *   name: string, read: (() => Promise<import('./photos.js').Photo>) | null,
- *   shown: ReturnType<typeof photoFrame>, isRemoved: boolean, items: Item[],
+ *   shown: import('./results.js').PhotoFrame, isRemoved: boolean, items: Item[],
  * }} Entry `read` is null once it has done its work, or never will
  * @typedef {{
  *   engine: import('./engine.js').Engine, card: import('./card.js').Card, entries: Set<Entry>,
@@ -16,6 +17,7 @@
  */
 
 import {call} from './engine.js';
+import {messageOf} from './errors.js';
 import {PhotoProblem} from './photos.js';
 import {
   element,
@@ -30,7 +32,11 @@ import {
 } from './results.js';
 import {announce, byId, notice} from './status.js';
 
-/** @returns {Gallery} */
+/**
+ * @param {Gallery['engine']} engine
+ * @param {Gallery['card']} card
+ * @returns {Gallery}
+ */
 export function createGallery(engine, card) {
   return {engine, card, entries: new Set(), queue: Promise.resolve(), numPending: 0};
 }
@@ -42,21 +48,28 @@ export function createGallery(engine, card) {
  * @param {Entry['read']} read
  */
 export function add(gallery, name, read) {
-  const entry = {name, read, isRemoved: false, items: []};
-  entry.shown = photoFrame(name, () => remove(gallery, entry));
+  const shown = photoFrame(name, () => remove(gallery, entry));
+  /** @type {Entry} */
+  const entry = {name, read, shown, isRemoved: false, items: []};
   gallery.entries.add(entry);
-  byId('photos').append(entry.shown.frame);
+  byId('photos').append(shown.frame);
   byId('results').hidden = false;
   enqueue(gallery, () => process(gallery, entry));
 }
 
-/** Take all photos away. */
+/**
+ * Take all photos away.
+ * @param {Gallery} gallery
+ */
 export function clear(gallery) {
   for (const entry of [...gallery.entries]) remove(gallery, entry);
   byId('files').focus();
 }
 
-/** Classify what is on the page again, on the backend there is now. */
+/**
+ * Classify what is on the page again, on the backend there is now.
+ * @param {Gallery} gallery
+ */
 export function again(gallery) {
   for (const entry of gallery.entries) {
     const {state} = entry.shown.frame.dataset;
@@ -71,17 +84,19 @@ export function again(gallery) {
  * @param {() => Promise<void>} job
  */
 export function enqueue(gallery, job) {
+  /** @param {number} num */
   const count = (num) => {
     gallery.numPending += num;
-    byId('photos').dataset.pending = gallery.numPending;
+    byId('photos').dataset.pending = String(gallery.numPending);
   };
   count(1);
   gallery.queue = gallery.queue
     .then(job)
-    .catch((error) => notice(`This went wrong: ${error.message}`))
+    .catch((error) => notice(`This went wrong: ${messageOf(error)}`))
     .finally(() => count(-1));
 }
 
+/** @param {Gallery} gallery @param {Entry} entry */
 function remove(gallery, entry) {
   const {frame} = entry.shown;
   const next = frame.nextElementSibling ?? frame.previousElementSibling;
@@ -89,16 +104,20 @@ function remove(gallery, entry) {
   gallery.entries.delete(entry);
   frame.remove();
   byId('results').hidden = gallery.entries.size === 0;
-  (next?.querySelector('button') ?? byId('files')).focus();
+  /** @type {HTMLElement} */
+  const target = next?.querySelector('button') ?? byId('files');
+  target.focus();
 }
 
+/** @param {Gallery} gallery @param {Entry} entry */
 async function process(gallery, entry) {
-  if (entry.isRemoved) return;
+  const {read} = entry;
+  if (entry.isRemoved || !read) return; // a second change of backend may ask twice
   const {detail, body} = entry.shown;
   body.replaceChildren();
   Object.assign(detail, {hidden: false, textContent: 'Looking for faces…'});
   try {
-    const {picture, remarks} = await entry.read();
+    const {picture, remarks} = await read();
     const small = thumbnail(picture);
     const {alignment} = gallery.card;
     const found = await call(gallery.engine, 'find', {picture, alignment});
@@ -107,7 +126,7 @@ async function process(gallery, entry) {
   } catch (error) {
     const isFinal = error instanceof PhotoProblem; // reading it again would not help
     if (isFinal) entry.read = null;
-    const message = isFinal ? error.message : `This went wrong: ${error.message}`;
+    const message = isFinal ? error.message : `This went wrong: ${messageOf(error)}`;
     showProblem(entry.shown, message);
     announce(`${entry.name}: ${message}`);
     return;
@@ -115,6 +134,13 @@ async function process(gallery, entry) {
   await classifyAll(gallery, entry);
 }
 
+/**
+ * @param {Gallery} gallery
+ * @param {Entry} entry
+ * @param {Found} found
+ * @param {string[]} remarks
+ * @param {ReturnType<typeof thumbnail>} small
+ */
 function showFound({card}, entry, found, remarks, small) {
   const {frame, detail, body} = entry.shown;
   frame.dataset.kind = found.kind;
@@ -128,13 +154,14 @@ function showFound({card}, entry, found, remarks, small) {
   if (found.kind === 'faces') {
     markFaces(
       small,
-      found.parts.map(({face}) => face),
+      found.parts.flatMap(({face}) => face ?? []),
     );
     body.append(small.canvas);
   }
   body.append(faces);
 }
 
+/** @param {Gallery} gallery @param {Entry} entry */
 async function classifyAll({engine, card}, entry) {
   entry.shown.frame.dataset.state = 'working';
   const sentences = [];
@@ -144,7 +171,7 @@ async function classifyAll({engine, card}, entry) {
       const {pMale, seconds} = await call(engine, 'classify', {pixels});
       sentences.push(showAnswer(shown, {pMale, seconds, backend: engine.backend}, card));
     } catch (error) {
-      showFailure(shown, error.message);
+      showFailure(shown, messageOf(error));
       sentences.push('could not be classified');
     }
   }

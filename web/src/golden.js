@@ -4,8 +4,10 @@
  * In: the golden pictures and probabilities beside the model. Out: the largest difference. Never
  * detects or aligns: the pictures are classified as they are, as Keras had them.
  *
- * @typedef {{backend: string, numImages: number, maxDifference: number, numOtherAnswers: number}}
- *   Check
+ * @typedef {{
+ *   backend: import('./backends.js').Name, numImages: number, maxDifference: number,
+ *   numOtherAnswers: number,
+ * }} Check
  */
 
 import {MODEL_URL, verdict} from './card.js';
@@ -31,6 +33,7 @@ export async function checkGolden(engine, card) {
   return {backend: engine.backend, numImages: images.length, maxDifference, numOtherAnswers};
 }
 
+/** @param {string} path beside the model */
 async function fetchOk(path) {
   const response = await fetch(new URL(path, MODEL_URL));
   if (!response.ok) throw new Error(`model/${path}: the server says ${response.status}`);

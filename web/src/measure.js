@@ -5,8 +5,10 @@
  * of an aligned picture's size: a network takes as long for one picture as for another. Never
  * counts the warm-up.
  *
- * @typedef {{backend: string, num_calls: number, warmup_ms: number[], raw_ms: number[],
- *   p50_ms: number, p95_ms: number}} Measurement
+ * @typedef {{
+ *   backend: import('./backends.js').Name, num_calls: number, warmup_ms: number[],
+ *   raw_ms: number[], p50_ms: number, p95_ms: number,
+ * }} Measurement
  */
 
 import {call} from './engine.js';
@@ -39,7 +41,10 @@ export async function measure(engine, {width, height}, numCalls, report) {
   };
 }
 
-/** Bytes that are always the same, 0..255. */
+/**
+ * Bytes that are always the same, 0..255.
+ * @param {number} length
+ */
 function noise(length) {
   const bytes = new Uint8Array(length);
   for (let i = 0, state = 1; i < length; i++) {
@@ -49,7 +54,11 @@ function noise(length) {
   return bytes;
 }
 
-/** Linear between the two nearest, as numpy has it. */
+/**
+ * Linear between the two nearest, as numpy has it.
+ * @param {number[]} values
+ * @param {number} share 0..1
+ */
 function percentile(values, share) {
   const sorted = [...values].sort((one, other) => one - other);
   const at = share * (sorted.length - 1);

@@ -6,6 +6,8 @@
  * Never reads a file or the network, never resizes or scales: the graph does.
  *
  * @typedef {import('@tensorflow/tfjs-converter').GraphModel} GraphModel
+ * @typedef {import('@tensorflow/tfjs-core').Tensor} Tensor
+ * @typedef {import('@tensorflow/tfjs-core').io.ModelJSON} ModelJson what model.json holds
  */
 
 import {tensor4d, tidy, version_core} from '@tensorflow/tfjs-core';
@@ -15,7 +17,7 @@ export const TFJS_VERSION = version_core;
 
 /**
  * The weight files that a model.json names, in the order in which they follow each other.
- * @param {object} modelJson
+ * @param {ModelJson} modelJson
  * @returns {string[]} paths beside model.json
  */
 export function weightPaths(modelJson) {
@@ -23,7 +25,7 @@ export function weightPaths(modelJson) {
 }
 
 /**
- * @param {object} modelJson a TensorFlow.js graph model
+ * @param {ModelJson} modelJson a TensorFlow.js graph model
  * @param {ArrayBuffer[]} weightFiles as `weightPaths` orders them
  * @returns {Promise<GraphModel>}
  */
@@ -31,6 +33,7 @@ export async function load(modelJson, weightFiles) {
   if (modelJson.format !== 'graph-model') {
     throw new Error(`a TensorFlow.js graph model is needed, this is '${modelJson.format}'`);
   }
+  /** @type {import('@tensorflow/tfjs-core').io.ModelArtifacts} */
   const artifacts = {
     modelTopology: modelJson.modelTopology,
     format: modelJson.format,
@@ -52,7 +55,10 @@ export async function load(modelJson, weightFiles) {
  */
 export async function classify(model, {data, width, height}) {
   const start = performance.now();
-  const output = tidy(() => model.execute(tensor4d(new Float32Array(data), [1, height, width, 3])));
+  const output = tidy(() => {
+    const pixels = tensor4d(new Float32Array(data), [1, height, width, 3]);
+    return /** @type {Tensor} */ (model.execute(pixels)); // the only output, so not in an array
+  });
   const [pMale, ...rest] = await output.data();
   const seconds = (performance.now() - start) / 1000;
   output.dispose();

@@ -12,6 +12,7 @@ import {fileURLToPath} from 'node:url';
 
 import {getBackend} from '@tensorflow/tfjs-core';
 
+import {messageOf} from './errors.js';
 import {TFJS_VERSION, classify, load, weightPaths} from './model.js';
 import {images} from './node_images.js';
 import {use} from './wasm.js';
@@ -26,6 +27,7 @@ async function loadFrom(directory) {
   return load(modelJson, files);
 }
 
+/** @param {string[]} args */
 async function main([directory, imagesFile, ...rest]) {
   if (!imagesFile || rest.length) throw new Error('usage: node classify.mjs MODEL_DIR IMAGES_FILE');
   await use(fileURLToPath(new URL('../', import.meta.url)));
@@ -42,6 +44,6 @@ async function main([directory, imagesFile, ...rest]) {
 }
 
 main(process.argv.slice(2)).catch((error) => {
-  process.stderr.write(`classify.mjs: ${String(error.message ?? error).replaceAll('\n', ' ')}\n`);
+  process.stderr.write(`classify.mjs: ${messageOf(error).replaceAll('\n', ' ')}\n`);
   process.exitCode = 1;
 });

@@ -12,7 +12,7 @@ import {closeSync, openSync, readSync} from 'node:fs';
  * @returns {Generator<import('./resample.js').Rgb>}
  */
 export function* images(path) {
-  const file = openSync(path);
+  const file = openSync(path, 'r');
   try {
     for (let number = 1; ; number++) {
       const head = new Uint8Array(8);
@@ -33,7 +33,11 @@ export function* images(path) {
   }
 }
 
-/** Read until the array is full or the file ends; the number of bytes read. */
+/**
+ * Read until the array is full or the file ends; the number of bytes read.
+ * @param {number} file its descriptor
+ * @param {Uint8Array} bytes
+ */
 function fill(file, bytes) {
   let done = 0;
   while (done < bytes.length) {

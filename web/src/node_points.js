@@ -10,11 +10,13 @@ import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 
 import {findFaces} from './detector.js';
+import {messageOf} from './errors.js';
 import {load, weightPaths} from './model.js';
 import {images} from './node_images.js';
 import {pyramid} from './resample.js';
 import {use} from './wasm.js';
 
+/** @param {string[]} args */
 async function main([imagesFile]) {
   const dist = new URL('../', import.meta.url);
   await use(fileURLToPath(dist));
@@ -41,6 +43,6 @@ function rgba({data, width, height}) {
 }
 
 main(process.argv.slice(2)).catch((error) => {
-  process.stderr.write(`points.mjs: ${String(error.message ?? error).replaceAll('\n', ' ')}\n`);
+  process.stderr.write(`points.mjs: ${messageOf(error).replaceAll('\n', ' ')}\n`);
   process.exitCode = 1;
 });

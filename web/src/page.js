@@ -18,7 +18,7 @@ import {announce, byId, downloadProgress, notice, problem, setState} from './sta
 const MAX_PHOTOS_AT_ONCE = 12;
 
 async function main() {
-  byId('max-photos').textContent = MAX_PHOTOS_AT_ONCE;
+  byId('max-photos').textContent = String(MAX_PHOTOS_AT_ONCE);
   const card = await fetchCard();
   device.showFacts(card);
   showReportLink();
@@ -33,12 +33,14 @@ async function main() {
   const engine = createEngine(
     model,
     listener(card, setUpTools, () => change('wasm')),
+    chosen.name,
   );
   const gallery = createGallery(engine, card);
   function setUpTools() {
     device.setUpCheck(engine, gallery, card);
     device.setUpMeasure(engine, gallery, card);
   }
+  /** @param {import('./backends.js').Name} name */
   function change(name) {
     setState('loading');
     use(engine, name);
@@ -46,11 +48,12 @@ async function main() {
   }
   device.setUpBackends(backends, change);
   setUpIntake(gallery);
-  use(engine, chosen.name);
+  use(engine, engine.backend);
 }
 
 /**
  * What the page says of the engine.
+ * @param {import('./card.js').Card} card
  * @param {() => void} firstReady called once
  * @param {() => void} retry called when the visitor wants to try again
  * @returns {import('./engine.js').Listener}
@@ -75,8 +78,12 @@ function listener(card, firstReady, retry) {
   };
 }
 
-/** Picker, drop, paste and camera, all into the gallery. */
+/**
+ * Picker, drop, paste and camera, all into the gallery.
+ * @param {import('./gallery.js').Gallery} gallery
+ */
 function setUpIntake(gallery) {
+  /** @param {FileList} files */
   const take = (files) => {
     const taken = [...files].slice(0, MAX_PHOTOS_AT_ONCE);
     for (const file of taken) add(gallery, file.name || 'Pasted picture', () => decode(file));
@@ -89,7 +96,7 @@ function setUpIntake(gallery) {
   const picker = byId('files');
   picker.disabled = byId('camera-open').disabled = false;
   picker.addEventListener('change', () => {
-    take(picker.files);
+    if (picker.files) take(picker.files);
     picker.value = ''; // the same file may be chosen again
   });
   addEventListener('paste', ({clipboardData}) => clipboardData && take(clipboardData.files));
@@ -99,21 +106,28 @@ function setUpIntake(gallery) {
   byId('clear').addEventListener('click', () => clear(gallery));
 }
 
-/** The whole page takes what is dropped. */
+/**
+ * The whole page takes what is dropped.
+ * @param {(files: FileList) => void} take
+ */
 function setUpDrop(take) {
-  const hasFiles = ({dataTransfer}) => dataTransfer?.types.includes('Files');
+  /** @param {DragEvent} event */
+  const filesOf = ({dataTransfer}) =>
+    dataTransfer?.types.includes('Files') ? dataTransfer.files : null;
+  /** @param {boolean} isOver */
   const mark = (isOver) => byId('drop').classList.toggle('over', isOver);
   addEventListener('dragover', (event) => {
-    if (!hasFiles(event)) return;
+    if (!filesOf(event)) return;
     event.preventDefault();
     mark(true);
   });
   addEventListener('dragleave', ({relatedTarget}) => relatedTarget || mark(false));
   addEventListener('drop', (event) => {
-    if (!hasFiles(event)) return;
+    const files = filesOf(event);
+    if (!files) return;
     event.preventDefault();
     mark(false);
-    take(event.dataTransfer.files);
+    take(files);
   });
 }
 
@@ -121,9 +135,13 @@ async function showReportLink() {
   const link = byId('report-link');
   const response = await fetch(link.href, {method: 'HEAD'}).catch(() => null);
   const isPage = response?.headers.get('content-type')?.includes('html'); // a host's own 404 page
-  link.hidden = !response?.ok || isPage;
+  link.hidden = !response?.ok || Boolean(isPage);
 }
 
+/**
+ * @param {string} reason
+ * @param {() => void} retry
+ */
 function showLoadFailure(reason, retry) {
   setState('failed');
   const button = element('button', {type: 'button'}, 'Try again');
@@ -134,6 +152,7 @@ function showLoadFailure(reason, retry) {
 main().catch((error) => {
   if (error instanceof NoModel) {
     setState('missing');
+    /** @param {string} text */
     const code = (text) => element('code', {}, text);
     problem(
       element('h2', {}, 'There is no model here yet'),

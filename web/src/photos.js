@@ -7,6 +7,7 @@
  *
  * @typedef {import('./resample.js').Picture} Picture
  * @typedef {{picture: Picture, remarks: string[]}} Photo
+ * @typedef {ReturnType<typeof formatOf>} Format
  */
 
 import {formatOf, hasJpegEnd, isAnimated} from './formats.js';
@@ -60,7 +61,11 @@ export function capture(video) {
   return {picture: pixelsOf(video, video.videoWidth, video.videoHeight), remarks: []};
 }
 
-/** Width and height, known before anything is decoded. */
+/**
+ * Width and height, known before anything is decoded.
+ * @param {Blob} blob
+ * @param {Format} format
+ */
 async function sizeOf(blob, format) {
   const image = new Image();
   const url = URL.createObjectURL(blob);
@@ -76,6 +81,7 @@ async function sizeOf(blob, format) {
   }
 }
 
+/** @param {Format} format */
 function cannotRead(format) {
   if (format === 'heic') {
     return 'This browser cannot read HEIC. Save the photo as JPEG, or open this page in Safari.';
@@ -85,15 +91,30 @@ function cannotRead(format) {
   return `This ${format.toUpperCase()} is damaged.`;
 }
 
-/** @returns {Picture} */
+/**
+ * What draws on a canvas; a device short of memory has none for a large one.
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
+ */
+export function contextOf(canvas, settings) {
+  const context = canvas.getContext('2d', settings);
+  if (!context) throw new PhotoProblem('This device has no room for so large a picture.');
+  return context;
+}
+
+/**
+ * @param {ImageBitmap | HTMLVideoElement} source
+ * @param {number} fullWidth
+ * @param {number} fullHeight
+ * @returns {Picture}
+ */
 function pixelsOf(source, fullWidth, fullHeight) {
   const shrink = Math.max(1, Math.sqrt((fullWidth * fullHeight) / MAX_KEPT_PIXELS));
   const width = Math.max(1, Math.round(fullWidth / shrink));
   const height = Math.max(1, Math.round(fullHeight / shrink));
   const canvas = document.createElement('canvas');
   Object.assign(canvas, {width, height});
-  const context = canvas.getContext('2d', {willReadFrequently: true});
-  if (!context) throw new PhotoProblem('This device has no room for so large a picture.');
+  const context = contextOf(canvas, {willReadFrequently: true});
   context.imageSmoothingQuality = 'high';
   context.fillStyle = 'white'; // behind what is transparent
   context.fillRect(0, 0, width, height);

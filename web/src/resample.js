@@ -4,7 +4,7 @@
  * In: RGBA pixels. Out: RGB pixels. The same arithmetic in every browser and in Node, which a
  * canvas does not promise. Never knows what a face is.
  *
- * @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number}} Picture
+ * @typedef {{data: Uint8ClampedArray<ArrayBuffer>, width: number, height: number}} Picture
  *   RGBA, 0..255, height x width x 4
  * @typedef {{data: Uint8Array, width: number, height: number}} Rgb
  *   0..255, height x width x 3
@@ -92,12 +92,23 @@ export function warp(levels, toSource, width, height, outside) {
   return {data, width, height};
 }
 
-/** Whether a position (0 = the first pixel's centre) is on the picture. */
+/**
+ * Whether a position (0 = the first pixel's centre) is on the picture.
+ * @param {Picture} picture
+ * @param {number} x
+ * @param {number} y
+ */
 function isInside({width, height}, x, y) {
   return x >= -0.5 && y >= -0.5 && x <= width - 0.5 && y <= height - 0.5;
 }
 
-/** Add the bilinear sample at a position (0 = the first pixel's centre); the border goes on. */
+/**
+ * Add the bilinear sample at a position (0 = the first pixel's centre); the border goes on.
+ * @param {Picture} picture
+ * @param {number} x
+ * @param {number} y
+ * @param {Float32Array} sum of the three channels
+ */
 function addSample({data, width, height}, x, y, sum) {
   const left = Math.floor(x);
   const top = Math.floor(y);
@@ -114,6 +125,7 @@ function addSample({data, width, height}, x, y, sum) {
   }
 }
 
+/** @param {number} index @param {number} length */
 function clamp(index, length) {
   return index < 0 ? 0 : index >= length ? length - 1 : index;
 }

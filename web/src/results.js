@@ -5,18 +5,27 @@
  * attributes for tests. Never computes a probability, never states one as a fact on a person.
  *
  * @typedef {import('./card.js').Card} Card
+ * @typedef {import('./worker.js').Found} Found
+ * @typedef {ReturnType<typeof photoFrame>} PhotoFrame
+ * @typedef {ReturnType<typeof faceItem>} FaceItem
  */
 
 import {verdict} from './card.js';
 import {BACKEND_NAMES, counted, duration, likelihood} from './format.js';
+import {contextOf} from './photos.js';
 
 const THUMBNAIL_PX = 480; // of its longer side; it is shown smaller, for sharp screens
 
-/** @returns {HTMLElement} */
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string | number | undefined>} attributes
+ * @param {...(Node | string)} children
+ */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined) made.setAttribute(name, value);
+    if (value !== undefined) made.setAttribute(name, String(value));
   }
   made.append(...children);
   return made;
@@ -43,7 +52,11 @@ export function photoFrame(name, remove) {
   return {frame, detail, body};
 }
 
-/** What kept a photo from being read. */
+/**
+ * What kept a photo from being read.
+ * @param {PhotoFrame} shown
+ * @param {string} message
+ */
 export function showProblem({frame, detail, body}, message) {
   frame.dataset.state = 'problem';
   detail.hidden = true;
@@ -56,7 +69,7 @@ export function showProblem({frame, detail, body}, message) {
  */
 export function thumbnail({data, width, height}) {
   const whole = element('canvas', {width, height});
-  whole.getContext('2d').putImageData(new ImageData(data, width, height), 0, 0);
+  contextOf(whole).putImageData(new ImageData(data, width, height), 0, 0);
   const shrink = Math.max(1, Math.max(width, height) / THUMBNAIL_PX);
   const size = {width: Math.round(width / shrink), height: Math.round(height / shrink)};
   const canvas = element('canvas', {
@@ -65,15 +78,19 @@ export function thumbnail({data, width, height}) {
     role: 'img',
     'aria-label': 'The photo',
   });
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   context.imageSmoothingQuality = 'high';
   context.drawImage(whole, 0, 0, size.width, size.height);
   return {canvas, shrink};
 }
 
-/** Draw a numbered square around each face. */
+/**
+ * Draw a numbered square around each face.
+ * @param {ReturnType<typeof thumbnail>} photo
+ * @param {import('./detector.js').Face[]} faces
+ */
 export function markFaces({canvas, shrink}, faces) {
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   context.font = '600 20px system-ui, sans-serif';
   context.textBaseline = 'top';
   faces.forEach(({centre, side}, i) => {
@@ -98,7 +115,11 @@ export function markFaces({canvas, shrink}, faces) {
   canvas.setAttribute('aria-label', `The photo, ${counted(faces.length, 'face', 'faces')} marked`);
 }
 
-/** Sentence on what was found in a photo. */
+/**
+ * Sentence on what was found in a photo.
+ * @param {Found} found
+ * @param {Card} card
+ */
 export function foundText({kind, parts, seconds}, {alignment}) {
   if (kind === 'aligned') {
     return `${alignment.width} × ${alignment.height} pixels: taken as already aligned.`;
@@ -109,21 +130,26 @@ export function foundText({kind, parts, seconds}, {alignment}) {
 
 /**
  * One face (or whole picture) that waits for its answer.
- * @param {{pixels: import('./resample.js').Rgb, face?: import('./detector.js').Face}} part
- * @param {string} name
+ * @param {Found['parts'][number]} part
+ * @param {Found['kind']} kind
+ * @param {string} name of the photo
  */
 export function faceItem({pixels, face}, kind, name) {
   const item = element('li', {class: 'face', 'data-kind': kind, 'data-state': 'working'});
   if (face) {
     item.dataset.points = JSON.stringify(face.points);
-    item.dataset.score = face.score;
+    item.dataset.score = String(face.score);
   }
   const answer = element('div', {class: 'answer'}, element('p', {class: 'detail'}, 'Classifying…'));
   item.append(crop(pixels, name), answer);
   return {item, answer};
 }
 
-/** The pixels that the model sees. */
+/**
+ * The pixels that the model sees.
+ * @param {import('./resample.js').Rgb} pixels
+ * @param {string} name of the photo
+ */
 function crop({data, width, height}, name) {
   const label = `${name}, as the model sees it`;
   const canvas = element('canvas', {
@@ -137,13 +163,13 @@ function crop({data, width, height}, name) {
   for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
     image.data.set([data[from], data[from + 1], data[from + 2], 255], to);
   }
-  canvas.getContext('2d').putImageData(image, 0, 0);
+  contextOf(canvas).putImageData(image, 0, 0);
   return canvas;
 }
 
 /**
- * @param {ReturnType<typeof faceItem>} shown
- * @param {{pMale: number, seconds: number, backend: string}} result
+ * @param {FaceItem} shown
+ * @param {{pMale: number, seconds: number, backend: import('./backends.js').Name}} result
  * @param {Card} card
  * @returns {string} the answer as a sentence
  */
@@ -173,21 +199,30 @@ export function showAnswer({item, answer}, {pMale, seconds, backend}, card) {
   return sentence;
 }
 
+/**
+ * @param {FaceItem} shown
+ * @param {string} message
+ */
 export function showFailure({item, answer}, message) {
   item.dataset.state = 'problem';
   answer.replaceChildren(element('p', {class: 'problem'}, `Could not be classified: ${message}`));
 }
 
-/** A scale from one label to the other, the uncertain middle hatched, the answer marked. */
+/**
+ * A scale from one label to the other, the uncertain middle hatched, the answer marked.
+ * @param {number} pMale 0..1
+ * @param {Card} card
+ */
 function bar(pMale, {output}) {
   const scale = element('div', {class: 'scale', role: 'img'});
   scale.setAttribute(
     'aria-label',
     `${likelihood(pMale)} ${output.positive}, ${likelihood(1 - pMale)} ${output.negative}`,
   );
-  scale.style.setProperty('--p', pMale);
-  scale.style.setProperty('--low', output.uncertain[0]);
-  scale.style.setProperty('--high', output.uncertain[1]);
+  const [low, high] = output.uncertain;
+  for (const [name, share] of Object.entries({'--p': pMale, '--low': low, '--high': high})) {
+    scale.style.setProperty(name, String(share));
+  }
   scale.append(element('span', {class: 'middle'}), element('span', {class: 'mark'}));
   const ends = element('p', {class: 'ends', 'aria-hidden': 'true'});
   ends.append(element('span', {}, output.negative), element('span', {}, output.positive));

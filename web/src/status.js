@@ -9,7 +9,25 @@ import {element} from './results.js';
 
 const ANNOUNCED_STEP = 0.25; // of the download: a screen reader need not hear each per cent
 
-export const byId = (id) => document.getElementById(id);
+/**
+ * @typedef {{
+ *   'backends': HTMLFieldSetElement, 'camera-close': HTMLButtonElement,
+ *   'camera-open': HTMLButtonElement, 'camera-take': HTMLButtonElement,
+ *   'check': HTMLButtonElement, 'files': HTMLInputElement, 'loading-bar': HTMLProgressElement,
+ *   'measure': HTMLButtonElement, 'report-link': HTMLAnchorElement, 'video': HTMLVideoElement,
+ * } & Record<`backend-${import('./backends.js').Name}`, HTMLInputElement>} Elements
+ *   elements of the page by id, where HTMLElement says too little
+ */
+
+/**
+ * Return an element that index.html or device.js gives this id.
+ * @template {string} Id
+ * @param {Id} id
+ * @returns {Id extends keyof Elements ? Elements[Id] : HTMLElement}
+ */
+export function byId(id) {
+  return /** @type {any} */ (document.getElementById(id));
+}
 
 /** @param {'loading' | 'ready' | 'missing' | 'failed'} state */
 export function setState(state) {
@@ -17,6 +35,7 @@ export function setState(state) {
   byId('loading').hidden = state !== 'loading';
 }
 
+/** @param {string} sentence */
 export function announce(sentence) {
   byId('announcements').textContent = sentence;
 }
@@ -27,14 +46,20 @@ export function notice(sentence) {
   if (!isThere) byId('notices').append(element('li', {}, sentence));
 }
 
-/** A problem that stops everything, with what to do about it. */
+/**
+ * A problem that stops everything, with what to do about it.
+ * @param {...(Node | string)} children nothing if it is over
+ */
 export function problem(...children) {
   const panel = byId('problem');
   panel.replaceChildren(...children);
   panel.hidden = children.length === 0;
 }
 
-/** @returns {(numBytes: number) => void} shows how much of `total` bytes came */
+/**
+ * @param {number} total in bytes
+ * @returns {(numBytes: number) => void} shows how much of `total` came
+ */
 export function downloadProgress(total) {
   let announced = 0;
   const bar = byId('loading-bar');

@@ -10,7 +10,8 @@ import {setWasmPaths} from '@tensorflow/tfjs-backend-wasm';
 
 /** Whether this browser or Node runs WebAssembly with SIMD. */
 export async function isAvailable() {
-  return typeof WebAssembly === 'object' && (await env().getAsync('WASM_HAS_SIMD_SUPPORT'));
+  if (typeof WebAssembly !== 'object') return false;
+  return Boolean(await env().getAsync('WASM_HAS_SIMD_SUPPORT'));
 }
 
 /**

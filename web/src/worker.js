@@ -3,19 +3,30 @@
  *
  * In: messages {id, name, args}. Out: messages {id, value} or {id, error}, and {progress} while the
  * model loads. One backend a worker: another backend is another worker. Never touches the page.
+ *
+ * @typedef {import('./model.js').GraphModel} GraphModel
+ * @typedef {import('./resample.js').Rgb} Rgb
+ * @typedef {{
+ *   kind: 'aligned' | 'whole' | 'faces', seconds: number,
+ *   parts: {pixels: Rgb, face?: import('./detector.js').Face}[],
+ * }} Found what is to be classified in a picture, and how long it took to find
+ * @typedef {typeof CALLS} Calls
  */
 
 import * as align from './align.js';
 import * as backends from './backends.js';
 import {findFaces} from './detector.js';
 import {bytesOf, openCache} from './download.js';
+import {messageOf} from './errors.js';
 import {TFJS_VERSION, classify, load, weightPaths} from './model.js';
 import {pyramid} from './resample.js';
 
 const DIST = new URL('./', import.meta.url).href;
 
-let classifier = null;
-let detector = null;
+/** @type {GraphModel} set by `loadModel` */
+let classifier;
+/** @type {GraphModel} set by `start` */
+let detector;
 
 const CALLS = {
   backends: backends.list,
@@ -49,6 +60,7 @@ const CALLS = {
   /**
    * What is to be classified in a picture: each face, aligned, or else the whole picture.
    * @param {{picture: import('./resample.js').Picture, alignment: align.Alignment}} args
+   * @returns {Promise<Found>}
    */
   async find({picture, alignment}) {
     const start = performance.now();
@@ -65,14 +77,22 @@ const CALLS = {
     if (!faces.length) {
       return {kind: 'whole', seconds, parts: [{pixels: align.wholePicture(levels, alignment)}]};
     }
-    const aligned = ({points}) => align.alignedFace(levels, points, alignment);
-    return {kind: 'faces', seconds, parts: faces.map((face) => ({pixels: aligned(face), face}))};
+    const parts = faces.map((face) => ({
+      pixels: align.alignedFace(levels, face.points, alignment),
+      face,
+    }));
+    return {kind: 'faces', seconds, parts};
   },
 
-  /** @param {{pixels: import('./resample.js').Rgb}} args */
+  /** @param {{pixels: Rgb}} args */
   classify: ({pixels}) => classify(classifier, pixels),
 };
 
+/**
+ * @param {string} url
+ * @param {Cache | null} cache
+ * @param {(numBytes: number) => void} received
+ */
 async function fetchModel(url, cache, received) {
   const json = await bytesOf(url, cache, received);
   const modelJson = JSON.parse(new TextDecoder().decode(json.bytes));
@@ -87,10 +107,12 @@ async function fetchModel(url, cache, received) {
   return {model, isKept: [json, ...weights].every(({isKept}) => isKept)};
 }
 
-addEventListener('message', async ({data: {id, name, args}}) => {
+addEventListener('message', async ({data}) => {
+  /** @type {{id: number, name: keyof Calls, args: any}} */
+  const {id, name, args} = data;
   try {
     postMessage({id, value: await CALLS[name](args)});
   } catch (error) {
-    postMessage({id, error: String(error?.message ?? error)});
+    postMessage({id, error: messageOf(error)});
   }
 });
