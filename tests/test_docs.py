@@ -66,7 +66,7 @@ def test_the_citation_is_of_this_version_by_its_owners():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == cited["version"]
     assert cited["authors"][0]["name"] in (ROOT / "LICENSE").read_text()
-    assert project["license"]["text"] == cited["license"]
+    assert project["license"] == cited["license"]
     assert {"1.2.0", "software"} == {cited["cff-version"], cited["type"]}
 
 

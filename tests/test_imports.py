@@ -12,10 +12,6 @@ from gfr.runs import ROOT
 OURS = {"gfr", "tasks", "flows", "cli"}
 # Declared though nothing imports it.
 REASONS = {
-    "fastapi": "its upper bound keeps Prefect's flows alive",
-    "sqlalchemy": "its upper bound keeps Prefect's schedules alive",
-    "ydf": "its upper bound keeps tensorflowjs importable",
-    "setuptools": "its upper bound keeps pkg_resources for tensorflow_hub",
     "tabulate": "pandas' to_markdown",
     "distributed": "dask's own scheduler, behind prefect-dask",
 }
