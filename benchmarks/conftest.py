@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import baselines, hardware, latency, provenance
+from gfr import baselines, hardware, latency, provenance, runs
 from gfr.applications import APPLICATIONS
-from gfr.runs import ROOT
 from gfr.spec import Backbone, FeatureSet
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
@@ -138,7 +137,7 @@ def backbone(name) -> Iterator:
     keras.utils.clear_session()
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
-    path = weights.draw(name, SEED, ROOT / "cache")
+    path = weights.draw(name, SEED, Path(runs.default_directory("cache")))
     yield backbones.build(feature_set, Path(path))
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     """Read, refuse or copy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", nargs="?", help="the newest finished one if not given")
-    parser.add_argument("--reports", type=Path, default=runs.ROOT / "reports")
+    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
     arguments = parser.parse_args()
     try:
         found = runs.find(arguments.reports, arguments.run)

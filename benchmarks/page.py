@@ -33,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--reports", type=Path, default=runs.ROOT / "reports")
+    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
     parser.add_argument("--calls", type=int, default=30)
     parser.add_argument("--software", action="store_true")
     asked = parser.parse_args()

@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--reports", type=Path, default=runs.ROOT / "reports")
+    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
     parser.add_argument("--images", type=int, help="the first of the test set alone")
     asked = parser.parse_args()
     run = results.read_run(runs.find(asked.reports, asked.run))

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cache", type=Path, default=runs.ROOT / "cache")
+    parser.add_argument("--cache", type=Path, default=Path(runs.default_directory("cache")))
     asked = parser.parse_args()
     benchmark = spec.load(runs.benchmark_file("full"))
     looked = door.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import completion
 from cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def data_fetch(
     ] = None,
     source: Annotated[
         str,
-        typer.Option("--from", help="published (its 5,000 images) or huggingface (all, 12 GB)."),
+        typer.Option(
+            "--from",
+            help="published (its 5,000 images) or huggingface (all, 12 GB).",
+            autocompletion=completion.words(*completion.SOURCES),
+        ),
     ] = "published",
     accept_license: Annotated[
         bool,
@@ -51,11 +56,12 @@ def data_fetch(
     place. docs/data.md has the other ways.
     """
     from cli import display, start
-    from cli.places import or_default
+    from cli.places import typed
     from gfr import fetch, plain, runs, sources
 
     # Links are followed: one that leads to a larger disk is to be filled there.
-    directory = Path(os.path.realpath(or_default(where, "data/celeba")))
+    place = runs.at_root("data/celeba") if where is None else typed(str(where))
+    directory = Path(os.path.realpath(place))
     request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
     known = sources.load(runs.ROOT / "benchmarks" / "sources.toml")
     try:

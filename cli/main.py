@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from cli import places
+from cli import completion, places
 from cli.fetching import data_fetch
 from cli.options import (
     AsJson,
@@ -32,26 +32,33 @@ from cli.options import (
     OlderThan,
     Reports,
     Run,
+    RunA,
+    RunB,
     RunId,
     Timeout,
     Trial,
     UnusedFeatures,
+    Version,
     Weights,
 )
 from cli.places import or_default, typed
 from cli.predicting import predict
-from gfr import devices, plain
+from gfr import devices, plain, runs
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(help="Fetch a data set, or look at one before a run.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 data_app.command("fetch")(data_fetch)
+
+
+@app.callback()
+def _require_clone(version: Version = False) -> None:
+    runs.require_clone()
 
 
 @app.command()
@@ -83,6 +90,7 @@ def run(
             envvar="GFR_RUNNER",
             help="Where steps run: threads[:N], dask[:N], dask:tcp://HOST:8786, ray[:N], "
             "ray:ADDRESS.",
+            autocompletion=completion.words(*completion.RUNNERS),
         ),
     ] = "threads",
     cache: Cache = None,
@@ -119,9 +127,10 @@ def run(
             state = start.flow(request, runner)
     except start.Interrupted as interrupted:
         words = [] if run_id else ["--run-id", request.run_id]
-        line = places.command(*sys.argv[1:], *words)
+        where = {"reports": Path(request.reports), "cache": Path(request.cache)}
+        line = places.command(*sys.argv[1:], *words, **where)
         start.leave(interrupted.code, f"interrupted; to go on: {line}")
-    from gfr import results, runs
+    from gfr import results
 
     if not state.is_completed() or state.name == start.UNREPORTED:
         print(f"gfr: {state.message}", file=sys.stderr)
@@ -146,7 +155,7 @@ def report(
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
-    from gfr import completeness, publish, results, runs
+    from gfr import completeness, publish, results
 
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
@@ -176,8 +185,8 @@ def verdict(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A run id.")],
-    second: Annotated[str, typer.Argument(metavar="RUN_B", help="Another one.")],
+    first: RunA,
+    second: RunB,
     reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
@@ -195,7 +204,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
-    from gfr import inventory, own_file, runs, spec
+    from gfr import inventory, own_file, spec
 
     file = runs.benchmark_file(places.benchmark(benchmark))
     loaded = spec.load(file)
@@ -240,7 +249,8 @@ def data_check(
     benchmark: Annotated[
         str | None,
         typer.Option(
-            help="Whose number of images, seed and split to use: full's, or all that are listed."
+            help="Whose number of images, seed and split to use: full's, or all that are listed.",
+            autocompletion=completion.benchmarks,
         ),
     ] = None,
     cache: Cache = None,
@@ -248,7 +258,7 @@ def data_check(
 ) -> None:
     """Decode every image that a run would use and say what was found."""
     from cli import display
-    from gfr import door, runs, spec
+    from gfr import door, spec
 
     loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark or "full")))
     asked, too_few = (typed(str(directory)), loaded, Path(or_default(cache, "cache"))), ""
@@ -276,7 +286,8 @@ def export(
         str | None,
         typer.Option(
             help="float32, uint16, float16 or uint8, whatever it costs; by default the smallest "
-            "that cannot be told apart."
+            "that cannot be told apart.",
+            autocompletion=completion.words(*completion.PRECISIONS),
         ),
     ] = None,
     site: Annotated[
@@ -291,7 +302,7 @@ def export(
 
     A run exports its selected model by itself; this is for another trial or precision.
     """
-    from gfr import exported, isolation, runs
+    from gfr import exported, isolation
     from gfr import site as library
 
     asked = exported.checked(precision)
@@ -320,7 +331,7 @@ def serve(
     reports: Reports = None,
 ) -> None:
     """Show the page with a run's exported model, on this machine alone, until Ctrl-C."""
-    from gfr import results, runs
+    from gfr import results
     from gfr import site as library
 
     run = results.read_run(runs.find(Path(or_default(reports, "reports")), run_id))
@@ -344,7 +355,7 @@ def doctor(
     reports: Reports = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, known-bad combinations, CPU, GPU, disk, weights, data and unfinished runs.
+    """Check versions, platform, CPU, GPU, disk, weights, data and unfinished runs.
 
     Each unfinished run comes with the command that goes on with it. Runs that Prefect believes in
     progress are named; those whose process on this machine is gone are marked Crashed with
@@ -364,12 +375,8 @@ def doctor(
         from cli import start
 
         checks += start.prefect_checks(mark_crashed)
-    if as_json:
-        print(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
-    else:
-        width = max(len(check.subject) for check in checks)
-        for check in checks:
-            print(f"{check.status:4}  {check.subject:{width}}  {plain.line(check.finding)}")
+    as_documents = [dataclasses.asdict(check) for check in checks]
+    print(json.dumps(as_documents, indent=1) if as_json else library.text(checks))
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
 
 

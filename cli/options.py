@@ -5,9 +5,30 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
+
+
+def _print_version(context: typer.Context, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        from gfr.provenance import version
+
+        print(f"gfr {version('gfr')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+]
+
 Benchmark = Annotated[
     str,
-    typer.Argument(help="A file of benchmarks/ by name (full, smoke, tiny), or a path to a TOML."),
+    typer.Argument(
+        help="A file of benchmarks/ by name (full, smoke, tiny), or a path to a TOML.",
+        autocompletion=completion.benchmarks,
+    ),
 ]
 Data = Annotated[
     str,
@@ -15,6 +36,7 @@ Data = Annotated[
         envvar="GFR_DATA",
         help="A directory of CelebA, one with a labels.csv, such a CSV, or `synthetic`; `auto` is "
         "data/celeba if there, else synthetic.",
+        autocompletion=completion.words(*completion.DATA),
     ),
 ]
 Weights = Annotated[
@@ -23,15 +45,24 @@ Weights = Annotated[
         envvar="GFR_WEIGHTS",
         help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
         "Keras' cache, then a download, then random.",
+        autocompletion=completion.words(*completion.WEIGHTS),
     ),
 ]
-Cache = Annotated[Path | None, typer.Option(help="Features, drawn faces and random weights.")]
-Reports = Annotated[Path | None, typer.Option(help="Where runs are written.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(envvar="GFR_CACHE", help="Features, drawn faces and random weights."),
+]
+Reports = Annotated[Path | None, typer.Option(envvar="GFR_REPORTS", help="Where runs are written.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Offline = Annotated[
     bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights.")
 ]
-RunId = Annotated[str | None, typer.Option(help="Name of the run; an existing one is continued.")]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the run; an existing one is continued.", autocompletion=completion.run_ids
+    ),
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds that a step may go without a sign of progress.")
 ]
@@ -44,7 +75,17 @@ Trial = Annotated[
 ]
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run id; the newest finished one if not given."),
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run id; the newest finished one if not given.",
+        autocompletion=completion.run_ids,
+    ),
+]
+RunA = Annotated[
+    str, typer.Argument(metavar="RUN_A", help="A run id.", autocompletion=completion.run_ids)
+]
+RunB = Annotated[
+    str, typer.Argument(metavar="RUN_B", help="Another one.", autocompletion=completion.run_ids)
 ]
 Keep = Annotated[
     int | None, typer.Option(help="Runs older than the newest N finished ones of a benchmark.")
@@ -56,7 +97,7 @@ UnusedFeatures = Annotated[
     bool, typer.Option("--cache", help="Features too that no kept run is made of.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
-CacheDir = Annotated[Path | None, typer.Option(help="Where features are kept.")]
+CacheDir = Annotated[Path | None, typer.Option(envvar="GFR_CACHE", help="Where features are kept.")]
 KeepRuns = Annotated[
     int | None,
     typer.Option(help="In the end remove this benchmark's runs but the newest N (gfr clean)."),

@@ -3,6 +3,7 @@
 In: a path as typed, words of a command. Out: an absolute path, a line to paste.
 """
 
+import itertools
 import os
 import shlex
 import shutil
@@ -11,15 +12,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gfr import runs
-from gfr.errors import BadInput
 
 
-def command(*words: str, reports: Path | None = None) -> str:
-    """`gfr words...`, by its path if the shell would not find it; --reports unless default."""
-    place = []
-    if reports and reports != Path(runs.at_root("reports")):
-        place = ["--reports", here(reports)]
-    return shlex.join([_executable(), *words, *place])
+def command(*words: str, **places: Path) -> str:
+    """`gfr words...`, by its path if the shell would not find it.
+
+    `reports` and `cache` are added as options where the words lack them and the command needs them.
+    """
+    options = [
+        (f"--{name}", here(path))
+        for name, path in runs.directories_to_name(**places).items()
+        if not any(word.partition("=")[0] == f"--{name}" for word in words)
+    ]
+    return shlex.join([_executable(), *words, *itertools.chain(*options)])
 
 
 def here(path: Path) -> str:
@@ -29,14 +34,7 @@ def here(path: Path) -> str:
 
 def typed(path: str, keywords: Collection[str] = ()) -> str:
     """What a user types, relative to where the user is; BadInput if it cannot be looked at."""
-    if path in keywords:
-        return path
-    try:
-        Path(path).exists()  # a name that is too long, or beyond a closed folder
-        return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{path}: {reason}; name another") from None
+    return path if path in keywords else runs.absolute(path)
 
 
 def benchmark(word: str) -> str:
@@ -44,9 +42,9 @@ def benchmark(word: str) -> str:
     return typed(word) if "/" in word or word.endswith(".toml") else word
 
 
-def or_default(path: Path | None, default: str) -> str:
-    """The directory that was typed, or the project's own."""
-    return runs.at_root(default) if path is None else typed(str(path))
+def or_default(path: Path | None, name: str) -> str:
+    """The directory that was typed, or the default of `reports` or `cache`."""
+    return runs.default_directory(name) if path is None else typed(str(path))
 
 
 def _executable() -> str:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cli import completion
 from cli.options import AsJson, Reports, Trial
 from cli.places import or_default
 from gfr import plain
@@ -20,7 +21,12 @@ from gfr import plain
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     run_id: Annotated[
-        str | None, typer.Option("--run", help="The run; the newest finished one if not given.")
+        str | None,
+        typer.Option(
+            "--run",
+            help="The run; the newest finished one if not given.",
+            autocompletion=completion.run_ids,
+        ),
     ] = None,
     trial: Trial = None,
     reports: Reports = None,

@@ -42,8 +42,8 @@ def gfr(
     run_id: str | None = None,
     fresh: bool = False,
     allow_download: bool = True,
-    reports: str = "reports",
-    cache: str = "cache",
+    reports: str | None = None,
+    cache: str | None = None,
     command: str = "prefect deployment run gfr/full-benchmark",
     timeout_s: float = 900,
     memory_limit_gb: float | None = None,
@@ -61,8 +61,9 @@ def gfr(
         run_id: names the run; an existing one is continued; the scheduled start time if not given
         fresh: compute features anew instead of taking them from the cache
         allow_download: let Keras fetch ImageNet weights that are not on this machine
-        reports: where runs are written
-        cache: where features, drawn faces and random weights are kept
+        reports: where runs are written; $GFR_REPORTS or reports if not given
+        cache: where features, drawn faces and random weights are kept; $GFR_CACHE or cache if not
+            given
         command: what started this run, for the record
         timeout_s: seconds that a step may go without a sign of progress
         memory_limit_gb: what a step may take; nine tenths of the machine if not given

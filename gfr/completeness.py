@@ -1,10 +1,15 @@
 """How far has a run come, by its files alone?
 
-In: a Run. Out: one sentence for each thing that is not there; none if the run is complete. For when
-Prefect, which was to say it, is gone, or never knew. Pure but for the existence of the report.
+In: a Run. Out: one sentence for each thing that is not there, none if the run is complete; and the
+command that resumes a run. For when Prefect, which was to say it, is gone, or never knew. Looks at
+nothing else but whether the report exists and the environment variables of gfr/runs.py.
 """
 
-from gfr.results import Run
+import shlex
+from pathlib import Path
+
+from gfr import runs
+from gfr.results import Run, RunRecord
 
 
 def missing(run: Run) -> list[str]:
@@ -31,7 +36,20 @@ def unfinished(run: Run) -> list[str]:
 def advice(run: Run) -> str:
     """What is missing but for the report, and the command that goes on; empty if nothing is."""
     lacking = unfinished(run)
-    return f"{'; '.join(lacking)}; go on with it: {run.record.goes_on}" if lacking else ""
+    line = resume_command(run.record, run.directory.parents[1])
+    return f"{'; '.join(lacking)}; go on with it: {line}" if lacking else ""
+
+
+def resume_command(record: RunRecord, reports: Path) -> str:
+    """The command that resumes a run, with the directories that the recorded command left out."""
+    places = runs.directories_to_name(reports=reports, cache=Path(record.cache))
+    if not record.command.startswith("gfr "):  # a deployment's run: options are parameters
+        parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
+        parameters += [f"{name}={path}" for name, path in places.items()]
+        return f"{record.command} {shlex.join(w for row in parameters for w in ('-p', row))}"
+    options = {"--run-id": record.run_id, **{f"--{name}": str(places[name]) for name in places}}
+    missing = [(name, value) for name, value in options.items() if name not in record.command]
+    return " ".join([record.command, *map(shlex.join, missing)])
 
 
 def _is_reported(run: Run) -> bool:

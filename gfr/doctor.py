@@ -7,15 +7,14 @@ metadata first: imports the packages it judges only if none is missing. Never me
 import os
 import platform
 import shutil
-import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.version import Version
 
+from gfr import plain
 from gfr.applications import APPLICATIONS
 from gfr.devices import GROWTH
 from gfr.errors import BadInput
@@ -24,13 +23,19 @@ from gfr.provenance import version
 if TYPE_CHECKING:
     from gfr.hardware import Gpu, Hardware
 
-# (package, first bad version, what goes wrong): sets that install and then break in silence.
-KNOWN_BAD = (
-    ("fastapi", "0.151", "every flow dies: unexpected keyword argument 'min_items'"),
-    ("sqlalchemy", "2.1", "schedules look active and no nightly run is ever created"),
-    ("ydf", "0.16", "import tensorflowjs dies on a Protobuf mismatch"),
-    ("setuptools", "81", "tensorflow_hub finds no pkg_resources"),
-    ("prefect", "3.9", "not tried with this set"),
+SUPPORTED = ("3.11", "3.12", "3.13")  # Python
+TESTED_PLATFORM = "Linux x86_64"
+# For these the lock resolves: the names that Python gives them, and those that users know.
+_UNTESTED_PLATFORMS = {
+    "Linux aarch64": "Linux aarch64",
+    "Darwin arm64": "macOS arm64",
+    "Windows AMD64": "Windows",
+}
+# The overrides are in [tool.uv] of pyproject.toml, which pip does not read.
+_REINSTALL = (
+    "a plain `pip install -e .` cannot resolve this set, since pip has no overrides; install the "
+    "lock: remove .venv and run `make smoke`, or run `pip install --no-deps --require-hashes -r "
+    "requirements.lock`, then `pip install --no-deps -e .`"
 )
 MIN_FREE_BYTES = 5 * 10**9
 CUDA_LIBRARY = "nvidia-cudnn-cu12"  # of the extra `gpu`
@@ -51,7 +56,7 @@ def examine(
     data: str, weights_request: str, cache: Path, reports: Path, is_offline: bool
 ) -> list[Check]:
     """All checks, in the order in which one would mend what they find."""
-    checks = [_python(), _platform(), *_requirements(), *_known_bad()]
+    checks = [_python(), _platform(), *_requirements()]
     if is_incomplete(checks):
         return checks  # what follows needs the packages
     weights = _weights(weights_request, is_offline)
@@ -63,16 +68,29 @@ def is_incomplete(checks: list[Check]) -> bool:
     return any(check.finding.startswith("missing") for check in checks)
 
 
+def text(checks: list[Check]) -> str:
+    """One line a check, as `gfr doctor` prints them."""
+    width = max(len(check.subject) for check in checks)
+    return "\n".join(
+        f"{check.status:4}  {check.subject:{width}}  {plain.line(check.finding)}"
+        for check in checks
+    )
+
+
 def _python() -> Check:
     found = platform.python_version()
-    tested = sys.version_info[:2] == (3, 11)
-    return Check("ok" if tested else "note", "Python", found if tested else f"{found}, not 3.11")
+    if found.rpartition(".")[0] in SUPPORTED:
+        return Check("ok", "Python", found)
+    return Check("note", "Python", f"{found}: gfr supports {', '.join(SUPPORTED)}")
 
 
 def _platform() -> Check:
     found = f"{platform.system()} {platform.machine()}"
-    tested = found == "Linux x86_64"
-    return Check("ok" if tested else "note", "platform", found if tested else f"{found}: untested")
+    if found == TESTED_PLATFORM:
+        return Check("ok", "platform", found)
+    name = _UNTESTED_PLATFORMS.get(found)
+    known = f"{name}: the lock resolves here, but gfr was never run here" if name else found
+    return Check("note", "platform", f"{known}; only {TESTED_PLATFORM} is tested")
 
 
 def _requirements() -> list[Check]:
@@ -85,16 +103,9 @@ def _requirements() -> list[Check]:
         fits = found != "missing" and requirement.specifier.contains(found, prereleases=True)
         wanted = f" (wanted: {requirement.specifier})" if requirement.specifier and not fits else ""
         checks.append(Check("ok" if fits else "bad", requirement.name, found + wanted))
+    if any(check.status == "bad" for check in checks):
+        checks.append(Check("note", "install", _REINSTALL))
     return checks
-
-
-def _known_bad() -> list[Check]:
-    installed = [(name, version(name), bad, why) for name, bad, why in KNOWN_BAD]
-    return [
-        Check("bad", name, f"{found}: {why}; install {name}<{bad}")
-        for name, found, bad, why in installed
-        if found != "missing" and Version(found) >= Version(bad)
-    ]
 
 
 def _hardware() -> list[Check]:

@@ -14,6 +14,7 @@ import numpy as np
 from gfr import (
     atomic,
     celeba,
+    completeness,
     dataset,
     hardware,
     label_csv,
@@ -80,8 +81,8 @@ def request(
     run_id: str | None,
     fresh: bool,
     allow_download: bool,
-    reports: str,
-    cache: str,
+    reports: str | None,
+    cache: str | None,
     command: str,
     timeout_s: float,
     memory_limit_gb: float | None,
@@ -99,6 +100,7 @@ def request(
     path = runs.benchmark_file(benchmark)
     loaded = spec.limited(spec.load(path), limits)
     run_id = run_id or runs.new_id(loaded.name, begun)
+    reports = runs.directory_or_default(reports, "reports")
     runs.directory(Path(reports), run_id)
     weights = runs.at_root(weights, WEIGHTS_KEYWORDS)
     if weights not in WEIGHTS_KEYWORDS:
@@ -109,8 +111,8 @@ def request(
         benchmark=loaded,
         data=runs.at_root(data, DATA_KEYWORDS),
         weights=weights,
-        reports=runs.at_root(reports),
-        cache=runs.at_root(cache),
+        reports=reports,
+        cache=runs.directory_or_default(cache, "cache"),
         fresh=fresh,
         allow_download=allow_download,
         command=command,
@@ -323,12 +325,13 @@ def refuse_another_request(record: results.RunRecord, request: Request) -> None:
         ("--cache", record.cache, request.cache),
         ("--fresh", record.fresh, request.fresh),
     )
+    resume = completeness.resume_command(record, Path(request.reports))
     for what, then, now in asked:
         if then != now:
             how = "" if what == "benchmark" else f", {then!r:.80} and not {now!r:.80}"
             raise BadInput(
                 f"run {record.run_id}: was begun with another {what}{how}; "
-                f"use another --run-id, or go on with it: {record.goes_on}"
+                f"use another --run-id, or go on with it: {resume}"
             )
 
 

@@ -79,15 +79,6 @@ class RunRecord:
         }:
             raise ValueError("arithmetic of other feature sets than the benchmark's")
 
-    @property
-    def goes_on(self) -> str:
-        """The command that continues this run."""
-        if not self.command.startswith("gfr "):  # a deployment's run, whose id is a parameter
-            fresh = " -p fresh=true" if self.fresh else ""
-            return f"{self.command} -p run_id={self.run_id}{fresh}"
-        is_named = "--run-id" in self.command
-        return self.command if is_named else f"{self.command} --run-id {self.run_id}"
-
     def choice_of(self, feature_set: FeatureSet) -> Choice:
         """The arithmetic chosen for a feature set."""
         return next(row for row in self.choices if row.feature_set_id == feature_set.id)

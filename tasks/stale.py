@@ -116,7 +116,7 @@ def _run_dir(flow_run: FlowRun, flow: Flow) -> Path:
     if run_id is None:
         name = spec.load(runs.benchmark_file(given["benchmark"])).name
         run_id = runs.new_id(name, flow_run.expected_start_time)
-    return runs.directory(Path(runs.at_root(given["reports"])), run_id)
+    return runs.directory(Path(runs.directory_or_default(given["reports"], "reports")), run_id)
 
 
 def _check(row: _Unfinished) -> Check:

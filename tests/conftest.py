@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from processes import Server
 
+from gfr.runs import VARIABLES
+
 ATTRIBUTES = ("Eyeglasses", "Male", "Smiling")
 
 # What takes longest begins first, so that no process of `pytest -n` is left with it at the end.
@@ -22,7 +24,9 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
-    """Each process of `pytest -n` has a temporary directory, and so locks, of its own."""
+    """Each process of `pytest -n` has its own temporary directory, and so its own locks."""
+    for name in VARIABLES.values():  # a developer's own directories
+        os.environ.pop(name, None)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         folder = Path(tempfile.gettempdir()) / f"gfr-tests-{os.getuid()}-{worker}"
         folder.mkdir(exist_ok=True)

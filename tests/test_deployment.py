@@ -16,11 +16,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The deployments of prefect.yaml, with a place of their own to write and an early schedule."""
+    """The deployments of prefect.yaml, with their own GFR_REPORTS and an early schedule."""
     home = tmp_path_factory.mktemp("prefect")
     document = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     for row in document["deployments"]:
-        row["parameters"] |= {"reports": str(home / "reports"), "cache": str(home / "cache")}
+        variables = {"GFR_REPORTS": str(home / "reports"), "GFR_CACHE": str(home / "cache")}
+        row["work_pool"]["job_variables"]["env"] |= variables
     document["deployments"][1]["parameters"]["benchmark"] = "tiny"
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)
     document["deployments"][1]["schedules"] = [

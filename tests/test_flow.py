@@ -18,7 +18,7 @@ import pytest
 import yaml
 from processes import is_alive, wait_for
 
-from gfr import history, results, runs, spec
+from gfr import completeness, history, results, runs, spec
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
 
@@ -297,8 +297,9 @@ def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
     assert (0, True) == (again.returncode, "continuing" in again.stderr)
     refused = run(folder, "first", spec=SPEC.replace("1024", "7"))
     assert (2, True) == (refused.returncode, "was begun with another benchmark" in refused.stderr)
-    goes_on = results.read_run(folder / "reports" / "runs" / "first").record.goes_on
-    assert f"go on with it: {goes_on}" in refused.stderr
+    record = results.read_run(folder / "reports" / "runs" / "first").record
+    line = completeness.resume_command(record, folder / "reports")
+    assert f"go on with it: {line}" in refused.stderr
 
 
 @pytest.mark.slow
@@ -356,7 +357,8 @@ def interrupt(folder, name, number, monkeypatch, *more):
     said = process.communicate(timeout=30)[1].decode()
     if number == signal.SIGKILL:
         wait_for(lambda: not any(map(is_alive, children)))
-        line = results.read_run(folder / "reports" / "runs" / name).record.goes_on
+        record = results.read_run(folder / "reports" / "runs" / name).record
+        line = completeness.resume_command(record, folder / "reports")
     else:
         assert 128 + number == process.returncode
         assert [] == [child for child in children if is_alive(child)]

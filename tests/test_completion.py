@@ -1,0 +1,79 @@
+"""Shell completion, asked as a shell asks: through environment variables."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import records
+
+from cli import completion
+from flows import runners
+from gfr import door, exported, fetch, runs, weights
+
+# No module that a shell should wait for; Typer itself imports pydantic.
+PROGRAM = """
+import sys
+sys.argv = ["gfr"]
+from cli.main import main
+try:
+    main()
+finally:
+    heavy = "tensorflow keras prefect pandas numpy".split()
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+
+
+def offered(line, cwd, **environment):
+    """The words that bash would offer at the end of a line."""
+    words = line.split(" ")
+    bash = {"_GFR_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": str(runs.ROOT)} | bash | environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    assert (0, "[]\n") == (done.returncode, done.stderr)
+    return done.stdout.split()
+
+
+def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
+    """Runs of the directory that is typed before, or of the variable; names of files by bash."""
+    for name in ("20261123T000000Z-smoke", "mine"):
+        records.write(records.run(tmp_path / "r" / "runs" / name))
+    there = {"GFR_REPORTS": "r"}
+    for line, expected in (
+        ("gfr run s", ["smoke"]),
+        ("gfr run ", ["full", "smoke", "tiny"]),
+        ("gfr serve --reports r ", ["20261123T000000Z-smoke", "mine"]),
+        ("gfr serve --reports nowhere ", []),
+        ("gfr predict a.png --run m", ["mine"]),
+        ("gfr compare mine 2", ["20261123T000000Z-smoke"]),
+        ("gfr run full --data s", ["synthetic"]),
+        ("gfr run full --data ./", []),
+        ("gfr run full --rep", ["--reports"]),
+    ):
+        assert expected == offered(line, tmp_path, **there), line
+    assert [] == offered("gfr report ", tmp_path, GFR_REPORTS="~nobody-of-this-name")
+
+
+def test_what_is_offered_is_what_is_accepted():
+    """The words of the modules that are too heavy to import for a completion."""
+    assert door.DATA_KEYWORDS == completion.DATA
+    assert weights.KEYWORDS == completion.WEIGHTS
+    assert runners._MAKERS.keys() == set(completion.RUNNERS)
+    assert fetch.SOURCES == completion.SOURCES
+    assert exported.BITS.keys() == set(completion.PRECISIONS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(shell):
+    """Which asks for words as the test above does."""
+    environment = os.environ | {"_GFR_COMPLETE": f"source_{shell}", "PYTHONPATH": str(runs.ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+    )
+    assert 0 == done.returncode, done.stderr
+    assert f"_GFR_COMPLETE=complete_{shell}" in done.stdout

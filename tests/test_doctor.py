@@ -1,0 +1,77 @@
+"""`gfr doctor` on other Pythons, other platforms and an incomplete environment."""
+
+import platform
+import sys
+import tomllib
+
+import pytest
+
+from gfr import doctor
+from gfr.runs import ROOT
+
+sys.path.append(str(ROOT))
+
+
+def subject(name):
+    """The check of this name; nothing that costs time is looked at."""
+    checks = [doctor._python(), doctor._platform(), *doctor._requirements()]
+    return next((row for row in checks if row.subject == name), None)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("3.10.9", "note"), ("3.11.2", "ok"), ("3.13.0", "ok"), ("3.14.0", "note")],
+)
+def test_supported_pythons_are_ok_and_others_are_told_which(monkeypatch, version, status):
+    """Those that pyproject.toml names."""
+    monkeypatch.setattr(platform, "python_version", lambda: version)
+    found = subject("Python")
+    assert (status, status == "note") == (found.status, "3.11, 3.12, 3.13" in found.finding)
+
+
+def test_the_supported_pythons_are_those_of_the_package_and_of_the_installer():
+    """pyproject.toml, install.py and gfr/doctor.py name the same."""
+    import install
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [row.rpartition(" ")[2] for row in project["classifiers"] if " :: Python :: " in row]
+    assert list(doctor.SUPPORTED) == named
+    assert list(doctor.SUPPORTED) == [f"{major}.{minor}" for major, minor in install.SUPPORTED]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "status", "shown"),
+    [
+        ("Linux", "x86_64", "ok", "Linux x86_64"),
+        (
+            "Linux",
+            "aarch64",
+            "note",
+            "Linux aarch64: the lock resolves here, but gfr was never run",
+        ),
+        ("Darwin", "arm64", "note", "macOS arm64: the lock resolves here, but gfr was never run"),
+        ("Windows", "AMD64", "note", "Windows: the lock resolves here, but gfr was never run"),
+        ("FreeBSD", "amd64", "note", "FreeBSD amd64; only Linux x86_64 is tested"),
+    ],
+)
+def test_a_platform_that_was_never_run_is_said_so(monkeypatch, system, machine, status, shown):
+    """Those that the lock is made for, and one that it is not."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    found = subject("platform")
+    assert (status, True) == (found.status, found.finding.startswith(shown))
+
+
+@pytest.mark.parametrize("found", ["missing", "0.1"])
+def test_a_package_that_is_missing_or_wrong_comes_with_the_commands_that_install(
+    monkeypatch, found
+):
+    """In one line; without them there is none."""
+    assert subject("install") is None
+    monkeypatch.setattr(doctor, "version", lambda name: found)
+    assert "bad" == subject("prefect").status
+    line = subject("install").finding
+    assert "pip has no overrides" in line
+    assert "`make smoke`" in line
+    assert "`pip install --no-deps --require-hashes -r requirements.lock`" in line
+    assert "then `pip install --no-deps -e .`" in line
