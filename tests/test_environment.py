@@ -1,12 +1,14 @@
-"""install.py: which Python, which index, which versions."""
+"""install.py and the Makefile: which Python, which index, which versions make .venv."""
 
 import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
+from gfr import doctor
 from gfr.runs import ROOT
 
 
@@ -58,6 +60,17 @@ def test_the_lock_names_digests_and_no_index():
         assert "://" not in text and "--index" not in text
         entries = re.findall(r"^[a-z0-9][^#\n]*(?:\n    --hash.*)*", text, re.MULTILINE)
         assert entries and all("==" in entry and "--hash=sha256:" in entry for entry in entries)
+
+
+def test_all_places_name_the_same_pythons(install):
+    """The installer, `gfr doctor`, and what pyproject.toml says to package indexes."""
+    named = [f"{major}.{minor}" for major, minor in install.SUPPORTED]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: "
+    rows = [row.removeprefix(prefix) for row in project["classifiers"] if row.startswith(prefix)]
+    assert named == list(doctor.SUPPORTED) == rows
+    major, minor = install.SUPPORTED[-1]
+    assert f">={named[0]},<{major}.{minor + 1}" == project["requires-python"]
 
 
 def make(*words):
