@@ -3,16 +3,23 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTHONS := python3.11 python3.12 python3.13
+PYTHONS := python3.11 python3.12 python3.13 python3
 # or pip
 INSTALLER ?= uv
 
-# PYTHON: as given, else what the environment has, else the first that runs. A pyenv shim can exist
-# and fail, so each is tried.
-version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# PYTHON: as given, else that of the environment, else the first that runs. A pyenv shim can exist and
+# fail, so each is tried.
+version = $(shell "$(1)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(if $(wildcard $(READY)),$(call version,$(BIN)/python))
-PYTHON ?= $(if $(INSTALLED),python$(INSTALLED),$(shell for each in $(PYTHONS) python3; do \
+ifeq ($(origin PYTHON),undefined)
+WANTED := $(or $(INSTALLED),any)
+BASE = $(shell $(BIN)/python -c 'import sys; print(sys._base_executable)' 2>/dev/null)
+PYTHON = $(or $(BASE),$(shell for each in $(PYTHONS); do \
   $$each -c pass 2>/dev/null && echo $$each && break; done))
+else
+WANTED := $(or $(call version,$(PYTHON)),none)
+endif
+
 # A file of tests stays in one process, since its tests share runs.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
@@ -22,16 +29,16 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# The environment is made anew when PYTHON names another version than the one it has.
-ifneq ($(INSTALLED),$(if $(filter python$(INSTALLED),$(PYTHON)),$(INSTALLED),$(call version,$(PYTHON))))
+# The environment is made anew when its Python is gone, or PYTHON names another version.
+ifneq ($(INSTALLED),$(WANTED))
 $(READY): FORCE
 endif
 FORCE:
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c pass 2>/dev/null || { echo "$(or $(PYTHON),no Python found here) does not run. \
-	Use Python 3.11, 3.12 or 3.13, e.g. make check PYTHON=/usr/bin/python3.11" >&2; exit 2; }
-	@$(PYTHON) install.py --installer $(INSTALLER)
+	@"$(PYTHON)" -c pass 2>/dev/null || { echo "$(or $(PYTHON),no Python found here) does not run." \
+	"Use Python 3.11, 3.12 or 3.13, e.g. make check PYTHON=/usr/bin/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" install.py --installer $(INSTALLER)
 
 run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces
 	$(BIN)/gfr run full

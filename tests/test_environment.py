@@ -84,8 +84,8 @@ def test_the_environment_is_made_anew_for_another_python_only(tmp_path):
     other = tmp_path / "python3.99"
     other.write_text("#!/bin/sh\necho 3.99\n")
     other.chmod(0o755)
-    present = f"PYTHON=python{sys.version_info[0]}.{sys.version_info[1]}"
+    present = f"PYTHON={sys._base_executable}"
     unchanged = ("lint", "-o", "requirements.lock", "-o", "pyproject.toml")
     assert "install.py" not in make(*unchanged)
     assert "install.py" not in make(*unchanged, present)
-    assert f"{other} install.py" in make(*unchanged, f"PYTHON={other}")
+    assert f'"{other}" install.py' in make(*unchanged, f"PYTHON={other}")
