@@ -14,7 +14,7 @@ INSTALLED := $(if $(wildcard $(READY)),$(call version,$(BIN)/python))
 ifeq ($(origin PYTHON),undefined)
 WANTED := $(or $(INSTALLED),any)
 BASE = $(shell $(BIN)/python -c 'import sys; print(sys._base_executable)' 2>/dev/null)
-PYTHON = $(or $(BASE),$(shell for each in $(PYTHONS); do \
+PYTHON = $(or $(if $(INSTALLED),$(BASE)),$(shell for each in $(PYTHONS); do \
   $$each -c pass 2>/dev/null && echo $$each && break; done))
 else
 WANTED := $(or $(call version,$(PYTHON)),none)
@@ -36,7 +36,7 @@ endif
 FORCE:
 
 $(READY): requirements.lock pyproject.toml
-	@"$(PYTHON)" -c pass 2>/dev/null || { echo "$(or $(PYTHON),no Python found here) does not run." \
+	@"$(PYTHON)" -c pass 2>/dev/null || { echo "$(or $(PYTHON:%=% does not run),No Python was found)." \
 	"Use Python 3.11, 3.12 or 3.13, e.g. make check PYTHON=/usr/bin/python3.11" >&2; exit 2; }
 	@"$(PYTHON)" install.py --installer $(INSTALLER)
 
@@ -113,7 +113,7 @@ web-types: $(READY) ## types of the page's JavaScript
 ifdef CI
 	@$(MAKE) --no-print-directory $(NPM_PACKAGES)
 endif
-	@if npm_config_fetch_retries=0 $(MAKE) $(NPM_PACKAGES) >/dev/null 2>&1; then \
+	@if npm_config_fetch_retries=0 npm_config_fetch_timeout=20000 $(MAKE) $(NPM_PACKAGES) >/dev/null 2>&1; then \
 	  echo "tsc --project web"; $(NODE) web/node_modules/typescript/bin/tsc --project web; \
 	else \
 	  echo "JavaScript not type-checked: Node or its packages cannot be installed. make web shows why."; \
@@ -163,4 +163,4 @@ $(BIN)/uv:
 
 lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock and requirements-gpu.lock
 	$(COMPILE) --upgrade -o requirements.lock
-	$(COMPILE) --extra gpu --constraints requirements.lock -o requirements-gpu.lock
+	$(COMPILE) --upgrade --extra gpu --constraints requirements.lock -o requirements-gpu.lock

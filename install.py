@@ -1,4 +1,4 @@
-"""Make the environment .venv from requirements.lock: `python3.11 install.py`; `make` calls it.
+"""Create the environment .venv from requirements.lock: `python3.11 install.py`; `make` calls it.
 
 Needs only the standard library of the Python that the environment is made with. uv installs the
 lock; `--installer pip` is the fallback, about twice as slow.
@@ -8,9 +8,9 @@ import argparse
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -25,7 +25,13 @@ PIP_TO_UV = {
     "find-links": ("UV_FIND_LINKS", ","),
     "trusted-host": ("UV_INSECURE_HOST", " "),
     "cert": ("SSL_CERT_FILE", ""),
+    "client-cert": ("SSL_CLIENT_CERT", ""),
+    "proxy": ("ALL_PROXY", ""),
+    "default-timeout": ("UV_HTTP_TIMEOUT", ""),
+    "timeout": ("UV_HTTP_TIMEOUT", ""),
 }
+# Variables that would have uv install elsewhere than into .venv.
+ELSEWHERE = ("VIRTUAL_ENV", "UV_PYTHON", "UV_SYSTEM_PYTHON")
 
 
 def main() -> None:
@@ -40,14 +46,18 @@ def main() -> None:
         print(message, file=sys.stderr)
         sys.exit(2)
     print(f"installing into .venv with {arguments.installer}, one to two minutes", flush=True)
-    shutil.rmtree(VENV, ignore_errors=True)
-    run(sys.executable, "-m", "venv", VENV)
+    ready = VENV / ".ready"
+    ready.unlink(
+        missing_ok=True
+    )  # first, so that an interrupted installation is not taken for done
+    # Not sys.executable, which is in .venv itself where that environment is active.
+    run(sys._base_executable, "-m", "venv", "--clear", VENV)
     if arguments.installer == "uv":
         install_with_uv()
     else:
         pip("--no-deps", "--require-hashes", "-r", LOCK)
     pip("--no-deps", "--no-build-isolation", "-e", ROOT)
-    (VENV / ".ready").touch()
+    ready.touch()
 
 
 def install_with_uv() -> None:
@@ -55,26 +65,40 @@ def install_with_uv() -> None:
     own_lock = VENV / "uv.lock"
     own_lock.write_text(locked("uv"), "utf-8")
     pip("--no-deps", "--require-hashes", "-r", own_lock)
-    options = ["--quiet", "--no-deps", "--require-hashes", "--compile-bytecode", "-r", LOCK]
-    settings = uv_settings(output(BIN / "pip", "config", "list"))
-    run(BIN / "uv", "pip", "install", *options, environment={**settings, **os.environ})
+    settings = pip_settings(output(BIN / "pip", "config", "list"))
+    run(
+        *(BIN / "uv", "pip", "install", "--quiet", "--python", BIN / "python"),
+        *(["--no-index"] if settings.get("no-index") in ("1", "true", "yes", "on") else []),
+        *("--no-deps", "--require-hashes", "--compile-bytecode", "-r", LOCK),
+        environment=uv_environment(settings, os.environ),
+        hint="Try make check INSTALLER=pip, which installs with pip alone",
+    )
 
 
-def uv_settings(pip_configuration: str) -> dict[str, str]:
-    """What `pip config list` prints -> environment variables that make uv use the same indexes."""
+def pip_settings(listed: str) -> dict[str, str]:
+    """What `pip config list` prints -> the settings that apply to installing, by name."""
     # A setting of a command comes before a global one, one from the environment before both.
     order = {"global": 0, "install": 1, ":env:": 2}
-    rows = re.findall(r"^([\w:]+)\.([\w-]+)=(.+)$", pip_configuration, re.MULTILINE)
-    settings = {"UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(VENV)}
-    for section, name, value in sorted(rows, key=lambda row: order.get(row[0], -1)):
-        if section in order and name in PIP_TO_UV:
-            variable, separator = PIP_TO_UV[name]
-            values = ast.literal_eval(value)
-            settings[variable] = separator.join(values.split()) if separator else values
-    if "UV_INDEX" in settings:
+    rows = re.findall(r"^([\w:]+)\.([\w-]+)=(.+)$", listed, re.MULTILINE)
+    rows = sorted((row for row in rows if row[0] in order), key=lambda row: order[row[0]])
+    return {name: ast.literal_eval(value) for _, name, value in rows}
+
+
+def uv_environment(settings: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of uv from pip's settings and this process's own variables.
+
+    Variables of uv that the user has set take precedence over pip's settings.
+    """
+    found = {}
+    for name, (variable, separator) in PIP_TO_UV.items():
+        if name in settings:
+            value = settings[name]
+            found[variable] = separator.join(value.split()) if separator else value
+    if "UV_INDEX" in found:
         # pip looks in every index; digests make that safe.
-        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return settings
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    kept = {name: value for name, value in own.items() if name not in ELSEWHERE}
+    return {**found, **kept, "UV_PYTHON_DOWNLOADS": "never"}
 
 
 def locked(package: str) -> str:
@@ -91,10 +115,12 @@ def pip(*words) -> None:
     run(BIN / "pip", "install", "--quiet", "--disable-pip-version-check", *words)
 
 
-def run(*words, environment=None) -> None:
-    """Run a command; its failure ends this program with the command's exit code."""
+def run(*words, environment=None, hint="") -> None:
+    """Run a command; if it fails, print the hint and exit with the command's exit code."""
     done = subprocess.run([str(word) for word in words], env=environment, check=False)
     if done.returncode:
+        if hint:
+            print(hint, file=sys.stderr)
         sys.exit(done.returncode)
 
 

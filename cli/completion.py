@@ -1,4 +1,4 @@
-"""Shell completion: the words that a shell offers behind an option or argument.
+"""Shell completion: the words that a shell offers for an option or argument.
 
 Reads names of files only and imports nothing heavy, since a shell waits for it. Returns nothing
 where a directory cannot be read: an error would be printed into the line that is being typed.

@@ -265,7 +265,7 @@ def _against(now: Entry, others: Sequence[Entry]) -> str:
         for name, there, here in new_baseline.engine_changes(other, now)
     )
     if "machine" in names and versions:  # its digest includes the versions
-        names[names.index("machine")] = f"machine ({versions})"
+        names[names.index("machine")] = f"machine (with {versions})"
     return f"; the newest of this benchmark, {other.run_id}, differs in {', '.join(names)}"
 
 

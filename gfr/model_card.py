@@ -1,7 +1,8 @@
 """The model card: what a model is, was trained on, can and cannot do.
 
 In: a Run, the trial, its ExportResult. Out: model_card.json, from which the page takes every value
-that training fixed, and model_card.md, the same for people. Pure but for `write`. Never measures.
+that training fixed, and model_card.md, the same for people. Reads gfr/alignment.json and
+benchmarks/sources.toml too. Never measures.
 """
 
 import dataclasses
@@ -41,13 +42,24 @@ _LIMITS_OF_OWN_DATA = (
     "Who is shown there, and how well the labels are made, is not known to gfr: on other people "
     "the error rate is unknown.",
 )
+_LIMITS_OF_SYNTHETIC_DATA = (
+    "It was trained and tested on faces drawn by gfr; no real face was seen. Its answers about "
+    "photographs mean nothing.",
+)
+_LIMITS_OF_DATA = {
+    "celeba": _LIMITS_OF_CELEBA,
+    "csv": _LIMITS_OF_OWN_DATA,
+    "synthetic": _LIMITS_OF_SYNTHETIC_DATA,
+}
 _LIMIT_OF_IMAGENET = (
     "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer."
 )
-_LIMIT_OF_OWN_MODEL = (
-    "The backbone is its owner's own model file: what it was trained on is not known to gfr, nor "
-    "whether it has seen the test images."
-)
+# By the source of the backbone's weights, where it is not ImageNet.
+_LIMITS_OF_WEIGHTS = {
+    "own": "The backbone is its owner's own model file: what it was trained on is not known to "
+    "gfr, nor whether it has seen the test images.",
+    "random": "The backbone's weights are random: it was never trained on images.",
+}
 _LIMIT_OF_ALIGNMENT = (
     "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
 )
@@ -55,6 +67,7 @@ LICENCE_OF_DATA = {
     "celeba": "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may "
     "not be passed on. Whether a model trained on it may be used commercially is for its owner to "
     "ask.",
+    "synthetic": "Synthetic faces, drawn by gfr: no licence of a data set applies.",
     "csv": "Own images: what may be done with them, and with a model trained on them, is for their "
     "owner to say.",
 }
@@ -70,7 +83,6 @@ def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
     """Plain values; shares and probabilities 0..1, sizes (height, width) px, points (x, y) px."""
     trial, record = result.trial, run.record
-    is_own_data, is_own_model = record.data.source == "csv", result.features.weights.source == "own"
     alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
     return {
         "schema": SCHEMA,
@@ -92,13 +104,14 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         },
         "alignment": {key: alignment[key] for key in ("height", "width", "points")},
         "metrics": _metrics_facts(record.split, result),
+        "better_than_majority": run.is_better_than_majority(result),
         "uncertain_share": _uncertain(result),
         "precisions": [_precision(row, export) for row in export.models],
         "keras_float32": _accuracy(export.keras_right, export.num_images),
         "training": _training_facts(record.data, result),
         "intended_use": INTENDED_USE,
-        "limits": _limits(is_own_data, is_own_model),
-        "licence_of_data": LICENCE_OF_DATA["csv" if is_own_data else "celeba"],
+        "limits": _limits(record.data.source, result.features.weights.source),
+        "licence_of_data": LICENCE_OF_DATA[record.data.source],
         "versions": result.provenance.versions,
     }
 
@@ -153,14 +166,14 @@ def _hub_dataset(source: str) -> str | None:
     return sources.load(runs.ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
-def _limits(is_own_data: bool, is_own_model: bool) -> list[str]:
+def _limits(data: str, weights: str) -> list[str]:
     return [
-        *(_LIMITS_OF_OWN_DATA if is_own_data else _LIMITS_OF_CELEBA),
-        _LIMIT_OF_OWN_MODEL if is_own_model else _LIMIT_OF_IMAGENET,
+        *_LIMITS_OF_DATA[data],
+        _LIMITS_OF_WEIGHTS.get(weights, _LIMIT_OF_IMAGENET),
         # The page aligns faces so; other alignment needs other images, but no other page.
         "Faces are to be framed as the images it was trained on were; the page aligns them like "
         "CelebA's."
-        if is_own_data
+        if data == "csv"
         else _LIMIT_OF_ALIGNMENT,
     ]
 

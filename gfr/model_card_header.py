@@ -78,7 +78,7 @@ def _metrics(card: dict[str, Any]) -> list[dict[str, Any]]:
     """Every result on the test images, unrounded; the text of the card rounds them."""
     test = card["metrics"]["test"]
     exported = next(row for row in card["precisions"] if row["is_exported"])
-    is_better = test["accuracy_interval"][0] > test["majority_share"]
+    is_better = card["better_than_majority"]
     weak = "" if is_better else "; not shown to be better than the majority class"
     low, high = card["output"]["uncertain"]
     images = f"n = {test['num_images']}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gfr.history import ENGINE, Entry
 
-_NAMES = {"tensorflow": "TensorFlow", "keras": "Keras"}
+_NAMES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 
 def sentence(now: Entry, others: Sequence[Entry]) -> str:
@@ -25,9 +25,8 @@ def sentence(now: Entry, others: Sequence[Entry]) -> str:
     rows = engine_changes((same or others)[-1], now)
     if not rows:
         return ""
-    (name, old, new), *others_changed = rows
-    words = f"{name} changed from {old} to {new}"
-    words += "".join(f", {name} from {old} to {new}" for name, old, new in others_changed)
+    first, *more = [f"{name}{{}} from {old} to {new}" for name, old, new in rows]
+    words = ", ".join([first.format(" changed"), *(row.format("") for row in more)])
     return f"New baseline: {words}, so runs before the change are not compared"
 
 

@@ -29,8 +29,8 @@ def require_clone() -> None:
     """BadInput if this package was installed without its clone, whose files every command reads."""
     if not (ROOT / "benchmarks" / "full.toml").is_file():
         raise BadInput(
-            f"{ROOT} is not a clone of gfr, and gfr works only from its clone: clone the repository"
-            ", then run `make smoke` or `pip install --no-deps -e .` in it"
+            f"gfr works only from its clone, and {ROOT} is not one. Clone the repository and run "
+            "`make smoke` in it"
         )
 
 

@@ -33,16 +33,28 @@ def test_uv_looks_where_pip_is_set_up_to_look(install):
             "download.index-url='https://never.invalid'",
         ]
     )
-    settings = install.uv_settings(listed)
+    settings = install.uv_environment(install.pip_settings(listed), {})
     assert "https://mirror.invalid/simple" == settings["UV_DEFAULT_INDEX"]
     assert "https://a.invalid/simple https://b.invalid/simple" == settings["UV_INDEX"]
     assert "/wheels,/more" == settings["UV_FIND_LINKS"]
-    assert "never" == settings["UV_PYTHON_DOWNLOADS"]
+    assert "60" == settings["UV_HTTP_TIMEOUT"]
 
 
 def test_pip_without_configuration_leaves_uv_its_defaults(install):
     """An empty address would be no index at all."""
-    assert not {"UV_DEFAULT_INDEX", "UV_INDEX"} & install.uv_settings("").keys()
+    assert {"UV_PYTHON_DOWNLOADS": "never"} == install.uv_environment({}, {})
+
+
+def test_uv_installs_into_this_environment_whatever_is_active(install):
+    """Another active environment, or uv's own variables; what the user set of the index stays."""
+    own = {
+        "VIRTUAL_ENV": "/other",
+        "UV_SYSTEM_PYTHON": "1",
+        "UV_PYTHON_DOWNLOADS": "automatic",
+        "UV_DEFAULT_INDEX": "https://mine.invalid",
+    }
+    found = install.uv_environment({"index-url": "https://pip.invalid"}, own)
+    assert {"UV_PYTHON_DOWNLOADS": "never", "UV_DEFAULT_INDEX": "https://mine.invalid"} == found
 
 
 def test_uv_is_installed_at_the_version_and_digests_of_the_lock(install):
@@ -54,7 +66,7 @@ def test_uv_is_installed_at_the_version_and_digests_of_the_lock(install):
 
 
 def test_the_lock_names_digests_and_no_index():
-    """Every package has a version and a digest for each of its files."""
+    """Every package has a version and at least one digest."""
     for name in ("requirements.lock", "requirements-gpu.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text and "--index" not in text

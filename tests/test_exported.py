@@ -100,7 +100,7 @@ def test_the_card_holds_what_the_page_needs(run):
         name: found["majority_share"] for name, found in card["metrics"].items()
     }
     text = (folder / "model_card.md").read_text()
-    assert "non-commercial research only" in text and "how a person identifies" in text
+    assert "no licence of a data set applies" in text and "no real face was seen" in text
 
 
 def test_an_export_that_fails_leaves_the_older_one(tmp_path):

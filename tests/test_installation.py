@@ -61,8 +61,8 @@ def test_outside_a_clone_a_command_is_one_line_and_exit_code_2(site, words):
     done = gfr(site, *words.split())
     assert (2, "") == (done.returncode, done.stdout)
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"gfr: {site} is not a clone of gfr, and gfr works only from its clone")
-    assert "`pip install --no-deps -e .`" in line
+    assert line.startswith(f"gfr: gfr works only from its clone, and {site} is not one.")
+    assert "`make smoke`" in line
 
 
 def test_help_and_version_work_outside_a_clone(site):

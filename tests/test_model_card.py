@@ -82,6 +82,26 @@ def test_the_hub_reads_what_was_recorded(data, weights, tags, expected, dataset)
     assert read.text.startswith("# VGG16 / iteration 2\n\n")
 
 
+@pytest.mark.parametrize(
+    ("data", "weights", "expected"),
+    [
+        (
+            "celeba",
+            "imagenet",
+            ["non-commercial research only", "how a person identifies", "ImageNet"],
+        ),
+        ("synthetic", "random", ["no real face was seen", "weights are random"]),
+        ("csv", "own", ["for their owner to say", "owner's own model file"]),
+    ],
+)
+def test_limits_and_licence_are_of_the_data_and_weights_that_were_used(data, weights, expected):
+    """A model of drawn faces and random weights knows neither CelebA nor ImageNet."""
+    text = ModelCard(model_card.render(card_of(data, weights))).text
+    assert all(words in text for words in expected)
+    if data == "synthetic":
+        assert "ImageNet" not in text and "commercial" not in text
+
+
 def test_the_hubs_package_writes_the_same_header_again():
     """What it made of the header has no key less and no value changed."""
     text = model_card.render(card_of("celeba", "imagenet"))

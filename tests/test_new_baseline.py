@@ -64,7 +64,7 @@ def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
         ("", lambda run: recorded(versions(run, **OLD), num_usable_threads=1)),
         ("Keras changed from 3.15.1 to 4", lambda run: versions(run, **OLD | {"keras": "4"})),
         (
-            "TensorFlow changed from 2.19.0 to 2.21.0, numpy from 2.1.3 to 2.4",
+            "TensorFlow changed from 2.19.0 to 2.21.0, NumPy from 2.1.3 to 2.4",
             lambda run: versions(run, **NEW | {"numpy": "2.4"}),
         ),
         # With other data as well: the versions alone would be enough.
