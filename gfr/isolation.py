@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ from gfr.errors import BadInput, StepFailed
 _LOOK_EVERY_S = 0.2
 _LEAVE_WITHIN_S = 10  # what an idle process may take for its end
 _LAST_WORDS = 400  # characters of what a dead process wrote
+# TensorFlow writes these at every start, whatever its log level, and they explain no end.
+_STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
 
 LOG = logging.getLogger("gfr")
 
@@ -139,8 +142,10 @@ class _Worker:
         code = self.process.wait()
         how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self.words.seek(0)
-        lines = self.words.read()[-_LAST_WORDS:].decode("utf-8", "replace").split()
-        return f"{how}: {' '.join(lines)}" if lines else how
+        lines = self.words.read().decode("utf-8", "replace").splitlines()
+        told = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
+        last_words = " ".join(told[-_LAST_WORDS:].split())
+        return f"{how}: {last_words}" if last_words else how
 
     def leave(self) -> None:
         """Let an idle process end by itself, so that TensorFlow deletes its temporary files.
