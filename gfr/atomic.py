@@ -45,10 +45,10 @@ def write(path: Path, into: Callable[[IO[bytes]], object]) -> None:
     """Create `path` with what `into(file)` writes, by way of a file in memory."""
     content = io.BytesIO()
     into(content)
-    write_bytes(path, content.getbuffer())
+    write_bytes(path, content.getvalue())  # without a copy; a view would outlive a failed write
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
+def write_bytes(path: Path, content: bytes) -> None:
     """Create `path` with `content`."""
     save(path, lambda temporary: temporary.write_bytes(content))
 

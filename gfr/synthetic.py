@@ -70,6 +70,6 @@ def _write_chunk(directory: Path, seed: int, indices: range) -> list[str]:
         name = f"{index:06d}.jpg"
         content = io.BytesIO()  # Pillow's own way to the disk does not say why it failed
         picture.save(content, "JPEG", quality=_JPEG_QUALITY)
-        (directory / "images" / name).write_bytes(content.getbuffer())
+        (directory / "images" / name).write_bytes(content.getvalue())
         lines.append(" ".join([name, *(f"{1 if has else -1:2d}" for has in attributes.values())]))
     return lines
