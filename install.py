@@ -47,9 +47,8 @@ def main() -> None:
         sys.exit(2)
     print(f"installing into .venv with {arguments.installer}, one to two minutes", flush=True)
     ready = VENV / ".ready"
-    ready.unlink(
-        missing_ok=True
-    )  # first, so that an interrupted installation is not taken for done
+    # First, so that an interrupted installation is not taken for a finished one.
+    ready.unlink(missing_ok=True)
     # Not sys.executable, which is in .venv itself where that environment is active.
     run(sys._base_executable, "-m", "venv", "--clear", VENV)
     if arguments.installer == "uv":

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import completion
+from gfr.runs import VARIABLES
 
 
 def _print_version(context: typer.Context, is_asked: bool) -> None:
@@ -50,9 +51,11 @@ Weights = Annotated[
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option(envvar="GFR_CACHE", help="Features, drawn faces and random weights."),
+    typer.Option(envvar=VARIABLES["cache"], help="Features, drawn faces and random weights."),
 ]
-Reports = Annotated[Path | None, typer.Option(envvar="GFR_REPORTS", help="Where runs are written.")]
+Reports = Annotated[
+    Path | None, typer.Option(envvar=VARIABLES["reports"], help="Where runs are written.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Offline = Annotated[
     bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights.")
@@ -97,7 +100,9 @@ UnusedFeatures = Annotated[
     bool, typer.Option("--cache", help="Features too that no kept run is made of.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
-CacheDir = Annotated[Path | None, typer.Option(envvar="GFR_CACHE", help="Where features are kept.")]
+CacheDir = Annotated[
+    Path | None, typer.Option(envvar=VARIABLES["cache"], help="Where features are kept.")
+]
 KeepRuns = Annotated[
     int | None,
     typer.Option(help="In the end remove this benchmark's runs but the newest N (gfr clean)."),

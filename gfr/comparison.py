@@ -186,7 +186,7 @@ def _latency_verdict(
     then: slowdown.Measured, now: slowdown.Measured, is_same_machine: bool
 ) -> tuple[LatencyVerdict, str]:
     if not is_same_machine:
-        reason = "another machine, other settings or another version of TensorFlow, Keras or numpy"
+        reason = "another machine, other settings or another version of TensorFlow, Keras or NumPy"
         return "not compared", reason
     up, down = slowdown.judge(now, [then]), slowdown.judge(then, [now])
     changed = slowdown.SLOWER in (up.status, down.status)

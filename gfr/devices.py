@@ -36,8 +36,8 @@ _UNUSED = ("sklearn", "matplotlib", "jax")
 
 
 # What tensorflowjs imports for its other converters (JAX, Keras 2, TensorFlow Hub, decision
-# forests) and never calls for a SavedModel. The lock leaves these packages out: they take 430 MB,
-# and one of them requires TensorFlow 2.19 exactly (docs/dependencies.md).
+# forests) and never calls for a SavedModel. The lock leaves these packages out, since one of them
+# requires TensorFlow 2.19 exactly (docs/dependencies.md).
 _STUBBED = (
     "jax",
     "jax.experimental",

@@ -25,8 +25,8 @@ def sentence(now: Entry, others: Sequence[Entry]) -> str:
     rows = engine_changes((same or others)[-1], now)
     if not rows:
         return ""
-    first, *more = [f"{name}{{}} from {old} to {new}" for name, old, new in rows]
-    words = ", ".join([first.format(" changed"), *(row.format("") for row in more)])
+    words = ", ".join(f"{name} from {old} to {new}" for name, old, new in rows)
+    words = words.replace(" from ", " changed from ", 1)
     return f"New baseline: {words}, so runs before the change are not compared"
 
 

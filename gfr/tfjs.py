@@ -23,7 +23,7 @@ from gfr.progress import reporter
 from gfr.provenance import file_sha256
 from gfr.spec import WebPrecision
 
-devices.import_tensorflowjs()
+devices.import_tensorflowjs()  # before what follows, hence E402
 from tensorflowjs import read_weights, write_weights  # noqa: E402
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2  # noqa: E402
 

@@ -40,6 +40,23 @@ def test_uv_looks_where_pip_is_set_up_to_look(install):
     assert "60" == settings["UV_HTTP_TIMEOUT"]
 
 
+def test_an_interrupted_installation_is_not_taken_for_done(install, monkeypatch, tmp_path):
+    """The mark goes first; the environment is made by the base Python, not by one in .venv."""
+    ready, commands = tmp_path / ".ready", []
+    ready.touch()
+
+    def interrupted(*words, **_):
+        commands.append((words, ready.exists()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "run", interrupted)
+    monkeypatch.setattr(sys, "argv", ["install.py"])
+    with pytest.raises(KeyboardInterrupt):
+        install.main()
+    assert [((sys._base_executable, "-m", "venv", "--clear", tmp_path), False)] == commands
+
+
 def test_pip_without_configuration_leaves_uv_its_defaults(install):
     """An empty address would be no index at all."""
     assert {"UV_PYTHON_DOWNLOADS": "never"} == install.uv_environment({}, {})
