@@ -1,6 +1,7 @@
 """Measure where CelebA's alignment has eyes and mouth: `benchmarks/alignment.py DIR`.
 
-In: a CelebA directory. Out: gfr/alignment.json, which every model card carries and the page aligns
+In: a CelebA directory. Out: gfr/export/alignment.json, which every model card carries and the page
+aligns
 faces to. The points are those of the page's own detector (web/dist/node/points.mjs), so that a
 photo's faces come to lie as CelebA's do by the same eyes. Never: keeps or shows an image.
 """
@@ -20,7 +21,7 @@ from gfr.runs import ROOT
 
 POINTS = ("right_eye", "left_eye", "mouth")
 SIZE = (218, 178)  # height, width
-OUT = ROOT / "gfr" / "alignment.json"
+OUT = ROOT / "gfr" / "export" / "alignment.json"
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from scipy.stats import t as student
 
 from gfr import (
     backbones,
-    devices,
     door,
+    environment,
     features,
     hardware,
     head,
@@ -39,7 +39,7 @@ OUTPUT = runs.ROOT / "benchmarks" / "precision.json"
 
 def main() -> None:
     """Extract twice, train, compare, print, keep."""
-    devices.prepare()
+    environment.prepare()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("--weights", default="auto")

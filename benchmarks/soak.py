@@ -42,8 +42,9 @@ MARK = "GFR_SOAK"
 # Run ids in, exit codes out: `gfr run` without what it prints, again and again.
 _SERVE = """
 import sys
-from gfr import devices, door, spec
-devices.prepare()
+from gfr import door, spec
+from gfr import environment
+environment.prepare()
 from cli import places, start
 for line in sys.stdin:
     request = door.request(

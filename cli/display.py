@@ -25,7 +25,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from gfr import hardware, plain
+from gfr import hardware, text
 from gfr.exported import STEP
 from gfr.precision import may_accelerate_bfloat16
 from gfr.spec import Benchmark
@@ -159,7 +159,7 @@ class _Live(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "step"):
-            self.bars.console.print(plain.line(record.getMessage()), markup=False)
+            self.bars.console.print(text.line(record.getMessage()), markup=False)
             return
         tasks = {task.id: task for task in self.bars.tasks}
         if self.step is None or tasks[self.step].description != record.step:
@@ -195,7 +195,7 @@ class _Plain(logging.Handler):
     def _print(self, record: logging.LogRecord) -> None:
         now_s = time.monotonic()
         if not hasattr(record, "step"):
-            self.console.print(plain.line(record.getMessage()), soft_wrap=True, markup=False)
+            self.console.print(text.line(record.getMessage()), soft_wrap=True, markup=False)
             return
         self.whole.advance(record.step, record.done / (record.total or record.done or 1))
         if now_s - self.last_s < PLAIN_EVERY_S:

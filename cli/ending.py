@@ -6,7 +6,8 @@ In: a finished Run. Out: text. Writes nothing.
 from datetime import UTC, datetime
 
 from cli.places import command, here
-from gfr import consumption, plain, publish, table, verdict
+from gfr import consumption, publish, table, verdict
+from gfr import text as gfr_text
 from gfr.results import Run
 
 
@@ -16,7 +17,7 @@ def text(run: Run, benchmark: str) -> str:
     known = [line for line, _ in verdict.headlines(run.verdict)]
     report = f"report: {here(page.with_suffix('.html'))}, {here(page)}"
     words = [*known, _took(run), report, *_next(run, benchmark)]
-    return "\n".join([plain.lines(table.text(run)), *map(plain.line, words)])
+    return "\n".join([gfr_text.lines(table.text(run)), *map(gfr_text.line, words)])
 
 
 def _took(run: Run) -> str:

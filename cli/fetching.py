@@ -57,7 +57,7 @@ def data_fetch(
     """
     from cli import display, start
     from cli.places import typed
-    from gfr import fetch, plain, runs, sources
+    from gfr import fetch, runs, sources, text
 
     # Links are followed: one that leads to a larger disk is to be filled there.
     place = runs.at_root("data/celeba") if where is None else typed(str(where))
@@ -73,9 +73,9 @@ def data_fetch(
         found = dataclasses.asdict(fetched) if fetched else None
         print(json.dumps({"directory": str(directory), "fetched": found}, indent=1))
     elif fetched:
-        print("\n".join(map(plain.line, describe(directory, fetched))))
+        print("\n".join(map(text.line, describe(directory, fetched))))
     else:
-        print(plain.line(f"{directory}: CelebA is there already; nothing was fetched"))
+        print(text.line(f"{directory}: CelebA is there already; nothing was fetched"))
 
 
 def describe(directory: Path, fetched: "Fetched") -> list[str]:

@@ -43,7 +43,7 @@ from cli.options import (
 )
 from cli.places import or_default, typed
 from cli.predicting import predict
-from gfr import devices, plain, runs
+from gfr import environment, runs, text
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
@@ -160,7 +160,7 @@ def report(
     run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
     if advice := completeness.advice(results.read_run(run_dir)):
-        print(f"gfr: {plain.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
+        print(f"gfr: {text.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")
 
 
@@ -214,7 +214,7 @@ def list_(
     remarks = [runs.shared_name(file, loaded.name)]
     remarks += [own_file.absence(Path(row.file)) for row in loaded.backbone if row.file]
     for remark in filter(None, remarks):
-        print(f"gfr: {plain.line(remark)}", file=sys.stderr)
+        print(f"gfr: {text.line(remark)}", file=sys.stderr)
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
 
 
@@ -272,7 +272,7 @@ def data_check(
         print(json.dumps(facts | {"too_few": too_few}, indent=1))
     else:
         lines = [*door.describe_data(found.data, found.split), *filter(None, [too_few])]
-        print("\n".join(map(plain.line, lines)))
+        print("\n".join(map(text.line, lines)))
 
 
 app.command()(predict)
@@ -336,7 +336,7 @@ def serve(
 
     run = results.read_run(runs.find(Path(or_default(reports, "reports")), run_id))
     with library.server(library.exported(run, trial), port) as server:
-        print(plain.line(f"model: {run.introduce(run.result_of(trial))}"))
+        print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
@@ -393,7 +393,7 @@ def automations(
 
 def main() -> None:
     """Entry point; bad input is one line and exit code 2, a failed step one line and 1."""
-    devices.prepare()
+    environment.prepare()
     warnings.filterwarnings("ignore", module="PIL")  # of spoilt images: the reason is said by name
     from cli import outcome
 

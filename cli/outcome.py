@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from gfr import plain
+from gfr import text
 from gfr.errors import BadInput, StepFailed, of_the_disk
 
 BAD_INPUT, STEP_FAILED = 2, 1
@@ -55,7 +55,7 @@ def _of_the_system(error: OSError, code: int) -> int:
 
 def _say(line: str, code: int) -> int:
     try:
-        print(f"gfr: {plain.line(line)}", file=sys.stderr, flush=True)
+        print(f"gfr: {text.line(line)}", file=sys.stderr, flush=True)
     except OSError:
         _give_up(2)
     return code

@@ -15,7 +15,7 @@ import typer
 from cli import completion
 from cli.options import AsJson, Reports, Trial
 from cli.places import or_default
-from gfr import plain
+from gfr import text
 
 
 def predict(
@@ -48,10 +48,10 @@ def predict(
     odd = [row for row in found if row.remark]
     if odd:
         others = f" (and {len(odd) - 1} more)" if odd[1:] else ""
-        print(plain.line(f"gfr: {odd[0].path}{others}: {odd[0].remark}"), file=sys.stderr)
+        print(text.line(f"gfr: {odd[0].path}{others}: {odd[0].remark}"), file=sys.stderr)
     if as_json:
         print(json.dumps([dataclasses.asdict(row) for row in found], indent=1))
         return
-    print(plain.line(f"model: {run.introduce(run.result_of(trial))}"))
+    print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
     for row in found:
-        print(f"{plain.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")
+        print(f"{text.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")

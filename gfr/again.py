@@ -18,8 +18,8 @@ from pydantic import Field
 from gfr import results
 from gfr.latency import Samples
 from gfr.precision import Precision
-from gfr.ranges import Above0, Positive, Share
 from gfr.spec import FeatureSet
+from gfr.types import Above0, Positive, Share
 
 SCHEMA: Literal[1] = 1
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gfr.evaluate import THRESHOLD, metrics, probabilities
-from gfr.ranges import Above0, Nats, Positive, Share
 from gfr.stats import wilson
+from gfr.types import Above0, Nats, Positive, Share
 
 NUM_BINS = 10
 MOST_TEMPERATURE = 20.0  # and its inverse the least: past either, a model is broken, not too sure

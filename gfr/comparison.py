@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gfr import dataset, history, plain, slowdown
+from gfr import dataset, history, slowdown
+from gfr import text as gfr_text
 from gfr.evaluate import THRESHOLD
 from gfr.results import Run, TrialResult
 from gfr.spec import Latency
@@ -128,7 +129,7 @@ def text(found: Comparison) -> str:
     for run_id, titles in ((found.first, found.only_first), (found.second, found.only_second)):
         if titles:
             lines += ["", f"only in {run_id}: {', '.join(titles)}"]
-    return "\n".join(map(plain.line, lines))
+    return "\n".join(map(gfr_text.line, lines))
 
 
 def _trial_pair(then: TrialResult, now: TrialResult, firsts: Labels, seconds: Labels) -> TrialPair:

@@ -22,7 +22,7 @@ import pandas as pd
 from gfr import atomic, celeba, images, label_csv, splitting
 from gfr.errors import BadInput, reason
 from gfr.evaluate import constant_answer
-from gfr.ranges import SPLITS, Count, CountsBySplit, Positive
+from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 MAX_DROPPED_FRACTION = 0.01

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from gfr import plain
+from gfr import text as gfr_text
 from gfr.applications import APPLICATIONS
-from gfr.devices import GROWTH
+from gfr.environment import GROWTH
 from gfr.errors import BadInput
 from gfr.provenance import version
 
@@ -72,7 +72,7 @@ def text(checks: list[Check]) -> str:
     """One line a check, as `gfr doctor` prints them."""
     width = max(len(check.subject) for check in checks)
     return "\n".join(
-        f"{check.status:4}  {check.subject:{width}}  {plain.line(check.finding)}"
+        f"{check.status:4}  {check.subject:{width}}  {gfr_text.line(check.finding)}"
         for check in checks
     )
 
@@ -163,7 +163,7 @@ def _num_tensorflow_gpus() -> int:
 
 
 def _growth() -> Check:
-    """gfr has GPU memory grow unless the user's environment says otherwise (gfr/devices.py)."""
+    """gfr has GPU memory grow unless the user's environment says otherwise (gfr/environment.py)."""
     if os.environ.get(GROWTH, "true") == "true":
         return Check("ok", "GPU memory", "taken as needed")
     return Check("note", "GPU memory", f"{GROWTH} is set: TensorFlow takes all of it; unset it")

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from gfr.metering import Cost
-from gfr.ranges import Above0, Amount
+from gfr.types import Above0, Amount
 
 Label = Literal["measured", "estimated", "unavailable"]
 

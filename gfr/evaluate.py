@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gfr.ranges import Count, Nats, Positive, Share
 from gfr.stats import wilson
+from gfr.types import Count, Nats, Positive, Share
 
 THRESHOLD = 0.5  # p_male above it answers "male"
 

@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import Field
 
 from gfr.errors import BadInput, StepFailed
-from gfr.ranges import Count, Positive, Seconds, Share
 from gfr.spec import Trial, WebPrecision
 from gfr.stats import mcnemar
+from gfr.types import Count, Positive, Seconds, Share
 
 STEP = "export"  # as its progress is shown
 

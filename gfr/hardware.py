@@ -16,7 +16,7 @@ import psutil
 from pydantic import Field
 
 from gfr import nvml
-from gfr.ranges import Count, Positive, Share
+from gfr.types import Count, Positive, Share
 
 # What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
 NOTABLE_CPU_FLAGS = (

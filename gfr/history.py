@@ -25,8 +25,8 @@ from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.precision import Precision
 from gfr.provenance import Provenance
-from gfr.ranges import Count, Nats, Positive, Seconds, Share
 from gfr.slowdown import Measured
+from gfr.types import Count, Nats, Positive, Seconds, Share
 from gfr.verdict import Status
 
 SCHEMA: Literal[1] = 1

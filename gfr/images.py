@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gfr import orientation, plain
+from gfr import orientation, text
 
 NUM_DECODE_THREADS = 2  # Pillow decodes outside the GIL; two keep ahead of any backbone here
 MAX_PIXELS = 50_000_000  # a larger image is a mistake or an attack, no aligned face
@@ -97,9 +97,9 @@ def decode(path: Path) -> Decoded:
     except Undecodable:
         raise
     except OSError as error:
-        raise Undecodable(plain.line(error.strerror or str(error) or "unreadable")) from None
+        raise Undecodable(text.line(error.strerror or str(error) or "unreadable")) from None
     except _SPOILT as error:
-        raise Undecodable(plain.line(str(error)) or type(error).__name__) from None
+        raise Undecodable(text.line(str(error)) or type(error).__name__) from None
 
 
 def _read(path: Path) -> bytes:

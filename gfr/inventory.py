@@ -7,7 +7,8 @@ never changes anything.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import completeness, plain, results, runs, shards
+from gfr import completeness, results, runs, shards
+from gfr import text as gfr_text
 from gfr.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.spec import Benchmark
@@ -85,7 +86,7 @@ def _past_run(directory: Path) -> PastRun:
 
 def text(found: Inventory) -> str:
     """As people read it."""
-    lines = [f"benchmark {found.benchmark}: {plain.counted(len(found.trials), 'trial')}"]
+    lines = [f"benchmark {found.benchmark}: {gfr_text.counted(len(found.trials), 'trial')}"]
     lines += [f"  {title}" for title in found.trials]
     lines += [f"feature sets: {len(found.feature_sets)}", *(f"  {t}" for t in found.feature_sets)]
     lines.append(f"cached feature sets: {len(found.cached)}")
@@ -98,6 +99,6 @@ def text(found: Inventory) -> str:
         state = "" if run.state == "finished" else run.state
         rest = ", ".join(filter(None, [selected, state]))
         data = SOURCES.get(run.data, "")
-        num_trials = plain.counted(run.num_trials, "trial")
+        num_trials = gfr_text.counted(run.num_trials, "trial")
         lines.append(f"  {run.run_id}  {data}  {num_trials}  {rest}")
-    return "\n".join(map(plain.line, lines))
+    return "\n".join(map(gfr_text.line, lines))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from gfr.ranges import Above0, Seconds, Share
 from gfr.stats import quantile_ranks
+from gfr.types import Above0, Seconds, Share
 
 # Above this share of the machine's CPU time in other hands a row is called contended. An idle
 # Prefect server takes 1 to 2 % of two cores.

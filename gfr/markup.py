@@ -11,7 +11,7 @@ from collections.abc import Callable
 from html import escape
 from itertools import groupby
 
-from gfr import plain
+from gfr import text as gfr_text
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]*)\)")
 _NUMBER = re.compile(r"\W{0,3}\d")  # a value, a signed one, one in bold or in brackets
@@ -30,13 +30,13 @@ Image = Callable[[str, str], str]
 
 def text(words: object) -> str:
     """Words from outside as one line of Markdown that shows them and is no markup."""
-    safe = plain.line(str(words)).strip().translate(_ENTITIES).replace("](", "]&#40;")
+    safe = gfr_text.line(str(words)).strip().translate(_ENTITIES).replace("](", "]&#40;")
     return _BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", safe)
 
 
 def code(words: object) -> str:
     """Words from outside in backticks, where entities are none: other ticks stand for theirs."""
-    return f"`{plain.line(str(words)).replace('`', chr(0x2BB)).replace('|', chr(0xA6))}`"
+    return f"`{gfr_text.line(str(words)).replace('`', chr(0x2BB)).replace('|', chr(0xA6))}`"
 
 
 def sections(text: str) -> list[tuple[str, str]]:

@@ -15,8 +15,8 @@ import psutil
 
 from gfr import hardware, nvml, rapl
 from gfr.nvml import GpuUse
-from gfr.ranges import Count, Seconds
 from gfr.rapl import CpuEnergy
+from gfr.types import Count, Seconds
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from gfr.ranges import Amount, Positive
+from gfr.types import Amount, Positive
 
 PATIENCE_S = 5.0  # a driver in trouble can leave a call without an answer for ever
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput, reason
-from gfr.ranges import NAME
+from gfr.types import NAME
 
 MAX_BYTES = 4_000_000_000  # unpacked; the largest of keras.applications takes 1.4 GB
 MAX_CONFIG_BYTES = 50_000_000

@@ -18,8 +18,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from gfr.errors import BadInput, reason
 from gfr.hardware import Hardware
-from gfr.ranges import Above0, Amount, Positive
 from gfr.spec import FeatureSet
+from gfr.types import Above0, Amount, Positive
 from gfr.weights import Weights
 
 Precision = Literal["float32", "bfloat16"]

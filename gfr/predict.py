@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import devices, images, results
+from gfr import environment, images, results
 from gfr.dataset import NATIVE_SIZE
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
@@ -47,7 +47,7 @@ def predict(run: results.Run, trial_id: str | None, paths: Sequence[Path]) -> li
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
-    devices.import_tensorflow()
+    environment.import_tensorflow()
     from gfr import fused  # here, not above: a wrong file must not cost TensorFlow's start
 
     classify = fused.classifier(fused.load(str(run.directory), result))

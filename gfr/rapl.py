@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr.ranges import Amount
+from gfr.types import Amount
 
 POWERCAP = Path("/sys/class/powercap")
 # `intel-rapl:0` is a package, on AMD too; `intel-rapl:0:0` is a part of it, already counted there.

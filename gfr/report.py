@@ -13,9 +13,9 @@ from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
 from gfr.evaluate import constant_answer
 from gfr.published import Published
-from gfr.ranges import SPLITS
 from gfr.results import Run, TrialResult
 from gfr.timings import LatencyResult
+from gfr.types import SPLITS
 
 _RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"
 

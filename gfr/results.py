@@ -33,10 +33,10 @@ from gfr.hardware import Hardware
 from gfr.metering import Cost
 from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
-from gfr.ranges import Logit, Positive, Scale, Seconds, every_split
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
 from gfr.timings import LatencyResult
+from gfr.types import Logit, Positive, Scale, Seconds, every_split
 from gfr.verdict import Verdict
 from gfr.weights import Weights
 

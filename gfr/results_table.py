@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from gfr import atomic
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics
-from gfr.ranges import SPLITS
 from gfr.results import Run, TrialResult
 from gfr.spec import Refit, Trial
+from gfr.types import SPLITS
 
 OWN = "nothing"  # what is changed in a trial's own head
 

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 
 from gfr import atomic, machine
-from gfr.ranges import Count, Positive
+from gfr.types import Count, Positive
 
 ROWS = 512  # rows of a shard: a multiple of the extraction batch
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from gfr import shipped
-from gfr.ranges import Positive
+from gfr.types import Positive
 
 _FORBID = ConfigDict(extra="forbid")
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]

@@ -18,7 +18,7 @@ from gfr import own_file, spec_problems
 from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
 from gfr.energy import Stated
 from gfr.errors import BadInput, did_you_mean, reason
-from gfr.ranges import NAME, Above0, Share
+from gfr.types import NAME, Above0, Share
 
 SCHEMA = 1
 MAX_SIDE_PX = 2048

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
-from gfr import plain
+from gfr import text
 from gfr.errors import did_you_mean
 
 MAX_PROBLEMS = 3  # told at once
@@ -97,4 +97,4 @@ def _known_part(location: tuple[int | str, ...], document: object) -> tuple[int 
 
 
 def _shown(word: object) -> str:
-    return plain.line(str(word))[:_LONGEST]
+    return text.line(str(word))[:_LONGEST]

@@ -15,11 +15,11 @@ from gfr.evaluate import constant_answer
 from gfr.exported import ExportResult
 from gfr.metering import Cost
 from gfr.published import Published
-from gfr.ranges import SPLITS
 from gfr.results import Run, TrialResult
 from gfr.spec import Trial
 from gfr.stats import over_seeds
 from gfr.timings import LatencyResult, Timing
+from gfr.types import SPLITS
 
 SCHEMA = 1
 GATE_NOT_RUN = "accuracy gate not run for these weights"

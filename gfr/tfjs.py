@@ -16,14 +16,14 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
-from gfr import devices
+from gfr import environment
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
 from gfr.progress import reporter
 from gfr.provenance import file_sha256
 from gfr.spec import WebPrecision
 
-devices.import_tensorflowjs()  # before what follows, hence E402
+environment.import_tensorflowjs()  # before what follows, hence E402
 from tensorflowjs import read_weights, write_weights  # noqa: E402
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2  # noqa: E402
 

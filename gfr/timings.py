@@ -11,8 +11,8 @@ from pydantic import Field
 from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.precision import Precision
-from gfr.ranges import Above0, Positive, Seconds, Share
 from gfr.spec import FeatureSet
+from gfr.types import Above0, Positive, Seconds, Share
 
 
 @dataclass(frozen=True)

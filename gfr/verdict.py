@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gfr import markup, plain
-from gfr.ranges import Amount, Count
+from gfr import markup
+from gfr import text as gfr_text
+from gfr.types import Amount, Count
 
 SCHEMA: Literal[1] = 1
 EXIT_CODE = 3  # of a regression
@@ -130,7 +131,7 @@ def text(verdict: Verdict) -> str:
     lines += [f"{row.status:12}  {row.text}" for row in verdict.of(*_told(verdict), "ok")]
     if verdict.changes:
         lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
-    return plain.lines("\n".join([*lines, f"history: reports/history/{verdict.key}.jsonl"]))
+    return gfr_text.lines("\n".join([*lines, f"history: reports/history/{verdict.key}.jsonl"]))
 
 
 def section(verdict: Verdict | None, figures: str) -> str:

@@ -16,7 +16,7 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gfr import devices
+from gfr import environment
 from gfr.errors import BadInput, of_the_disk
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -44,7 +44,7 @@ def main() -> None:
     """Serve until the parent closes the connection or dies."""
     _die_with(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    devices.prepare()
+    environment.prepare()
     connection = Connection(int(sys.argv[1]))
     to_parent = _ToParent(connection)
     logger = logging.getLogger("gfr")
@@ -62,7 +62,7 @@ def main() -> None:
 def _answer(place: str, arguments: tuple) -> tuple[str, object]:
     module, name = place.split(":")
     if module.startswith("gfr."):
-        devices.import_tensorflow()
+        environment.import_tensorflow()
     try:
         return "done", getattr(importlib.import_module(module), name)(*arguments)
     except BadInput as error:

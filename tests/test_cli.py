@@ -19,7 +19,7 @@ from PIL import Image
 
 from cli import display, ending, outcome, start
 from cli.main import app
-from gfr import devices, errors, results
+from gfr import environment, errors, results
 from gfr.errors import BadInput
 from gfr.progress import LOGGER
 from gfr.runs import ROOT
@@ -125,7 +125,7 @@ def no_model(monkeypatch):
     answer = SimpleNamespace(
         load=lambda *_: None, classifier=lambda _: lambda pixels: np.full((len(pixels), 1), 0.7)
     )
-    monkeypatch.setattr(devices, "import_tensorflow", lambda: None)
+    monkeypatch.setattr(environment, "import_tensorflow", lambda: None)
     monkeypatch.setitem(sys.modules, "gfr.fused", answer)
     monkeypatch.setattr("gfr.fused", answer, raising=False)
 

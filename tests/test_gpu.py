@@ -7,7 +7,8 @@ import pytest
 import records
 from fake_nvml import Gpu
 
-from gfr import devices, doctor, hardware, isolation, provenance
+from gfr import doctor, hardware, isolation, provenance
+from gfr import environment as gfr_environment
 from gfr.isolation import Limits
 from gfr.precision import may_accelerate_bfloat16
 from gfr.runs import ROOT
@@ -43,15 +44,16 @@ def test_the_document_lists_nvidias_packages_as_the_lock_has_them():
 
 def test_every_step_begins_with_memory_that_grows_and_with_true_float32(monkeypatch):
     """Before TensorFlow is imported; what the user has set stays."""
-    for name in devices.ENVIRONMENT:
+    for name in gfr_environment.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
     isolation.end_idle()
     values = {
-        name: isolation.call("os:getenv", name, limits=Limits()) for name in devices.ENVIRONMENT
+        name: isolation.call("os:getenv", name, limits=Limits())
+        for name in gfr_environment.ENVIRONMENT
     }
     isolation.end_idle()
-    assert devices.ENVIRONMENT | {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"} == values
+    assert gfr_environment.ENVIRONMENT | {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"} == values
     assert "true" == values["TF_FORCE_GPU_ALLOW_GROWTH"]
 
 
@@ -74,7 +76,12 @@ def test_a_gate_that_a_cpu_has_passed_is_not_claimed_of_a_gpu():
         (0, "missing", {}, ("note", "GPU there, but TensorFlow has no CUDA: make gpu")),
         (0, "9.3", {}, ("note", "TensorFlow sees none: is the driver older")),
         (1, "9.3", {}, ("ok", "taken as needed")),
-        (1, "9.3", {devices.GROWTH: "false"}, ("note", "TensorFlow takes all of it; unset it")),
+        (
+            1,
+            "9.3",
+            {gfr_environment.GROWTH: "false"},
+            ("note", "TensorFlow takes all of it; unset it"),
+        ),
         (1, "9.3", {"CUDA_VISIBLE_DEVICES": "-1"}, ("note", "hides every GPU: unset it")),
     ],
 )
@@ -83,7 +90,7 @@ def test_the_doctor_says_what_keeps_a_gpu_idle(
 ):
     """Driver, extra, memory growth, visibility: each with its cure."""
     Gpu().install(monkeypatch)
-    monkeypatch.delenv(devices.GROWTH, raising=False)
+    monkeypatch.delenv(gfr_environment.GROWTH, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     version = doctor.version

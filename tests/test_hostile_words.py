@@ -10,7 +10,8 @@ from html_page import Document, full_run
 from markdown_it import MarkdownIt
 from records import FACES, SPLITS
 
-from gfr import inventory, markup, model_card, plain, report, report_html, results, verdict
+from gfr import inventory, markup, model_card, report, report_html, results, verdict
+from gfr import text as gfr_text
 from gfr.analysis import analyse
 
 WORDS = [
@@ -128,7 +129,7 @@ def test_a_word_from_outside_is_text_on_both_pages(harmless, word):
         assert expected.tags == page.tags
         assert expected.addresses == page.addresses
         words = "".join(page.words)
-        as_told = " ".join(plain.line(word).split())
+        as_told = " ".join(gfr_text.line(word).split())
         assert words.count(HARMLESS) or as_told[:50] in " ".join(words.split())
 
 
@@ -139,15 +140,15 @@ def test_a_word_from_outside_does_nothing_to_a_terminal(word, tmp_path):
     past = inventory.PastRun("r", "full", "", word, 1, 0, "", f"unreadable: {word}")
     cached = inventory.Cached(word, True, 1)
     listed = inventory.Inventory("full", (word,), (word,), (cached,), (past,))
-    for text in (verdict.text(run.verdict), inventory.text(listed), plain.lines(word)):
+    for text in (verdict.text(run.verdict), inventory.text(listed), gfr_text.lines(word)):
         assert all(line.isprintable() for line in text.split("\n"))
 
 
 def test_printable_words_stay_as_they_are():
     """Letters of any script, signs, spaces."""
     for word in ("Ä ß 顔 😀 é", "a b", "5_o_Clock_Shadow", r"C:\faces"):
-        assert word == plain.line(word)
-    assert r"\x1b[31m\n\u202e\ud800" == plain.line("\x1b[31m\n\u202e\ud800")
+        assert word == gfr_text.line(word)
+    assert r"\x1b[31m\n\u202e\ud800" == gfr_text.line("\x1b[31m\n\u202e\ud800")
     for word in ("5_o_Clock_Shadow (new) [1, 2] -> 3", "002153.jpg", "4.22.0", ".5"):
         assert word == markup.text(word)
 

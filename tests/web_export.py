@@ -24,8 +24,8 @@ NOTES = ["random weights", "trained on synthetic faces"]
 _BUILD = """
 import sys, numpy as np, keras, tensorflow as tf
 from pathlib import Path
-from gfr import devices
-devices.import_tensorflowjs()
+from gfr import environment
+environment.import_tensorflowjs()
 from tensorflowjs.converters.tf_saved_model_conversion_v2 import convert_tf_saved_model
 folder = Path(sys.argv[1])
 keras.utils.set_random_seed(7)
@@ -116,7 +116,7 @@ def card(model: Path) -> dict[str, object]:
 
 def alignment() -> dict[str, object]:
     """Where CelebA has the points of a face."""
-    file = Path(__file__).parents[1] / "gfr" / "alignment.json"
+    file = Path(__file__).parents[1] / "gfr" / "export" / "alignment.json"
     measured = json.loads(file.read_text())
     return {name: measured[name] for name in ("height", "width", "points")}
 

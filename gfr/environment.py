@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+
 ENVIRONMENT = {
     # Memory as it is needed: TensorFlow takes all of it otherwise, and another process finds none.
     GROWTH: "true",

@@ -15,14 +15,23 @@ Value = TypeVar("Value")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$"  # what becomes part of a file name
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
 _MOST = 10**15  # of bytes, images or seconds; with larger numbers arithmetic overflows
+
 Count = Annotated[int, Field(ge=0, le=_MOST)]
+
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
+
 Logit = Annotated[float, Field(ge=-_MOST, le=_MOST, allow_inf_nan=False)]
+
 Nats = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+
 Amount = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+
 Seconds = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
+
 Above0 = Annotated[float, Field(gt=0, le=_MOST, allow_inf_nan=False)]
+
 # Of float32 values; MobileNet's random weights leave features of 1e-22.
 Scale = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False)]
 
