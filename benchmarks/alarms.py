@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gfr import baselines
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 FACTOR = 1.3
 MIN_CAUGHT = 0.9

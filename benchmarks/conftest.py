@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import baselines, hardware, latency, provenance, runs
+from gfr import baselines, hardware, latency, provenance
 from gfr.applications import APPLICATIONS
 from gfr.spec import Backbone, FeatureSet
+from gfr.storage import paths
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
@@ -137,7 +138,7 @@ def backbone(name) -> Iterator:
     keras.utils.clear_session()
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
-    path = weights.draw(name, SEED, Path(runs.default_directory("cache")))
+    path = weights.draw(name, SEED, Path(paths.default_directory("cache")))
     yield backbones.build(feature_set, Path(path))
 
 

@@ -12,10 +12,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from gfr import atomic, results, runs
+from gfr import results
 from gfr.errors import BadInput
+from gfr.storage import atomic, paths, run_directory
 
-OUT = runs.ROOT / "docs" / "example"
+OUT = paths.ROOT / "docs" / "example"
 LARGEST_BYTES = 2_500_000
 KEPT = ("summary.md", "summary.html", "results.csv")
 
@@ -29,10 +30,10 @@ def main() -> None:
     """Read, refuse or copy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", nargs="?", help="the newest finished one if not given")
-    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
+    parser.add_argument("--reports", type=Path, default=Path(paths.default_directory("reports")))
     arguments = parser.parse_args()
     try:
-        found = runs.find(arguments.reports, arguments.run)
+        found = run_directory.find(arguments.reports, arguments.run)
         print(keep(found, OUT))
     except BadInput as error:
         sys.exit(f"example: {error}")
@@ -67,7 +68,7 @@ def keep(run_dir: Path, out: Path) -> str:
 def _relative(path: Path) -> str:
     """A text of the run without the project's own place; BadInput if it names another one."""
     text = path.read_text("utf-8")
-    for root in (runs.ROOT, path.resolve().parents[3]):  # ROOT/reports/runs/ID/summary.md
+    for root in (paths.ROOT, path.resolve().parents[3]):  # ROOT/reports/runs/ID/summary.md
         if root != Path("/"):
             text = text.replace(f"{root}/", "")
     if named := _ABSOLUTE.search(text):

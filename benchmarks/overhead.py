@@ -16,7 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 PORT = 4217
 COMMON = """

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from gfr import exported, hardware, results, runs, site
+from gfr import exported, hardware, results, site
 from gfr.errors import BadInput
+from gfr.storage import paths, run_directory, serialization
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
 BACKENDS = {
@@ -33,16 +34,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
+    parser.add_argument("--reports", type=Path, default=Path(paths.default_directory("reports")))
     parser.add_argument("--calls", type=int, default=30)
     parser.add_argument("--software", action="store_true")
     asked = parser.parse_args()
     try:
-        folder = site.exported(results.read_run(runs.find(asked.reports, asked.run)), asked.trial)
+        folder = site.exported(
+            results.read_run(run_directory.find(asked.reports, asked.run)), asked.trial
+        )
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    digest = results.read(folder / "export.json", exported.ExportResult).digest
+    digest = serialization.read(folder / "export.json", exported.ExportResult).digest
     timings = []
     with site.server(folder, 0) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -60,7 +63,7 @@ def main() -> int:
         server.shutdown()
     cpu = hardware.collect().cpu_model
     found = exported.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
-    results.write(folder / "page.json", found)
+    serialization.write(folder / "page.json", found)
     for timing in timings:
         print(f"{timing.title}: {exported.milliseconds(timing.values_s)}")
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from gfr import synthetic
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 sys.path.append(str(ROOT / "tests"))  # the browser and the host of the page's tests
 

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, exported, hardware, images, isolation, javascript, results, runs, tfjs
+from gfr import examine, exported, hardware, images, isolation, javascript, results, tfjs
 from gfr.export import REFERENCE, examined
+from gfr.storage import paths as storage_paths
+from gfr.storage import run_directory, serialization
 
 
 def main() -> None:
@@ -27,13 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--reports", type=Path, default=Path(runs.default_directory("reports")))
+    parser.add_argument(
+        "--reports", type=Path, default=Path(storage_paths.default_directory("reports"))
+    )
     parser.add_argument("--images", type=int, help="the first of the test set alone")
     asked = parser.parse_args()
-    run = results.read_run(runs.find(asked.reports, asked.run))
+    run = results.read_run(run_directory.find(asked.reports, asked.run))
     trial = run.result_of(asked.trial).trial
     path = results.export_directory(run.directory, trial.id) / "export.json"
-    precision = results.read(path, results.ExportResult).precision if path.exists() else "uint16"
+    precision = (
+        serialization.read(path, results.ExportResult).precision if path.exists() else "uint16"
+    )
     paths, _ = examined(str(run.directory))
     precisions = tuple(dict.fromkeys(("float32", precision)))
     rows = []

@@ -25,7 +25,6 @@ from gfr import (
     hardware,
     head,
     provenance,
-    runs,
     shards,
     spec,
     weights,
@@ -33,8 +32,9 @@ from gfr import (
 from gfr.dataset import SPLITS
 from gfr.evaluate import metrics
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
+from gfr.storage import paths, run_directory
 
-OUTPUT = runs.ROOT / "benchmarks" / "precision.json"
+OUTPUT = paths.ROOT / "benchmarks" / "precision.json"
 
 
 def main() -> None:
@@ -44,9 +44,9 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--weights", default="auto")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cache", type=Path, default=Path(runs.default_directory("cache")))
+    parser.add_argument("--cache", type=Path, default=Path(paths.default_directory("cache")))
     asked = parser.parse_args()
-    benchmark = spec.load(runs.benchmark_file("full"))
+    benchmark = spec.load(run_directory.benchmark_file("full"))
     looked = door.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())
     backbones.make_deterministic()
     gates, table = [], []

@@ -31,9 +31,9 @@ import numpy as np
 import psutil
 from scipy.stats import theilslopes
 
-from gfr import atomic, machine
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage import atomic, locks
+from gfr.storage.paths import ROOT
 
 sys.path.append(str(ROOT / "tests"))  # the server of the tests
 from processes import Server
@@ -296,7 +296,7 @@ def main() -> int:
         rows = read(folder / "soak.jsonl")
     else:
         try:
-            with machine.claimed(folder):
+            with locks.claimed(folder):
                 rows = soak(
                     folder, asked.runs, lambda place: Served(place, asked.keep, asked.one_process)
                 )

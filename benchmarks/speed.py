@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gfr import backbones, door, features, hardware, images, provenance, runs, spec, weights
+from gfr import backbones, door, features, hardware, images, provenance, spec, weights
+from gfr.storage import run_directory
 
 BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
 PRECISIONS = ("float32", "bfloat16")
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="for the naive way's epoch")
     parser.add_argument("--float32", action="store_true", help="a whole run of ours in it as well")
     asked = parser.parse_args()
-    benchmark = spec.load(runs.benchmark_file("full"))
+    benchmark = spec.load(run_directory.benchmark_file("full"))
     machine = hardware.collect()
     print(f"{machine.cpu_model}, {machine.cpu_threads} threads, {' '.join(machine.cpu_flags)}")
     with tempfile.TemporaryDirectory() as name:
@@ -80,7 +81,7 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
 
     One head a trial, as in the naive way: no other seeds, splits or numbers of images.
     """
-    text = runs.benchmark_file("full").read_text("utf-8")
+    text = run_directory.benchmark_file("full").read_text("utf-8")
     text = text.replace("\nseeds = 5\n", "\nseeds = 1\nfractions = []\n")
     text = text.replace("\n[training]\n", "\ncompare_rules = false\n\n[training]\n")
     path = folder / f"{precision}.toml"

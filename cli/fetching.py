@@ -57,13 +57,14 @@ def data_fetch(
     """
     from cli import display, start
     from cli.places import typed
-    from gfr import fetch, runs, sources, text
+    from gfr import fetch, sources, text
+    from gfr.storage import paths
 
     # Links are followed: one that leads to a larger disk is to be filled there.
-    place = runs.at_root("data/celeba") if where is None else typed(str(where))
+    place = paths.at_root("data/celeba") if where is None else typed(str(where))
     directory = Path(os.path.realpath(place))
     request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
-    known = sources.load(runs.ROOT / "benchmarks" / "sources.toml")
+    known = sources.load(paths.ROOT / "benchmarks" / "sources.toml")
     try:
         with start.interruptible(), display.progress(None):
             fetched = fetch.run(request, known)

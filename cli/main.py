@@ -43,7 +43,8 @@ from cli.options import (
 )
 from cli.places import or_default, typed
 from cli.predicting import predict
-from gfr import environment, runs, text
+from gfr import environment, text
+from gfr.storage import paths, run_directory
 
 app = typer.Typer(
     help="Benchmark face gender recognition: frozen backbones, small heads, honest numbers.",
@@ -58,7 +59,7 @@ data_app.command("fetch")(data_fetch)
 
 @app.callback()
 def _require_clone(version: Version = False) -> None:
-    runs.require_clone()
+    paths.require_clone()
 
 
 @app.command()
@@ -134,7 +135,7 @@ def run(
 
     if not state.is_completed() or state.name == start.UNREPORTED:
         print(f"gfr: {state.message}", file=sys.stderr)
-    finished = results.read_run(runs.directory(Path(request.reports), request.run_id))
+    finished = results.read_run(run_directory.directory(Path(request.reports), request.run_id))
     if as_json:
         print((finished.directory / "summary.json").read_text("utf-8"), end="")
     else:
@@ -157,7 +158,7 @@ def report(
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
     from gfr import completeness, publish, results
 
-    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
+    run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
     if advice := completeness.advice(results.read_run(run_dir)):
         print(f"gfr: {text.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
@@ -206,12 +207,12 @@ def list_(
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
     from gfr import inventory, own_file, spec
 
-    file = runs.benchmark_file(places.benchmark(benchmark))
+    file = run_directory.benchmark_file(places.benchmark(benchmark))
     loaded = spec.load(file)
     found = inventory.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
-    remarks = [runs.shared_name(file, loaded.name)]
+    remarks = [run_directory.shared_name(file, loaded.name)]
     remarks += [own_file.absence(Path(row.file)) for row in loaded.backbone if row.file]
     for remark in filter(None, remarks):
         print(f"gfr: {text.line(remark)}", file=sys.stderr)
@@ -260,7 +261,7 @@ def data_check(
     from cli import display
     from gfr import door, spec
 
-    loaded = spec.load(runs.benchmark_file(places.benchmark(benchmark or "full")))
+    loaded = spec.load(run_directory.benchmark_file(places.benchmark(benchmark or "full")))
     asked, too_few = (typed(str(directory)), loaded, Path(or_default(cache, "cache"))), ""
     with display.progress(None):
         if benchmark is None:
@@ -306,7 +307,7 @@ def export(
     from gfr import site as library
 
     asked = exported.checked(precision)
-    run_dir = runs.find(Path(or_default(reports, "reports")), run_id)
+    run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
     target = library.unused(Path(typed(str(site)))) if site else None
     from cli import display, start
@@ -334,7 +335,7 @@ def serve(
     from gfr import results
     from gfr import site as library
 
-    run = results.read_run(runs.find(Path(or_default(reports, "reports")), run_id))
+    run = results.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
     with library.server(library.exported(run, trial), port) as server:
         print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import completion
-from gfr.runs import VARIABLES
+from gfr.storage.paths import VARIABLES
 
 
 def _print_version(context: typer.Context, is_asked: bool) -> None:

@@ -39,7 +39,7 @@ def of(command: Callable[[], object]) -> int:
 
 def _of_the_system(error: OSError, code: int) -> int:
     """The exit code when a disk or the output is lost; what was known before, `code`, stays."""
-    # Files are written by gfr/atomic.py, which names them.
+    # Files are written by gfr/storage/atomic.py, which names them.
     is_output = error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE)
     if is_output:
         _give_up(1)

@@ -7,9 +7,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gfr import comparison, history, results, runs
+from gfr import comparison, history, results
 from gfr import verdict as library
 from gfr.errors import BadInput
+from gfr.storage import run_directory
 
 
 def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_json: bool) -> int:
@@ -17,7 +18,7 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
     if rebuild:
         print(f"{history.rebuild(reports)} runs in {reports / 'history'}")
         return 0
-    run = results.read_run(runs.find(reports, run_id))
+    run = results.read_run(run_directory.find(reports, run_id))
     if accept:
         history.accept(run)
         print(f"{run.record.run_id}: accepted; later runs are compared with it and what follows")
@@ -36,6 +37,6 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
 
 def compare(reports: Path, first: str, second: str, as_json: bool) -> None:
     """Print what differs between two runs."""
-    both = [results.read_run(runs.find(reports, run_id)) for run_id in (first, second)]
+    both = [results.read_run(run_directory.find(reports, run_id)) for run_id in (first, second)]
     found = comparison.compare(*both, *map(comparison.labels, both))
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else comparison.text(found))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from gfr import runs
+from gfr.storage import paths
 
 
 def command(*words: str, **places: Path) -> str:
@@ -21,7 +21,7 @@ def command(*words: str, **places: Path) -> str:
     """
     options = [
         (f"--{name}", here(path))
-        for name, path in runs.directories_to_name(**places).items()
+        for name, path in paths.directories_to_name(**places).items()
         if not any(word.partition("=")[0] == f"--{name}" for word in words)
     ]
     return shlex.join([_executable(), *words, *itertools.chain(*options)])
@@ -34,17 +34,17 @@ def here(path: Path) -> str:
 
 def typed(path: str, keywords: Collection[str] = ()) -> str:
     """What a user types, relative to where the user is; BadInput if it cannot be looked at."""
-    return path if path in keywords else runs.absolute(path)
+    return path if path in keywords else paths.absolute(path)
 
 
 def benchmark(word: str) -> str:
-    """A name stays, a path is as typed (gfr/runs.py, `benchmark_file`)."""
+    """A name stays, a path is as typed (gfr/storage/run_directory.py, `benchmark_file`)."""
     return typed(word) if "/" in word or word.endswith(".toml") else word
 
 
 def or_default(path: Path | None, name: str) -> str:
     """The directory that was typed, or the default of `reports` or `cache`."""
-    return runs.default_directory(name) if path is None else typed(str(path))
+    return paths.default_directory(name) if path is None else typed(str(path))
 
 
 def _executable() -> str:

@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr import completeness, door, results, runs, steps
+from gfr import completeness, door, results, steps
 from gfr.doctor import Check
 from gfr.errors import BadInput
+from gfr.storage import paths, run_directory, serialization
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
 _PREFECT = {
@@ -52,10 +53,10 @@ def flow(request: door.Request, runner: str) -> Any:
         runners.make(runner)  # refused before anything is written
     # Before Prefect's server starts, so that bad input costs none and shows no traceback.
     door.check(request)
-    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+    known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
     prepared: Future[str] | None = None
     if known.exists():
-        door.refuse_another_request(results.read(known, results.RunRecord), request)
+        door.refuse_another_request(serialization.read(known, results.RunRecord), request)
     else:  # in its own process, while this one takes seconds to import Prefect
         prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
     from flows import runners
@@ -132,7 +133,7 @@ def apply_automations(webhook: str) -> list[str]:
 
     from tasks import automations
 
-    return asyncio.run(automations.apply(runs.ROOT / "automations.yaml", webhook))
+    return asyncio.run(automations.apply(paths.ROOT / "automations.yaml", webhook))
 
 
 def prepare_prefect() -> None:
@@ -146,7 +147,7 @@ def _by_its_files(request: door.Request, error: Exception) -> Any:
     from prefect.states import Completed, Failed
 
     why = f"Prefect's server failed ({str(error).splitlines()[0]})"
-    run = results.read_run(runs.directory(Path(request.reports), request.run_id))
+    run = results.read_run(run_directory.directory(Path(request.reports), request.run_id))
     if not (run.trials or run.failures):
         raise BadInput(f"{why}; start it (`make server`) or unset PREFECT_API_URL") from None
     lacking = completeness.missing(run)

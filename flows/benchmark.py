@@ -15,9 +15,10 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
-from gfr import door, machine, results, runs, spec
+from gfr import door, results, spec
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
+from gfr.storage import locks, run_directory
 from tasks.benchmark import (
     export_model,
     extract_features,
@@ -89,7 +90,7 @@ def gfr(
         flow_run.scheduled_start_time,
         keep_runs,
     )
-    with machine.claimed(runs.directory(Path(request.reports), request.run_id)):
+    with locks.claimed(run_directory.directory(Path(request.reports), request.run_id)):
         return _run(request)
 
 

@@ -61,7 +61,7 @@ def api_for(runner: TaskRunner[Any]) -> Iterator[None]:
 
 
 def _threads(setting: str, where: str) -> TaskRunner[Any]:
-    # One heavy step at a time, or one a GPU: gfr.machine sees to it whatever N is.
+    # One heavy step at a time, or one a GPU: gfr.storage.locks sees to it whatever N is.
     return ThreadPoolTaskRunner(
         max_workers=_count(setting, where) if where else max(1, len(hardware.gpu_ids()))
     )

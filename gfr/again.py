@@ -19,6 +19,7 @@ from gfr import results
 from gfr.latency import Samples
 from gfr.precision import Precision
 from gfr.spec import FeatureSet
+from gfr.storage import serialization
 from gfr.types import Above0, Positive, Share
 
 SCHEMA: Literal[1] = 1
@@ -64,7 +65,7 @@ def timings(run: results.Run, feature_set: FeatureSet) -> list[Retimed]:
     first = run.directory / "latency" / f"{feature_set.id}.json"
     found: list[Retimed] = []
     while _is_newer(path := timing_path(run.directory, feature_set, len(found) + 1), first):
-        found.append(results.read(path, Retimed))
+        found.append(serialization.read(path, Retimed))
     return found
 
 
@@ -72,7 +73,7 @@ def trial(run: results.Run, trial_id: str) -> results.TrialResult | None:
     """The further training of a head, if there was one."""
     path = trial_path(run.directory, trial_id)
     first = run.directory / "trials" / path.name
-    return results.read(path, results.TrialResult) if _is_newer(path, first) else None
+    return serialization.read(path, results.TrialResult) if _is_newer(path, first) else None
 
 
 def _is_newer(path: Path, first: Path) -> bool:

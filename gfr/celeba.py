@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import atomic
 from gfr.errors import BadInput
+from gfr.storage import atomic
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")

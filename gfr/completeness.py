@@ -2,14 +2,15 @@
 
 In: a Run. Out: one sentence for each thing that is not there, none if the run is complete; and the
 command that resumes a run. For when Prefect, which was to say it, is gone, or never knew. Looks at
-nothing else but whether the report exists and the environment variables of gfr/runs.py.
+nothing else but whether the report exists and the environment variables of
+gfr/storage/run_directory.py.
 """
 
 import shlex
 from pathlib import Path
 
-from gfr import runs
 from gfr.results import Run, RunRecord
+from gfr.storage import paths
 
 
 def missing(run: Run) -> list[str]:
@@ -42,7 +43,7 @@ def advice(run: Run) -> str:
 
 def resume_command(record: RunRecord, reports: Path) -> str:
     """The command that resumes a run, with the directories that the recorded command left out."""
-    places = runs.directories_to_name(reports=reports, cache=Path(record.cache))
+    places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
     if not record.command.startswith("gfr "):  # a deployment's run: options are parameters
         parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
         parameters += [f"{name}={path}" for name, path in places.items()]

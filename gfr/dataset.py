@@ -19,9 +19,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr import atomic, celeba, images, label_csv, splitting
+from gfr import celeba, images, label_csv, splitting
 from gfr.errors import BadInput, reason
 from gfr.evaluate import constant_answer
+from gfr.storage import atomic
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px

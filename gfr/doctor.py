@@ -227,11 +227,12 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
 
 def _runs(reports: Path) -> list[Check]:
     """Runs that ended before they were complete, and what goes on with each."""
-    from gfr import completeness, machine, results, runs
+    from gfr import completeness, results
+    from gfr.storage import locks, run_directory
 
     checks = []
-    for path in runs.existing(reports):
-        holder = machine.holder(path)
+    for path in run_directory.existing(reports):
+        holder = locks.holder(path)
         if holder and holder.is_alive:
             continue
         try:

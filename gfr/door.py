@@ -12,18 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from gfr import (
-    atomic,
     celeba,
     completeness,
     dataset,
     hardware,
     label_csv,
-    machine,
     own_model,
     precision,
     provenance,
     results,
-    runs,
     shared,
     spec,
     splitting,
@@ -35,6 +32,7 @@ from gfr.metering import Cost, metered
 from gfr.progress import reporter
 from gfr.retention import Rule
 from gfr.spec import Benchmark
+from gfr.storage import atomic, hashing, locks, paths, run_directory, serialization
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
 
@@ -97,22 +95,22 @@ def request(
     id; a later attempt at the same start finds the same run.
     """
     Rule(keep=keep_runs)  # BadInput if it is none
-    path = runs.benchmark_file(benchmark)
+    path = run_directory.benchmark_file(benchmark)
     loaded = spec.limited(spec.load(path), limits)
-    run_id = run_id or runs.new_id(loaded.name, begun)
-    reports = runs.directory_or_default(reports, "reports")
-    runs.directory(Path(reports), run_id)
-    weights = runs.at_root(weights, WEIGHTS_KEYWORDS)
+    run_id = run_id or run_directory.new_id(loaded.name, begun)
+    reports = paths.directory_or_default(reports, "reports")
+    run_directory.directory(Path(reports), run_id)
+    weights = paths.at_root(weights, WEIGHTS_KEYWORDS)
     if weights not in WEIGHTS_KEYWORDS:
         check_directory(Path(weights))
     return Request(
         run_id=run_id,
         benchmark_path=str(path),
         benchmark=loaded,
-        data=runs.at_root(data, DATA_KEYWORDS),
+        data=paths.at_root(data, DATA_KEYWORDS),
         weights=weights,
         reports=reports,
-        cache=runs.directory_or_default(cache, "cache"),
+        cache=paths.directory_or_default(cache, "cache"),
         fresh=fresh,
         allow_download=allow_download,
         command=command,
@@ -130,7 +128,7 @@ def check(request: Request) -> None:
     atomic.require_writable(Path(request.reports), "--reports")
     atomic.require_writable(Path(request.cache), "--cache")
     source, directory = locate(request.data)
-    known = runs.directory(Path(request.reports), request.run_id) / "run.json"
+    known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
     if directory and not known.exists():
         find(source, directory)
 
@@ -138,12 +136,12 @@ def check(request: Request) -> None:
 def prepare(request: Request) -> str:
     """Write what the run is about; returns its directory. An existing one is continued."""
     check(request)
-    run_dir = runs.directory(Path(request.reports), request.run_id)
+    run_dir = run_directory.directory(Path(request.reports), request.run_id)
     path = run_dir / "run.json"
     atomic.tidy(run_dir, 0)
     atomic.tidy(Path(request.cache), _ABANDONED_S)
     if path.exists():
-        known = results.read(path, results.RunRecord)
+        known = serialization.read(path, results.RunRecord)
         refuse_another_request(known, request)
         if (run_dir / "features").exists():
             LOG.info("run %s exists: continuing", request.run_id)
@@ -151,7 +149,7 @@ def prepare(request: Request) -> str:
                 LOG.info(line)
         return str(run_dir)
     LOG.info("run %s", request.run_id)
-    if clash := runs.shared_name(Path(request.benchmark_path), request.benchmark.name):
+    if clash := run_directory.shared_name(Path(request.benchmark_path), request.benchmark.name):
         LOG.warning(clash)
     own_model.refuse_unfit(request.benchmark)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
@@ -159,7 +157,7 @@ def prepare(request: Request) -> str:
     for line in describe(record):
         LOG.info(line)
     dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
-    results.write(path, record)
+    serialization.write(path, record)
     return str(run_dir)
 
 
@@ -167,7 +165,7 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
     settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights, rates = _resolve_weights(request), _rates()
     return results.RunRecord(
-        schema=results.SCHEMA,
+        schema=serialization.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
         command=request.command,
@@ -182,7 +180,7 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
         cache=request.cache,
         cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
-        provenance=provenance.collect(runs.ROOT),
+        provenance=provenance.collect(paths.ROOT),
         hardware=hardware.collect(),
         cost=cost,
         settings=settings,
@@ -196,7 +194,7 @@ def locate(request: str) -> tuple[dataset.Source, Path | None]:
     auto is CelebA under data/celeba of the project where that exists, else synthetic faces.
     """
     if request == "auto":
-        default = runs.ROOT / "data" / "celeba"
+        default = paths.ROOT / "data" / "celeba"
         request = str(default) if default.is_dir() else "synthetic"
     if request == "synthetic":
         return "synthetic", None
@@ -223,13 +221,13 @@ def open_listing(
 def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     """The synthetic faces of a seed, drawn if they are not in the cache."""
     sources = sorted(Path(synthetic.__file__).parent.glob("synthetic*.py"))
-    code = provenance.source_sha256(*sources)[:8]
+    code = hashing.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
     if _is_drawn(directory):
         return directory
     with atomic.refusing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
-    with machine.locked(directory.parent / "lock"):
+    with locks.locked(directory.parent / "lock"):
         if not _is_drawn(directory):  # by another run, while we waited
             with atomic.directory(directory) as folder:
                 synthetic.write(folder, num_images, seed, reporter("drawing synthetic faces"))
@@ -307,7 +305,7 @@ def _choose(
     benchmark: Benchmark, weights: tuple[Weights, ...], rates: precision.Rates | None
 ) -> tuple[precision.Choice, ...]:
     """The arithmetic of each feature set, for all workers of a run."""
-    gates = precision.load_gates(runs.ROOT / "benchmarks" / "precision.json")
+    gates = precision.load_gates(paths.ROOT / "benchmarks" / "precision.json")
     engine = provenance.engine([gpu.name for gpu in hardware.collect().gpus])
     by_label = {row.backbone: row for row in weights}
     return tuple(

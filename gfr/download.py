@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from gfr import atomic
 from gfr.errors import BadInput, CannotWrite, cannot_write, reason
+from gfr.storage import atomic
 
 LOG = logging.getLogger("gfr")
 

@@ -19,6 +19,7 @@ from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel
 from gfr.progress import reporter
 from gfr.spec import WebPrecision
+from gfr.storage import serialization
 
 
 def examine(
@@ -56,7 +57,7 @@ def examine(
         digest=tfjs.digest(Path(folder) / "tfjs"),
         wall_s=time.time() - begun_s,
     )
-    results.write(Path(folder) / "export.json", export)
+    serialization.write(Path(folder) / "export.json", export)
     model_card.write(Path(folder), run, result, export)
     reporter(STEP, UNIT)(NUM_STAGES, NUM_STAGES)
 

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import atomic, backbones, fused, golden, images, results, stages
+from gfr import backbones, fused, golden, images, results, stages
 from gfr.exported import STEP
 from gfr.progress import reporter
+from gfr.storage import atomic
 
 NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
 SIGNATURE = "serve"

@@ -16,11 +16,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import atomic, backbones, images, provenance, shards
+from gfr import backbones, images, provenance, shards
 from gfr.dataset import Faces
 from gfr.errors import BadInput
 from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice, Precision
 from gfr.spec import FeatureSet
+from gfr.storage import atomic, hashing
 from gfr.weights import Weights
 
 # 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
@@ -30,7 +31,7 @@ _CHECK = "check.json"
 LOG = logging.getLogger("gfr")
 # At import: what is on disk later may not be what runs.
 _SOURCES = ("backbones.py", "features.py", "folding.py", "images.py", "orientation.py")
-_CODE_SHA256 = provenance.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
+_CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr import atomic, celeba, dataset, download, huggingface, unpacking
+from gfr import celeba, dataset, download, huggingface, unpacking
 from gfr.errors import BadInput, CannotWrite, cannot_write
 from gfr.progress import reporter
 from gfr.sources import Sources
+from gfr.storage import atomic
 
 SOURCES = ("published", "huggingface")
 RECORD = "fetched.json"

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfr import atomic, images, synthetic
+from gfr import images, synthetic
+from gfr.storage import atomic
 
 SCHEMA = 1
 _SEED = 1963  # of no benchmark here: nothing was trained on these faces

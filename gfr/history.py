@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import atomic, baselines, machine, results, runs, timings
+from gfr import baselines, results, timings
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 from gfr.latency import Samples
@@ -26,6 +26,7 @@ from gfr.metering import Cost
 from gfr.precision import Precision
 from gfr.provenance import Provenance
 from gfr.slowdown import Measured
+from gfr.storage import atomic, locks, run_directory, serialization
 from gfr.types import Count, Nats, Positive, Seconds, Share
 from gfr.verdict import Status
 
@@ -208,7 +209,7 @@ def put(reports: Path, new: Entry) -> None:
     folder = reports / "history"
     atomic.require_writable(folder, "reports")
     line = json.dumps(dataclasses.asdict(new), allow_nan=False).encode()
-    with machine.locked(folder / "lock"):
+    with locks.locked(folder / "lock"):
         atomic.tidy(folder, 0)
         for file in {path(reports, new.key), *folder.glob("*.jsonl")}:
             known = _lines(file)
@@ -222,7 +223,7 @@ def put(reports: Path, new: Entry) -> None:
 def rebuild(reports: Path) -> int:
     """Write the lines of all finished runs anew; returns how many. What is damaged is left out."""
     num = 0
-    for directory in runs.existing(reports):
+    for directory in run_directory.existing(reports):
         try:
             run = results.read_run(directory)
         except BadInput as error:
@@ -236,7 +237,7 @@ def rebuild(reports: Path) -> int:
 
 def accept(run: results.Run) -> None:
     """Compare later runs with this one and what follows it, not with what was before."""
-    results.write(_accepted(run.directory), Accepted(SCHEMA, run.record.run_id))
+    serialization.write(_accepted(run.directory), Accepted(SCHEMA, run.record.run_id))
     put(run.directory.parents[1], entry(run))
 
 

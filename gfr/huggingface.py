@@ -16,9 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr import atomic, celeba, download
+from gfr import celeba, download
 from gfr.errors import BadInput, reason
 from gfr.sources import HuggingFace
+from gfr.storage import atomic
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # how a file's name begins -> CelebA's number
 _BATCH_ROWS = 256

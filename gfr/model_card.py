@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, exported, markup, runs, sources
+from gfr import exported, markup, sources
 from gfr.applications import SCALINGS
 from gfr.dataset import SOURCES, DataRecord, SplitRecord
 from gfr.evaluate import THRESHOLD, constant_answer
@@ -19,6 +19,7 @@ from gfr.model_card_header import header
 from gfr.report_details import table
 from gfr.results import Run, TrialResult
 from gfr.stats import wilson
+from gfr.storage import atomic, paths
 
 SCHEMA = 1
 UNCERTAIN = (0.4, 0.6)  # an answer between these is shown as none
@@ -163,7 +164,7 @@ def _hub_dataset(source: str) -> str | None:
     """The data set's id on the Hugging Face Hub; None if it is not there."""
     if source != "celeba":
         return None
-    return sources.load(runs.ROOT / "benchmarks" / "sources.toml").huggingface.repository
+    return sources.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
 def _limits(data: str, weights: str) -> list[str]:

@@ -4,9 +4,7 @@ In: the project root. Out: versions, git commit, digests of the lock and of sour
 imports the packages it reports on, never writes.
 """
 
-import ast
 import functools
-import hashlib
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -14,7 +12,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from gfr.storage.hashing import file_sha256
+
 CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "requirements.lock")
+
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
 
@@ -56,18 +57,6 @@ def engine(gpus: Sequence[str] = ()) -> str:
     """What computes features, e.g. `tensorflow 2.21.0`; with the names of GPUs, if it has any."""
     found = f"tensorflow {version('tensorflow')}"
     return f"{found} on {', '.join(dict.fromkeys(gpus))}" if gpus else found
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def source_sha256(*paths: Path) -> str:
-    """SHA-256 over the syntax trees of source files: blind to comments and layout."""
-    trees = [ast.dump(ast.parse(path.read_text("utf-8"))) for path in paths]
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
 
 
 def _git(root: Path, *words: str) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gfr import (
-    atomic,
     dataset,
     figures,
     published,
@@ -23,7 +22,6 @@ from gfr import (
     report_pictures,
     results,
     results_table,
-    runs,
     summary,
     thumbnails,
     trends,
@@ -31,6 +29,7 @@ from gfr import (
 from gfr.analysis import Analysis, analyse
 from gfr.dataset import Faces
 from gfr.errors import BadInput
+from gfr.storage import atomic, paths, run_directory, serialization
 
 FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
 _DPI = 150
@@ -44,7 +43,7 @@ def write_report(run_dir: str) -> str:
     run = results.read_run(directory)
     faces, splits = dataset.read_table(directory / "faces.csv", run.record.data, run.record.split)
     analysis = analyse(run, faces, splits)
-    known = published.load(runs.ROOT / "benchmarks" / "published.toml")
+    known = published.load(paths.ROOT / "benchmarks" / "published.toml")
     if run.latencies:
         _save(directory, "accuracy-latency", figures.accuracy_against_latency(run))
     if run.verdict and len(run.verdict.runs) > 1:
@@ -95,7 +94,9 @@ def _save(directory: Path, name: str, figure: Figure) -> None:
 def _is_newest_full(reports: Path, run: results.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
-    finished = [path for path in runs.existing(reports) if (path / "selection.json").exists()]
+    finished = [
+        path for path in run_directory.existing(reports) if (path / "selection.json").exists()
+    ]
     return all(
         run.record.created_utc >= other.created_utc
         for other in filter(None, map(_record, finished))
@@ -106,7 +107,7 @@ def _is_newest_full(reports: Path, run: results.Run) -> bool:
 def _record(directory: Path) -> results.RunRecord | None:
     """The record of another run; None if it is damaged, which must not cost this one its page."""
     try:
-        return results.read(directory / "run.json", results.RunRecord)
+        return serialization.read(directory / "run.json", results.RunRecord)
     except BadInput as error:
         LOG.warning("left out: %s", error)
         return None

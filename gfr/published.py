@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gfr import shipped
 from gfr.dataset import DataRecord
+from gfr.storage import serialization
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ class Published:
 
 def load(path: Path) -> Published:
     """Read the table; BadInput names the file and the place."""
-    return shipped.read(path, Published)
+    return serialization.read_toml(path, Published)

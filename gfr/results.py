@@ -15,16 +15,13 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       export/<trial>/export.json ExportResult (gfr/exported.py)
 """
 
-import dataclasses
-import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field
 
-from gfr import atomic
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluate import History, Metrics, probabilities
@@ -35,14 +32,11 @@ from gfr.precision import Check, Choice, Precision, Rates
 from gfr.provenance import Provenance
 from gfr.shards import Extracted, Part
 from gfr.spec import Benchmark, FeatureSet, Refit, Trial
+from gfr.storage.serialization import SCHEMA, Record, how_to_fix, read, write
 from gfr.timings import LatencyResult
 from gfr.types import Logit, Positive, Scale, Seconds, every_split
 from gfr.verdict import Verdict
 from gfr.weights import Weights
-
-SCHEMA: Literal[3] = 3
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -297,42 +291,9 @@ class Run:
         return self.latencies.get(trial.feature_set.id)
 
 
-def write(path: Path, record: Any) -> None:
-    """Store a record as JSON, whole or not at all."""
-    atomic.write_json(path, dataclasses.asdict(record))
-
-
 def write_failure(run_dir: str, trial: Trial, reason: str) -> None:
     """Keep why a trial has no result."""
     write(Path(run_dir) / "failures" / f"{trial.id}.json", Failure(SCHEMA, trial, reason))
-
-
-def read(path: Path, kind: type[Record]) -> Record:
-    """The record back; BadInput if the file is cut, edited or of another schema."""
-    try:
-        # mypy takes a class with a protocol for its bound for unhashable.
-        adapter = _adapter(kind)  # type: ignore[arg-type]
-        return adapter.validate_json(path.read_bytes(), strict=True)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BadInput(
-            f"{path}: no {kind.__name__} of schema {SCHEMA} ({place}: {first['msg']}); "
-            f"{_cure(path)}"
-        ) from None
-
-
-@functools.cache  # each takes 30 ms to make
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _cure(path: Path) -> str:
-    if path.name == "run.json":
-        return "without it nothing here can be read; move the directory away and begin a new run"
-    return "delete it and run again with the same --run-id"
 
 
 def read_run(directory: Path) -> Run:
@@ -349,7 +310,9 @@ def read_run(directory: Path) -> Run:
         if path.exists():
             result = _read_of(path, TrialResult, trial=trial, run_id=record.run_id)
             if tuple(row.refit for row in result.refits) != asked:
-                raise BadInput(f"{path}: has other refits than run.json asks for; {_cure(path)}")
+                raise BadInput(
+                    f"{path}: has other refits than run.json asks for; {how_to_fix(path)}"
+                )
             trials.append(result)
         elif failed.exists():
             failures.append(_read_of(failed, Failure, trial=trial))
@@ -384,5 +347,5 @@ def _read_of(path: Path, kind: type[Record], **expected: object) -> Record:
     for name, value in expected.items():
         if getattr(record, name) != value:
             what = name.replace("_", " ")
-            raise BadInput(f"{path}: is of another {what} than run.json says; {_cure(path)}")
+            raise BadInput(f"{path}: is of another {what} than run.json says; {how_to_fix(path)}")
     return record

@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr import atomic
 from gfr.analysis import Analysis, Study
 from gfr.evaluate import Metrics
 from gfr.results import Run, TrialResult
 from gfr.spec import Refit, Trial
+from gfr.storage import atomic
 from gfr.types import SPLITS
 
 OWN = "nothing"  # what is changed in a trial's own head

@@ -21,8 +21,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from gfr import atomic, history, machine, results, runs
+from gfr import history, results
 from gfr.errors import BadInput
+from gfr.storage import atomic, locks, serialization
+from gfr.storage import paths as storage_paths
 
 REMOVED = ".removed"  # what is renamed into it is on its way out
 _DAY_S = 86_400.0
@@ -90,7 +92,7 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
     """Look at the disk. Changes nothing."""
     now_s = time.time() if now_s is None else now_s
     known = list(_known(reports))
-    pages = (reports / "summary.md", *(runs.ROOT / "docs").glob("*.md"))
+    pages = (reports / "summary.md", *(storage_paths.ROOT / "docs").glob("*.md"))
     named = "\n".join(map(_text, pages))
     remove: list[Item] = []
     keep: list[Item] = []
@@ -148,8 +150,8 @@ def _look(path: Path) -> _Known:
         return _Known(path, None, False, "a link: remove it by hand")
     try:
         is_finished = (path / "selection.json").exists()
-        record = results.read(path / "run.json", results.RunRecord)
-        holder = machine.holder(path)
+        record = serialization.read(path / "run.json", results.RunRecord)
+        holder = locks.holder(path)
     except BadInput:
         return _Known(path, None, False, "no run that can be read: remove it by hand")
     except OSError as error:
@@ -238,7 +240,7 @@ def _features(cache: Path, kept: Sequence[_Known], now_s: float) -> list[Item]:
 
 def _feature_result(path: Path) -> results.FeatureResult | None:
     try:
-        return results.read(path, results.FeatureResult)
+        return serialization.read(path, results.FeatureResult)
     except BadInput:
         return None
 
@@ -262,7 +264,7 @@ def _remove(item: Item) -> None:
     """Rename out of sight, then delete; BadInput if it is used after all."""
     path = Path(item.path)
     if item.kind == "run":
-        with machine.claimed(path):  # nobody begins to work in it meanwhile
+        with locks.claimed(path):  # nobody begins to work in it meanwhile
             gone = _put_away(path, path.parent)
     elif item.kind == "features":
         if time.time() - _changed_s(path / "key.json") <= _DAY_S:
@@ -315,7 +317,7 @@ def remove_old_runs(run_dir: str, keep: int) -> str:
 
     What cannot be removed is a warning.
     """
-    record = results.read(Path(run_dir) / "run.json", results.RunRecord)
+    record = serialization.read(Path(run_dir) / "run.json", results.RunRecord)
     rule = Rule(keep=keep, benchmark=record.benchmark.name)
     gone, failed = carry_out(plan(Path(run_dir).parents[1], Path(record.cache), rule))
     for row in gone:

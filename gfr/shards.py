@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from gfr import atomic, machine
+from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
 
 ROWS = 512  # rows of a shard: a multiple of the extraction batch
@@ -71,7 +71,7 @@ def create(directory: Path, contents: dict[str, object], names: Sequence[str]) -
 def forget_once(directory: Path, run_id: str) -> None:
     """Remove all shards, but only the first time a run asks: its retry resumes."""
     marker = directory / "fresh-for.txt"
-    with machine.locked(directory / "lock"):  # another worker must not remove what we compute
+    with locks.locked(directory / "lock"):  # another worker must not remove what we compute
         if marker.exists() and marker.read_text("utf-8") == run_id:
             return
         for path in (*directory.glob("[0-9]*.npy"), directory / "check.json"):

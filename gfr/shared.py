@@ -7,8 +7,9 @@ copies anything: run directory, cache, images and weights must be on a file syst
 import secrets
 from pathlib import Path
 
-from gfr import atomic, machine, results
+from gfr import results
 from gfr.errors import BadInput
+from gfr.storage import atomic, locks, serialization
 
 _MARK = "cache-id.txt"
 
@@ -16,7 +17,7 @@ _MARK = "cache-id.txt"
 def mark(cache: Path) -> str:
     """The id of a cache, given to it when it is first used."""
     path = cache / _MARK
-    with machine.locked(cache / "lock"):
+    with locks.locked(cache / "lock"):
         if not path.exists():
             atomic.write_text(path, secrets.token_hex(8))
     return path.read_text("utf-8")
@@ -27,7 +28,7 @@ def check(run_dir: str, worker: str) -> None:
     record = Path(run_dir) / "run.json"
     if not record.is_file():
         raise _unseen(worker, record, "is not there")
-    run = results.read(record, results.RunRecord)
+    run = serialization.read(record, results.RunRecord)
     path = Path(run.cache) / _MARK
     if not path.is_file():
         raise _unseen(worker, Path(run.cache), "is not there")

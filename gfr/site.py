@@ -17,9 +17,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from gfr import atomic, results
+from gfr import results
 from gfr.errors import BadInput, CannotWrite
-from gfr.runs import ROOT
+from gfr.storage import atomic
+from gfr.storage.paths import ROOT
 
 PAGE = ROOT / "web" / "dist"
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from gfr import shipped
+from gfr.storage import serialization
 from gfr.types import Positive
 
 _FORBID = ConfigDict(extra="forbid")
@@ -66,4 +66,4 @@ class Sources:
 
 def load(path: Path) -> Sources:
     """Read the table; BadInput names the file and the place."""
-    return shipped.read(path, Sources)
+    return serialization.read_toml(path, Sources)

@@ -13,7 +13,6 @@ import numpy as np
 
 from gfr import (
     again,
-    atomic,
     backbones,
     dataset,
     features,
@@ -22,16 +21,16 @@ from gfr import (
     provenance,
     refits,
     results,
-    runs,
     shards,
     shared,
     weights,
 )
 from gfr.metering import metered
 from gfr.progress import reporter
-from gfr.results import SCHEMA
 from gfr.shards import Part
 from gfr.spec import FeatureSet, Trial
+from gfr.storage import atomic, paths, serialization
+from gfr.storage.serialization import SCHEMA
 
 LOG = logging.getLogger("gfr")
 
@@ -44,7 +43,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     path = _parts(run_dir, feature_set) / f"{feature_set.id}-{part.number}-of-{part.of}.json"
     step = f"{feature_set.title}{part}"
     if path.exists():
-        known = results.read(path, results.PartResult)
+        known = serialization.read(path, results.PartResult)
         if shards.holds(Path(known.extracted.directory), part):
             collect(run_dir, feature_set)
             reporter(step)(1, 1)
@@ -76,7 +75,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
         waited_s=made.waited_s,
         cost=cost,
     )
-    results.write(path, result)
+    serialization.write(path, result)
     collect(run_dir, feature_set)
     report(1, 1)
     LOG.info(
@@ -98,7 +97,7 @@ def _parts(run_dir: str, feature_set: FeatureSet) -> Path:
 def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | None:
     """The record of a feature set, made when its last shard is there; None until then."""
     parts = tuple(
-        results.read(path, results.PartResult)
+        serialization.read(path, results.PartResult)
         for path in sorted(_parts(run_dir, feature_set).glob("*.json"))
     )
     if not parts:
@@ -109,7 +108,7 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
         return None
     path = Path(run_dir) / "features" / f"{feature_set.id}.json"
     if path.exists():
-        known = results.read(path, results.FeatureResult)
+        known = serialization.read(path, results.FeatureResult)
         if known.parts == parts:
             return known
     record, _, splits = open_run(run_dir)
@@ -131,7 +130,7 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
         scale=scale,
         parts=parts,
     )
-    results.write(path, found)
+    serialization.write(path, found)
     return found
 
 
@@ -147,7 +146,7 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
         return str(path)
     result, model = _train(run_dir, trial, worker, has_refits=True)
     atomic.save(head_path, model.save)
-    results.write(path, result)
+    serialization.write(path, result)
     test, note = result.metrics["test"], result.features.note
     LOG.info(
         "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
@@ -166,7 +165,7 @@ def train_again(run_dir: str, trial: Trial, worker: str) -> str:
     """Train the same head once more, beside the record; returns the path of what came out."""
     path = again.trial_path(Path(run_dir), trial.id)
     result, _ = _train(run_dir, trial, worker, has_refits=False)
-    results.write(path, result)
+    serialization.write(path, result)
     LOG.info("%s: trained once more", trial.title)
     return str(path)
 
@@ -215,7 +214,7 @@ def _train(
         history=trained.history,
         metrics=trained.metrics(faces.is_male),
         train_cost=train_cost,
-        provenance=provenance.collect(runs.ROOT),
+        provenance=provenance.collect(paths.ROOT),
         hardware=hardware.collect(),
         validation_logits=by_name["validation"],
         test_logits=by_name["test"],
@@ -227,6 +226,6 @@ def _train(
 
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:
     """The record of a run, its images, and the split, str (N,)."""
-    record = results.read(Path(run_dir) / "run.json", results.RunRecord)
+    record = serialization.read(Path(run_dir) / "run.json", results.RunRecord)
     faces, splits = dataset.read_table(Path(run_dir) / "faces.csv", record.data, record.split)
     return record, faces, splits

@@ -11,7 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gfr import atomic, hardware, isolation, machine, results, shared, verdicts
+from gfr import hardware, isolation, results, shared, verdicts
 from gfr.door import Request
 from gfr.errors import StepFailed
 from gfr.exported import ExportResult
@@ -19,12 +19,13 @@ from gfr.isolation import Limits
 from gfr.shards import Part
 from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.spec import Export, FeatureSet, Trial, WebPrecision
+from gfr.storage import atomic, locks, serialization
 from gfr.verdict import Finding
 
 
 def prepare(request: Request, limits: Limits) -> str:
     """See `gfr.door.prepare`."""
-    with machine.unhurried():
+    with locks.unhurried():
         return isolation.call("gfr.door:prepare", request, limits=limits)
 
 
@@ -40,7 +41,7 @@ def train(run_dir: str, trial: Trial, limits: Limits) -> str:
 
 def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
     """See `gfr.timing.time_model`; nothing else of gfr runs on this machine meanwhile."""
-    with machine.timing():
+    with locks.timing():
         return isolation.call("gfr.timing:time_model", run_dir, feature_set, limits=limits)
 
 
@@ -69,7 +70,7 @@ def _once_more(run: results.Run, finding: Finding, limits: Limits) -> str:
             _step("gfr.stages:train_again", str(run.directory), trial, worker(), limits=limits)
         else:
             feature_set = run.latencies[finding.id].feature_set
-            with machine.timing():
+            with locks.timing():
                 isolation.call(
                     "gfr.timing:time_again", str(run.directory), feature_set, limits=limits
                 )
@@ -96,7 +97,7 @@ def export(
     precisions = tuple(dict.fromkeys([*asked, *filter(None, [precision])]))
     shared.check(run_dir, worker())
     begun_s = time.time()
-    with machine.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
+    with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
         num_parameters = call("gfr.export:fuse", run_dir, trial.id, str(folder))
         call("gfr.tfjs:convert", precisions, str(folder))
@@ -124,7 +125,7 @@ def export_selected(run_dir: str, limits: Limits) -> str:
 def _is_exported(path: Path, precision: WebPrecision | None) -> bool:
     if not (path / "export.json").exists():
         return False
-    return precision in (None, results.read(path / "export.json", ExportResult).precision)
+    return precision in (None, serialization.read(path / "export.json", ExportResult).precision)
 
 
 def worker() -> str:
@@ -135,5 +136,5 @@ def worker() -> str:
 def _step(place: str, run_dir: str, *arguments: object, limits: Limits) -> str:
     """A step of this run, on the whole machine or on one of its GPUs."""
     shared.check(run_dir, worker())
-    with machine.turn(hardware.gpu_ids()) as gpu:
+    with locks.turn(hardware.gpu_ids()) as gpu:
         return isolation.call(place, run_dir, *arguments, limits=limits, gpu=gpu)

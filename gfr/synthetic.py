@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfr import atomic, synthetic_drawing, synthetic_traits
+from gfr import synthetic_drawing, synthetic_traits
+from gfr.storage import atomic
 
 LABEL_NOISE_SHARE = 0.02  # of the `Male` labels are flipped; the drawn face keeps its sex
 LABELS_NAME = "list_attr_celeba.txt"

@@ -20,8 +20,8 @@ from gfr import environment
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
 from gfr.progress import reporter
-from gfr.provenance import file_sha256
 from gfr.spec import WebPrecision
+from gfr.storage.hashing import file_sha256
 
 environment.import_tensorflowjs()  # before what follows, hence E402
 from tensorflowjs import read_weights, write_weights  # noqa: E402

@@ -18,9 +18,10 @@ from gfr.fused import Classify
 from gfr.metering import metered
 from gfr.precision import Precision
 from gfr.progress import reporter
-from gfr.results import SCHEMA
 from gfr.spec import FeatureSet, Latency
 from gfr.stages import open_run
+from gfr.storage import serialization
+from gfr.storage.serialization import SCHEMA
 from gfr.timings import LatencyResult, Timing
 
 BATCH = 64
@@ -38,7 +39,7 @@ def time_model(run_dir: str, feature_set: FeatureSet) -> str:
         reporter(_step(feature_set))(1, 1)
         return str(path)
     result, cost = metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
-    results.write(path, dataclasses.replace(result, cost=cost))
+    serialization.write(path, dataclasses.replace(result, cost=cost))
     for timing in result.timings:
         LOG.info(
             "%s, %s: p50 %.1f ms, p95 %.1f ms (batch 1, %d calls); test set of %s in %.2f s%s",
@@ -59,7 +60,9 @@ def time_again(run_dir: str, feature_set: FeatureSet) -> str:
     run = results.read_run(Path(run_dir))
     number = len(again.timings(run, feature_set)) + 1
     path = again.timing_path(run.directory, feature_set, number)
-    results.write(path, again.Retimed(again.SCHEMA, feature_set, tuple(_again(run, feature_set))))
+    serialization.write(
+        path, again.Retimed(again.SCHEMA, feature_set, tuple(_again(run, feature_set)))
+    )
     LOG.info("%s, latency: timed once more", feature_set.title)
     return str(path)
 

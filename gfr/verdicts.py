@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from gfr import again, history, judging, results, verdict
 from gfr.results import Run
+from gfr.storage import serialization
 from gfr.verdict import Verdict
 
 LOG = logging.getLogger("gfr")
@@ -29,7 +30,7 @@ def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
     """
     path = run.directory / "verdict.json"
     found = judging.conclude(found, why)
-    results.write(path, found)
+    serialization.write(path, found)
     for line, is_serious in verdict.headlines(found):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:

@@ -16,11 +16,11 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from gfr import atomic, provenance
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
-from gfr.runs import at_root
 from gfr.spec import Backbone
+from gfr.storage import atomic, hashing
+from gfr.storage.paths import at_root
 
 KEYWORDS = ("auto", "imagenet", "random")
 NUM_CALIBRATION_IMAGES = 256
@@ -43,7 +43,7 @@ class Weights:
     def check(self) -> None:
         """BadInput if the file is gone or is not what it was when it was chosen."""
         path = Path(self.path)
-        if not path.is_file() or provenance.file_sha256(path) != self.sha256:
+        if not path.is_file() or hashing.file_sha256(path) != self.sha256:
             raise BadInput(f"{path}: the weights of {self.backbone} are gone or have changed")
 
 
@@ -138,11 +138,11 @@ def _weights(
     if not h5py.is_hdf5(path):
         raise BadInput(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     note = "random weights: not comparable" if source == "random" else ""
-    return Weights(backbone.label, source, str(path), provenance.file_sha256(path), note, why)
+    return Weights(backbone.label, source, str(path), hashing.file_sha256(path), note, why)
 
 
 def _own(backbone: Backbone) -> Weights:
-    sha256 = provenance.file_sha256(Path(backbone.file))
+    sha256 = hashing.file_sha256(Path(backbone.file))
     note = f"own model file, SHA-256 {sha256[:12]}"
     return Weights(backbone.label, "own", backbone.file, sha256, note, "whatever --weights says")
 

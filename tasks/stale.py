@@ -23,9 +23,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed
 
-from gfr import machine, runs, spec
+from gfr import spec
 from gfr.doctor import Check
 from gfr.errors import BadInput
+from gfr.storage import locks, paths, run_directory
 
 ANSWER_S = 10.0  # how long the server may take for an answer
 SETTLE_S = 3.0  # between letting go of its directory and telling Prefect how it ended
@@ -98,7 +99,7 @@ def _judge(flow_run: FlowRun, flow: Flow) -> _Unfinished:
         run_dir = _run_dir(flow_run, flow)
     except BadInput as error:
         return _Unfinished(flow_run, False, f"cannot tell where it runs ({error})")
-    holder = machine.holder(run_dir)
+    holder = locks.holder(run_dir)
     if holder is None:
         return _Unfinished(flow_run, False, f"{run_dir} is not here: ask in the clone that runs it")
     if holder.is_alive:
@@ -114,9 +115,11 @@ def _run_dir(flow_run: FlowRun, flow: Flow) -> Path:
     given = defaults | flow_run.parameters
     run_id = given["run_id"]
     if run_id is None:
-        name = spec.load(runs.benchmark_file(given["benchmark"])).name
-        run_id = runs.new_id(name, flow_run.expected_start_time)
-    return runs.directory(Path(runs.directory_or_default(given["reports"], "reports")), run_id)
+        name = spec.load(run_directory.benchmark_file(given["benchmark"])).name
+        run_id = run_directory.new_id(name, flow_run.expected_start_time)
+    return run_directory.directory(
+        Path(paths.directory_or_default(given["reports"], "reports")), run_id
+    )
 
 
 def _check(row: _Unfinished) -> Check:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from processes import Server
 
-from gfr.runs import VARIABLES
+from gfr.storage.paths import VARIABLES
 
 ATTRIBUTES = ("Eyeglasses", "Male", "Smiling")
 

@@ -5,7 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 _FENCED = re.compile(r"^ *(```+)(\w*)[^\n]*\n(.*?)^ *\1 *$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)((?: {4,}\S[^\n]*\n(?:\n(?= {4,}\S))?)+)")

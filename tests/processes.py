@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 

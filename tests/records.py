@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, evaluate, results, runs, selection, spec, timings
+from gfr import dataset, evaluate, results, selection, spec, timings
 from gfr.dataset import DataRecord, Faces, describe_split, digest_of
 from gfr.evaluate import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
@@ -16,12 +16,13 @@ from gfr.metering import Cost
 from gfr.precision import Choice
 from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
+from gfr.storage import run_directory, serialization
 from gfr.verdict import Finding, Past, Series, Verdict
 from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
-BENCHMARK = spec.load(runs.benchmark_file("smoke"))
+BENCHMARK = spec.load(run_directory.benchmark_file("smoke"))
 # 260 images; men come first within each split, and every fourth image is of a young face.
 NUM_MALE = {"train": 54, "validation": 18, "test": 40}
 NUM_FEMALE = {"train": 66, "validation": 22, "test": 60}
@@ -205,13 +206,13 @@ def export(run):
 
 def write(run):
     """The same on disk."""
-    results.write(run.directory / "run.json", run.record)
+    serialization.write(run.directory / "run.json", run.record)
     dataset.write_table(run.directory / "faces.csv", FACES, SPLITS)
     for result in run.trials:
-        results.write(run.directory / "trials" / f"{result.trial.id}.json", result)
+        serialization.write(run.directory / "trials" / f"{result.trial.id}.json", result)
     for row in run.latencies.values():
-        results.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
-    results.write(run.directory / "selection.json", run.selection)
+        serialization.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
+    serialization.write(run.directory / "selection.json", run.selection)
 
 
 def verdict(run, *lost):

@@ -11,7 +11,7 @@ import records
 
 from gfr import baselines
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 FIGURES = {
     **{"num_calls": 8, "min_s": 1.0, "p10_s": 1.1, "p50_s": 1.2, "p95_s": 1.3},

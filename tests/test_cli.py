@@ -22,7 +22,8 @@ from cli.main import app
 from gfr import environment, errors, results
 from gfr.errors import BadInput
 from gfr.progress import LOGGER
-from gfr.runs import ROOT
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 
 def gfr(*words, cwd=ROOT):
@@ -164,7 +165,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
     with pytest.raises(BadInput, match="is a directory; name the images in it"):
         app(["predict", str(tmp_path), "--reports", str(tmp_path)], standalone_mode=False)
     own = replace(written.record, data=replace(written.record.data, source="csv"))
-    results.write(written.directory / "run.json", own)
+    serialization.write(written.directory / "run.json", own)
     app(words, standalone_mode=False)
     assert "" == capfd.readouterr().err  # its own images may have any proportions
 
@@ -182,9 +183,10 @@ def test_doctor_finds_this_machine_fit():
 
 def test_doctor_says_what_data_and_weights_a_run_would_use(monkeypatch, tmp_path):
     """Without CelebA how to get it; without weights whether a run could begin."""
-    from gfr import doctor, runs, weights
+    from gfr import doctor, weights
+    from gfr.storage import paths as storage_paths
 
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(storage_paths, "ROOT", tmp_path)
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = {
         row.subject: row.finding
@@ -212,7 +214,7 @@ def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
         for path in written.directory.glob("trials/*" if name == "began" else "none"):
             path.unlink()
     export = results.export_directory(written.directory, written.selection.trial_id)
-    results.write(export / "export.json", records.export(written))
+    serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = doctor.examine("synthetic", "random", ROOT, tmp_path, True)
     found = [row.finding for row in checks if row.subject == "run"]
@@ -265,7 +267,7 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
     export = results.export_directory(written.directory, written.selection.trial_id)
-    results.write(export / "export.json", records.export(written))
+    serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
     app(["serve", "r", "--port", "0", "--reports", str(tmp_path)], standalone_mode=False)
     model, address = capfd.readouterr().out.splitlines()

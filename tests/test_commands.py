@@ -17,9 +17,10 @@ import typer
 import yaml
 
 from cli.main import app
-from gfr import results, results_table, runs, spec
+from gfr import results_table, spec
 from gfr.analysis import analyse
-from gfr.runs import ROOT
+from gfr.storage import paths, serialization
+from gfr.storage.paths import ROOT
 
 CODES = [code for path in documents.paths() for code in documents.codes(path)]
 
@@ -244,11 +245,11 @@ def place(tmp_path, monkeypatch):
     for name in ("first", "second"):
         written = records.run(tmp_path / "reports" / "runs" / name)
         records.write(written)
-        results.write(written.directory / "verdict.json", records.verdict(written))
+        serialization.write(written.directory / "verdict.json", records.verdict(written))
         found = analyse(written, records.FACES, records.SPLITS)
         results_table.write(written.directory, results_table.frame(written, found))
     (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

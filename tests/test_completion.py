@@ -9,7 +9,8 @@ import records
 
 from cli import completion
 from flows import runners
-from gfr import door, exported, fetch, runs, weights
+from gfr import door, exported, fetch, weights
+from gfr.storage import paths
 
 # No module that a shell should wait for; Typer itself imports pydantic.
 PROGRAM = """
@@ -30,7 +31,7 @@ def offered(line, cwd, **environment):
     bash = {"_GFR_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=os.environ | {"PYTHONPATH": str(runs.ROOT)} | bash | environment,
+        env=os.environ | {"PYTHONPATH": str(paths.ROOT)} | bash | environment,
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -71,7 +72,7 @@ def test_what_is_offered_is_what_is_accepted():
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_has_its_script(shell):
     """Which asks for words as the test above does."""
-    environment = os.environ | {"_GFR_COMPLETE": f"source_{shell}", "PYTHONPATH": str(runs.ROOT)}
+    environment = os.environ | {"_GFR_COMPLETE": f"source_{shell}", "PYTHONPATH": str(paths.ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
     )

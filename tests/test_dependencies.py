@@ -7,7 +7,7 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 
 def test_every_dependency_has_its_reason_and_every_reason_its_dependency():

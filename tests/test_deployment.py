@@ -9,7 +9,7 @@ import pytest
 import yaml
 from processes import Server, wait_for
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 # In a process of its own: an import happens once. The finder makes it an environment without these
 # packages even where a user has installed one.

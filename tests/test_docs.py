@@ -18,8 +18,9 @@ import records
 import yaml
 from processes import answers, free_port, wait_for
 
-from gfr import results, runs
-from gfr.runs import ROOT
+from gfr import results
+from gfr.storage import run_directory, serialization
+from gfr.storage.paths import ROOT
 
 # Files that a sentence names.
 _NAMED = r"`((?:docs|benchmarks|tests|gfr|tasks|flows|cli)/[\w/-]+\.\w+)`"
@@ -110,10 +111,10 @@ def clone(tmp_path):
 
 def export_of(clone, model):
     """`model` as that of the newest run; tests/test_export.py has one that a run exports."""
-    run = results.read_run(runs.find(clone / "reports", None))
+    run = results.read_run(run_directory.find(clone / "reports", None))
     place = results.export_directory(run.directory, run.selection.trial_id)
     shutil.copytree(model, place)
-    results.write(place / "export.json", records.export(run))
+    serialization.write(place / "export.json", records.export(run))
 
 
 def serves_a_model(port):

@@ -10,9 +10,10 @@ import pytest
 import records
 
 from cli.main import app
-from gfr import door, results, spec, steps
+from gfr import door, spec, steps
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 GFR = [sys.executable, "-c", "from cli.main import main; main()"]
 WORDS = ["--data", "synthetic", "--weights", "random", "--offline"]
@@ -31,7 +32,7 @@ def run(tmp_path):
     """The directory of a finished run."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
-    results.write(written.directory / "verdict.json", records.verdict(written))
+    serialization.write(written.directory / "verdict.json", records.verdict(written))
     return written.directory
 
 

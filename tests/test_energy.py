@@ -15,7 +15,8 @@ from gfr.errors import BadInput
 from gfr.metering import Cost, metered
 from gfr.nvml import GpuUse, Level
 from gfr.rapl import CpuEnergy
-from gfr.runs import benchmark_file
+from gfr.storage import serialization
+from gfr.storage.run_directory import benchmark_file
 
 NO_RAPL = CpuEnergy(None, "no processor package")
 COST = Cost(wall_s=10.0, cpu_s=8.0, peak_memory_bytes=1, cpu_energy=NO_RAPL)
@@ -165,13 +166,13 @@ def test_a_record_keeps_its_energy_and_older_ones_are_read(tmp_path):
     """Schema 3 stays: what is new may be absent."""
     path = tmp_path / "trial.json"
     written = with_costs(replace(COST, gpus=(GPU,)), Stated()).trials[0]
-    results.write(path, written)
-    assert written == results.read(path, results.TrialResult)
+    serialization.write(path, written)
+    assert written == serialization.read(path, results.TrialResult)
     text = path.read_text()
     assert text.count('"gpu_note"') >= 3
     older = {"wall_s": 1.0, "cpu_s": 2.0, "peak_memory_bytes": 3}
     (tmp_path / "cost.json").write_text(str(older).replace("'", '"'))
-    assert Cost(1.0, 2.0, 3) == results.read(tmp_path / "cost.json", Cost)
+    assert Cost(1.0, 2.0, 3) == serialization.read(tmp_path / "cost.json", Cost)
 
 
 def test_stated_watts_begin_no_new_history():

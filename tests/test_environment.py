@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from gfr import doctor
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 
 @pytest.fixture

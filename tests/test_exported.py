@@ -10,11 +10,12 @@ import pytest
 import records
 
 from cli.main import app
-from gfr import atomic, exported, model_card, report, results, site
+from gfr import exported, model_card, report, results, site
 from gfr.analysis import analyse
 from gfr.errors import BadInput, StepFailed
 from gfr.exported import choose, refuse_disagreement
 from gfr.javascript import Answers, agreement
+from gfr.storage import atomic, serialization
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def run(tmp_path):
     found = replace(written, export=records.export(written))
     records.write(found)
     folder = results.export_directory(found.directory, found.export.trial.id)
-    results.write(folder / "export.json", found.export)
+    serialization.write(folder / "export.json", found.export)
     model_card.write(folder, found, found.result_of(None), found.export)
     for name in ("tfjs/model.json", "model.keras"):
         atomic.write_text(folder / name, name)

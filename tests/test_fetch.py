@@ -20,7 +20,7 @@ from cli.main import main
 from gfr import dataset, download, fetch, sources, unpacking
 from gfr.errors import BadInput
 from gfr.progress import reporter
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 SOURCES = sources.load(ROOT / "benchmarks" / "sources.toml")
 

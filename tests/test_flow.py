@@ -18,9 +18,10 @@ import pytest
 import yaml
 from processes import is_alive, wait_for
 
-from gfr import completeness, history, results, runs, spec
+from gfr import completeness, history, results, spec
 from gfr.applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.storage import paths, run_directory
 
 SPEC = """
 schema = 1
@@ -320,15 +321,15 @@ def test_prefect_yaml_names_a_flow_that_loads():
     """Every deployment's entrypoint imports for real, and takes the parameters given to it."""
     from prefect.flows import load_flow_from_entrypoint
 
-    document = yaml.safe_load((runs.ROOT / "prefect.yaml").read_text())
+    document = yaml.safe_load((paths.ROOT / "prefect.yaml").read_text())
     names = {row["name"] for row in document["deployments"]}
     assert {"full-benchmark", "smoke-benchmark"} == names
     for row in document["deployments"]:
-        entrypoint = str(runs.ROOT / row["entrypoint"])
+        entrypoint = str(paths.ROOT / row["entrypoint"])
         flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
         assert "gfr" == flow.name
         flow.validate_parameters(row["parameters"])
-        spec.load(runs.benchmark_file(row["parameters"]["benchmark"]))
+        spec.load(run_directory.benchmark_file(row["parameters"]["benchmark"]))
 
 
 def interrupt(folder, name, number, monkeypatch, *more):

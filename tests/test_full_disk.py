@@ -19,11 +19,9 @@ import records
 
 from cli import main
 from gfr import (
-    atomic,
     dataset,
     door,
     golden,
-    machine,
     model_card,
     publish,
     results,
@@ -33,8 +31,9 @@ from gfr import (
     verdicts,
 )
 from gfr.errors import CannotWrite
-from gfr.runs import ROOT
 from gfr.shards import WHOLE
+from gfr.storage import atomic, locks, serialization
+from gfr.storage.paths import ROOT
 
 VARIANTS = [(number, lasting) for number in failing_disk.ERRORS for lasting in (True, False)]
 _REUSED = re.compile(rb'"num_(computed|reused)": \d+')
@@ -145,8 +144,8 @@ def reports(tmp_path) -> Path:
         run = replace(run, record=record, trials=trials)
         records.write(run)
         export = results.export_directory(run.directory, run.selection.trial_id)
-        results.write(export / "export.json", records.export(run))
-        results.write(run.directory / "verdict.json", records.verdict(run))
+        serialization.write(export / "export.json", records.export(run))
+        serialization.write(run.directory / "verdict.json", records.verdict(run))
     (tmp_path / "reports" / "summary.md").write_text("of an older run")
     return tmp_path / "reports"
 
@@ -250,7 +249,7 @@ def test_faces_and_a_cache_and_a_run_begun(tmp_path, monkeypatch):
 
     def begin():
         run_dir = tmp_path / "runs" / "r"
-        with machine.claimed(run_dir):
+        with locks.claimed(run_dir):
             atomic.require_writable(tmp_path / "cache", "--cache")
             shared.mark(tmp_path / "cache")
             door.draw_synthetic(tmp_path / "cache", 8, 1)
@@ -301,7 +300,7 @@ def begun(tmp_path, monkeypatch):
     record = replace(
         run.record, cache=str(tmp_path / "cache"), data=replace(run.record.data, image_dir=images)
     )
-    results.write(run.directory / "run.json", record)
+    serialization.write(run.directory / "run.json", record)
     dataset.write_table(run.directory / "faces.csv", records.FACES, records.SPLITS)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "000001.jpg").write_bytes(b"")
@@ -336,7 +335,7 @@ def test_the_steps_of_a_run(begun):
         stages.extract(str(begun), trial.feature_set, WHOLE, "host/1")
         stages.train(str(begun), trial, "host/1")
         timing.time_model(str(begun), trial.feature_set)
-        results.write(begun / "selection.json", run.selection)
+        serialization.write(begun / "selection.json", run.selection)
         verdicts.finish(run, records.verdict(run), {})
 
     assert 60 < attack(begun.parents[2], lambda: refusal_of(go))

@@ -21,7 +21,6 @@ from gfr import (
     label_csv,
     report,
     results,
-    runs,
     spec,
     summary,
     table,
@@ -31,6 +30,7 @@ from gfr import (
 from gfr.analysis import analyse
 from gfr.dataset import Faces
 from gfr.errors import BadInput
+from gfr.storage import run_directory, serialization
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 CASES = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-FULL = runs.benchmark_file("full").read_text()
+FULL = run_directory.benchmark_file("full").read_text()
 LABELS = "3\nEyeglasses Male\n000001.jpg  1 -1\n000002.jpg -1  1\n000003.jpg -1 -1\n"
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -164,7 +164,7 @@ def written(tmp_path_factory):
     """A run on disk, and the text of each of its records by file name."""
     run = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
     records.write(run)
-    results.write(run.directory / "verdict.json", records.verdict(run, "0.8, was 0.9"))
+    serialization.write(run.directory / "verdict.json", records.verdict(run, "0.8, was 0.9"))
     files = sorted(run.directory.rglob("*.json"))
     return run.directory, {path: path.read_text() for path in files}
 
@@ -196,7 +196,7 @@ def test_a_record_of_a_run(written, data):
                 figures.learning_curves(result)
                 figures.confusion_matrix(result)
         with suppress(BadInput):
-            runs.find(directory.parents[1], None)
+            run_directory.find(directory.parents[1], None)
     finally:
         path.write_text(texts[path])
 
@@ -221,5 +221,5 @@ def test_a_line_of_a_history(lines, data):
     content = "\n".join([texts[0], line, texts[2]])
     file.write_bytes(content.encode("utf-8", "surrogatepass"))
     found = judging.judge(now, history.earlier(file.parents[1], now))
-    results.write(file.parent / "verdict.json", found)
-    assert found == results.read(file.parent / "verdict.json", verdict.Verdict)
+    serialization.write(file.parent / "verdict.json", found)
+    assert found == serialization.read(file.parent / "verdict.json", verdict.Verdict)

@@ -9,22 +9,12 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr import (
-    again,
-    bands,
-    history,
-    isolation,
-    judging,
-    publish,
-    report,
-    results,
-    steps,
-    verdicts,
-)
+from gfr import again, bands, history, isolation, judging, publish, report, results, steps, verdicts
 from gfr.analysis import analyse
 from gfr.judging import Again, judge
-from gfr.runs import ROOT
 from gfr.slowdown import Measured
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 GFR = [sys.executable, "-c", "from cli.main import main; main()"]
 FLOAT32 = ("VGG16-64x64", "float32")
@@ -316,7 +306,7 @@ def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeyp
 
     def call(place, run_dir, trial, *_, **__):
         calls.append((place, trial.id))
-        results.write(again.trial_path(run.directory, trial.id), run.trials[0])
+        serialization.write(again.trial_path(run.directory, trial.id), run.trials[0])
 
     monkeypatch.setattr(isolation, "call", call)
     monkeypatch.setattr(steps.shared, "check", lambda *_: None)
@@ -330,9 +320,9 @@ def test_a_confirmation_of_an_earlier_attempt_does_not_count(tmp_path):
     """The head was trained anew since."""
     run = written(tmp_path, 1)
     name = run.trials[0].trial.id
-    results.write(again.trial_path(run.directory, name), run.trials[0])
+    serialization.write(again.trial_path(run.directory, name), run.trials[0])
     assert again.trial(run, name) is not None
-    results.write(run.directory / "trials" / f"{name}.json", run.trials[0])
+    serialization.write(run.directory / "trials" / f"{name}.json", run.trials[0])
     assert again.trial(run, name) is None
 
 
@@ -355,7 +345,7 @@ def test_the_run_is_judged_before_it_is_rendered():
 def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
     """With what was changed; the trend is drawn; accepted, it is no alarm any more."""
     run = written(tmp_path, 1)
-    results.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
+    serialization.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
     publish.write_report(str(run.directory))
     bullets = [line for line in page(run).splitlines() if line.startswith("- ")]
     assert "- **Regression: VGG16: 0.8, was 0.9**" == bullets[0]

@@ -7,7 +7,7 @@ import pytest
 import records
 
 from cli.main import main
-from gfr import results
+from gfr.storage import serialization
 
 STRANGE = {
     "empty": "",
@@ -71,7 +71,7 @@ def reports(tmp_path_factory):
     """One finished run, r."""
     run = records.run(tmp_path_factory.mktemp("reports") / "runs" / "r")
     records.write(run)
-    results.write(run.directory / "verdict.json", records.verdict(run))
+    serialization.write(run.directory / "verdict.json", records.verdict(run))
     return run.directory.parents[1]
 
 

@@ -18,11 +18,11 @@ from gfr import (
     judging,
     publish,
     results,
-    runs,
     site,
     verdict,
 )
 from gfr.errors import BadInput
+from gfr.storage import run_directory, serialization
 
 GARBAGE = {
     "empty": b"",
@@ -100,8 +100,8 @@ def test_a_line_with_a_strange_value_is_left_out_or_understood(past, caplog):
     for what, garbage in spoilt_values(lines[1], document):
         found, is_named = judged_beside(past, garbage, caplog)
         assert is_named or found.num_compared in (2, 3, 4), what
-        results.write(file.parent / "verdict.json", found)
-        assert found == results.read(file.parent / "verdict.json", verdict.Verdict), what
+        serialization.write(file.parent / "verdict.json", found)
+        assert found == serialization.read(file.parent / "verdict.json", verdict.Verdict), what
 
 
 def test_a_line_of_another_schema_or_twice(past, caplog):
@@ -135,17 +135,17 @@ def whole(tmp_path_factory):
     export = records.export(found)
     folder = results.export_directory(place, export.trial.id)
     timing = exported.PageTiming("wasm", False, (0.1, 0.2))
-    results.write(folder / "export.json", export)
-    results.write(
+    serialization.write(folder / "export.json", export)
+    serialization.write(
         folder / "page.json", exported.PageResult(1, "d" * 64, "Chromium", "CPU", (timing,))
     )
-    results.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
-    results.write(place / "accepted.json", history.Accepted(1, "r"))
-    results.write(again.trial_path(place, first.trial.id), first)
+    serialization.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
+    serialization.write(place / "accepted.json", history.Accepted(1, "r"))
+    serialization.write(again.trial_path(place, first.trial.id), first)
     (single,) = found.latencies["VGG16-64x64"].timings
     row = again.Row("float32", single.single, 1, 0.004, 0.0)
     retimed = again.Retimed(1, first.trial.feature_set, (row,))
-    results.write(again.timing_path(place, first.trial.feature_set, 1), retimed)
+    serialization.write(again.timing_path(place, first.trial.feature_set, 1), retimed)
     return place, {path: path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 
 
@@ -154,7 +154,7 @@ def everything(directory):
     reports = directory.parents[1]
     listed = inventory.collect(records.BENCHMARK, directory / "none", reports)
     inventory.text(listed)
-    runs.find(reports, None)
+    run_directory.find(reports, None)
     run = results.read_run(directory)
     for row in run.trials:
         again.trial(run, row.trial.id)
@@ -212,8 +212,8 @@ def test_a_clock_that_was_wrong_hides_no_run(tmp_path, moment):
         os.utime(found.directory / "run.json", (moment + 3 - number,) * 2)
     (tmp_path / "runs" / "dead").mkdir()
     (tmp_path / "runs" / "dead" / "run.json").symlink_to("nowhere")
-    assert ["run1", "run2", "run3"] == [path.name for path in runs.existing(tmp_path)]
-    assert "run3" == runs.find(tmp_path, None).name
+    assert ["run1", "run2", "run3"] == [path.name for path in run_directory.existing(tmp_path)]
+    assert "run3" == run_directory.find(tmp_path, None).name
 
 
 def test_a_damaged_newest_run_is_not_passed_over(tmp_path):
@@ -223,7 +223,7 @@ def test_a_damaged_newest_run_is_not_passed_over(tmp_path):
     damaged = tmp_path / "runs" / "run2" / "run.json"
     damaged.write_text("{")
     os.utime(damaged, (2**33, 2**33))
-    assert "run2" == runs.find(tmp_path, None).name
+    assert "run2" == run_directory.find(tmp_path, None).name
 
 
 def test_a_run_begun_before_its_forerunners_has_no_history(tmp_path):

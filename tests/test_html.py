@@ -36,7 +36,7 @@ from gfr import (
 from gfr.analysis import Face, analyse
 from gfr.charts import Axis, Frame
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"
 

@@ -7,7 +7,7 @@ import tomllib
 from functools import cache
 from importlib.metadata import packages_distributions
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 OURS = {"gfr", "tasks", "flows", "cli"}
 # Declared though nothing imports it.

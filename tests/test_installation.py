@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 COMMAND = "import sys; sys.argv[0] = 'gfr'; from cli.main import main; main()"

@@ -12,10 +12,11 @@ import pytest
 from processes import is_alive, wait_for
 from test_flow import SPEC, run_words
 
-from gfr import isolation, machine, results
+from gfr import isolation, results
 from gfr.errors import BadInput, StepFailed
 from gfr.isolation import Limits
-from gfr.runs import ROOT
+from gfr.storage import locks
+from gfr.storage.paths import ROOT
 
 FAULTS = str(ROOT / "tests" / "faults")
 
@@ -118,7 +119,7 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
     order = []
 
     def step(name, alone):
-        with machine.alone() if alone else machine.turn(["0", "1"]):
+        with locks.alone() if alone else locks.turn(["0", "1"]):
             order.append(f"{name} begins")
             time.sleep(0.3)
             order.append(f"{name} ends")
@@ -136,16 +137,16 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
     assert ["begins", "begins", "ends", "ends"] == together(("a", False), ("b", False))
     three = together(("a", False), ("b", False), ("c", False))
     assert (["begins", "begins", "ends"], 3) == (three[:3], three.count("ends"))
-    with machine.timing():
-        waiting = threading.Thread(target=lambda: machine.unhurried().__enter__(), daemon=True)
+    with locks.timing():
+        waiting = threading.Thread(target=lambda: locks.unhurried().__enter__(), daemon=True)
         waiting.start()
         waiting.join(0.5)
         assert waiting.is_alive()
     waiting.join(5)
     assert not waiting.is_alive()
     with (
-        machine.claimed(tmp_path / "r"),
+        locks.claimed(tmp_path / "r"),
         pytest.raises(BadInput, match="run r: is in progress in another process"),
-        machine.claimed(tmp_path / "r"),
+        locks.claimed(tmp_path / "r"),
     ):
         pass

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 FORBIDDEN = {
     "gfr": {"prefect", "tasks", "flows", "cli"},

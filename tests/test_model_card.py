@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
 from gfr import model_card, sources
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 CELEBA = sources.load(ROOT / "benchmarks" / "sources.toml").huggingface.repository
 

@@ -7,7 +7,8 @@ import pytest
 import records
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
-from gfr import atomic, comparison, history, publish, results, verdict, verdicts
+from gfr import comparison, history, publish, verdict, verdicts
+from gfr.storage import atomic, serialization
 
 OLD = {"tensorflow": "2.19.0", "keras": "3.15.1", "numpy": "2.1.3"}
 NEW = OLD | {"tensorflow": "2.21.0"}
@@ -20,7 +21,7 @@ LINE = (
 def night(reports, number, packages, **changed):
     """A finished run of day `number` with these versions, judged and in its history."""
     run = versions(written(reports, number, **changed), **packages)
-    results.write(run.directory / "run.json", run.record)
+    serialization.write(run.directory / "run.json", run.record)
     return judged(run)
 
 
@@ -106,7 +107,7 @@ def test_a_verdict_without_the_line_is_still_read(tmp_path):
     document = asdict(records.verdict(records.run()))
     del document["new_baseline"]
     atomic.write_json(tmp_path / "verdict.json", document)
-    found = results.read(tmp_path / "verdict.json", verdict.Verdict)
+    found = serialization.read(tmp_path / "verdict.json", verdict.Verdict)
     assert "" == found.new_baseline
 
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 import records
 
-from gfr import results
-from gfr.runs import ROOT
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 OTHER = 65534
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -49,7 +49,7 @@ def test_closed_places_are_named_in_one_line(tmp_path):
     """Reports, cache, data, a record, a benchmark: code 2 and the place, for each command."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
-    results.write(run.directory / "verdict.json", records.verdict(run))
+    serialization.write(run.directory / "verdict.json", records.verdict(run))
     for name in ("shut", "shut/data", "readonly"):
         (tmp_path / name).mkdir()
     (tmp_path / "own.toml").write_text("")
@@ -83,9 +83,10 @@ def test_closed_places_are_named_in_one_line(tmp_path):
 TURNS = """
 import sys
 from pathlib import Path
-from gfr import machine, shared
-machine._path = lambda name: Path(sys.argv[1]) / f"{name}.lock"
-with machine.alone(), machine.unhurried():
+from gfr import shared
+from gfr.storage import locks
+locks._path = lambda name: Path(sys.argv[1]) / f"{name}.lock"
+with locks.alone(), locks.unhurried():
     print(shared.mark(Path(sys.argv[2])))
 """
 

@@ -24,7 +24,6 @@ from gfr import (
     progress,
     publish,
     results,
-    runs,
     selection,
     shards,
     spec,
@@ -35,7 +34,8 @@ from gfr import (
 from gfr.errors import BadInput
 from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
-from gfr.runs import ROOT
+from gfr.storage import run_directory, serialization
+from gfr.storage.paths import ROOT
 
 BLOCKS = [
     textwrap.dedent(block).strip() + "\n"
@@ -92,7 +92,7 @@ def run(asked):
         timing.time_model(run_dir, feature_set)
     selection.select(run_dir)
     publish.write_report(run_dir)
-    return results.read_run(runs.directory(Path(asked.reports), asked.run_id))
+    return results.read_run(run_directory.directory(Path(asked.reports), asked.run_id))
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +356,7 @@ def test_an_own_model_is_exported(finished, monkeypatch, capsys):
     monkeypatch.setenv("TFDF_DISABLE_WELCOME_MESSAGE", "1")  # takes pytest's output for a notebook
     trial = of(found, "mynet")[0].trial.id
     path = Path(steps.export(str(found.directory), trial, None, Limits()))
-    exported = results.read(path / "export.json", ExportResult)
+    exported = serialization.read(path / "export.json", ExportResult)
     assert 1e-4 > exported.models[0].max_difference
     assert 1e-4 > exported.models[0].javascript.from_keras
     card = (path / "model_card.md").read_text()
@@ -366,7 +366,7 @@ def test_an_own_model_is_exported(finished, monkeypatch, capsys):
     words = ["export", found.record.run_id, "--trial", trial, "--precision", "uint8"]
     app([*words, "--reports", str(found.directory.parents[1])], standalone_mode=False)
     assert f"{path}\n" == capsys.readouterr().out
-    after = results.read(path / "export.json", ExportResult)
+    after = serialization.read(path / "export.json", ExportResult)
     assert ("float32", False) == (exported.precision, exported.is_asked_for)
     assert ("uint8", True) == (after.precision, after.is_asked_for)
     assert exported.models[0].num_bytes == after.models[0].num_bytes > 2 * after.written.num_bytes

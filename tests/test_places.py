@@ -9,9 +9,10 @@ import records
 
 from cli import places, start
 from cli.main import app
-from gfr import completeness, door, results, spec
+from gfr import completeness, door, spec
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def elsewhere(monkeypatch, tmp_path):
     """A directory with a finished run in `kept`, and both variables set, relative to it."""
     written = records.run(tmp_path / "kept" / "runs" / "mine")
     records.write(written)
-    results.write(written.directory / "verdict.json", records.verdict(written))
+    serialization.write(written.directory / "verdict.json", records.verdict(written))
     monkeypatch.setenv("GFR_REPORTS", "kept")
     monkeypatch.setenv("GFR_CACHE", "~/features")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -9,10 +9,11 @@ import pytest
 import records
 from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
-from gfr import figures, precision, published, report, results, runs, selection, summary
+from gfr import figures, precision, published, report, results, selection, summary
 from gfr.analysis import analyse
 from gfr.spec import Refit, Selecting
 from gfr.stats import mcnemar, wilson
+from gfr.storage import paths
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
 
 def test_published_numbers_stand_beside_ours_only_for_the_same_images(run):
     """Decided by the digest of the image names."""
-    known = published.load(runs.ROOT / "benchmarks" / "published.toml")
+    known = published.load(paths.ROOT / "benchmarks" / "published.toml")
     assert "Beside the published" not in page(run, known)
     same = replace(DATA, source="celeba", names_digest=known.names_sha256)
     text = page(replace(run, record=replace(run.record, data=same)), known)
@@ -242,7 +243,7 @@ def test_the_report_renders_again_without_tensorflow(tmp_path):
         f"app(['report', 'r', '--reports', {str(tmp_path)!r}], standalone_mode=False)\n"
         "assert not {'tensorflow', 'keras', 'prefect'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=runs.ROOT, check=True)
+    subprocess.run([sys.executable, "-c", program], cwd=paths.ROOT, check=True)
     assert 9 == len(list((written.directory / "figures").iterdir()))
     page = (written.directory / "summary.md").read_text()
     for path in (written.directory / "figures").iterdir():

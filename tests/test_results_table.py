@@ -9,7 +9,7 @@ from records import FACES, SPLITS
 
 from gfr import results, results_table
 from gfr.analysis import analyse
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 
 def test_the_table_has_a_row_for_every_head(tmp_path):

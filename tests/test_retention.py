@@ -11,9 +11,10 @@ import pytest
 import records
 
 from cli import main, outcome
-from gfr import history, inventory, machine, results, retention, runs
+from gfr import history, inventory, results, retention
 from gfr.errors import BadInput
 from gfr.retention import REMOVED, Rule
+from gfr.storage import locks, paths, serialization
 
 NOW_S = 1_764_547_200.0  # 2025-12-01; runs are begun on the days before
 DAY_S = 86_400
@@ -98,7 +99,7 @@ def test_what_someone_relies_on_stays(place):
     away = write(place, "away", 1).directory
     (away / "selection.json").unlink()
     (away / "lock").write_text("another-machine")
-    with machine.claimed(runs_dir / "run-1"):
+    with locks.claimed(runs_dir / "run-1"):
         going, kept = plan(place, 1)
         gone, failed = clean(place, 1)
     assert ([], [], []) == (going, gone, failed)
@@ -121,7 +122,7 @@ def test_an_unfinished_run_goes_with_the_older_ones(place):
 def test_a_run_begun_after_the_look_is_not_removed(place):
     """The plan is old news by then."""
     found = retention.plan(place / "reports", place / "cache", Rule(3), NOW_S)
-    with machine.claimed(place / "reports" / "runs" / "run-1"):
+    with locks.claimed(place / "reports" / "runs" / "run-1"):
         gone, failed = retention.carry_out(found)
     assert ([], ["run-1"]) == (gone, names(failed))
     assert "in progress" in failed[0].why
@@ -152,7 +153,7 @@ retention.carry_out(retention.plan(place / "reports", place / "cache", Rule(2), 
 
 def test_a_kill_in_the_middle_leaves_no_half_run(place):
     """The run is out of sight as soon as anything of it is gone; the next cleaning ends it."""
-    done = subprocess.run([sys.executable, "-c", KILLED, str(place)], cwd=runs.ROOT)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(place)], cwd=paths.ROOT)
     assert 9 == done.returncode
     assert ["run-2", "run-3", "run-4"] == there(place)
     (left,) = (place / "reports" / "runs" / REMOVED).iterdir()
@@ -204,7 +205,7 @@ def test_features_go_if_no_kept_run_is_made_of_them(place):
         (part,) = run.trials[0].features.parts
         extracted = replace(part.extracted, directory=str(place / "cache" / "features" / name))
         found = replace(run.trials[0].features, parts=(replace(part, extracted=extracted),))
-        results.write(place / "reports" / "runs" / run_id / "features" / "a.json", found)
+        serialization.write(place / "reports" / "runs" / run_id / "features" / "a.json", found)
     assert [] == plan(place, 1)[0][3:]
     assert ["old"] == plan(place, 3, unused_features=True)[0][1:]
     assert ["run-1", "old"] == names(clean(place, 3, unused_features=True)[0])
@@ -254,7 +255,7 @@ def test_the_end_of_a_run_removes_its_own_benchmarks_old_runs(place, caplog):
     write(place, "other-2", 2, "other")
     run_dir = place / "reports" / "runs" / "run-4"
     caplog.set_level("INFO", "gfr")
-    with machine.claimed(run_dir):
+    with locks.claimed(run_dir):
         retention.remove_old_runs(str(run_dir), 2)
     assert ["other-1", "other-2", "run-3", "run-4"] == there(place)
     assert [True, True] == ["older than the 2 newest of smoke" in row for row in caplog.messages]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from gfr import runs, shards, site
+from gfr import shards, site
 from gfr.errors import BadInput
-from gfr.runs import ROOT
+from gfr.storage import run_directory
+from gfr.storage.paths import ROOT
 
 SOURCES = [
     path
@@ -152,4 +153,4 @@ def test_both_pages_have_a_policy_without_unsafe_scripts():
 def test_a_run_id_is_no_path(name):
     """As typed, or as a parameter of a deployment."""
     with pytest.raises(BadInput, match="run id"):
-        runs.directory(ROOT / "reports", name)
+        run_directory.directory(ROOT / "reports", name)

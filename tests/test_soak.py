@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
 import soak

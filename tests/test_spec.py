@@ -7,11 +7,12 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from gfr import runs, spec
+from gfr import spec
 from gfr.errors import BadInput
 from gfr.spec import Selecting
+from gfr.storage import paths, run_directory
 
-FULL = runs.benchmark_file("full")
+FULL = run_directory.benchmark_file("full")
 
 
 def load_edited(tmp_path, old, new):
@@ -132,7 +133,7 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
 
 def test_the_page_of_keys_has_every_key_with_its_default():
     """docs/benchmark-file.md against the tables themselves."""
-    page = (runs.ROOT / "docs" / "benchmark-file.md").read_text()
+    page = (paths.ROOT / "docs" / "benchmark-file.md").read_text()
     told = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", page, re.MULTILINE))
     expected = {}
     hints = get_type_hints(spec.Benchmark)

@@ -17,7 +17,8 @@ from processes import Server, wait_for
 from test_flow import run_words
 
 from gfr import completeness, results
-from gfr.runs import ROOT
+from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 from tasks import stale
 
 TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
@@ -33,7 +34,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
     assert ["the selected model is not exported"] == completeness.missing(
         results.read_run(run.directory)
     )
-    results.write(exported / "export.json", records.export(run))
+    serialization.write(exported / "export.json", records.export(run))
     assert [] == completeness.missing(results.read_run(run.directory))
     (run.directory / "trials" / f"{run.trials[0].trial.id}.json").unlink()
     (run.directory / "latency" / f"{run.trials[3].trial.feature_set.id}.json").unlink()
@@ -184,7 +185,7 @@ def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
-    results.write(run.directory / "verdict.json", records.verdict(run, lost))
+    serialization.write(run.directory / "verdict.json", records.verdict(run, lost))
     (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
     show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
     program(server, show, str(run.directory))

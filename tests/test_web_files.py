@@ -11,7 +11,7 @@ from PIL import Image
 from web_browser import encoded, pasted
 
 from gfr import images
-from gfr.runs import ROOT
+from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
 

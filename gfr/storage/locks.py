@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gfr import atomic
 from gfr.errors import BadInput
+from gfr.storage import atomic
 
 _LOOK_EVERY_S = 0.2
 
