@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from gfr import baselines, hardware, latency, provenance
-from gfr.applications import APPLICATIONS
-from gfr.spec import Backbone, FeatureSet
+from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.schema import Backbone, FeatureSet
 from gfr.storage import paths
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")

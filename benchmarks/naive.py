@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.backbones import application
-from gfr.spec import FeatureSet
+from gfr.config.schema import FeatureSet
 
 
 def model(feature_set: FeatureSet, weights_path: Path, precision: str) -> keras.Model:

@@ -17,22 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from gfr import (
-    backbones,
-    door,
-    environment,
-    features,
-    hardware,
-    head,
-    provenance,
-    shards,
-    spec,
-    weights,
-)
+from gfr import backbones, door, environment, features, hardware, head, provenance, shards, weights
+from gfr.config import benchmark_files, loader, schema
 from gfr.dataset import SPLITS
 from gfr.evaluate import metrics
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
-from gfr.storage import paths, run_directory
+from gfr.storage import paths
 
 OUTPUT = paths.ROOT / "benchmarks" / "precision.json"
 
@@ -46,7 +36,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=Path(paths.default_directory("cache")))
     asked = parser.parse_args()
-    benchmark = spec.load(run_directory.benchmark_file("full"))
+    benchmark = loader.load(benchmark_files.benchmark_file("full"))
     looked = door.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())
     backbones.make_deterministic()
     gates, table = [], []
@@ -73,7 +63,7 @@ def engine() -> str:
 
 
 def run_gate(
-    job: features.Job, looked: door.Looked, benchmark: spec.Benchmark, num_seeds: int
+    job: features.Job, looked: door.Looked, benchmark: schema.Benchmark, num_seeds: int
 ) -> GateRow:
     """All trials of one feature set."""
     tables = {}
@@ -103,7 +93,7 @@ def run_gate(
 
 
 def run_trial(
-    trial: spec.Trial,
+    trial: schema.Trial,
     tables: dict[str, shards.Features],
     job: features.Job,
     looked: door.Looked,
@@ -138,7 +128,7 @@ def run_trial(
 
 
 def accuracy(
-    trial: spec.Trial,
+    trial: schema.Trial,
     table: shards.Features,
     scale: float,
     is_male: np.ndarray,

@@ -53,8 +53,8 @@ def main() -> None:
 def measure(data: Path, num_images: int) -> dict[str, float | int]:
     """Seconds of each stage and peak memory; features go to a temporary folder."""
     from gfr import arithmetic, backbones, dataset, features, head, shards, weights
+    from gfr.config.schema import Backbone, FeatureSet
     from gfr.precision import Choice
-    from gfr.spec import Backbone, FeatureSet
 
     peak = Peak()
     backbones.make_deterministic()

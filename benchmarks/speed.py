@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gfr import backbones, door, features, hardware, images, provenance, spec, weights
-from gfr.storage import run_directory
+from gfr import backbones, door, features, hardware, images, provenance, weights
+from gfr.config import benchmark_files, loader, schema
 
 BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
 PRECISIONS = ("float32", "bfloat16")
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="for the naive way's epoch")
     parser.add_argument("--float32", action="store_true", help="a whole run of ours in it as well")
     asked = parser.parse_args()
-    benchmark = spec.load(run_directory.benchmark_file("full"))
+    benchmark = loader.load(benchmark_files.benchmark_file("full"))
     machine = hardware.collect()
     print(f"{machine.cpu_model}, {machine.cpu_threads} threads, {' '.join(machine.cpu_flags)}")
     with tempfile.TemporaryDirectory() as name:
@@ -81,12 +81,12 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
 
     One head a trial, as in the naive way: no other seeds, splits or numbers of images.
     """
-    text = run_directory.benchmark_file("full").read_text("utf-8")
+    text = benchmark_files.benchmark_file("full").read_text("utf-8")
     text = text.replace("\nseeds = 5\n", "\nseeds = 1\nfractions = []\n")
     text = text.replace("\n[training]\n", "\ncompare_rules = false\n\n[training]\n")
     path = folder / f"{precision}.toml"
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
-    known = spec.load(path)
+    known = loader.load(path)
     if known.refits(has_identity=True):
         raise SystemExit("full.toml trains more heads than the naive way does")
     words = [sys.executable, "-c", "from cli.main import main; main()", "run", str(path)]
@@ -108,9 +108,9 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
 
 
 def measure(
-    feature_set: spec.FeatureSet,
+    feature_set: schema.FeatureSet,
     looked: door.Looked,
-    benchmark: spec.Benchmark,
+    benchmark: schema.Benchmark,
     asked: argparse.Namespace,
     cache: Path,
 ) -> dict[str, object]:
@@ -136,7 +136,7 @@ def measure(
 
 
 def images_per_s(
-    feature_set: spec.FeatureSet, weights_path: Path, precision: str, paths: list[Path]
+    feature_set: schema.FeatureSet, weights_path: Path, precision: str, paths: list[Path]
 ) -> float:
     """Best of three passes through the extraction graph, decoded pixels to features."""
     keras.utils.clear_session()
@@ -151,7 +151,7 @@ def images_per_s(
     return len(paths) / min(seconds[1:])
 
 
-def flop(feature_set: spec.FeatureSet) -> float:
+def flop(feature_set: schema.FeatureSet) -> float:
     """Floating point operations of one image: 2 a multiply-add of every convolution."""
     network = backbones.application(feature_set.backbone.name, (*feature_set.size, 3), None)
     total = 0.0

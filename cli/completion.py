@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from cli.places import or_default
-from gfr.storage import run_directory
+from gfr.config import benchmark_files
 
 # As gfr/door.py, gfr/weights.py, flows/runners.py, gfr/fetch.py and gfr/exported.py have them.
 DATA = ("auto", "synthetic")
@@ -28,7 +28,7 @@ def words(*known: str) -> Callable[[str], list[str]]:
 def benchmarks(incomplete: str) -> list[str]:
     """Names of the benchmarks in benchmarks/."""
     try:
-        return _fitting(run_directory.benchmark_names(), incomplete)
+        return _fitting(benchmark_files.benchmark_names(), incomplete)
     except OSError:
         return []
 

@@ -26,9 +26,9 @@ from rich.progress import (
 from rich.text import Text
 
 from gfr import hardware, text
+from gfr.config.schema import Benchmark
 from gfr.exported import STEP
 from gfr.precision import may_accelerate_bfloat16
-from gfr.spec import Benchmark
 
 PLAIN_EVERY_S = 15
 SOUND_SHARE = 0.1  # with less of it done nobody knows how long the rest of something takes

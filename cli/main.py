@@ -44,6 +44,7 @@ from cli.options import (
 from cli.places import or_default, typed
 from cli.predicting import predict
 from gfr import environment, text
+from gfr.config import benchmark_files
 from gfr.storage import paths, run_directory
 
 app = typer.Typer(
@@ -103,7 +104,8 @@ def run(
     Features are computed once and kept; running again repeats heads, latency and export. A run that
     was interrupted goes on where it stopped when it is given the same --run-id.
     """
-    from gfr import door, spec
+    from gfr import door
+    from gfr.config import schema
 
     request = door.request(
         places.benchmark(benchmark),
@@ -118,7 +120,7 @@ def run(
         timeout,
         memory_limit,
         retries,
-        spec.Selecting(max_latency_ms, max_size_mb),
+        schema.Selecting(max_latency_ms, max_size_mb),
         keep_runs=keep_runs,
     )
     from cli import display, start
@@ -205,15 +207,16 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
-    from gfr import inventory, own_file, spec
+    from gfr import inventory
+    from gfr.config import loader
 
-    file = run_directory.benchmark_file(places.benchmark(benchmark))
-    loaded = spec.load(file)
+    file = benchmark_files.benchmark_file(places.benchmark(benchmark))
+    loaded = loader.load(file)
     found = inventory.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
-    remarks = [run_directory.shared_name(file, loaded.name)]
-    remarks += [own_file.absence(Path(row.file)) for row in loaded.backbone if row.file]
+    remarks = [benchmark_files.shared_name(file, loaded.name)]
+    remarks += [loader.absence(Path(row.file)) for row in loaded.backbone if row.file]
     for remark in filter(None, remarks):
         print(f"gfr: {text.line(remark)}", file=sys.stderr)
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
@@ -259,9 +262,10 @@ def data_check(
 ) -> None:
     """Decode every image that a run would use and say what was found."""
     from cli import display
-    from gfr import door, spec
+    from gfr import door
+    from gfr.config import loader
 
-    loaded = spec.load(run_directory.benchmark_file(places.benchmark(benchmark or "full")))
+    loaded = loader.load(benchmark_files.benchmark_file(places.benchmark(benchmark or "full")))
     asked, too_few = (typed(str(directory)), loaded, Path(or_default(cache, "cache"))), ""
     with display.progress(None):
         if benchmark is None:

@@ -15,7 +15,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
-from gfr import door, results, spec
+from gfr import door, results
+from gfr.config import schema
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
 from gfr.storage import locks, run_directory
@@ -86,7 +87,7 @@ def gfr(
         timeout_s,
         memory_limit_gb,
         retries,
-        spec.Selecting(max_latency_ms, max_size_mb),
+        schema.Selecting(max_latency_ms, max_size_mb),
         flow_run.scheduled_start_time,
         keep_runs,
     )

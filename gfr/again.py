@@ -16,9 +16,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gfr import results
+from gfr.config.schema import FeatureSet, Precision
 from gfr.latency import Samples
-from gfr.precision import Precision
-from gfr.spec import FeatureSet
 from gfr.storage import serialization
 from gfr.types import Above0, Positive, Share
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gfr.precision import Precision, Rates
+from gfr.config.schema import Precision
+from gfr.precision import Rates
 
 _NUM_ROUNDS = 5
 _NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3

@@ -16,11 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr.applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import BadInput, reason
 from gfr.folding import fold
-from gfr.precision import Precision
-from gfr.spec import FeatureSet
 
 Graph = Callable[[Any], Any]  # a concrete tf.function
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from gfr import text as gfr_text
-from gfr.applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import BadInput
 from gfr.provenance import version

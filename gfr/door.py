@@ -22,16 +22,16 @@ from gfr import (
     provenance,
     results,
     shared,
-    spec,
     splitting,
     synthetic,
 )
+from gfr.config import benchmark_files, loader, schema
+from gfr.config.schema import Benchmark
 from gfr.errors import BadInput
 from gfr.isolation import Limits
 from gfr.metering import Cost, metered
 from gfr.progress import reporter
 from gfr.retention import Rule
-from gfr.spec import Benchmark
 from gfr.storage import atomic, hashing, locks, paths, run_directory, serialization
 from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
@@ -85,7 +85,7 @@ def request(
     timeout_s: float,
     memory_limit_gb: float | None,
     retries: int,
-    limits: spec.Selecting,
+    limits: schema.Selecting,
     begun: datetime | None = None,
     keep_runs: int | None = None,
 ) -> Request:
@@ -95,8 +95,8 @@ def request(
     id; a later attempt at the same start finds the same run.
     """
     Rule(keep=keep_runs)  # BadInput if it is none
-    path = run_directory.benchmark_file(benchmark)
-    loaded = spec.limited(spec.load(path), limits)
+    path = benchmark_files.benchmark_file(benchmark)
+    loaded = loader.limited(loader.load(path), limits)
     run_id = run_id or run_directory.new_id(loaded.name, begun)
     reports = paths.directory_or_default(reports, "reports")
     run_directory.directory(Path(reports), run_id)
@@ -149,7 +149,7 @@ def prepare(request: Request) -> str:
                 LOG.info(line)
         return str(run_dir)
     LOG.info("run %s", request.run_id)
-    if clash := run_directory.shared_name(Path(request.benchmark_path), request.benchmark.name):
+    if clash := benchmark_files.shared_name(Path(request.benchmark_path), request.benchmark.name):
         LOG.warning(clash)
     own_model.refuse_unfit(request.benchmark)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))

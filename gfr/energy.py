@@ -10,30 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import ConfigDict
-
+from gfr.config.schema import Stated
 from gfr.metering import Cost
-from gfr.types import Above0, Amount
 
 Label = Literal["measured", "estimated", "unavailable"]
 
 _J_PER_KWH = 3.6e6
+
 _NOT_LOOKED = "recorded by a version of gfr that did not look"
-
-
-@dataclass(frozen=True)
-class Stated:
-    """Table `[hardware]` of a benchmark: what only its user can know; changes no measured number.
-
-    `cpu_watts`: of the whole processor with every thread busy, to estimate with where no counter
-    can be read. `gpu_power_samples`: estimate a GPU without a counter as mean power x seconds.
-    `carbon_g_per_kwh`: CO2 equivalent of the electricity.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-    cpu_watts: Above0 | None = None
-    gpu_power_samples: bool = False
-    carbon_g_per_kwh: Amount | None = None
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from gfr.config.schema import Trial, WebPrecision
 from gfr.errors import BadInput, StepFailed
-from gfr.spec import Trial, WebPrecision
 from gfr.stats import mcnemar
 from gfr.types import Count, Positive, Seconds, Share
 

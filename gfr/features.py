@@ -17,10 +17,10 @@ import keras
 import numpy as np
 
 from gfr import backbones, images, provenance, shards
+from gfr.config.schema import FeatureSet, Precision
 from gfr.dataset import Faces
 from gfr.errors import BadInput
-from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice, Precision
-from gfr.spec import FeatureSet
+from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice
 from gfr.storage import atomic, hashing
 from gfr.weights import Weights
 

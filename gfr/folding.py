@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gfr.precision import Precision
+from gfr.config.schema import Precision
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _PIXEL_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)

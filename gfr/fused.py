@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from gfr import backbones, results
+from gfr.config.schema import Precision
 from gfr.errors import BadInput, reason
-from gfr.precision import Precision
 
 Classify = Callable[[list[np.ndarray]], np.ndarray]
 

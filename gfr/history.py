@@ -19,11 +19,11 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gfr import baselines, results, timings
+from gfr.config.schema import Precision
 from gfr.errors import BadInput
 from gfr.evaluate import THRESHOLD
 from gfr.latency import Samples
 from gfr.metering import Cost
-from gfr.precision import Precision
 from gfr.provenance import Provenance
 from gfr.slowdown import Measured
 from gfr.storage import atomic, locks, run_directory, serialization

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gfr import exported, markup, sources
-from gfr.applications import SCALINGS
+from gfr.config.keras_applications import SCALINGS
 from gfr.dataset import SOURCES, DataRecord, SplitRecord
 from gfr.evaluate import THRESHOLD, constant_answer
 from gfr.exported import ExportResult, WebModel

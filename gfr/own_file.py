@@ -9,8 +9,6 @@ Keras. Never imports Keras, never unpacks to disk.
 
 import json
 import lzma
-import os
-import re
 import struct
 import zipfile
 import zlib
@@ -18,20 +16,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gfr.applications import APPLICATIONS
+from gfr.config.loader import absence
 from gfr.errors import BadInput, reason
-from gfr.types import NAME
 
 MAX_BYTES = 4_000_000_000  # unpacked; the largest of keras.applications takes 1.4 GB
+
 MAX_CONFIG_BYTES = 50_000_000
+
 MAX_RATIO = 50  # unpacked over packed; trained weights hardly shrink
 
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(OSError, EOFError, ValueError, RuntimeError),
 )
+
 # What a configuration may name: classes of these, never functions.
 _MODULES = (
     *("keras", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers"),
@@ -40,47 +42,18 @@ _MODULES = (
     *("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core", "keras.src.ops.image"),
     *("keras.src.ops.math", "keras.src.ops.linalg"),
 )
+
 _CLASSES = (  # of other modules
     ("keras.src.applications.convnext", "LayerScale"),
     ("keras.src.applications.inception_resnet_v2", "CustomScaleLayer"),
 )
+
 _VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__")
+
 # Layers of Keras that run code kept elsewhere, or read files.
 _CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+
 _READERS = ("StringLookup", "IntegerLookup", "TextVectorization", "MelSpectrogram")
-
-
-def locate(document: dict[str, Any], folder: Path) -> None:
-    """Make each `file` of a parsed benchmark absolute: it stands relative to the TOML's folder."""
-    rows = document.get("backbone")
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, dict) and isinstance(row.get("file"), str) and row["file"]:
-            row["file"] = os.path.abspath(folder / row["file"])  # noqa: PTH100 (keeps links)
-
-
-def check_row(name: str, file: str, weights: str, where: str) -> None:
-    """BadInput if what a row says beside its `file` cannot be so."""
-    if not re.fullmatch(NAME, name):
-        raise BadInput(
-            f"{where}: name {name!r:.80}: letters, digits and _ . + only, at most 64: it becomes "
-            "part of file names"
-        )
-    if name in APPLICATIONS:
-        raise BadInput(f"{where}: {name} is Keras' own; give the model of {file!r} another name")
-    if weights:
-        raise BadInput(f"{where}: weights and file: an own model has its own; remove weights")
-    if not file.endswith(".keras"):
-        raise BadInput(
-            f"{where}: file {file!r}: not a .keras file; load it where you trust it and write it "
-            'anew with model.save("….keras")'
-        )
-
-
-def absence(path: Path) -> str:
-    """A sentence if there is no such file; else empty."""
-    if path.is_file():
-        return ""
-    return f"{path}: no such file; `file` is relative to the benchmark file's folder"
 
 
 def check(path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gfr import own_file
+from gfr.config.schema import Benchmark, FeatureSet
 from gfr.errors import BadInput, reason
-from gfr.spec import Benchmark, FeatureSet
 
 MAX_DIFFERENCE = 1e-3  # relative, of one image's features alone and in a batch
 _PIXELS_SHAPE = (3, 218, 178, 3)

@@ -16,20 +16,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import BadInput, reason
 from gfr.hardware import Hardware
-from gfr.spec import FeatureSet
 from gfr.types import Above0, Amount, Positive
 from gfr.weights import Weights
 
-Precision = Literal["float32", "bfloat16"]
 Gate = Literal["passed", "failed", "not run", "means nothing"]
 
 MIN_SPEEDUP = 1.5  # of a convolution; below, what is no convolution eats up the gain
+
 MAX_DIFFERENCE = 0.005  # of the accuracy, either way
+
 MAX_RELATIVE_ERROR = 0.03  # of the features of CHECKED images, in every run
+
 NUM_CHECKED_IMAGES = 64
+
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")  # by /proc/cpuinfo's names
+
 BFLOAT16_CAPABILITY = (8, 0)  # CUDA compute capability of the first GPUs with bfloat16 (Ampere)
 
 

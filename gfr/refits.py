@@ -13,11 +13,11 @@ import keras
 import numpy as np
 
 from gfr import head, splitting
+from gfr.config.schema import Data, Refit, Trial
 from gfr.dataset import Faces
 from gfr.evaluate import History, Metrics, metrics
 from gfr.results import RefitResult
 from gfr.shards import Features
-from gfr.spec import Data, Refit, Trial
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)

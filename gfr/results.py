@@ -22,16 +22,16 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluate import History, Metrics, probabilities
 from gfr.exported import ExportResult, PageResult
 from gfr.hardware import Hardware
 from gfr.metering import Cost
-from gfr.precision import Check, Choice, Precision, Rates
+from gfr.precision import Check, Choice, Rates
 from gfr.provenance import Provenance
 from gfr.shards import Extracted, Part
-from gfr.spec import Benchmark, FeatureSet, Refit, Trial
 from gfr.storage.serialization import SCHEMA, Record, how_to_fix, read, write
 from gfr.timings import LatencyResult
 from gfr.types import Logit, Positive, Scale, Seconds, every_split

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gfr.analysis import Analysis, Study
+from gfr.config.schema import Refit, Trial
 from gfr.evaluate import Metrics
 from gfr.results import Run, TrialResult
-from gfr.spec import Refit, Trial
 from gfr.storage import atomic
 from gfr.types import SPLITS
 

@@ -6,8 +6,8 @@ Never measures, imports no TensorFlow.
 
 from pathlib import Path
 
+from gfr.config.schema import Selecting
 from gfr.results import Selection, TrialResult, read_run
-from gfr.spec import Selecting
 from gfr.storage.serialization import SCHEMA, write
 from gfr.timings import LatencyResult
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gfr.config.schema import SplitRule
 from gfr.errors import BadInput
-from gfr.spec import SplitRule
 
 
 def rank(seed: int, purpose: str, name: str) -> bytes:

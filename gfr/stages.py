@@ -25,10 +25,10 @@ from gfr import (
     shared,
     weights,
 )
+from gfr.config.schema import FeatureSet, Trial
 from gfr.metering import metered
 from gfr.progress import reporter
 from gfr.shards import Part
-from gfr.spec import FeatureSet, Trial
 from gfr.storage import atomic, paths, serialization
 from gfr.storage.serialization import SCHEMA
 

@@ -17,10 +17,10 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from gfr import environment
+from gfr.config.schema import WebPrecision
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
 from gfr.progress import reporter
-from gfr.spec import WebPrecision
 from gfr.storage.hashing import file_sha256
 
 environment.import_tensorflowjs()  # before what follows, hence E402

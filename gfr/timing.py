@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from gfr import again, arithmetic, fused, images, latency, results
+from gfr.config.schema import FeatureSet, Latency, Precision
 from gfr.fused import Classify
 from gfr.metering import metered
-from gfr.precision import Precision
 from gfr.progress import reporter
-from gfr.spec import FeatureSet, Latency
 from gfr.stages import open_run
 from gfr.storage import serialization
 from gfr.storage.serialization import SCHEMA

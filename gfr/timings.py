@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gfr.config.schema import FeatureSet, Precision
 from gfr.latency import Samples
 from gfr.metering import Cost
-from gfr.precision import Precision
-from gfr.spec import FeatureSet
 from gfr.types import Above0, Positive, Seconds, Share
 
 

@@ -16,9 +16,9 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from gfr.applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.schema import Backbone
 from gfr.errors import BadInput
-from gfr.spec import Backbone
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 

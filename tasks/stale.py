@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Crashed
 
-from gfr import spec
+from gfr.config import benchmark_files, loader
 from gfr.doctor import Check
 from gfr.errors import BadInput
 from gfr.storage import locks, paths, run_directory
@@ -115,7 +115,7 @@ def _run_dir(flow_run: FlowRun, flow: Flow) -> Path:
     given = defaults | flow_run.parameters
     run_id = given["run_id"]
     if run_id is None:
-        name = spec.load(run_directory.benchmark_file(given["benchmark"])).name
+        name = loader.load(benchmark_files.benchmark_file(given["benchmark"])).name
         run_id = run_directory.new_id(name, flow_run.expected_start_time)
     return run_directory.directory(
         Path(paths.directory_or_default(given["reports"], "reports")), run_id

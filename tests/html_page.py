@@ -13,9 +13,9 @@ from records import FACES, IS_MALE, SPLITS
 
 from gfr import evaluate, images, report, report_html, report_pictures, thumbnails
 from gfr.analysis import analyse
+from gfr.config.schema import Refit
 from gfr.evaluate import History
 from gfr.results import RefitResult
-from gfr.spec import Refit
 
 
 class Document(HTMLParser):

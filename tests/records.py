@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, evaluate, results, selection, spec, timings
+from gfr import dataset, evaluate, results, selection, timings
+from gfr.config import benchmark_files, loader
 from gfr.dataset import DataRecord, Faces, describe_split, digest_of
 from gfr.evaluate import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
@@ -16,13 +17,13 @@ from gfr.metering import Cost
 from gfr.precision import Choice
 from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
-from gfr.storage import run_directory, serialization
+from gfr.storage import serialization
 from gfr.verdict import Finding, Past, Series, Verdict
 from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
-BENCHMARK = spec.load(run_directory.benchmark_file("smoke"))
+BENCHMARK = loader.load(benchmark_files.benchmark_file("smoke"))
 # 260 images; men come first within each split, and every fourth image is of a young face.
 NUM_MALE = {"train": 54, "validation": 18, "test": 40}
 NUM_FEMALE = {"train": 66, "validation": 22, "test": 60}

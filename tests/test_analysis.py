@@ -7,11 +7,11 @@ import records
 from records import FACES, SPLITS, metrics
 
 from gfr import analysis, report_evidence
+from gfr.config.schema import Refit
 from gfr.errors import BadInput
 from gfr.evaluate import History
 from gfr.learning import learning
 from gfr.results import RefitResult
-from gfr.spec import Refit
 
 
 @pytest.fixture

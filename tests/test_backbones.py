@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gfr import backbones, weights
-from gfr.applications import APPLICATIONS
-from gfr.spec import Backbone, FeatureSet
+from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.schema import Backbone, FeatureSet
 
 
 def feature_set(name, size=(75, 80), scaling=None, input="any"):

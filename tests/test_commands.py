@@ -17,8 +17,9 @@ import typer
 import yaml
 
 from cli.main import app
-from gfr import results_table, spec
+from gfr import results_table
 from gfr.analysis import analyse
+from gfr.config import loader
 from gfr.storage import paths, serialization
 from gfr.storage.paths import ROOT
 
@@ -236,7 +237,7 @@ def test_the_readmes_rows_make_a_benchmark(tmp_path):
     path = tmp_path / "more.toml"
     full = (ROOT / "benchmarks" / "full.toml").read_text()
     path.write_text("\n".join([full, *rows]))
-    assert 13 == len(spec.load(path).trials)
+    assert 13 == len(loader.load(path).trials)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from conftest import write_image, write_labels
 from PIL import Image
 
 from gfr import celeba as layouts
-from gfr import dataset, door, spec, splitting
+from gfr import dataset, door, splitting
+from gfr.config import benchmark_files, loader
 from gfr.errors import BadInput
-from gfr.storage import run_directory
 
 
 def quiet(done, total):
@@ -97,7 +97,7 @@ def test_the_split_is_exact_stratified_and_blind_to_order():
 def test_a_missing_image_is_dropped_by_name_and_never_replaced(celeba, tmp_path):
     """One of 100 is said; what it leaves behind keeps its split."""
     root = celeba(100)
-    smoke = spec.load(run_directory.benchmark_file("smoke"))
+    smoke = loader.load(benchmark_files.benchmark_file("smoke"))
     hundred = replace(smoke, data=replace(smoke.data, images=100))
     whole = door.look(str(root), hundred, tmp_path)
     (root / "images" / "000007.jpg").unlink()

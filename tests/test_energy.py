@@ -8,15 +8,16 @@ import pytest
 import records
 from fake_nvml import Gpu, refuse
 
-from gfr import energy, history, rapl, report_energy, results, spec, summary
+from gfr import energy, history, rapl, report_energy, results, summary
 from gfr.analysis import analyse
-from gfr.energy import Stated
+from gfr.config import loader
+from gfr.config.benchmark_files import benchmark_file
+from gfr.config.schema import Stated
 from gfr.errors import BadInput
 from gfr.metering import Cost, metered
 from gfr.nvml import GpuUse, Level
 from gfr.rapl import CpuEnergy
 from gfr.storage import serialization
-from gfr.storage.run_directory import benchmark_file
 
 NO_RAPL = CpuEnergy(None, "no processor package")
 COST = Cost(wall_s=10.0, cpu_s=8.0, peak_memory_bytes=1, cpu_energy=NO_RAPL)
@@ -195,9 +196,9 @@ def test_impossible_figures_are_refused(line, place, tmp_path):
     path = tmp_path / "b.toml"
     path.write_text(benchmark_file("smoke").read_text() + f"\n[hardware]\n{line}\n")
     with pytest.raises(BadInput, match=place.replace(".", r"\.")):
-        spec.load(path)
+        loader.load(path)
     path.write_text(path.read_text().replace(line, "cpu_watts = 65"))
-    assert Stated(cpu_watts=65.0) == spec.load(path).hardware
+    assert Stated(cpu_watts=65.0) == loader.load(path).hardware
 
 
 def test_a_gpu_that_counts_no_energy_is_named_in_the_record(monkeypatch):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gfr import backbones, features, head, images, shards, synthetic, weights
+from gfr.config.schema import Backbone, FeatureSet
 from gfr.dataset import inspect, load
 from gfr.precision import Choice
-from gfr.spec import Backbone, FeatureSet
 
 NUM_IMAGES, EPOCHS, BATCH, SEED = 64, 3, 16, 1024
 

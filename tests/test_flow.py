@@ -18,10 +18,11 @@ import pytest
 import yaml
 from processes import is_alive, wait_for
 
-from gfr import completeness, history, results, spec
-from gfr.applications import APPLICATIONS
+from gfr import completeness, history, results
+from gfr.config import benchmark_files, loader
+from gfr.config.keras_applications import APPLICATIONS
 from gfr.errors import BadInput
-from gfr.storage import paths, run_directory
+from gfr.storage import paths
 
 SPEC = """
 schema = 1
@@ -329,7 +330,7 @@ def test_prefect_yaml_names_a_flow_that_loads():
         flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
         assert "gfr" == flow.name
         flow.validate_parameters(row["parameters"])
-        spec.load(run_directory.benchmark_file(row["parameters"]["benchmark"]))
+        loader.load(benchmark_files.benchmark_file(row["parameters"]["benchmark"]))
 
 
 def interrupt(folder, name, number, monkeypatch, *more):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gfr import backbones
-from gfr.applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS
 from gfr.folding import fold
 
 SIDE_PX = 75

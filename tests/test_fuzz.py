@@ -21,13 +21,13 @@ from gfr import (
     label_csv,
     report,
     results,
-    spec,
     summary,
     table,
     trends,
     verdict,
 )
 from gfr.analysis import analyse
+from gfr.config import benchmark_files, loader
 from gfr.dataset import Faces
 from gfr.errors import BadInput
 from gfr.storage import run_directory, serialization
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 CASES = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-FULL = run_directory.benchmark_file("full").read_text()
+FULL = benchmark_files.benchmark_file("full").read_text()
 LABELS = "3\nEyeglasses Male\n000001.jpg  1 -1\n000002.jpg -1  1\n000003.jpg -1 -1\n"
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -81,7 +81,7 @@ def test_a_benchmark_file(tmp_path, text):
     """TOML."""
     path = tmp_path / "benchmark.toml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    found = understood_or_refused(spec.load, path)
+    found = understood_or_refused(loader.load, path)
     assert found is None or found.trials
 
 

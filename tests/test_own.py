@@ -26,11 +26,11 @@ from gfr import (
     results,
     selection,
     shards,
-    spec,
     stages,
     steps,
     timing,
 )
+from gfr.config import loader, schema
 from gfr.errors import BadInput
 from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
@@ -74,7 +74,7 @@ def request(folder, name, run_id, data):
     )
     path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
     places = [str(folder / "reports"), str(folder / "cache")]
-    limits = spec.Selecting()
+    limits = schema.Selecting()
     return door.request(
         *(str(path), str(data), "random", run_id, False, False, *places, "gfr run", 900, None, 0),
         limits,
@@ -148,7 +148,7 @@ def relative_error(expected, actual):
 def test_the_benchmarks_of_the_document_load(tmp_path, name):
     """As they stand there."""
     (tmp_path / "x.toml").write_text(TOMLS[name])
-    loaded = spec.load(tmp_path / "x.toml")
+    loaded = loader.load(tmp_path / "x.toml")
     assert {"mobile": 1, "longer": 3, "own": 2}[name] == len(loaded.trials)
 
 
@@ -291,7 +291,7 @@ def benchmark(folder, **changes):
     for key, value in changes.items():
         text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
     (folder / "m.toml").write_text(text)
-    return spec.load(folder / "m.toml")
+    return loader.load(folder / "m.toml")
 
 
 @pytest.mark.parametrize(("make", "words", "changes"), MODELS, ids=[row[1] for row in MODELS])
@@ -321,7 +321,7 @@ def test_a_row_that_cannot_be_so_is_refused(tmp_path, old, new, words):
     """Without a look at the model."""
     (tmp_path / "x.toml").write_text(TOMLS["own"].replace(old, new))
     with pytest.raises(BadInput) as refused:
-        spec.load(tmp_path / "x.toml")
+        loader.load(tmp_path / "x.toml")
     assert words in str(refused.value) and "x.toml" in str(refused.value)
 
 

@@ -9,7 +9,8 @@ import records
 
 from cli import places, start
 from cli.main import app
-from gfr import completeness, door, spec
+from gfr import completeness, door
+from gfr.config import schema
 from gfr.errors import BadInput
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
@@ -44,7 +45,7 @@ def request_of_run(monkeypatch, *words):
 
 def request_of_flow():
     """What the flow asks for where a deployment gives no directories."""
-    more = (True, None, None, "prefect", 900, None, 1, spec.Selecting())
+    more = (True, None, None, "prefect", 900, None, 1, schema.Selecting())
     return door.request("tiny", "auto", "auto", "r", False, *more)
 
 

@@ -7,11 +7,12 @@ import pytest
 import records
 from records import BENCHMARK
 
-from gfr import backbones, features, precision, shards, weights
+from gfr import backbones, features, shards, weights
+from gfr import precision as gfr_precision
 from gfr import timing as timing_stage
+from gfr.config.schema import Backbone, FeatureSet
 from gfr.dataset import inspect, load
 from gfr.precision import Choice, GateRow, GateTrial, Rates
-from gfr.spec import Backbone, FeatureSet
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
@@ -47,7 +48,7 @@ def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
 ):
     """A gate counts for its own weights, size and engine."""
     feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
-    chosen = precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
+    chosen = gfr_precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
     assert (expected, why) == (chosen.precision, chosen.why)
 
 
@@ -90,7 +91,7 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
     random = dataclasses.replace(IMAGENET, source="random")
 
     def note(used, *gates):
-        return precision.choose(feature_set, used, AMX, gates, "tf 2").note
+        return gfr_precision.choose(feature_set, used, AMX, gates, "tf 2").note
 
     assert "bfloat16 features, gate not run" == note(IMAGENET)
     assert "bfloat16 features" == note(IMAGENET, gate(-0.004, 0.004))
@@ -100,8 +101,8 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
 def test_gates_come_back_from_their_file(tmp_path):
     """As they were written."""
     path = tmp_path / "precision.json"
-    path.write_text(precision.dump_gates([gate(-0.001, 0.002)]))
-    assert (gate(-0.001, 0.002),) == precision.load_gates(path)
+    path.write_text(gfr_precision.dump_gates([gate(-0.001, 0.002)]))
+    assert (gate(-0.001, 0.002),) == gfr_precision.load_gates(path)
 
 
 @pytest.fixture
@@ -126,14 +127,14 @@ def test_both_precisions_are_compared_once_for_a_feature_set(job):
     """Recorded with the features, and found again by the run that takes them from the cache."""
     made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
     assert ("bfloat16", 40) == (made.extracted.precision, made.check.num_images)
-    assert 0 < made.check.relative_error < precision.MAX_RELATIVE_ERROR
+    assert 0 < made.check.relative_error < gfr_precision.MAX_RELATIVE_ERROR
     again = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
     assert (0, made.check) == (again.extracted.num_computed, again.check)
 
 
 def test_features_that_differ_too_much_are_computed_in_float32(job, monkeypatch):
     """The same as if float32 had been asked for."""
-    monkeypatch.setattr(precision, "MAX_RELATIVE_ERROR", 1e-6)
+    monkeypatch.setattr(gfr_precision, "MAX_RELATIVE_ERROR", 1e-6)
     made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
     assert ("float32", 40) == (made.extracted.precision, made.extracted.num_computed)
     graph = backbones.compiled(backbones.build(job.feature_set, job.weights.path))

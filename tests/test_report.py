@@ -11,7 +11,7 @@ from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
 from gfr import figures, precision, published, report, results, selection, summary
 from gfr.analysis import analyse
-from gfr.spec import Refit, Selecting
+from gfr.config.schema import Refit, Selecting
 from gfr.stats import mcnemar, wilson
 from gfr.storage import paths
 

@@ -7,12 +7,12 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from gfr import spec
+from gfr.config import benchmark_files, loader, schema
+from gfr.config.schema import Selecting
 from gfr.errors import BadInput
-from gfr.spec import Selecting
-from gfr.storage import paths, run_directory
+from gfr.storage import paths
 
-FULL = run_directory.benchmark_file("full")
+FULL = benchmark_files.benchmark_file("full")
 
 
 def load_edited(tmp_path, old, new):
@@ -21,12 +21,12 @@ def load_edited(tmp_path, old, new):
     assert old in text
     path = tmp_path / "edited.toml"
     path.write_text(text.replace(old, new, 1))
-    return spec.load(path)
+    return loader.load(path)
 
 
 def test_full_is_the_published_experiment():
     """Three backbones x three iterations: nine trials on six feature sets."""
-    full = spec.load(FULL)
+    full = loader.load(FULL)
     assert (9, 6) == (len(full.trials), len(full.feature_sets))
     assert [(128, 128), (128, 128), (178, 218)] == [row.size for row in full.iteration]
     assert [20, 50, 20] == [row.epochs for row in full.iteration]
@@ -36,7 +36,7 @@ def test_full_is_the_published_experiment():
 
 def test_iterations_1_and_2_share_their_features():
     """They differ in epochs alone."""
-    first, second, third = (row.feature_set for row in spec.load(FULL).trials[:3])
+    first, second, third = (row.feature_set for row in loader.load(FULL).trials[:3])
     assert first == second
     assert first != third
 
@@ -46,8 +46,8 @@ def test_a_tenth_trial_is_a_row(tmp_path):
     row = '[[iteration]]\nnumber = 4\nsize = [218, 178]\nepochs = 7\nbackbones = ["VGG16"]\n'
     path = tmp_path / "ten.toml"
     path.write_text(FULL.read_text() + row)
-    tenth = spec.load(path).trials[3]
-    assert 10 == len(spec.load(path).trials)
+    tenth = loader.load(path).trials[3]
+    assert 10 == len(loader.load(path).trials)
     assert ("VGG16 / iteration 4", (218, 178)) == (tenth.title, tenth.iteration.size)
 
 
@@ -125,10 +125,10 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
     limited = load_edited(
         tmp_path, "[data]", "[selection]\nmax_latency_ms = 9\nmax_size_mb = 99\n[data]"
     )
-    assert Selecting(20.0, 99) == spec.limited(limited, Selecting(max_latency_ms=20.0)).selection
+    assert Selecting(20.0, 99) == loader.limited(limited, Selecting(max_latency_ms=20.0)).selection
     for value in (0.0, -1.0, float("nan")):
         with pytest.raises(BadInput, match=r"max_size_mb = .*: must be above 0"):
-            spec.limited(limited, Selecting(max_size_mb=value))
+            loader.limited(limited, Selecting(max_size_mb=value))
 
 
 def test_the_page_of_keys_has_every_key_with_its_default():
@@ -136,8 +136,8 @@ def test_the_page_of_keys_has_every_key_with_its_default():
     page = (paths.ROOT / "docs" / "benchmark-file.md").read_text()
     told = dict(re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", page, re.MULTILINE))
     expected = {}
-    hints = get_type_hints(spec.Benchmark)
-    for top in fields(spec.Benchmark):
+    hints = get_type_hints(schema.Benchmark)
+    for top in fields(schema.Benchmark):
         kinds = (hints[top.name], *get_args(hints[top.name]))
         table = next((kind for kind in kinds if is_dataclass(kind)), None)
         rows = fields(table) if table else [top]
@@ -150,7 +150,7 @@ def test_the_page_of_keys_has_every_key_with_its_default():
     for name, default in expected.items():
         shown = told[name].strip("`")
         if name in words:
-            assert default in ("", (), get_args(spec.WebPrecision))
+            assert default in ("", (), get_args(schema.WebPrecision))
         elif default is None:
             assert "none" == shown
         elif default == "-":

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from gfr import weights
-from gfr.applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.schema import Backbone, FeatureSet
 from gfr.errors import BadInput
-from gfr.spec import Backbone, FeatureSet
 
 VGG16 = Backbone("VGG16", "tf", "", "VGG16")
 SMALL = Backbone("MobileNetV2", "tf", "", "MobileNetV2")

@@ -1,6 +1,7 @@
 """Tables in TOML that gfr brings along: what was published, where data comes from.
 
-In: a path and a frozen dataclass. Out: the table as one of it. Never a benchmark file: gfr/spec.py
+In: a path and a frozen dataclass. Out: the table as one of it. Never a benchmark file:
+gfr/config/schema.py
 reads those, with more to say.
 """
 

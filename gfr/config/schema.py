@@ -5,27 +5,39 @@ rows. Never imports TensorFlow, never looks at images or weights; whatever is wr
 is refused here, by name.
 """
 
-import json
-import math
-import tomllib
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from gfr import own_file, spec_problems
-from gfr.applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
-from gfr.energy import Stated
-from gfr.errors import BadInput, did_you_mean, reason
-from gfr.types import NAME, Above0, Share
+from gfr.types import NAME, Above0, Amount, Share
+
+
+@dataclass(frozen=True)
+class Stated:
+    """Table `[hardware]` of a benchmark: what only its user can know; changes no measured number.
+
+    `cpu_watts`: of the whole processor with every thread busy, to estimate with where no counter
+    can be read. `gpu_power_samples`: estimate a GPU without a counter as mean power x seconds.
+    `carbon_g_per_kwh`: CO2 equivalent of the electricity.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    cpu_watts: Above0 | None = None
+    gpu_power_samples: bool = False
+    carbon_g_per_kwh: Amount | None = None
+
 
 SCHEMA = 1
+
 MAX_SIDE_PX = 2048
 
 _FORBID = ConfigDict(extra="forbid")
+
 _Label = Annotated[str, Field(pattern=NAME)]
+
 _Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+
 _Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -249,148 +261,4 @@ class Benchmark:
         return FeatureSet(backbone, iteration.size, iteration.input, self.features.precision)
 
 
-def load(path: Path) -> Benchmark:
-    """Read and check a benchmark file; BadInput names the file, the place and the cure."""
-    if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end
-        raise BadInput(f"{path}: is no file; name a benchmark file")
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error.strerror}); name a benchmark file, or one of "
-            "benchmarks/ without .toml"
-        ) from None
-    # Beside its own error tomllib lets a ValueError (a number of 5,000 digits) and, for deep
-    # nesting, a RecursionError through.
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not valid TOML ({error})") from None
-    try:
-        _refuse_what_breaks_features_once(document)
-        own_file.locate(document, path.parent)
-        return check(document)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
-
-
-def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
-    """The benchmark with those limits of a selected model that are given, in place of its own."""
-    given = {name: value for name, value in vars(limits).items() if value is not None}
-    for name, value in given.items():
-        if not 0 < value < math.inf:
-            raise BadInput(f"{name} = {value}: must be above 0")
-    return replace(benchmark, selection=replace(benchmark.selection, **given))
-
-
-def check(document: object) -> Benchmark:
-    """A parsed benchmark document -> Benchmark with every default filled in."""
-    try:
-        text = json.dumps(document, default=str)
-        benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
-    except ValidationError as error:
-        raise BadInput(spec_problems.line(error, document, Benchmark)) from None
-    except ValueError as error:  # a whole number of more digits than Python writes
-        raise BadInput(reason(error)) from None
-    filled = tuple(
-        _fill(row, spec_problems.row_name("backbone", place, document))
-        for place, row in enumerate(benchmark.backbone)
-    )
-    benchmark = Benchmark(**{**vars(benchmark), "backbone": filled})
-    _check_rows(benchmark)
-    return benchmark
-
-
-def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
-    tables = [("", document)]
-    for name, value in document.items():
-        rows = value if isinstance(value, list) else [value]
-        tables += [(f"{name}.", row) for row in rows if isinstance(row, dict)]
-    for place, table in tables:
-        if table.get("freeze") is False:
-            raise BadInput(
-                f"{place}freeze = false: gfr computes each feature once, which holds only for a "
-                "frozen backbone; set freeze = true"
-            )
-        for key in table:
-            if key.lower().startswith("augment"):
-                raise BadInput(
-                    f"{place}{key}: gfr computes each feature once, which holds only for "
-                    "unaugmented images; remove it"
-                )
-
-
-def _fill(row: Backbone, where: str) -> Backbone:
-    application = OWN_MODEL if row.file else APPLICATIONS.get(row.name)
-    if row.file:
-        own_file.check_row(row.name, row.file, row.weights, where)
-    if application is None:
-        raise BadInput(
-            f"{where}: unknown name {row.name!r:.80}; {did_you_mean(row.name, APPLICATIONS)}"
-            f"known: {', '.join(APPLICATIONS)}"
-        )
-    scaling = row.scaling or application.scaling
-    if scaling not in SCALINGS:
-        raise BadInput(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
-    scales_itself = application.scaling == OWN_PREPROCESSING and not row.file
-    if scales_itself and scaling != OWN_PREPROCESSING:
-        raise BadInput(f"{where}: {row.name} scales its input itself; remove scaling = {scaling!r}")
-    return Backbone(row.name, scaling, row.weights, row.label or row.name, row.file)
-
-
-def _check_rows(benchmark: Benchmark) -> None:
-    _refuse_repeats([row.label for row in benchmark.backbone], "backbone", "label")
-    _refuse_repeats([row.number for row in benchmark.iteration], "iteration", "number")
-    labels = {row.label for row in benchmark.backbone}
-    for row in benchmark.iteration:
-        for unknown in sorted(set(row.backbones) - labels):
-            raise BadInput(
-                f"iteration {row.number}: unknown backbone {unknown!r:.80}; "
-                f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
-            )
-    if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
-        raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
-    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
-    if len(sizes) < len(benchmark.feature_sets):
-        raise BadInput(
-            '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
-        )
-    _check_export(benchmark.export)
-    fractions = benchmark.training.fractions
-    own = [row.name for row in benchmark.backbone if row.file]
-    if own and benchmark.features.precision == "bfloat16":
-        raise BadInput(
-            f'features.precision = "bfloat16": {own[0]} is an own model, computed in float32 '
-            'alone; set "auto"'
-        )
-    if list(fractions) != sorted(set(fractions)):
-        raise BadInput("training: fractions are to rise, each once")
-    for trial in benchmark.trials:
-        _check_size(trial.backbone, trial.iteration)
-
-
-def _check_export(asked: Export) -> None:
-    if len(set(asked.precisions)) < len(asked.precisions):
-        raise BadInput("export: a precision stands twice")
-    if asked.precisions and "float32" not in asked.precisions:
-        raise BadInput('export: precisions lack "float32", against which the others are held')
-
-
-def _check_size(backbone: Backbone, iteration: Iteration) -> None:
-    name = backbone.name
-    application = OWN_MODEL if backbone.file else APPLICATIONS[name]
-    if min(iteration.size) < application.min_side_px:
-        raise BadInput(
-            f"iteration {iteration.number}: size {list(iteration.size)} is impossible, {name} "
-            f"needs at least {application.min_side_px} px a side"
-        )
-    if iteration.input == "any" and not application.any_size:
-        raise BadInput(
-            f'iteration {iteration.number}: {name} cannot take any size; set input = "fixed"'
-        )
-
-
-def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:
-    # Labels become file names: not every disk tells `a` from `A`.
-    folded = [value.casefold() if isinstance(value, str) else value for value in values]
-    for value, plain in zip(values, folded, strict=True):
-        if folded.count(plain) > 1:
-            raise BadInput(f"[[{table}]]: {key} {value!r} stands twice; give each its own {key}")
+Precision = Literal["float32", "bfloat16"]
