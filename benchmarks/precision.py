@@ -20,7 +20,7 @@ from scipy.stats import t as student
 from gfr import backbones, door, environment, features, hardware, head, provenance, shards, weights
 from gfr.config import benchmark_files, loader, schema
 from gfr.dataset import SPLITS
-from gfr.evaluate import metrics
+from gfr.evaluation.metrics import metrics
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
 from gfr.storage import paths
 

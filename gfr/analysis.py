@@ -11,16 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gfr import calibration, curves, stats, subgroups
-from gfr.calibration import Calibration, Choices, Point, Temperature
-from gfr.curves import PrecisionRecall, Roc
 from gfr.dataset import Faces
 from gfr.errors import BadInput
-from gfr.evaluate import THRESHOLD, Metrics, probabilities
-from gfr.learning import Learning, learning
+from gfr.evaluation import calibration as evaluation_calibration
+from gfr.evaluation import roc as evaluation_roc
+from gfr.evaluation import statistics
+from gfr.evaluation import subgroups as evaluation_subgroups
+from gfr.evaluation.calibration import Calibration, Choices, Point, Temperature
+from gfr.evaluation.learning_curves import Learning, learning
+from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
+from gfr.evaluation.roc import PrecisionRecall, Roc
+from gfr.evaluation.statistics import Optimism, Spread
+from gfr.evaluation.subgroups import Subgroups
 from gfr.results import Run, TrialResult
-from gfr.stats import Optimism, Spread
-from gfr.subgroups import Subgroups
 
 ALPHA = 0.05  # of all comparisons with the selected trial together
 NUM_SHOWN = 5  # images of each kind a trial
@@ -144,7 +147,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     return Analysis(
         studies=studies,
         against=_against(run, right),
-        optimism=stats.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
+        optimism=statistics.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
         front=_front(run),
         subgroups=_subgroups(run, is_male, faces.attributes.iloc[rows]),
         hard=tuple(hard),
@@ -184,8 +187,8 @@ def _study(
     seen: list[Face],
 ) -> Study:
     logits, validation = _values(result.test_logits), _values(result.validation_logits)
-    temperature = calibration.temperature(validation, validation_is_male)
-    thresholds = calibration.points(logits, is_male)
+    temperature = evaluation_calibration.temperature(validation, validation_is_male)
+    thresholds = evaluation_calibration.points(logits, is_male)
     losses = np.logaddexp(0, np.where(is_male, -logits, logits))
     tests, own = result.over_seeds("test"), result.metrics["test"]
     splits, rules = (
@@ -195,21 +198,23 @@ def _study(
     wrong = [face for face in seen if (face.p_male > THRESHOLD) != face.is_male]
     return Study(
         trial_id=result.trial.id,
-        loss_95=stats.bootstrap_mean(losses),
+        loss_95=statistics.bootstrap_mean(losses),
         seeds=_accuracies(tests),
-        seed_losses=stats.over_seeds([row.loss for row in tests]),
+        seed_losses=statistics.over_seeds([row.loss for row in tests]),
         validation_seeds=_accuracies(result.over_seeds("validation")),
         splits=_accuracies((own, *splits)) if splits else None,
         rule=rules[0] if rules else None,
         sizes=(*fewer, (result.metrics["train"].num_images, own)) if fewer else (),
         learning=learning(result),
-        roc=curves.roc(logits, is_male),
-        precision_recall=curves.precision_recall(logits, is_male),
-        calibration=calibration.calibration(logits, is_male),
+        roc=evaluation_roc.roc(logits, is_male),
+        precision_recall=evaluation_roc.precision_recall(logits, is_male),
+        calibration=evaluation_calibration.calibration(logits, is_male),
         temperature=temperature,
-        calibrated=calibration.calibration(logits, is_male, temperature.value),
+        calibrated=evaluation_calibration.calibration(logits, is_male, temperature.value),
         thresholds=thresholds,
-        choices=calibration.choices(calibration.points(validation, validation_is_male), thresholds),
+        choices=evaluation_calibration.choices(
+            evaluation_calibration.points(validation, validation_is_male), thresholds
+        ),
         mistakes=tuple(sorted(wrong, key=lambda face: -abs(face.p_male - 0.5))[:NUM_SHOWN]),
         doubtful=tuple(sorted(seen, key=lambda face: abs(face.p_male - 0.5))[:NUM_SHOWN]),
     )
@@ -218,11 +223,13 @@ def _study(
 def _subgroups(run: Run, is_male: np.ndarray, attributes: pd.DataFrame) -> Subgroups | None:
     if run.selection is None:
         return None
-    return subgroups.subgroups(_values(run.result_of(None).test_logits), is_male, attributes)
+    return evaluation_subgroups.subgroups(
+        _values(run.result_of(None).test_logits), is_male, attributes
+    )
 
 
 def _accuracies(found: tuple[Metrics, ...]) -> Spread:
-    return stats.over_seeds([row.accuracy for row in found])
+    return statistics.over_seeds([row.accuracy for row in found])
 
 
 def _against(run: Run, right: dict[str, np.ndarray]) -> tuple[Against, ...]:
@@ -236,16 +243,16 @@ def _against(run: Run, right: dict[str, np.ndarray]) -> tuple[Against, ...]:
         for row in others
         for mine in [right[row.trial.id]]
     }
-    p_values = [stats.mcnemar(*pair) for pair in pairs.values()]
+    p_values = [statistics.mcnemar(*pair) for pair in pairs.values()]
     found = [
         Against(
             row.trial.id,
-            *stats.paired_difference(chosen, right[row.trial.id]),
+            *statistics.paired_difference(chosen, right[row.trial.id]),
             *pairs[row.trial.id],
             p_value,
             float(p_holm),
         )
-        for row, p_value, p_holm in zip(others, p_values, stats.holm(p_values), strict=True)
+        for row, p_value, p_holm in zip(others, p_values, statistics.holm(p_values), strict=True)
     ]
     costs = {row.trial.id: cost(run, row) for row in others}
     return tuple(sorted(found, key=lambda row: (costs[row.trial_id], row.trial_id)))

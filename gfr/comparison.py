@@ -13,9 +13,9 @@ from typing import Literal
 from gfr import dataset, history, slowdown
 from gfr import text as gfr_text
 from gfr.config.schema import Latency
-from gfr.evaluate import THRESHOLD
+from gfr.evaluation.metrics import THRESHOLD
+from gfr.evaluation.statistics import holm, mcnemar
 from gfr.results import Run, TrialResult
-from gfr.stats import holm, mcnemar
 
 ALPHA = 0.05  # of McNemar's tests together, by Holm's correction
 MIN_CALLS = Latency.calls  # what a benchmark times that does not say otherwise

@@ -21,7 +21,7 @@ import pandas as pd
 
 from gfr import celeba, images, label_csv, splitting
 from gfr.errors import BadInput, reason
-from gfr.evaluate import constant_answer
+from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
 from gfr.config.schema import WebPrecision
-from gfr.evaluate import THRESHOLD
+from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel
 from gfr.progress import reporter

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
 from gfr.errors import BadInput, StepFailed
-from gfr.stats import mcnemar
+from gfr.evaluation.statistics import mcnemar
 from gfr.types import Count, Positive, Seconds, Share
 
 STEP = "export"  # as its progress is shown

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr.evaluate import THRESHOLD, History, metrics
+from gfr.evaluation.metrics import THRESHOLD, History, metrics
 from gfr.shards import Features
 
 HIDDEN_UNITS = 128

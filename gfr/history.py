@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gfr import baselines, results, timings
 from gfr.config.schema import Precision
 from gfr.errors import BadInput
-from gfr.evaluate import THRESHOLD
+from gfr.evaluation.metrics import THRESHOLD
 from gfr.latency import Samples
 from gfr.metering import Cost
 from gfr.provenance import Provenance

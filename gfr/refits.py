@@ -15,7 +15,7 @@ import numpy as np
 from gfr import head, splitting
 from gfr.config.schema import Data, Refit, Trial
 from gfr.dataset import Faces
-from gfr.evaluate import History, Metrics, metrics
+from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.results import RefitResult
 from gfr.shards import Features
 from gfr.types import SPLITS

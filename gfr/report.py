@@ -11,7 +11,7 @@ from gfr import markup, report_energy, report_published, summary, verdict
 from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
-from gfr.evaluate import constant_answer
+from gfr.evaluation.metrics import constant_answer
 from gfr.published import Published
 from gfr.results import Run, TrialResult
 from gfr.timings import LatencyResult

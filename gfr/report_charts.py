@@ -11,7 +11,7 @@ from itertools import pairwise
 from gfr import charts
 from gfr.analysis import ALPHA, Analysis
 from gfr.charts import NARROW_PX, WIDE_PX, Axis, Frame, Look, Row
-from gfr.evaluate import Metrics
+from gfr.evaluation.metrics import Metrics
 from gfr.results import Run, TrialResult
 
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 from gfr import charts, report_evidence
 from gfr.analysis import Analysis, Study
-from gfr.calibration import Bin
 from gfr.charts import Axis, Frame, Look
-from gfr.curves import PrecisionRecall
-from gfr.evaluate import THRESHOLD, Metrics
+from gfr.evaluation.calibration import Bin
+from gfr.evaluation.metrics import THRESHOLD, Metrics
+from gfr.evaluation.roc import PrecisionRecall
 from gfr.report_charts import figure, look, percent
 from gfr.results import Run, TrialResult
 

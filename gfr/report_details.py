@@ -7,10 +7,10 @@ import pandas as pd
 
 from gfr import exported, markup
 from gfr.dataset import SPLITS
+from gfr.evaluation.statistics import wilson
 from gfr.exported import ExportResult
 from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
 from gfr.results import Run, TrialResult
-from gfr.stats import wilson
 from gfr.summary import PERCENTS, Stage, stages, workers
 
 LATENCY_BUDGET_S = 600

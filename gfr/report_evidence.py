@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from gfr import markup
 from gfr.analysis import ALPHA, NUM_HARD, Against, Analysis, Face, Study, cost
-from gfr.calibration import Point
-from gfr.evaluate import Metrics
+from gfr.evaluation.calibration import Point
+from gfr.evaluation.metrics import Metrics
+from gfr.evaluation.statistics import Spread, wilson
+from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
 from gfr.report_details import table
 from gfr.results import Run
-from gfr.stats import Spread, wilson
-from gfr.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
 
 NUM_GAPS = 8
 LEAST_RATED = 10  # images of one sex: of fewer a rate is an anecdote

@@ -25,7 +25,7 @@ from pydantic import AfterValidator, Field
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
 from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
-from gfr.evaluate import History, Metrics, probabilities
+from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.exported import ExportResult, PageResult
 from gfr.hardware import Hardware
 from gfr.metering import Cost

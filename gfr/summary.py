@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from gfr import consumption, door, verdict
 from gfr.analysis import Analysis, Study
 from gfr.config.schema import Trial
-from gfr.evaluate import constant_answer
+from gfr.evaluation.metrics import constant_answer
+from gfr.evaluation.statistics import over_seeds
 from gfr.exported import ExportResult
 from gfr.metering import Cost
 from gfr.published import Published
 from gfr.results import Run, TrialResult
-from gfr.stats import over_seeds
 from gfr.timings import LatencyResult, Timing
 from gfr.types import SPLITS
 

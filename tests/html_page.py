@@ -11,10 +11,11 @@ import records
 from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
-from gfr import evaluate, images, report, report_html, report_pictures, thumbnails
+from gfr import images, report, report_html, report_pictures, thumbnails
 from gfr.analysis import analyse
 from gfr.config.schema import Refit
-from gfr.evaluate import History
+from gfr.evaluation import metrics
+from gfr.evaluation.metrics import History
 from gfr.results import RefitResult
 
 
@@ -61,7 +62,7 @@ def learnt(result):
     epochs = result.trial.iteration.epochs
     losses = tuple(0.7 / (1 + epoch) for epoch in range(epochs))
     shares = tuple(0.9 - 0.3 / (1 + epoch) for epoch in range(epochs))
-    few = evaluate.metrics(records.logits(50, "train")[:60], IS_MALE["train"][:60])
+    few = metrics.metrics(records.logits(50, "train")[:60], IS_MALE["train"][:60])
     refits = [
         *(Refit("seed", seed, "random", 1024, 1.0) for seed in (1025, 1026)),
         Refit("split", 1024, "random", 1025, 1.0),

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, evaluate, results, selection, timings
+from gfr import dataset, results, selection, timings
 from gfr.config import benchmark_files, loader
 from gfr.dataset import DataRecord, Faces, describe_split, digest_of
-from gfr.evaluate import History
+from gfr.evaluation import metrics as evaluation_metrics
+from gfr.evaluation.metrics import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
 from gfr.hardware import Hardware
 from gfr.latency import Samples
@@ -67,7 +68,7 @@ def logits(num_right, split):
 def metrics(num_right, num_images, loss=0.5):
     """So many right answers of the split that has so many images."""
     split = next(name for name, row in IS_MALE.items() if len(row) == num_images)
-    return replace(evaluate.metrics(logits(num_right, split), IS_MALE[split]), loss=loss)
+    return replace(evaluation_metrics.metrics(logits(num_right, split), IS_MALE[split]), loss=loss)
 
 
 def result(trial, validation, test, note=""):

@@ -9,8 +9,8 @@ from records import FACES, SPLITS, metrics
 from gfr import analysis, report_evidence
 from gfr.config.schema import Refit
 from gfr.errors import BadInput
-from gfr.evaluate import History
-from gfr.learning import learning
+from gfr.evaluation.learning_curves import learning
+from gfr.evaluation.metrics import History
 from gfr.results import RefitResult
 
 

@@ -6,9 +6,9 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss
 from statsmodels.api import Logit
 
-from gfr import calibration
-from gfr.evaluate import probabilities
-from gfr.stats import wilson
+from gfr.evaluation import calibration
+from gfr.evaluation.metrics import probabilities
+from gfr.evaluation.statistics import wilson
 
 
 def too_sure(num_images, seed=0):

@@ -7,7 +7,8 @@ import pytest
 import records
 from test_history import epochs, recorded, versions, written
 
-from gfr import comparison, evaluate, history
+from gfr import comparison, history
+from gfr.evaluation import metrics as evaluation_metrics
 
 LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
 
@@ -15,7 +16,9 @@ LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
 def answered(run, num_right):
     """The first trial answers 1,000 images, all of men, so many of them rightly."""
     logits = {name: 2.0 if i < num_right else -2.0 for i, name in enumerate(LABELS)}
-    found = evaluate.metrics(np.array(list(logits.values())), np.ones(len(logits), dtype=bool))
+    found = evaluation_metrics.metrics(
+        np.array(list(logits.values())), np.ones(len(logits), dtype=bool)
+    )
     metrics = run.trials[0].metrics | {"test": found}
     first = replace(run.trials[0], test_logits=logits, metrics=metrics)
     return replace(run, trials=(first,))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gfr.evaluate import constant_answer, metrics, probabilities
+from gfr.evaluation.metrics import constant_answer, metrics, probabilities
 
 
 def test_metrics_by_hand():

@@ -30,12 +30,12 @@ from gfr import (
     results,
     results_table,
     site,
-    subgroups,
     thumbnails,
 )
 from gfr.analysis import Face, analyse
 from gfr.charts import Axis, Frame
 from gfr.errors import BadInput
+from gfr.evaluation import subgroups
 from gfr.storage.paths import ROOT
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binom
 
 from gfr import latency
+from gfr.evaluation.statistics import quantile_ranks
 from gfr.latency import Samples, joined, time_calls
-from gfr.stats import quantile_ranks
 
 
 def test_warmups_are_kept_apart_and_inputs_go_round():

@@ -12,7 +12,7 @@ from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 from gfr import figures, precision, published, report, results, selection, summary
 from gfr.analysis import analyse
 from gfr.config.schema import Refit, Selecting
-from gfr.stats import mcnemar, wilson
+from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.storage import paths
 
 

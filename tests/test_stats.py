@@ -9,15 +9,15 @@ from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from gfr import stats
+from gfr.evaluation import statistics
 
 
 def test_newcombe_gives_the_published_interval():
     """Newcombe (1998), table II, method 10: 56 of 70 less 48 of 80, and 10 of 10 less 0 of 20."""
-    assert (0.0524, 0.3339) == tuple(round(x, 4) for x in stats.newcombe(56, 70, 48, 80))
-    assert (0.6791, 1.0) == tuple(round(x, 4) for x in stats.newcombe(10, 10, 0, 20))
+    assert (0.0524, 0.3339) == tuple(round(x, 4) for x in statistics.newcombe(56, 70, 48, 80))
+    assert (0.6791, 1.0) == tuple(round(x, 4) for x in statistics.newcombe(10, 10, 0, 20))
     theirs = confint_proportions_2indep(441, 500, 870, 940, method="newcomb")
-    assert pytest.approx(theirs) == stats.newcombe(441, 500, 870, 940)
+    assert pytest.approx(theirs) == statistics.newcombe(441, 500, 870, 940)
 
 
 def test_holm_is_that_of_statsmodels():
@@ -25,17 +25,17 @@ def test_holm_is_that_of_statsmodels():
     rng = np.random.default_rng(0)
     p_values = np.round(np.append(rng.random(38) ** 4, [0.0, 1.0]), 2)
     expected = multipletests(p_values, method="holm")[1]
-    assert pytest.approx(expected) == stats.holm(p_values)
+    assert pytest.approx(expected) == statistics.holm(p_values)
 
 
 def test_holm_by_hand():
     """Three tests: 3 x 0.01; 2 x 0.03; and 0.04, raised to what stands before it."""
-    assert pytest.approx([0.06, 0.03, 0.06]) == stats.holm([0.03, 0.01, 0.04])
+    assert pytest.approx([0.06, 0.03, 0.06]) == statistics.holm([0.03, 0.01, 0.04])
 
 
 def test_seeds_have_a_student_interval():
     """1 to 5: sd sqrt(2.5), and 2.7764 from Student's table at 4 degrees of freedom."""
-    spread = stats.over_seeds([3, 1, 5, 2, 4])
+    spread = statistics.over_seeds([3, 1, 5, 2, 4])
     half = 2.776445 * math.sqrt(2.5) / math.sqrt(5)
     assert (5, 3.0, 1.0, 5.0) == (spread.num, spread.mean, spread.least, spread.most)
     assert pytest.approx((math.sqrt(2.5), 3 - half, 3 + half)) == (
@@ -47,7 +47,7 @@ def test_seeds_have_a_student_interval():
 
 def test_one_seed_has_no_interval():
     """No spread is claimed where none was measured."""
-    assert stats.Spread(1, 0.9, None, None, None, 0.9, 0.9) == stats.over_seeds([0.9])
+    assert statistics.Spread(1, 0.9, None, None, None, 0.9, 0.9) == statistics.over_seeds([0.9])
 
 
 def test_the_interval_of_a_mean_is_scipys():
@@ -57,17 +57,17 @@ def test_the_interval_of_a_mean_is_scipys():
     plain = bootstrap((losses,), np.mean, n_resamples=20_000, rng=1, method="percentile")
     tolerance = 0.04 * (theirs.high - theirs.low)
     assert plain.confidence_interval.high < theirs.high - 2 * tolerance
-    assert pytest.approx(tuple(theirs), abs=tolerance) == stats.bootstrap_mean(losses)
+    assert pytest.approx(tuple(theirs), abs=tolerance) == statistics.bootstrap_mean(losses)
 
 
 def test_the_interval_of_a_mean_does_not_depend_on_the_chunks(monkeypatch):
     """All at once or three rows at a time, the same draws; equal losses have no width."""
     losses = np.random.default_rng(0).exponential(size=50)
-    expected = stats.bootstrap_mean(losses, seed=5)
-    monkeypatch.setattr(stats, "_MOST_DRAWN", 150)
-    assert expected == stats.bootstrap_mean(losses, seed=5)
-    assert expected != stats.bootstrap_mean(losses, seed=6)
-    assert (0.25, 0.25) == stats.bootstrap_mean(np.full(9, 0.25))
+    expected = statistics.bootstrap_mean(losses, seed=5)
+    monkeypatch.setattr(statistics, "_MOST_DRAWN", 150)
+    assert expected == statistics.bootstrap_mean(losses, seed=5)
+    assert expected != statistics.bootstrap_mean(losses, seed=6)
+    assert (0.25, 0.25) == statistics.bootstrap_mean(np.full(9, 0.25))
 
 
 def test_a_paired_difference_resamples_images():
@@ -77,7 +77,7 @@ def test_a_paired_difference_resamples_images():
     steps = right_a.astype(int) - right_b.astype(int)
     assert (12, 5) == (np.sum(steps == 1), np.sum(steps == -1))
     theirs = bootstrap((steps,), np.mean, n_resamples=20_000, rng=1, method="percentile")
-    difference, low, high = stats.paired_difference(right_a, right_b)
+    difference, low, high = statistics.paired_difference(right_a, right_b)
     assert pytest.approx(7 / 60) == difference
     # Differences lie on a lattice of 1/60, so both intervals may end one step apart.
     assert pytest.approx(tuple(theirs.confidence_interval), abs=1.01 / 60) == (low, high)
@@ -88,7 +88,7 @@ def test_a_paired_difference_has_the_closed_forms_width():
     right_a, right_b = np.ones(4000, bool), np.ones(4000, bool)
     right_b[:300] = right_a[300:520] = False
     half = 1.959964 * math.sqrt((520 / 4000 - 0.02**2) / 4000)
-    found = stats.paired_difference(right_a, right_b)
+    found = statistics.paired_difference(right_a, right_b)
     assert pytest.approx((0.02, 0.02 - half, 0.02 + half), abs=3e-4) == found
 
 
@@ -100,7 +100,7 @@ def test_optimism_is_the_mean_over_all_resamples():
         there = right[:, images].mean(axis=1)
         chosen = np.isclose(there, there.max())
         expected.append(there.max() - right[chosen].mean())
-    found = stats.optimism(right)
+    found = statistics.optimism(right)
     assert pytest.approx(np.mean(expected), abs=0.008) == found.mean
     assert pytest.approx(np.quantile(expected, [0.025, 0.975])) == (found.low, found.high)
 
@@ -108,11 +108,11 @@ def test_optimism_is_the_mean_over_all_resamples():
 def test_optimism_of_equal_trials_is_short_by_the_root_of_two():
     """Best of nine normals is 1.48501 sd above its mean (David and Nagaraja); over 60 test sets."""
     rng = np.random.default_rng(0)
-    found = [stats.optimism(rng.random((9, 400)) < 0.5).mean for _ in range(60)]
+    found = [statistics.optimism(rng.random((9, 400)) < 0.5).mean for _ in range(60)]
     expected = 1.48501 * math.sqrt(0.5 * 0.5 / 400) / math.sqrt(2)
     assert pytest.approx(expected, rel=0.06) == np.mean(found)
 
 
 def test_one_trial_alone_is_not_chosen():
     """Its accuracy in a resample is right on average."""
-    assert pytest.approx(0, abs=0.003) == stats.optimism(np.arange(200)[np.newaxis] < 150).mean
+    assert pytest.approx(0, abs=0.003) == statistics.optimism(np.arange(200)[np.newaxis] < 150).mean

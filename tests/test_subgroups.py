@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import recall_score
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from gfr import subgroups
-from gfr.stats import wilson
+from gfr.evaluation import subgroups
+from gfr.evaluation.statistics import wilson
 
 # Men right, men wrong, women right, women wrong, of the images with Eyeglasses and without.
 HAVING, LACKING = (20, 4, 6, 10), (30, 5, 60, 5)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gfr.evaluate import THRESHOLD, metrics, probabilities
-from gfr.stats import wilson
+from gfr.evaluation.metrics import THRESHOLD, metrics, probabilities
+from gfr.evaluation.statistics import wilson
 from gfr.types import Above0, Nats, Positive, Share
 
 NUM_BINS = 10
+
 MOST_TEMPERATURE = 20.0  # and its inverse the least: past either, a model is broken, not too sure
+
 THRESHOLDS = tuple(percent / 100 for percent in range(1, 100))  # 0.5 is one of them
 
 

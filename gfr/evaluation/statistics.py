@@ -12,9 +12,13 @@ import numpy as np
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 _TAIL = 0.025
+
 Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+
 _NUM_MEANS = 4_000  # on 40,000 values below a second; chance moves an end by 2 % of the half width
+
 _NUM_PAIRED = 100_000  # their cost does not grow with the images
+
 _MOST_DRAWN = 2**19  # values held at once while resampling: 4 MB, within the cache
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from gfr.evaluate import THRESHOLD, probabilities
-from gfr.stats import holm, newcombe, wilson
+from gfr.evaluation.metrics import THRESHOLD, probabilities
+from gfr.evaluation.statistics import holm, newcombe, wilson
 from gfr.types import Count, Positive, Share
 
 SEX = "Male"  # the answer itself, not an attribute beside it
+
 LEAST_IMAGES = 30  # of fewer, the interval of an accuracy of 90 % is wider than 22 points
 
 

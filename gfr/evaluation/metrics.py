@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gfr.stats import wilson
+from gfr.evaluation.statistics import wilson
 from gfr.types import Count, Nats, Positive, Share
 
 THRESHOLD = 0.5  # p_male above it answers "male"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gfr.stats import Z_95
+from gfr.evaluation.statistics import Z_95
 from gfr.types import Share
 
 MOST_POINTS = 500  # a curve of 500 steps on a figure of 500 px looks like the whole curve

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gfr.evaluation.statistics import newcombe
 from gfr.results import TrialResult
-from gfr.stats import newcombe
 
 WINDOW = 5  # epochs of the running mean: a single epoch's loss is an accident
+
 RISE = 0.05  # of the validation loss above its least: less does no harm worth a word
+
 STILL = 0.01  # of the validation loss won in the last tenth of the epochs
+
 NOISY = 0.1  # epochs that lie so far from the running mean show no trend
 
 
