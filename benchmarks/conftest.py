@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import baselines, hardware, latency, provenance
+from gfr import baselines
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
+from gfr.measurement import hardware, latency, software
 from gfr.storage import paths
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FACTS] = baselines.facts(
         hardware.collect(),
         hardware.num_usable_threads(),
-        {name: provenance.version(name) for name in baselines.PACKAGES}
+        {name: software.version(name) for name in baselines.PACKAGES}
         | {"python": platform.python_version()},
         hardware.settings(),
     )

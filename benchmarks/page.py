@@ -16,8 +16,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from gfr import exported, hardware, results, site
+from gfr import exported, results, site
 from gfr.errors import BadInput
+from gfr.measurement import hardware
 from gfr.storage import paths, run_directory, serialization
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, exported, hardware, images, isolation, javascript, results, tfjs
+from gfr import examine, exported, images, isolation, javascript, results, tfjs
 from gfr.export import REFERENCE, examined
+from gfr.measurement import hardware
 from gfr.storage import paths as storage_paths
 from gfr.storage import run_directory, serialization
 

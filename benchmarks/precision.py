@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from gfr import backbones, door, environment, features, hardware, head, provenance, shards, weights
+from gfr import backbones, door, environment, features, head, shards, weights
 from gfr.config import benchmark_files, loader, schema
 from gfr.dataset import SPLITS
 from gfr.evaluation.metrics import metrics
+from gfr.measurement import hardware, software
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
 from gfr.storage import paths
 
@@ -59,7 +60,7 @@ def main() -> None:
 
 def engine() -> str:
     """What computes here: a gate holds for it alone."""
-    return provenance.engine([gpu.name for gpu in hardware.collect().gpus])
+    return software.engine([gpu.name for gpu in hardware.collect().gpus])
 
 
 def run_gate(

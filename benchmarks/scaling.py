@@ -52,8 +52,9 @@ def main() -> None:
 
 def measure(data: Path, num_images: int) -> dict[str, float | int]:
     """Seconds of each stage and peak memory; features go to a temporary folder."""
-    from gfr import arithmetic, backbones, dataset, features, head, shards, weights
+    from gfr import backbones, dataset, features, head, shards, weights
     from gfr.config.schema import Backbone, FeatureSet
+    from gfr.measurement import reference_workload
     from gfr.precision import Choice
 
     peak = Peak()
@@ -62,7 +63,7 @@ def measure(data: Path, num_images: int) -> dict[str, float | int]:
     around = np.resize(np.arange(len(listed.names)), num_images)
     names = tuple(listed.names[row] for row in around)
     faces = dataclasses.replace(listed, names=names, is_male=listed.is_male[around])
-    precision, rows = arithmetic.measure().fastest, np.arange(num_images)
+    precision, rows = reference_workload.measure().fastest, np.arange(num_images)
     found: dict[str, float | int] = {"images": num_images}
     with tempfile.TemporaryDirectory() as cache:
         begun_s = time.perf_counter()

@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gfr import backbones, door, features, hardware, images, provenance, weights
+from gfr import backbones, door, features, images, weights
 from gfr.config import benchmark_files, loader, schema
+from gfr.measurement import hardware, software
 
 BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
 PRECISIONS = ("float32", "bfloat16")
@@ -68,7 +69,7 @@ def main() -> None:
         print(f"ours, {precision}: {seconds:,.0f} s from process start to the ninth evaluated head")
     for precision, seconds in naive_s.items():
         print(f"naive, {precision}: {seconds:,.0f} s for {sum(epochs)} epochs, extrapolated")
-    print(f"machine load {hardware.collect().cpu_load:.1f}; {provenance.engine()}")
+    print(f"machine load {hardware.collect().cpu_load:.1f}; {software.engine()}")
     if "float32" in ours_s:
         ratio = naive_s["float32"] / ours_s["float32"]
         print(f"whole, both in float32: {ratio:.0f} x")

@@ -25,9 +25,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from gfr import hardware, text
+from gfr import text
 from gfr.config.schema import Benchmark
 from gfr.exported import STEP
+from gfr.measurement import hardware
 from gfr.precision import may_accelerate_bfloat16
 
 PLAIN_EVERY_S = 15

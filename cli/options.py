@@ -11,7 +11,7 @@ from gfr.storage.paths import VARIABLES
 
 def _print_version(context: typer.Context, is_asked: bool) -> None:
     if is_asked and not context.resilient_parsing:
-        from gfr.provenance import version
+        from gfr.measurement.software import version
 
         print(f"gfr {version('gfr')}")
         raise typer.Exit

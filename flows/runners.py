@@ -13,8 +13,8 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from gfr import hardware
 from gfr.errors import BadInput
+from gfr.measurement import hardware
 from gfr.shards import Part
 
 DEFAULT = "threads"

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from gfr import results
 from gfr.config.schema import FeatureSet, Precision
-from gfr.latency import Samples
+from gfr.measurement.latency import Samples
 from gfr.storage import serialization
 from gfr.types import Above0, Positive, Share
 

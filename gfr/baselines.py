@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gfr.errors import BadInput
-from gfr.hardware import Hardware
+from gfr.measurement.hardware import Hardware
 from gfr.slowdown import Measured
 
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")

@@ -6,10 +6,10 @@ imported.
 
 from dataclasses import dataclass
 
-from gfr import energy as gfr_energy
-from gfr.energy import Energy
-from gfr.metering import Cost
-from gfr.nvml import GpuUse
+from gfr.measurement import energy as measurement_energy
+from gfr.measurement.energy import Energy
+from gfr.measurement.gpu import GpuUse
+from gfr.measurement.resources import Cost
 from gfr.results import Run
 
 
@@ -59,11 +59,13 @@ def rows(run: Run) -> list[Row]:
     has_gpus = bool(run.record.hardware.gpus or uses(run))
     found = []
     for kind, costed in costs(run).items():
-        by_device = {"CPU": [gfr_energy.of_cpu(cost, stated, num_threads) for _, cost in costed]}
+        by_device = {
+            "CPU": [measurement_energy.of_cpu(cost, stated, num_threads) for _, cost in costed]
+        }
         if has_gpus:
-            by_device["GPU"] = [gfr_energy.of_gpus(cost, stated) for _, cost in costed]
+            by_device["GPU"] = [measurement_energy.of_gpus(cost, stated) for _, cost in costed]
         for device, parts in by_device.items():
-            summed = gfr_energy.total(parts)
+            summed = measurement_energy.total(parts)
             found.append(Row(kind, device, summed, summed.carbon_g(stated)))
     return found
 

@@ -18,10 +18,10 @@ from gfr import text as gfr_text
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import BadInput
-from gfr.provenance import version
+from gfr.measurement.software import version
 
 if TYPE_CHECKING:
-    from gfr.hardware import Gpu, Hardware
+    from gfr.measurement.hardware import Gpu, Hardware
 
 SUPPORTED = ("3.11", "3.12", "3.13")  # Python
 TESTED_PLATFORM = "Linux x86_64"
@@ -109,7 +109,7 @@ def _requirements() -> list[Check]:
 
 
 def _hardware() -> list[Check]:
-    from gfr import hardware
+    from gfr.measurement import hardware
 
     found = hardware.collect()
     busy = found.cpu_load > 0.5 * found.cpu_threads
@@ -134,7 +134,7 @@ def _hardware() -> list[Check]:
 
 def _gpus(found: "Hardware") -> list[Check]:
     """What stands between the GPUs of this machine and a run; TensorFlow is asked if there are."""
-    from gfr import hardware
+    from gfr.measurement import hardware
 
     if not found.gpus:
         return [Check("ok", "GPU", found.gpu_note)]
@@ -170,9 +170,9 @@ def _growth() -> Check:
 
 
 def _energy() -> Check:
-    from gfr import rapl
+    from gfr.measurement import cpu_energy
 
-    found = rapl.meter(rapl.POWERCAP)()
+    found = cpu_energy.meter(cpu_energy.POWERCAP)()
     unavailable = found.joules is None
     words = f"of the CPU unavailable: {found.note}" if unavailable else f"of the CPU: {found.note}"
     return Check("note" if unavailable else "ok", "energy", words)

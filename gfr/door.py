@@ -15,11 +15,9 @@ from gfr import (
     celeba,
     completeness,
     dataset,
-    hardware,
     label_csv,
     own_model,
     precision,
-    provenance,
     results,
     shared,
     splitting,
@@ -29,7 +27,8 @@ from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
 from gfr.errors import BadInput
 from gfr.isolation import Limits
-from gfr.metering import Cost, metered
+from gfr.measurement import hardware, reference_workload, software
+from gfr.measurement.resources import Cost, metered
 from gfr.progress import reporter
 from gfr.retention import Rule
 from gfr.storage import atomic, hashing, locks, paths, run_directory, serialization
@@ -180,7 +179,7 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
         cache=request.cache,
         cache_id=shared.mark(Path(request.cache)),
         fresh=request.fresh,
-        provenance=provenance.collect(paths.ROOT),
+        provenance=software.collect(paths.ROOT),
         hardware=hardware.collect(),
         cost=cost,
         settings=settings,
@@ -292,21 +291,23 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
     )
 
 
-def _rates() -> precision.Rates | None:
+def _rates() -> reference_workload.Rates | None:
     """Measured where the machine may have faster arithmetic than float32's."""
     if not precision.may_accelerate_bfloat16(hardware.collect()):
         return None
-    from gfr import arithmetic  # TensorFlow: the steps to come need it in this process too
+    from gfr.measurement import (
+        reference_workload,
+    )  # TensorFlow: the steps to come need it in this process too
 
-    return arithmetic.measure()
+    return reference_workload.measure()
 
 
 def _choose(
-    benchmark: Benchmark, weights: tuple[Weights, ...], rates: precision.Rates | None
+    benchmark: Benchmark, weights: tuple[Weights, ...], rates: reference_workload.Rates | None
 ) -> tuple[precision.Choice, ...]:
     """The arithmetic of each feature set, for all workers of a run."""
     gates = precision.load_gates(paths.ROOT / "benchmarks" / "precision.json")
-    engine = provenance.engine([gpu.name for gpu in hardware.collect().gpus])
+    engine = software.engine([gpu.name for gpu in hardware.collect().gpus])
     by_label = {row.backbone: row for row in weights}
     return tuple(
         precision.choose(row, by_label[row.backbone.label], rates, gates, engine)

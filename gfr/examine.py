@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import backbones, exported, hardware, images, javascript, model_card, results, tfjs
+from gfr import backbones, exported, images, javascript, model_card, results, tfjs
 from gfr.config.schema import WebPrecision
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel
+from gfr.measurement import hardware
 from gfr.progress import reporter
 from gfr.storage import serialization
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import backbones, images, provenance, shards
+from gfr import backbones, images, shards
 from gfr.config.schema import FeatureSet, Precision
 from gfr.dataset import Faces
 from gfr.errors import BadInput
+from gfr.measurement import software
 from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice
 from gfr.storage import atomic, hashing
 from gfr.weights import Weights
@@ -55,8 +56,8 @@ class Job:
             "weights_sha256": self.weights.sha256,
             "pixels_digest": self.pixels_digest,
             "code_sha256": _CODE_SHA256,
-            "tensorflow": provenance.version("tensorflow"),
-            "keras": provenance.version("keras"),
+            "tensorflow": software.version("tensorflow"),
+            "keras": software.version("keras"),
         }
 
     def directory(self, precision: Precision) -> Path:

@@ -18,13 +18,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import baselines, results, timings
+from gfr import baselines, results
 from gfr.config.schema import Precision
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.latency import Samples
-from gfr.metering import Cost
-from gfr.provenance import Provenance
+from gfr.measurement import latency
+from gfr.measurement.latency import Samples
+from gfr.measurement.resources import Cost
+from gfr.measurement.software import Provenance
 from gfr.slowdown import Measured
 from gfr.storage import atomic, locks, run_directory, serialization
 from gfr.types import Count, Nats, Positive, Seconds, Share
@@ -263,7 +264,7 @@ def trial_entry(result: results.TrialResult) -> TrialEntry:
     )
 
 
-def _latencies(result: timings.LatencyResult) -> list[LatencyEntry]:
+def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
     """Its timings that can be judged: those with a witness."""
     return [
         LatencyEntry(

@@ -18,13 +18,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import BadInput, reason
-from gfr.hardware import Hardware
+from gfr.measurement.hardware import Hardware
+from gfr.measurement.reference_workload import Rates
 from gfr.types import Above0, Amount, Positive
 from gfr.weights import Weights
 
 Gate = Literal["passed", "failed", "not run", "means nothing"]
-
-MIN_SPEEDUP = 1.5  # of a convolution; below, what is no convolution eats up the gain
 
 MAX_DIFFERENCE = 0.005  # of the accuracy, either way
 
@@ -93,24 +92,6 @@ class Choice:
             "failed": "bfloat16 features, GATE FAILED",
             "means nothing": "bfloat16 features",
         }[self.gate]
-
-
-@dataclass(frozen=True)
-class Rates:
-    """GFLOP/s of one convolution on the machine of a run (gfr/arithmetic.py)."""
-
-    float32_gflops: Above0
-    bfloat16_gflops: Above0
-
-    @property
-    def speedup(self) -> float:
-        """How many times as fast bfloat16 is."""
-        return self.bfloat16_gflops / self.float32_gflops
-
-    @property
-    def fastest(self) -> Precision:
-        """bfloat16 only where the machine really accelerates it."""
-        return "bfloat16" if self.speedup >= MIN_SPEEDUP else "float32"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
 from gfr.evaluation.metrics import constant_answer
+from gfr.measurement.latency import LatencyResult
 from gfr.published import Published
 from gfr.results import Run, TrialResult
-from gfr.timings import LatencyResult
 from gfr.types import SPLITS
 
 _RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"

@@ -9,7 +9,7 @@ from gfr import exported, markup
 from gfr.dataset import SPLITS
 from gfr.evaluation.statistics import wilson
 from gfr.exported import ExportResult
-from gfr.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
+from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
 from gfr.results import Run, TrialResult
 from gfr.summary import PERCENTS, Stage, stages, workers
 

@@ -5,9 +5,9 @@ In: a Run. Out: Markdown. Pure: nothing is measured, nothing is written, no Tens
 
 from collections.abc import Iterator
 
-from gfr import energy
 from gfr.consumption import Row, rows, uses
-from gfr.nvml import GpuUse, Level
+from gfr.measurement import energy
+from gfr.measurement.gpu import GpuUse, Level
 from gfr.report_details import table
 from gfr.results import Run
 

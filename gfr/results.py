@@ -9,7 +9,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
       features/<feature set>.json  FeatureResult, from parts/<feature set>/*.json: PartResult
       heads/<trial>.keras        the trained head
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
-      latency/<feature set>.json LatencyResult (gfr/timings.py)
+      latency/<feature set>.json LatencyResult (gfr/measurement/latency.py)
       selection.json             Selection
       again/, verdict.json       gfr/again.py, Verdict against its history (gfr/verdict.py)
       export/<trial>/export.json ExportResult (gfr/exported.py)
@@ -27,13 +27,14 @@ from gfr.dataset import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.exported import ExportResult, PageResult
-from gfr.hardware import Hardware
-from gfr.metering import Cost
-from gfr.precision import Check, Choice, Rates
-from gfr.provenance import Provenance
+from gfr.measurement.hardware import Hardware
+from gfr.measurement.latency import LatencyResult
+from gfr.measurement.reference_workload import Rates
+from gfr.measurement.resources import Cost
+from gfr.measurement.software import Provenance
+from gfr.precision import Check, Choice
 from gfr.shards import Extracted, Part
 from gfr.storage.serialization import SCHEMA, Record, how_to_fix, read, write
-from gfr.timings import LatencyResult
 from gfr.types import Logit, Positive, Scale, Seconds, every_split
 from gfr.verdict import Verdict
 from gfr.weights import Weights
@@ -61,7 +62,9 @@ class RunRecord:
     provenance: Provenance
     hardware: Hardware
     cost: Cost
-    settings: dict[str, str] | None = None  # of speed (gfr/hardware.py); None: not noted then
+    settings: dict[str, str] | None = (
+        None  # of speed (gfr/measurement/hardware.py); None: not noted then
+    )
     num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:

@@ -7,9 +7,9 @@ Never measures, imports no TensorFlow.
 from pathlib import Path
 
 from gfr.config.schema import Selecting
+from gfr.measurement.latency import LatencyResult
 from gfr.results import Selection, TrialResult, read_run
 from gfr.storage.serialization import SCHEMA, write
-from gfr.timings import LatencyResult
 
 
 def best(

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gfr.latency import MAX_OTHERS_SHARE
+from gfr.measurement.latency import MAX_OTHERS_SHARE
 from gfr.types import Above0, Positive, Share
 
 # Half-way, as ratios go, between nothing and the 1.3x that is to be found: sqrt(1.3) = 1.14.

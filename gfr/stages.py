@@ -11,22 +11,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import (
-    again,
-    backbones,
-    dataset,
-    features,
-    hardware,
-    head,
-    provenance,
-    refits,
-    results,
-    shards,
-    shared,
-    weights,
-)
+from gfr import again, backbones, dataset, features, head, refits, results, shards, shared, weights
 from gfr.config.schema import FeatureSet, Trial
-from gfr.metering import metered
+from gfr.measurement import hardware, software
+from gfr.measurement.resources import metered
 from gfr.progress import reporter
 from gfr.shards import Part
 from gfr.storage import atomic, paths, serialization
@@ -214,7 +202,7 @@ def _train(
         history=trained.history,
         metrics=trained.metrics(faces.is_male),
         train_cost=train_cost,
-        provenance=provenance.collect(paths.ROOT),
+        provenance=software.collect(paths.ROOT),
         hardware=hardware.collect(),
         validation_logits=by_name["validation"],
         test_logits=by_name["test"],

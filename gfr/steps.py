@@ -11,12 +11,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gfr import hardware, isolation, results, shared, verdicts
+from gfr import isolation, results, shared, verdicts
 from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
 from gfr.door import Request
 from gfr.errors import StepFailed
 from gfr.exported import ExportResult
 from gfr.isolation import Limits
+from gfr.measurement import hardware
 from gfr.shards import Part
 from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.storage import atomic, locks, serialization

@@ -15,10 +15,10 @@ from gfr.config.schema import Trial
 from gfr.evaluation.metrics import constant_answer
 from gfr.evaluation.statistics import over_seeds
 from gfr.exported import ExportResult
-from gfr.metering import Cost
+from gfr.measurement.latency import LatencyResult, Timing
+from gfr.measurement.resources import Cost
 from gfr.published import Published
 from gfr.results import Run, TrialResult
-from gfr.timings import LatencyResult, Timing
 from gfr.types import SPLITS
 
 SCHEMA = 1

@@ -6,8 +6,8 @@ In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 import pandas as pd
 
 from gfr.dataset import SOURCES
+from gfr.measurement.latency import LatencyResult
 from gfr.results import Run, TrialResult
-from gfr.timings import LatencyResult
 
 _WEAK = ", NOT SHOWN TO BE BETTER THAN THE MAJORITY CLASS (95 % interval)"
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import again, arithmetic, fused, images, latency, results
+from gfr import again, fused, images, results
 from gfr.config.schema import FeatureSet, Latency, Precision
 from gfr.fused import Classify
-from gfr.metering import metered
+from gfr.measurement import latency, reference_workload
+from gfr.measurement.latency import LatencyResult, Timing
+from gfr.measurement.resources import metered
 from gfr.progress import reporter
 from gfr.stages import open_run
 from gfr.storage import serialization
 from gfr.storage.serialization import SCHEMA
-from gfr.timings import LatencyResult, Timing
 
 BATCH = 64
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
@@ -158,7 +159,7 @@ def _time_single(
     classify: Classify, few: list[list[np.ndarray]], precision: Precision, asked: Latency
 ) -> tuple[latency.Samples, int, float]:
     """Calls on one image each: the least disturbed row, how many were measured, the witness."""
-    witness = arithmetic.witness(precision)
+    witness = reference_workload.witness(precision)
     num_witnesses = min(_NUM_WITNESSES, asked.calls)
     witness()
     witnesses_s = [witness() for _ in range(num_witnesses)]

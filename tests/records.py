@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, results, selection, timings
+from gfr import dataset, results, selection
 from gfr.config import benchmark_files, loader
 from gfr.dataset import DataRecord, Faces, describe_split, digest_of
 from gfr.evaluation import metrics as evaluation_metrics
 from gfr.evaluation.metrics import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
-from gfr.hardware import Hardware
-from gfr.latency import Samples
-from gfr.metering import Cost
+from gfr.measurement import latency as measurement_latency
+from gfr.measurement.hardware import Hardware
+from gfr.measurement.latency import Samples
+from gfr.measurement.resources import Cost
+from gfr.measurement.software import Provenance
 from gfr.precision import Choice
-from gfr.provenance import Provenance
 from gfr.shards import WHOLE, Extracted
 from gfr.storage import serialization
 from gfr.verdict import Finding, Past, Series, Verdict
@@ -122,8 +123,10 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     """A hundred equal calls."""
     single = Samples((9.0,), (p50_s,) * 100, 1.0, 1.0, others_share)
     batches = Samples((), (p50_s,) * 2, 1.0, 1.0, 0.0)
-    timing = timings.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
-    return timings.LatencyResult(3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST)
+    timing = measurement_latency.Timing("float32", 1.0, 1.0, single, batches, (1, 1), 0.0)
+    return measurement_latency.LatencyResult(
+        3, feature_set, "t", num_parameters, 64, 0.1, 100, (timing,), COST
+    )
 
 
 def run(directory=Path("reports/runs/r")):

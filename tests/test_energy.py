@@ -8,15 +8,16 @@ import pytest
 import records
 from fake_nvml import Gpu, refuse
 
-from gfr import energy, history, rapl, report_energy, results, summary
+from gfr import history, report_energy, results, summary
 from gfr.analysis import analyse
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
 from gfr.config.schema import Stated
 from gfr.errors import BadInput
-from gfr.metering import Cost, metered
-from gfr.nvml import GpuUse, Level
-from gfr.rapl import CpuEnergy
+from gfr.measurement import cpu_energy, energy
+from gfr.measurement.cpu_energy import CpuEnergy
+from gfr.measurement.gpu import GpuUse, Level
+from gfr.measurement.resources import Cost, metered
 from gfr.storage import serialization
 
 NO_RAPL = CpuEnergy(None, "no processor package")
@@ -49,7 +50,7 @@ def count(zone, energy_j):
 
 def test_packages_are_summed_once_and_counters_may_start_over(powercap):
     """900 -> 950 -> 30 of 1000 is 130; neither parts nor second views are added."""
-    look = rapl.meter(powercap)
+    look = cpu_energy.meter(powercap)
     assert CpuEnergy(0.0, "RAPL package-0, package-1") == look()
     count(powercap / "intel-rapl:0", 950)
     count(powercap / "intel-rapl:0:0", 500)
@@ -61,7 +62,7 @@ def test_packages_are_summed_once_and_counters_may_start_over(powercap):
 
 def test_a_stage_is_measured_by_the_processors_counters(powercap, monkeypatch):
     """The joules between its begin and its end."""
-    monkeypatch.setattr(rapl, "POWERCAP", powercap)
+    monkeypatch.setattr(cpu_energy, "POWERCAP", powercap)
     _, cost = metered(lambda: count(powercap / "intel-rapl:1", 142))
     assert 42.0 == cost.cpu_energy.joules
     assert "measured" == energy.of_cpu(cost, Stated(cpu_watts=65), 2).label
@@ -69,8 +70,8 @@ def test_a_stage_is_measured_by_the_processors_counters(powercap, monkeypatch):
 
 def test_counters_that_cannot_be_read_say_why(powercap, monkeypatch):
     """No driver; closed to all but root; gone in the middle: each a reason, never a number."""
-    assert "a virtual machine, or no driver" in rapl.meter(powercap / "none")().note
-    look = rapl.meter(powercap)
+    assert "a virtual machine, or no driver" in cpu_energy.meter(powercap / "none")().note
+    look = cpu_energy.meter(powercap)
     (powercap / "intel-rapl:1" / "energy_uj").unlink()
     assert (None, True) == (look().joules, "No such file" in look().note)
     count(powercap / "intel-rapl:1", 100)
@@ -80,7 +81,7 @@ def test_counters_that_cannot_be_read_say_why(powercap, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_text", closed)
-    found = rapl.meter(powercap)()
+    found = cpu_energy.meter(powercap)()
     assert (None, True) == (found.joules, "permission denied; since 2020" in found.note)
     assert "docs/gpu.md" in found.note
 

@@ -7,9 +7,10 @@ import pytest
 import records
 from fake_nvml import Gpu
 
-from gfr import doctor, hardware, isolation, provenance
+from gfr import doctor, isolation
 from gfr import environment as gfr_environment
 from gfr.isolation import Limits
+from gfr.measurement import hardware, software
 from gfr.precision import may_accelerate_bfloat16
 from gfr.storage.paths import ROOT
 
@@ -67,7 +68,7 @@ def test_bfloat16_is_for_ampere_and_newer():
 
 def test_a_gate_that_a_cpu_has_passed_is_not_claimed_of_a_gpu():
     """Gates are known by what computed them."""
-    assert f"{provenance.engine()} on RTX 3050" == provenance.engine(["RTX 3050", "RTX 3050"])
+    assert f"{software.engine()} on RTX 3050" == software.engine(["RTX 3050", "RTX 3050"])
 
 
 @pytest.mark.parametrize(

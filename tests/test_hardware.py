@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pynvml
 
-from gfr import hardware
+from gfr.measurement import hardware
 
 
 def test_no_gpu_is_said_plainly(monkeypatch):

@@ -101,7 +101,7 @@ def test_the_next_step_finds_a_healthy_process():
 def test_a_worker_starts_without_what_tensorflow_takes_along():
     """It costs a third of the start; whoever wants it afterwards has it."""
     isolation.end_idle()
-    isolation.call("gfr.provenance:version", "tensorflow", limits=Limits())
+    isolation.call("gfr.measurement.software:version", "tensorflow", limits=Limits())
 
     def there(name):
         text = f"{name!r} in __import__('sys').modules"

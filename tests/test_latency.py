@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from gfr import latency
 from gfr.evaluation.statistics import quantile_ranks
-from gfr.latency import Samples, joined, time_calls
+from gfr.measurement import latency
+from gfr.measurement.latency import Samples, joined, time_calls
 
 
 def test_warmups_are_kept_apart_and_inputs_go_round():

@@ -6,9 +6,9 @@ import pynvml
 import pytest
 from fake_nvml import NAME, Gpu, refuse
 
-from gfr import nvml
-from gfr.metering import metered
-from gfr.nvml import Level
+from gfr.measurement import gpu as measurement_gpu
+from gfr.measurement.gpu import Level
+from gfr.measurement.resources import metered
 
 
 def during(gpu, num_samples):
@@ -88,7 +88,7 @@ def test_an_nvml_that_never_answers_costs_no_stage(monkeypatch):
     """A driver can hang: the stage begins, ends, and says so."""
     answer = threading.Event()
     Gpu(nvmlDeviceGetCount=lambda: answer.wait(10)).install(monkeypatch)
-    monkeypatch.setattr(nvml, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(measurement_gpu, "PATIENCE_S", 0.01)
     value, cost = metered(lambda: "done")
     answer.set()
     assert ("done", (), "NVML has not answered for 0.01 s") == (value, cost.gpus, cost.gpu_note)

@@ -12,7 +12,8 @@ from gfr import precision as gfr_precision
 from gfr import timing as timing_stage
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.dataset import inspect, load
-from gfr.precision import Choice, GateRow, GateTrial, Rates
+from gfr.measurement.reference_workload import Rates
+from gfr.precision import Choice, GateRow, GateTrial
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")

@@ -15,13 +15,14 @@ from typing import Annotated
 import psutil
 from pydantic import Field
 
-from gfr import nvml
+from gfr.measurement import gpu
 from gfr.types import Count, Positive, Share
 
 # What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
 NOTABLE_CPU_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
 )  # fmt: skip
+
 # What changes speed without changing a version.
 _SETTINGS = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
@@ -118,10 +119,10 @@ def _cpu() -> tuple[str, set[str]]:
 
 def _gpus() -> tuple[tuple[Gpu, ...], str]:
     try:
-        with nvml.opened() as pynvml:
-            driver = nvml.text(pynvml.nvmlSystemGetDriverVersion())
+        with gpu.opened() as pynvml:
+            driver = gpu.text(pynvml.nvmlSystemGetDriverVersion())
             gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
-    except nvml.Unavailable as error:
+    except gpu.Unavailable as error:
         return (), f"none ({error})"
     return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
 
@@ -139,7 +140,7 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
     except pynvml.NVMLError:
         capability = None
     return Gpu(
-        name=nvml.text(pynvml.nvmlDeviceGetName(handle)),
+        name=gpu.text(pynvml.nvmlDeviceGetName(handle)),
         driver=driver,
         memory_total_bytes=memory.total,
         memory_used_bytes=memory.used,

@@ -8,19 +8,48 @@ from the rates is decided in gfr/precision.py.
 
 import time
 from collections.abc import Callable
-
-import tensorflow as tf
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gfr.config.schema import Precision
-from gfr.precision import Rates
+from gfr.types import Above0
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MIN_SPEEDUP = 1.5  # of a convolution; below, what is no convolution eats up the gain
+
+
+@dataclass(frozen=True)
+class Rates:
+    """GFLOP/s of one convolution on the machine of a run
+    (gfr/measurement/reference_workload.py)."""
+
+    float32_gflops: Above0
+    bfloat16_gflops: Above0
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast bfloat16 is."""
+        return self.bfloat16_gflops / self.float32_gflops
+
+    @property
+    def fastest(self) -> Precision:
+        """bfloat16 only where the machine really accelerates it."""
+        return "bfloat16" if self.speedup >= MIN_SPEEDUP else "float32"
+
 
 _NUM_ROUNDS = 5
+
 _NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3
+
 _WITNESS_LAYERS, _WITNESS_SIDE_PX, _WITNESS_CHANNELS = 6, 8, 512
 
 
 def measure() -> Rates:
     """Both precisions in turn, so that other load slows both; takes about half a second."""
+    import tensorflow as tf
+
     calls = [_convolution(tf.float32), _convolution(tf.bfloat16)]
     for call in calls:
         call()
@@ -37,6 +66,8 @@ def witness(precision: Precision) -> Callable[[], float]:
     as a network's weights do: its pace is that of a model that classifies one image. It shares no
     code with what is timed, so it tells a machine that has become slower from a model that has.
     """
+    import tensorflow as tf
+
     dtype = tf.as_dtype(precision)
     shape = (_KERNEL_PX, _KERNEL_PX, _WITNESS_CHANNELS, _WITNESS_CHANNELS)
     kernels = [tf.fill(shape, tf.cast(1e-3, dtype)) for _ in range(_WITNESS_LAYERS)]
@@ -51,14 +82,16 @@ def witness(precision: Precision) -> Callable[[], float]:
     return lambda: _seconds(lambda: run(image))
 
 
-def _convolution(dtype: tf.DType) -> Callable[[], tf.Tensor]:
+def _convolution(dtype: "tf.DType") -> "Callable[[], tf.Tensor]":
+    import tensorflow as tf
+
     images = tf.ones((_NUM_IMAGES, _SIDE_PX, _SIDE_PX, _NUM_CHANNELS), dtype)
     kernel = tf.ones((_KERNEL_PX, _KERNEL_PX, _NUM_CHANNELS, _NUM_CHANNELS), dtype)
     run = tf.function(lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
     return lambda: run(images, kernel)
 
 
-def _seconds(call: Callable[[], tf.Tensor]) -> float:
+def _seconds(call: "Callable[[], tf.Tensor]") -> float:
     start = time.perf_counter()
     call().numpy()
     return time.perf_counter() - start

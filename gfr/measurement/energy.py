@@ -1,6 +1,7 @@
 """Energy and emissions of a stage, each with what it rests on.
 
-In: Costs (gfr/metering.py), what the benchmark states of the machine. Out: rows that are
+In: Costs (gfr/measurement/resources.py), what the benchmark states of the machine. Out: rows that
+are
 `measured` by a counter of the machine, `estimated` from figures that the user gave, or
 `unavailable` with the reason. Pure. Never estimates unasked: a typical processor or an average
 power grid is nobody's.
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gfr.config.schema import Stated
-from gfr.metering import Cost
+from gfr.measurement.resources import Cost
 
 Label = Literal["measured", "estimated", "unavailable"]
 

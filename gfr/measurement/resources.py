@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import psutil
 
-from gfr import hardware, nvml, rapl
-from gfr.nvml import GpuUse
-from gfr.rapl import CpuEnergy
+from gfr.measurement import cpu_energy as measurement_cpu_energy
+from gfr.measurement import gpu, hardware
+from gfr.measurement.cpu_energy import CpuEnergy
+from gfr.measurement.gpu import GpuUse
 from gfr.types import Count, Seconds
 
 T = TypeVar("T")
@@ -42,8 +43,8 @@ def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> t
     """Run `stage` and say what it cost."""
     stop = threading.Event()
     peak_bytes = [resident_bytes()]
-    gpus = nvml.watch(hardware.visible_gpus(), sample_every_s)
-    cpu_energy = rapl.meter(rapl.POWERCAP)
+    gpus = gpu.watch(hardware.visible_gpus(), sample_every_s)
+    cpu_energy = measurement_cpu_energy.meter(measurement_cpu_energy.POWERCAP)
 
     def watch() -> None:
         while not stop.wait(sample_every_s):

@@ -15,6 +15,7 @@ from pathlib import Path
 from gfr.types import Amount
 
 POWERCAP = Path("/sys/class/powercap")
+
 # `intel-rapl:0` is a package, on AMD too; `intel-rapl:0:0` is a part of it, already counted there.
 _PACKAGE = re.compile(r"[\w-]+:\d+")
 

@@ -1,0 +1,1 @@
+"""Latency, resources, energy, hardware and software versions."""
