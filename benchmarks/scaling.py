@@ -52,8 +52,9 @@ def main() -> None:
 
 def measure(data: Path, num_images: int) -> dict[str, float | int]:
     """Seconds of each stage and peak memory; features go to a temporary folder."""
-    from gfr import backbones, dataset, features, head, shards, weights
+    from gfr import backbones, features, head, shards, weights
     from gfr.config.schema import Backbone, FeatureSet
+    from gfr.data import dataset, inspection
     from gfr.measurement import reference_workload
     from gfr.precision import Choice
 
@@ -68,7 +69,7 @@ def measure(data: Path, num_images: int) -> dict[str, float | int]:
     with tempfile.TemporaryDirectory() as cache:
         begun_s = time.perf_counter()
         # Repeated names are one key for `inspect`: the digests of the first round serve all.
-        seen = dataset.inspect(listed, lambda done, total: None).faces
+        seen = inspection.inspect(listed, lambda done, total: None).faces
         digests = tuple(seen.pixels_sha256[row] for row in around)
         faces = dataclasses.replace(faces, pixels_sha256=digests)
         for name in BACKBONES:

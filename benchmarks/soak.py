@@ -42,13 +42,13 @@ MARK = "GFR_SOAK"
 # Run ids in, exit codes out: `gfr run` without what it prints, again and again.
 _SERVE = """
 import sys
-from gfr import door
 from gfr import environment
+from gfr.data import loading
 from gfr.config import schema
 environment.prepare()
 from cli import places, start
 for line in sys.stdin:
-    request = door.request(
+    request = loading.request(
         *("tiny", "synthetic", "random", line.strip(), False, False),
         *(places.typed("reports"), places.typed("cache"), "gfr run tiny"),
         *(900, None, 1, schema.Selecting(None, None)), keep_runs=int(sys.argv[1]),

@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gfr import backbones, door, features, images, weights
+from gfr import backbones, features, weights
 from gfr.config import benchmark_files, loader, schema
+from gfr.data import images, loading
 from gfr.measurement import hardware, software
 
 BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
@@ -50,7 +51,7 @@ def main() -> None:
             precision: whole_run_s(asked, precision, Path(name))
             for precision in (("auto", "float32") if asked.float32 else ("auto",))
         }
-        looked = door.look(str(Path(asked.data).absolute()), benchmark, Path(name))
+        looked = loading.look(str(Path(asked.data).absolute()), benchmark, Path(name))
         sets = [
             measure(row, looked, benchmark, asked, Path(name)) for row in benchmark.feature_sets
         ]
@@ -110,7 +111,7 @@ def whole_run_s(asked: argparse.Namespace, precision: str, folder: Path) -> floa
 
 def measure(
     feature_set: schema.FeatureSet,
-    looked: door.Looked,
+    looked: loading.Looked,
     benchmark: schema.Benchmark,
     asked: argparse.Namespace,
     cache: Path,

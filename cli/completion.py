@@ -12,7 +12,8 @@ import typer
 from cli.places import or_default
 from gfr.config import benchmark_files
 
-# As gfr/door.py, gfr/weights.py, flows/runners.py, gfr/fetch.py and gfr/exported.py have them.
+# As gfr/data/loading.py, gfr/weights.py, flows/runners.py, gfr/data/download/fetch.py and
+# gfr/exported.py have them.
 DATA = ("auto", "synthetic")
 WEIGHTS = ("auto", "imagenet", "random")
 RUNNERS = ("threads", "dask", "ray")

@@ -16,7 +16,7 @@ from cli import completion
 from cli.options import AsJson
 
 if TYPE_CHECKING:
-    from gfr.fetch import Fetched
+    from gfr.data.download.fetch import Fetched
 
 
 def data_fetch(
@@ -57,14 +57,15 @@ def data_fetch(
     """
     from cli import display, start
     from cli.places import typed
-    from gfr import fetch, sources, text
+    from gfr import text
+    from gfr.data.download import catalog, fetch
     from gfr.storage import paths
 
     # Links are followed: one that leads to a larger disk is to be filled there.
     place = paths.at_root("data/celeba") if where is None else typed(str(where))
     directory = Path(os.path.realpath(place))
     request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
-    known = sources.load(paths.ROOT / "benchmarks" / "sources.toml")
+    known = catalog.load(paths.ROOT / "benchmarks" / "sources.toml")
     try:
         with start.interruptible(), display.progress(None):
             fetched = fetch.run(request, known)

@@ -104,13 +104,13 @@ def run(
     Features are computed once and kept; running again repeats heads, latency and export. A run that
     was interrupted goes on where it stopped when it is given the same --run-id.
     """
-    from gfr import door
     from gfr.config import schema
+    from gfr.data import loading
 
-    request = door.request(
+    request = loading.request(
         places.benchmark(benchmark),
-        typed(data, door.DATA_KEYWORDS),
-        typed(weights, door.WEIGHTS_KEYWORDS),
+        typed(data, loading.DATA_KEYWORDS),
+        typed(weights, loading.WEIGHTS_KEYWORDS),
         run_id,
         fresh,
         not offline,
@@ -262,21 +262,21 @@ def data_check(
 ) -> None:
     """Decode every image that a run would use and say what was found."""
     from cli import display
-    from gfr import door
     from gfr.config import loader
+    from gfr.data import loading, records
 
     loaded = loader.load(benchmark_files.benchmark_file(places.benchmark(benchmark or "full")))
     asked, too_few = (typed(str(directory)), loaded, Path(or_default(cache, "cache"))), ""
     with display.progress(None):
         if benchmark is None:
-            found, too_few = door.look_at_all(*asked)
+            found, too_few = loading.look_at_all(*asked)
         else:
-            found = door.look(*asked)
+            found = loading.look(*asked)
     if as_json:
         facts = {"data": dataclasses.asdict(found.data), "split": dataclasses.asdict(found.split)}
         print(json.dumps(facts | {"too_few": too_few}, indent=1))
     else:
-        lines = [*door.describe_data(found.data, found.split), *filter(None, [too_few])]
+        lines = [*records.describe_data(found.data, found.split), *filter(None, [too_few])]
         print("\n".join(map(text.line, lines)))
 
 
@@ -367,11 +367,11 @@ def doctor(
     --mark-crashed.
     """
     from gfr import doctor as library
-    from gfr import door
+    from gfr.data import loading
 
     checks = library.examine(
-        typed(data, door.DATA_KEYWORDS),
-        typed(weights, door.WEIGHTS_KEYWORDS),
+        typed(data, loading.DATA_KEYWORDS),
+        typed(weights, loading.WEIGHTS_KEYWORDS),
         Path(or_default(cache, "cache")),
         Path(or_default(reports, "reports")),
         offline,

@@ -15,8 +15,9 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
-from gfr import door, results
+from gfr import results
 from gfr.config import schema
+from gfr.data import loading
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
 from gfr.storage import locks, run_directory
@@ -74,7 +75,7 @@ def gfr(
         max_size_mb: select among models no larger, parameters in float32
         keep_runs: in the end remove this benchmark's runs but the newest so many; all stay if none
     """
-    request = door.request(
+    request = loading.request(
         benchmark,
         data,
         weights,
@@ -103,7 +104,7 @@ def _wait_for(title: str, futures: list[PrefectFuture]) -> State:
     return futures[-1].state
 
 
-def _run(request: door.Request) -> State[str]:
+def _run(request: loading.Request) -> State[str]:
     limits, again = request.limits, {"retries": request.retries}
     run_dir = prepare(request, limits)
     features = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gfr.dataset import Faces
+from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.evaluation import calibration as evaluation_calibration
 from gfr.evaluation import roc as evaluation_roc

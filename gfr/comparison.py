@@ -10,9 +10,10 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gfr import dataset, history, slowdown
+from gfr import history, slowdown
 from gfr import text as gfr_text
 from gfr.config.schema import Latency
+from gfr.data import records
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.results import Run, TrialResult
@@ -84,7 +85,7 @@ Labels = dict[str, tuple[str, bool]]  # by image name: digest of its pixels, is_
 def labels(run: Run) -> Labels:
     """Of a run's images, from its faces.csv."""
     path = run.directory / "faces.csv"
-    faces, _ = dataset.read_table(path, run.record.data, run.record.split)
+    faces, _ = records.read_table(path, run.record.data, run.record.split)
     rows = zip(faces.names, faces.pixels_sha256, faces.is_male.tolist(), strict=True)
     return {name: (sha256, is_male) for name, sha256, is_male in rows}
 

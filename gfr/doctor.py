@@ -186,15 +186,15 @@ def _disk(cache: Path) -> Check:
 
 
 def _data(request: str) -> Check:
-    from gfr import door
+    from gfr.data import loading
 
-    source, directory = door.locate(request)
+    source, directory = loading.locate(request)
     if directory is None:
         why = "asked for" if request == "synthetic" else "no CelebA under data/celeba"
         cure = "" if request == "synthetic" else "; `gfr data fetch` gets it (docs/data.md)"
         return Check("note", "data", f"synthetic faces: {why}{cure}")
     try:
-        found = door.find(source, directory)
+        found = loading.find(source, directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
     return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")

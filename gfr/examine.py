@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import backbones, exported, images, javascript, model_card, results, tfjs
+from gfr import backbones, exported, javascript, model_card, results, tfjs
 from gfr.config.schema import WebPrecision
+from gfr.data import images
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import backbones, fused, golden, images, results, stages
+from gfr import backbones, fused, golden, results, stages
+from gfr.data import images
 from gfr.exported import STEP
 from gfr.progress import reporter
 from gfr.storage import atomic

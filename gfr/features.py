@@ -16,9 +16,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import backbones, images, shards
+from gfr import backbones, shards
 from gfr.config.schema import FeatureSet, Precision
-from gfr.dataset import Faces
+from gfr.data import images
+from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.measurement import software
 from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice
@@ -31,7 +32,7 @@ _CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
 # At import: what is on disk later may not be what runs.
-_SOURCES = ("backbones.py", "features.py", "folding.py", "images.py", "orientation.py")
+_SOURCES = ("backbones.py", "features.py", "folding.py", "data/images.py")
 _CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
 
 

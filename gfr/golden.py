@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfr import images, synthetic
+from gfr.data import images
+from gfr.data.synthetic import generate
 from gfr.storage import atomic
 
 SCHEMA = 1
@@ -40,7 +41,7 @@ def collect() -> tuple[Golden, ...]:
         Golden(
             f"golden/face-{index}.png",
             f"synthetic face {index} of seed {_SEED}",
-            np.asarray(synthetic.draw(_SEED, index)[0]),
+            np.asarray(generate.draw(_SEED, index)[0]),
         )
         for index in range(1, _NUM_FACES + 1)
     ]

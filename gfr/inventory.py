@@ -10,7 +10,7 @@ from pathlib import Path
 from gfr import completeness, results, shards
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
-from gfr.dataset import SOURCES
+from gfr.data.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.storage import run_directory
 

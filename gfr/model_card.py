@@ -10,9 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import exported, markup, sources
+from gfr import exported, markup
 from gfr.config.keras_applications import SCALINGS
-from gfr.dataset import SOURCES, DataRecord, SplitRecord
+from gfr.data.dataset import SOURCES
+from gfr.data.download import catalog
+from gfr.data.records import DataRecord, SplitRecord
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.exported import ExportResult, WebModel
@@ -164,7 +166,7 @@ def _hub_dataset(source: str) -> str | None:
     """The data set's id on the Hugging Face Hub; None if it is not there."""
     if source != "celeba":
         return None
-    return sources.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface.repository
+    return catalog.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
 def _limits(data: str, weights: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from gfr import markup
-from gfr.dataset import SOURCES
+from gfr.data.dataset import SOURCES
 
 _TASK = "image-classification"
 _TAGS = ("face", "gender-recognition", "tensorflowjs")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import environment, images, results
-from gfr.dataset import NATIVE_SIZE
+from gfr import environment, results
+from gfr.data import images
+from gfr.data.dataset import NATIVE_SIZE
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
 

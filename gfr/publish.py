@@ -14,7 +14,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gfr import (
-    dataset,
     figures,
     published,
     report,
@@ -27,7 +26,8 @@ from gfr import (
     trends,
 )
 from gfr.analysis import Analysis, analyse
-from gfr.dataset import Faces
+from gfr.data import records
+from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.storage import atomic, paths, run_directory, serialization
 
@@ -41,7 +41,7 @@ def write_report(run_dir: str) -> str:
     """Render everything that a run's records say; returns the path of summary.md."""
     directory = Path(run_dir)
     run = results.read_run(directory)
-    faces, splits = dataset.read_table(directory / "faces.csv", run.record.data, run.record.split)
+    faces, splits = records.read_table(directory / "faces.csv", run.record.data, run.record.split)
     analysis = analyse(run, faces, splits)
     known = published.load(paths.ROOT / "benchmarks" / "published.toml")
     if run.latencies:

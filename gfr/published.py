@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gfr.dataset import DataRecord
+from gfr.data.records import DataRecord
 from gfr.storage import serialization
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from gfr import head, splitting
+from gfr import head
 from gfr.config.schema import Data, Refit, Trial
-from gfr.dataset import Faces
+from gfr.data import splits as data_splits
+from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.results import RefitResult
 from gfr.shards import Features
@@ -97,7 +98,7 @@ def rows_of(splits: np.ndarray) -> dict[str, np.ndarray]:
 def _rows(ground: Ground, refit: Refit) -> dict[str, np.ndarray]:
     faces, splits = ground.faces, ground.splits
     if refit.changed in ("split", "rule"):
-        splits = splitting.by_rule(
+        splits = data_splits.by_rule(
             refit.rule,
             faces.names,
             faces.is_male,
@@ -108,7 +109,7 @@ def _rows(ground: Ground, refit: Refit) -> dict[str, np.ndarray]:
     rows = rows_of(splits)
     if refit.changed != "fraction":
         return rows
-    few = splitting.subset(
+    few = data_splits.subset(
         faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
     )
     return rows | {"train": few}

@@ -6,7 +6,7 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 import pandas as pd
 
 from gfr import exported, markup
-from gfr.dataset import SPLITS
+from gfr.data.records import SPLITS
 from gfr.evaluation.statistics import wilson
 from gfr.exported import ExportResult
 from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples

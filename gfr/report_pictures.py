@@ -9,10 +9,10 @@ from html import escape
 
 from gfr import report_details, report_evidence
 from gfr.analysis import Analysis, Face, Study
+from gfr.data.synthetic.generate import LABEL_NOISE_SHARE
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.markup import blocks
 from gfr.results import Run, TrialResult
-from gfr.synthetic import LABEL_NOISE_SHARE
 
 GONE = "image not at hand"
 _LABELS = {

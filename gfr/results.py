@@ -5,7 +5,7 @@ and back. Truth is these files alone. Never measures, never imports TensorFlow.
 
     reports/runs/<run_id>/
       run.json                   RunRecord: what was asked, data, weights, machine, versions
-      faces.csv                  the images with split and attributes (gfr/dataset.py)
+      faces.csv                  the images with split and attributes (gfr/data/records.py)
       features/<feature set>.json  FeatureResult, from parts/<feature set>/*.json: PartResult
       heads/<trial>.keras        the trained head
       trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
-from gfr.dataset import DataRecord, SplitRecord
+from gfr.data.records import DataRecord, SplitRecord
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.exported import ExportResult, PageResult

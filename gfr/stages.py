@@ -11,8 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import again, backbones, dataset, features, head, refits, results, shards, shared, weights
+from gfr import again, backbones, features, head, refits, results, shards, shared, weights
 from gfr.config.schema import FeatureSet, Trial
+from gfr.data import dataset, records
 from gfr.measurement import hardware, software
 from gfr.measurement.resources import metered
 from gfr.progress import reporter
@@ -215,5 +216,5 @@ def _train(
 def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:
     """The record of a run, its images, and the split, str (N,)."""
     record = serialization.read(Path(run_dir) / "run.json", results.RunRecord)
-    faces, splits = dataset.read_table(Path(run_dir) / "faces.csv", record.data, record.split)
+    faces, splits = records.read_table(Path(run_dir) / "faces.csv", record.data, record.split)
     return record, faces, splits

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gfr import isolation, results, shared, verdicts
 from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
-from gfr.door import Request
+from gfr.data.loading import Request
 from gfr.errors import StepFailed
 from gfr.exported import ExportResult
 from gfr.isolation import Limits
@@ -25,9 +25,9 @@ from gfr.verdict import Finding
 
 
 def prepare(request: Request, limits: Limits) -> str:
-    """See `gfr.door.prepare`."""
+    """See `gfr.data.loading.prepare`."""
     with locks.unhurried():
-        return isolation.call("gfr.door:prepare", request, limits=limits)
+        return isolation.call("gfr.data.loading:prepare", request, limits=limits)
 
 
 def extract(run_dir: str, feature_set: FeatureSet, part: Part, limits: Limits) -> str:

@@ -9,9 +9,10 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import consumption, door, verdict
+from gfr import consumption, verdict
 from gfr.analysis import Analysis, Study
 from gfr.config.schema import Trial
+from gfr.data import records
 from gfr.evaluation.metrics import constant_answer
 from gfr.evaluation.statistics import over_seeds
 from gfr.exported import ExportResult
@@ -299,7 +300,7 @@ def is_ungated(run: Run, label: str) -> bool:
 def caveats(run: Run) -> list[Caveat]:
     """What must be known before any number is read: its history, data, weights, failures."""
     record = run.record
-    data, *others = door.describe_data(record.data, record.split)
+    data, *others = records.describe_data(record.data, record.split)
     history = [Caveat(*line) for line in verdict.headlines(run.verdict)]
     found = [row for row in history if row.is_serious]
     found.append(Caveat(data[0].upper() + data[1:], record.data.source == "synthetic"))

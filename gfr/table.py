@@ -5,7 +5,7 @@ In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 
 import pandas as pd
 
-from gfr.dataset import SOURCES
+from gfr.data.dataset import SOURCES
 from gfr.measurement.latency import LatencyResult
 from gfr.results import Run, TrialResult
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from gfr import images
-from gfr.dataset import Faces
+from gfr.data import images
+from gfr.data.dataset import Faces
 
 SIZE_PX = (89, 109)  # width, height: half of CelebA's
 _QUALITY = 80

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import again, fused, images, results
+from gfr import again, fused, results
 from gfr.config.schema import FeatureSet, Latency, Precision
+from gfr.data import images
 from gfr.fused import Classify
 from gfr.measurement import latency, reference_workload
 from gfr.measurement.latency import LatencyResult, Timing

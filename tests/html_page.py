@@ -11,9 +11,10 @@ import records
 from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
-from gfr import images, report, report_html, report_pictures, thumbnails
+from gfr import report, report_html, report_pictures, thumbnails
 from gfr.analysis import analyse
 from gfr.config.schema import Refit
+from gfr.data import images
 from gfr.evaluation import metrics
 from gfr.evaluation.metrics import History
 from gfr.results import RefitResult

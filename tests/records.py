@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import dataset, results, selection
+from gfr import results, selection
 from gfr.config import benchmark_files, loader
-from gfr.dataset import DataRecord, Faces, describe_split, digest_of
+from gfr.data import records
+from gfr.data.dataset import Faces
+from gfr.data.records import DataRecord, describe_split, digest_of
 from gfr.evaluation import metrics as evaluation_metrics
 from gfr.evaluation.metrics import History
 from gfr.exported import BITS, ExportResult, JavaScript, WebModel
@@ -212,7 +214,7 @@ def export(run):
 def write(run):
     """The same on disk."""
     serialization.write(run.directory / "run.json", run.record)
-    dataset.write_table(run.directory / "faces.csv", FACES, SPLITS)
+    records.write_table(run.directory / "faces.csv", FACES, SPLITS)
     for result in run.trials:
         serialization.write(run.directory / "trials" / f"{result.trial.id}.json", result)
     for row in run.latencies.values():

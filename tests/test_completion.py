@@ -9,7 +9,9 @@ import records
 
 from cli import completion
 from flows import runners
-from gfr import door, exported, fetch, weights
+from gfr import exported, weights
+from gfr.data import loading
+from gfr.data.download import fetch
 from gfr.storage import paths
 
 # No module that a shell should wait for; Typer itself imports pydantic.
@@ -62,7 +64,7 @@ def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
 
 def test_what_is_offered_is_what_is_accepted():
     """The words of the modules that are too heavy to import for a completion."""
-    assert door.DATA_KEYWORDS == completion.DATA
+    assert loading.DATA_KEYWORDS == completion.DATA
     assert weights.KEYWORDS == completion.WEIGHTS
     assert runners._MAKERS.keys() == set(completion.RUNNERS)
     assert fetch.SOURCES == completion.SOURCES

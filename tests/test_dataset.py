@@ -11,9 +11,11 @@ import pytest
 from conftest import write_image, write_labels
 from PIL import Image
 
-from gfr import celeba as layouts
-from gfr import dataset, door, splitting
+from gfr import types
 from gfr.config import benchmark_files, loader
+from gfr.data import celeba as data_celeba
+from gfr.data import dataset, inspection, loading, records
+from gfr.data import splits as data_splits
 from gfr.errors import BadInput
 
 
@@ -24,7 +26,7 @@ def quiet(done, total):
 def look(root, num_images="all", seed=1):
     """Load and inspect in one go."""
     listing = dataset.load(root, num_images, seed)
-    return listing, dataset.inspect(listing.faces, quiet)
+    return listing, inspection.inspect(listing.faces, quiet)
 
 
 def as_csv(root):
@@ -83,14 +85,14 @@ def test_the_split_is_exact_stratified_and_blind_to_order():
     """20/20/60 to the image; each class within one image of its share."""
     names = [f"{i:06}.jpg" for i in range(1, 1001)]
     is_male = np.arange(1000) % 5 < 2
-    splits = splitting.split_images(names, is_male, 0.2, 0.2, 1024)
+    splits = data_splits.split_images(names, is_male, 0.2, 0.2, 1024)
     assert {"test": 200, "validation": 200, "train": 600} == {
-        name: int((splits == name).sum()) for name in dataset.SPLITS
+        name: int((splits == name).sum()) for name in types.SPLITS
     }
-    for name in dataset.SPLITS:
+    for name in types.SPLITS:
         assert abs(0.4 * (splits == name).sum() - is_male[splits == name].sum()) <= 1
     order = np.random.default_rng(0).permutation(1000)
-    shuffled = splitting.split_images([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
+    shuffled = data_splits.split_images([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
     assert splits[order].tolist() == shuffled.tolist()
 
 
@@ -99,9 +101,9 @@ def test_a_missing_image_is_dropped_by_name_and_never_replaced(celeba, tmp_path)
     root = celeba(100)
     smoke = loader.load(benchmark_files.benchmark_file("smoke"))
     hundred = replace(smoke, data=replace(smoke.data, images=100))
-    whole = door.look(str(root), hundred, tmp_path)
+    whole = loading.look(str(root), hundred, tmp_path)
     (root / "images" / "000007.jpg").unlink()
-    looked = door.look(str(root), hundred, tmp_path)
+    looked = loading.look(str(root), hundred, tmp_path)
     assert {"000007.jpg": "missing"} == looked.data.dropped
     assert (100, 99) == (looked.data.num_asked, looked.data.num_used)
     before = dict(zip(whole.faces.names, whole.splits, strict=True))
@@ -169,7 +171,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     root = celeba(40)
     names = [f"{i:06}.jpg" for i in range(1, 41)]
     listing = dataset.load(root, "all", 1)
-    splits = splitting.split_images(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
+    splits = data_splits.split_images(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
     in_train = names[int(np.flatnonzero(splits == "train")[0])]
     in_test = names[int(np.flatnonzero(splits == "test")[0])]
     shutil.copy(root / "images" / in_train, root / "images" / in_test)
@@ -178,7 +180,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
         "".join(f"{name} {number}\n" for name, number in identity.items())
     )
     _, seen = look(root)
-    found = dataset.describe_split(seen.faces, splits)
+    found = records.describe_split(seen.faces, splits)
     assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
     assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
     assert 0 == found.validation_images_of_shared_identities
@@ -190,7 +192,7 @@ def test_the_digest_follows_pixels_and_labels(celeba):
 
     def record():
         listing, seen = look(root)
-        return dataset.describe("celeba", root, listing, seen)
+        return records.describe("celeba", root, listing, seen)
 
     before = record()
     labels = root / "list_attr_celeba.txt"
@@ -206,12 +208,12 @@ def test_faces_survive_their_table(celeba, tmp_path):
     """What faces.csv keeps is what was chosen."""
     root = celeba(12)
     faces = look(root)[1].faces
-    splits = splitting.split_images(faces.names, faces.is_male, 0.2, 0.2, 1)
+    splits = data_splits.split_images(faces.names, faces.is_male, 0.2, 0.2, 1)
     path = tmp_path / "faces.csv"
-    dataset.write_table(path, faces, splits)
-    data = dataset.describe("celeba", root, *look(root))
-    split = dataset.describe_split(faces, splits)
-    back, splits_back = dataset.read_table(path, data, split)
+    records.write_table(path, faces, splits)
+    data = records.describe("celeba", root, *look(root))
+    split = records.describe_split(faces, splits)
+    back, splits_back = records.read_table(path, data, split)
     assert faces.names == back.names
     assert faces.is_male.tolist() == back.is_male.tolist()
     assert splits.tolist() == splits_back.tolist()
@@ -221,7 +223,7 @@ def test_faces_survive_their_table(celeba, tmp_path):
     for spoilt in ("", text[: len(text) // 2], text.replace(",test,", ",train,", 1)):
         path.write_text(spoilt)
         with pytest.raises(BadInput, match=r"faces\.csv: damaged"):
-            dataset.read_table(path, data, split)
+            records.read_table(path, data, split)
 
 
 ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
@@ -246,7 +248,7 @@ def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
     write_labels(path, ROWS)
     path.write_text(spoil(path.read_text()))
     with pytest.raises(BadInput) as refused:
-        layouts.read_attributes(path)
+        data_celeba.read_attributes(path)
     assert words in str(refused.value)
 
 

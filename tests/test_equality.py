@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import backbones, features, head, images, shards, synthetic, weights
+from gfr import backbones, features, head, shards, weights
 from gfr.config.schema import Backbone, FeatureSet
-from gfr.dataset import inspect, load
+from gfr.data import images
+from gfr.data.dataset import load
+from gfr.data.inspection import inspect
+from gfr.data.synthetic import generate
 from gfr.precision import Choice
 
 NUM_IMAGES, EPOCHS, BATCH, SEED = 64, 3, 16, 1024
@@ -17,7 +20,7 @@ NUM_IMAGES, EPOCHS, BATCH, SEED = 64, 3, 16, 1024
 def faces(tmp_path_factory):
     """64 synthetic faces."""
     directory = tmp_path_factory.mktemp("faces")
-    synthetic.write(directory, NUM_IMAGES, SEED)
+    generate.write(directory, NUM_IMAGES, SEED)
     return inspect(load(directory, "all", SEED).faces, quiet).faces
 
 

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from local_server import Site, serve
 
 from cli.main import main
-from gfr import dataset, download, fetch, sources, unpacking
+from gfr.data import dataset
+from gfr.data.download import catalog, fetch, http, zip_archive
 from gfr.errors import BadInput
 from gfr.progress import reporter
 from gfr.storage.paths import ROOT
 
-SOURCES = sources.load(ROOT / "benchmarks" / "sources.toml")
+SOURCES = catalog.load(ROOT / "benchmarks" / "sources.toml")
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_what_cannot_be_gone_on_with_begins_anew(site, tmp_path, repository, cha
 def test_a_server_that_answers_in_pieces_is_asked_until_all_is_there(site, tmp_path):
     """A piece is never taken for the whole."""
     site.content, site.cuts, site.piece = bytes(range(250)) * 10, [1000], 700
-    download.fetch(site.url, tmp_path / "file", 10_000, lambda done, total: None)
+    http.fetch(site.url, tmp_path / "file", 10_000, lambda done, total: None)
     assert site.content == (tmp_path / "file").read_bytes()
     assert [None, "bytes=1000-", "bytes=1700-", "bytes=2400-"] == site.asked
 
@@ -146,11 +147,11 @@ def test_a_file_of_another_address_is_not_taken_for_this_one(site, tmp_path):
     """Neither whole nor in part, also after the new one was cut off."""
     path = tmp_path / "file"
     site.content = b"first"
-    download.fetch(f"{site.url}/a", path, 100, lambda done, total: None)
+    http.fetch(f"{site.url}/a", path, 100, lambda done, total: None)
     site.content, site.cuts, site.etag = b"second", [2, 0], '"caf\xe9"'
     with pytest.raises(BadInput):
-        download.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
-    download.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
+        http.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
+    http.fetch(f"{site.url}/b", path, 100, lambda done, total: None)
     assert b"second" == path.read_bytes()
 
 
@@ -204,7 +205,7 @@ def test_a_way_to_the_network_that_is_none_is_said(tmp_path, monkeypatch, variab
     """Proxies and certificates are the environment's; httpx raises another error for each."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(BadInput, match=r"cannot be asked for .*ALL_PROXY and SSL_CERT_FILE"):
-        download.fetch("http://127.0.0.1:1/x", tmp_path / "x", 100, lambda done, total: None)
+        http.fetch("http://127.0.0.1:1/x", tmp_path / "x", 100, lambda done, total: None)
 
 
 LABELS = "p/list_attr_celeba.txt"
@@ -297,7 +298,7 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
 
     site.content = packed(repository)
     with monkeypatch.context() as patched:
-        patched.setattr(unpacking.shutil, "copyfileobj", full)
+        patched.setattr(zip_archive.shutil, "copyfileobj", full)
         with pytest.raises(BadInput, match="No space left on device"):
             fetch.run(asked(site, tmp_path), SOURCES)
     assert [tmp_path / "data" / "fetch-celeba"] == list((tmp_path / "data").iterdir())
@@ -329,7 +330,7 @@ def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
     (tmp_path / "a.zip").write_bytes(content)
     (tmp_path / "out").mkdir()
     with pytest.raises(BadInput, match=line):
-        unpacking.unpack(
+        zip_archive.unpack(
             tmp_path / "a.zip",
             tmp_path / "out",
             SOURCES.published.label_files,
@@ -364,7 +365,7 @@ def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
         (Path(scratch) / "a.zip").write_bytes(content)
         names = SOURCES.published.label_files
         with contextlib.suppress(BadInput):
-            unpacking.unpack(
+            zip_archive.unpack(
                 Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
             )
         assert {"a.zip", "out"} == {path.name for path in Path(scratch).iterdir()}

@@ -18,21 +18,13 @@ import pytest
 import records
 
 from cli import main
-from gfr import (
-    dataset,
-    door,
-    golden,
-    model_card,
-    publish,
-    results,
-    shared,
-    site,
-    synthetic,
-    verdicts,
-)
+from gfr import golden, model_card, publish, results, shared, site, verdicts
+from gfr.data import loading
+from gfr.data import records as data_records
+from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
 from gfr.shards import WHOLE
-from gfr.storage import atomic, locks, serialization
+from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
 
 VARIANTS = [(number, lasting) for number in failing_disk.ERRORS for lasting in (True, False)]
@@ -241,10 +233,10 @@ def test_what_an_export_is_described_by(tmp_path):
 
 def test_faces_and_a_cache_and_a_run_begun(tmp_path, monkeypatch):
     """Drawing faces, marking the cache, claiming the run, its first files."""
-    monkeypatch.setattr(synthetic, "ProcessPoolExecutor", InThisProcess)
-    face = synthetic.draw(1, 1)
-    monkeypatch.setattr(synthetic, "draw", lambda *_: (face[0], dict(face[1])))
-    monkeypatch.setattr(door.provenance, "source_sha256", lambda *_: "0" * 64)
+    monkeypatch.setattr(generate, "ProcessPoolExecutor", InThisProcess)
+    face = generate.draw(1, 1)
+    monkeypatch.setattr(generate, "draw", lambda *_: (face[0], dict(face[1])))
+    monkeypatch.setattr(hashing, "source_sha256", lambda *_: "0" * 64)
     monkeypatch.setattr(shared.secrets, "token_hex", lambda num_bytes: "0" * 2 * num_bytes)
 
     def begin():
@@ -252,8 +244,8 @@ def test_faces_and_a_cache_and_a_run_begun(tmp_path, monkeypatch):
         with locks.claimed(run_dir):
             atomic.require_writable(tmp_path / "cache", "--cache")
             shared.mark(tmp_path / "cache")
-            door.draw_synthetic(tmp_path / "cache", 8, 1)
-            dataset.write_table(run_dir / "faces.csv", records.FACES, records.SPLITS)
+            loading.draw_synthetic(tmp_path / "cache", 8, 1)
+            data_records.write_table(run_dir / "faces.csv", records.FACES, records.SPLITS)
 
     assert 50 < attack(tmp_path, lambda: refusal_of(begin))
 
@@ -301,7 +293,7 @@ def begun(tmp_path, monkeypatch):
         run.record, cache=str(tmp_path / "cache"), data=replace(run.record.data, image_dir=images)
     )
     serialization.write(run.directory / "run.json", record)
-    dataset.write_table(run.directory / "faces.csv", records.FACES, records.SPLITS)
+    data_records.write_table(run.directory / "faces.csv", records.FACES, records.SPLITS)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "000001.jpg").write_bytes(b"")
     model = head.build(4, 0)

@@ -12,13 +12,10 @@ from records import FACES, SPLITS
 from test_history import written as written_on
 
 from gfr import (
-    celeba,
-    dataset,
     figures,
     history,
     inventory,
     judging,
-    label_csv,
     report,
     results,
     summary,
@@ -28,7 +25,9 @@ from gfr import (
 )
 from gfr.analysis import analyse
 from gfr.config import benchmark_files, loader
-from gfr.dataset import Faces
+from gfr.data import celeba, csv_labels
+from gfr.data import records as data_records
+from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.storage import run_directory, serialization
 
@@ -119,7 +118,7 @@ def test_a_csv_of_labels(tmp_path, text):
     """What is understood survives faces.csv, and every image is below the folder."""
     path = tmp_path / "labels.csv"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    found = understood_or_refused(label_csv.read, path)
+    found = understood_or_refused(csv_labels.read, path)
     if found is None:
         return
     names = tuple(found.attributes.index)
@@ -127,8 +126,8 @@ def test_a_csv_of_labels(tmp_path, text):
     is_male = found.attributes["Male"].to_numpy(bool)
     digests = tuple("0" for _ in names)
     faces = Faces(tmp_path, names, is_male, found.attributes, None, None, digests)
-    dataset.write_table(tmp_path / "faces.csv", faces, np.array(["train"] * len(names)))
-    back, _ = dataset._read_table(tmp_path / "faces.csv", tmp_path)
+    data_records.write_table(tmp_path / "faces.csv", faces, np.array(["train"] * len(names)))
+    back, _ = data_records._read_table(tmp_path / "faces.csv", tmp_path)
     assert (names, is_male.tolist()) == (back.names, back.is_male.tolist())
     assert list(found.attributes.columns) == list(back.attributes.columns)
 

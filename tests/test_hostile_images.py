@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from test_dataset import chunk
 
-from gfr import images, orientation
+from gfr.data import images
 
 NUM_SPOILT = 60  # of each kind of file
 MAX_GROWTH_BYTES = 1_000_000_000
@@ -233,4 +233,4 @@ def test_a_photograph_stands_upright(tmp_path, value):
 )
 def test_exif_that_does_not_say_it_properly_turns_nothing(expected, content):
     """Cut, beyond its end, of another type, a directory that follows itself."""
-    assert expected == orientation.of(content)
+    assert expected == images.of(content)

@@ -19,7 +19,6 @@ from records import FACES, IS_MALE, SPLITS
 from gfr import (
     charts,
     figures,
-    images,
     markup,
     publish,
     report,
@@ -34,6 +33,7 @@ from gfr import (
 )
 from gfr.analysis import Face, analyse
 from gfr.charts import Axis, Frame
+from gfr.data import images
 from gfr.errors import BadInput
 from gfr.evaluation import subgroups
 from gfr.storage.paths import ROOT

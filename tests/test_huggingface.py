@@ -12,7 +12,8 @@ import pytest
 from local_server import Site, serve
 from test_fetch import SOURCES, asked
 
-from gfr import dataset, fetch, huggingface
+from gfr.data import dataset
+from gfr.data.download import fetch, huggingface
 from gfr.errors import BadInput
 from gfr.progress import reporter
 

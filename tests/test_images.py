@@ -5,12 +5,13 @@ import pytest
 import tensorflow as tf
 from conftest import write_image
 
-from gfr import images, synthetic
+from gfr.data import images
+from gfr.data.synthetic import generate
 
 
 def test_the_decode_equals_tensorflows_accurate_one(tmp_path):
     """Bit for bit TensorFlow's INTEGER_ACCURATE, and not TensorFlow's default."""
-    synthetic.write(tmp_path, 8, seed=5)
+    generate.write(tmp_path, 8, seed=5)
     default_differs = False
     for path in sorted((tmp_path / "images").iterdir()):
         data = path.read_bytes()

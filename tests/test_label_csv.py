@@ -5,7 +5,7 @@ import re
 import pytest
 from test_own import CSV
 
-from gfr import dataset, label_csv, splitting
+from gfr.data import csv_labels, dataset, splits
 from gfr.errors import BadInput
 
 
@@ -31,7 +31,7 @@ def labels(folder, text):
 )
 def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
     """The document's own, as different programs write it."""
-    found = label_csv.read(labels(tmp_path, text))
+    found = csv_labels.read(labels(tmp_path, text))
     assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.attributes.index)
     assert [False, False, True] == found.attributes["Male"].tolist()
     assert [False, True, False] == found.attributes["glasses"].tolist()
@@ -72,7 +72,7 @@ SPOILT = [
 def test_a_spoilt_csv_is_refused(tmp_path, text, words):
     """One line that names the file."""
     with pytest.raises(BadInput) as refused:
-        label_csv.read(labels(tmp_path, text))
+        csv_labels.read(labels(tmp_path, text))
     assert words in str(refused.value) and "labels.csv" in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
 
@@ -91,7 +91,7 @@ def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
     faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
     assert ("a.jpg", "b.jpg") == faces.names
     with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
-        splitting.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
-    monkeypatch.setattr(label_csv, "MAX_BYTES", 10)
+        splits.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
+    monkeypatch.setattr(csv_labels, "MAX_BYTES", 10)
     with pytest.raises(BadInput, match="larger than 10 bytes"):
         dataset.load(tmp_path / "labels.csv", "all", 1)

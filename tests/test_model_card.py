@@ -7,10 +7,11 @@ import records
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
-from gfr import model_card, sources
+from gfr import model_card
+from gfr.data.download import catalog
 from gfr.storage.paths import ROOT
 
-CELEBA = sources.load(ROOT / "benchmarks" / "sources.toml").huggingface.repository
+CELEBA = catalog.load(ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
 def card_of(data, weights):

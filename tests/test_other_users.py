@@ -109,7 +109,7 @@ def test_two_users_share_one_machine_and_one_cache(tmp_path):
 UNREADABLE = """
 import sys
 from pathlib import Path
-from gfr import images
+from gfr.data import images
 try:
     images.decode(Path(sys.argv[1]))
 except images.Undecodable as error:

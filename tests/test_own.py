@@ -16,8 +16,6 @@ from cli import display
 from cli.main import app
 from gfr import (
     backbones,
-    dataset,
-    door,
     isolation,
     own_model,
     predict,
@@ -31,10 +29,11 @@ from gfr import (
     timing,
 )
 from gfr.config import loader, schema
+from gfr.data import loading, records
 from gfr.errors import BadInput
 from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
-from gfr.storage import run_directory, serialization
+from gfr.storage import hashing, run_directory, serialization
 from gfr.storage.paths import ROOT
 
 BLOCKS = [
@@ -75,7 +74,7 @@ def request(folder, name, run_id, data):
     path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
     places = [str(folder / "reports"), str(folder / "cache")]
     limits = schema.Selecting()
-    return door.request(
+    return loading.request(
         *(str(path), str(data), "random", run_id, False, False, *places, "gfr run", 900, None, 0),
         limits,
     )
@@ -83,7 +82,7 @@ def request(folder, name, run_id, data):
 
 def run(asked):
     """All stages, in this process."""
-    run_dir = door.prepare(asked)
+    run_dir = loading.prepare(asked)
     for feature_set in asked.benchmark.feature_sets:
         stages.extract(run_dir, feature_set, shards.WHOLE, "host/1")
     for trial in asked.benchmark.trials:
@@ -118,7 +117,9 @@ def finished(tmp_path_factory, shares):
     folder = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(door, "_rates", lambda: None)  # else latency in bfloat16 takes as long again
+        patch.setattr(
+            loading, "_rates", lambda: None
+        )  # else latency in bfloat16 takes as long again
         exec(CODE, {})
         return folder, run(request(folder, "own", "r", write_data(folder / "data")))
 
@@ -132,7 +133,7 @@ def of(found, label):
 
 def pixels_of(folder, found):
     """The images of the run as Keras alone would read and resize them, (N, 64, 64, 3)."""
-    names = dataset.read_table(
+    names = records.read_table(
         found.directory / "faces.csv", found.record.data, found.record.split
     )[0].names
     read = [np.asarray(Image.open(folder / "data" / name), np.float32) for name in names]
@@ -172,7 +173,7 @@ def test_an_own_model_is_a_backbone(finished):
     expected = np.asarray(alone(pixels_of(folder, found) / 255)).mean(axis=(1, 2))
     assert 1e-5 > relative_error(expected, features)
     used = result.features.weights
-    sha256 = door.provenance.file_sha256(folder / "mynet.keras")
+    sha256 = hashing.file_sha256(folder / "mynet.keras")
     assert ("own", sha256, 1.0) == (used.source, used.sha256, result.features.scale)
     assert 1e-3 > found.latency_of(result.trial).float32.max_difference
     page = (found.directory / "summary.md").read_text()
@@ -216,7 +217,7 @@ def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
     network.save(path)
     try:
         asked = request(folder, "own", "s", folder / "data")
-        run_dir = door.prepare(asked)
+        run_dir = loading.prepare(asked)
         stages.extract(run_dir, asked.benchmark.feature_sets[0], shards.WHOLE, "host/1")
         again = stages.collect(run_dir, asked.benchmark.feature_sets[0])
         assert 40 == again.num_computed and again.directory != before.features.directory

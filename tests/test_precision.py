@@ -11,7 +11,8 @@ from gfr import backbones, features, shards, weights
 from gfr import precision as gfr_precision
 from gfr import timing as timing_stage
 from gfr.config.schema import Backbone, FeatureSet
-from gfr.dataset import inspect, load
+from gfr.data.dataset import load
+from gfr.data.inspection import inspect
 from gfr.measurement.reference_workload import Rates
 from gfr.precision import Choice, GateRow, GateTrial
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gfr import splitting
+from gfr.data import splits as data_splits
 from gfr.errors import BadInput
 
 # 300 people: every third has five images, the others one.
@@ -15,35 +15,35 @@ FRACTIONS = (0.2, 0.2)
 
 def test_nobody_is_in_two_splits():
     """By identity: shares within one identity of a class; by chance: people in several splits."""
-    splits = splitting.by_rule("identity", NAMES, IS_MALE, IDENTITY, FRACTIONS, 1)
+    splits = data_splits.by_rule("identity", NAMES, IS_MALE, IDENTITY, FRACTIONS, 1)
     for people in (IDENTITY[IS_MALE], IDENTITY[~IS_MALE]):
         where = splits[np.isin(IDENTITY, people)]
         for name, share in (("test", 0.2), ("validation", 0.2), ("train", 0.6)):
             assert pytest.approx(share * len(people), abs=5) == np.sum(where == name)
     assert 300 == sum(len(set(IDENTITY[splits == name])) for name in set(splits))
-    by_chance = splitting.by_rule("random", NAMES, IS_MALE, IDENTITY, FRACTIONS, 1)
+    by_chance = data_splits.by_rule("random", NAMES, IS_MALE, IDENTITY, FRACTIONS, 1)
     assert 300 < sum(len(set(IDENTITY[by_chance == name])) for name in set(by_chance))
 
 
 def test_the_split_does_not_depend_on_the_order():
     """Rows in reverse: each image where it was; another seed: elsewhere."""
-    splits = splitting.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 1)
-    backwards = splitting.split_identities(IDENTITY[::-1], IS_MALE[::-1], *FRACTIONS, 1)
+    splits = data_splits.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 1)
+    backwards = data_splits.split_identities(IDENTITY[::-1], IS_MALE[::-1], *FRACTIONS, 1)
     assert splits.tolist() == backwards[::-1].tolist()
-    other = splitting.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 2)
+    other = data_splits.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 2)
     assert splits.tolist() != other.tolist()
 
 
 def test_unknown_identities_are_refused():
     """One line that says which file is missing."""
     with pytest.raises(BadInput, match=r"identity_CelebA\.txt"):
-        splitting.by_rule("identity", NAMES, IS_MALE, None, FRACTIONS, 1)
+        data_splits.by_rule("identity", NAMES, IS_MALE, None, FRACTIONS, 1)
 
 
 def test_a_smaller_subset_lies_in_a_larger_one():
     """Half and a quarter of 400 rows: nested, both with the classes' shares."""
     rows = np.arange(0, 400)
-    half, quarter = (splitting.subset(NAMES, IS_MALE, rows, f, 1) for f in (0.5, 0.25))
+    half, quarter = (data_splits.subset(NAMES, IS_MALE, rows, f, 1) for f in (0.5, 0.25))
     assert (200, 100) == (len(half), len(quarter))
     assert set(quarter) < set(half) < set(rows)
     share = IS_MALE[rows].mean()

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gfr import synthetic
+from gfr.data.synthetic import generate
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def edge_shares(grey: NDArray[np.float32]) -> list[float]:
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:
     """1,500 faces, written once."""
     directory = tmp_path_factory.mktemp("faces")
-    synthetic.write(directory, NUM_FACES, SEED)
+    generate.write(directory, NUM_FACES, SEED)
     _, header, *rows = (directory / "list_attr_celeba.txt").read_text().splitlines()
     colour, edges = [], []
     for row in rows:
@@ -73,7 +73,7 @@ def best_accuracy(features: NDArray[np.float32], is_male: NDArray[np.bool_]) -> 
 
 def test_a_face_depends_on_seed_and_index_alone(faces: Faces, tmp_path: Path) -> None:
     """Three faces written alone are, byte for byte, the first three of 1,500."""
-    synthetic.write(tmp_path, 3, SEED)
+    generate.write(tmp_path, 3, SEED)
     for name in ("000001.jpg", "000002.jpg", "000003.jpg"):
         expected = (faces.directory / "images" / name).read_bytes()
         assert expected == (tmp_path / "images" / name).read_bytes()
@@ -81,7 +81,7 @@ def test_a_face_depends_on_seed_and_index_alone(faces: Faces, tmp_path: Path) ->
 
 def test_another_seed_draws_other_faces() -> None:
     """Neighbouring seeds and indices share no picture."""
-    pictures = [synthetic.draw(seed, index)[0].tobytes() for seed in (1, 2) for index in (1, 2)]
+    pictures = [generate.draw(seed, index)[0].tobytes() for seed in (1, 2) for index in (1, 2)]
     assert 4 == len(set(pictures))
 
 
@@ -112,15 +112,15 @@ def test_images_are_the_listed_ones_and_of_celebas_size(faces: Faces) -> None:
 def test_labels_are_the_drawn_traits_but_for_the_noise(faces: Faces) -> None:
     """Every attribute is the drawn one; Male is flipped exactly where the noise says so."""
     for index in range(1, 101):
-        _, drawn = synthetic.draw(SEED, index)
-        expected = drawn | {"Male": drawn["Male"] != synthetic.is_label_flipped(SEED, index)}
+        _, drawn = generate.draw(SEED, index)
+        expected = drawn | {"Male": drawn["Male"] != generate.is_label_flipped(SEED, index)}
         assert expected == {name: bool(faces.has[name][index - 1]) for name in faces.attributes}
 
 
 def test_label_noise_is_near_its_share() -> None:
     """2 % of 20,000 labels are flipped, within four standard errors (0.4 points)."""
-    flipped = [synthetic.is_label_flipped(SEED, index) for index in range(1, 20_001)]
-    assert pytest.approx(synthetic.LABEL_NOISE_SHARE, abs=0.004) == np.mean(flipped)
+    flipped = [generate.is_label_flipped(SEED, index) for index in range(1, 20_001)]
+    assert pytest.approx(generate.LABEL_NOISE_SHARE, abs=0.004) == np.mean(flipped)
 
 
 def test_male_share_is_near_celebas(faces: Faces) -> None:

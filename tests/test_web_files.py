@@ -10,7 +10,7 @@ import web_export
 from PIL import Image
 from web_browser import encoded, pasted
 
-from gfr import images
+from gfr.data import images
 from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfr import synthetic
+from gfr.data.synthetic import generate
 
 HEIGHT_PX, WIDTH_PX = 218, 178
 NUM_GOLDEN = 3
@@ -58,7 +58,7 @@ np.save(folder / "p_male.npy", model.predict(faces, verbose=0)[:, 0])
 
 def face(index: int) -> Image.Image:
     """Drawn face number `index`, 178 x 218."""
-    return synthetic.draw(3, index)[0]
+    return generate.draw(3, index)[0]
 
 
 def build(folder: Path) -> Path:

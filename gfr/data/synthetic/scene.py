@@ -7,7 +7,7 @@ picture of 178 x 218 pixels. Never: looks at the sex, so that none of this tells
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gfr.synthetic_canvas import (
+from gfr.data.synthetic.canvas import (
     FIELD_SHAPE,
     HEIGHT_PX,
     SUPERSAMPLING,
@@ -16,7 +16,7 @@ from gfr.synthetic_canvas import (
     Scene,
     soft,
 )
-from gfr.synthetic_traits import Face
+from gfr.data.synthetic.traits import Face
 
 # Walls are a little warm, as hair and skin are: long hair before them shifts no mean colour.
 _WALL = (0.04, 0.0, -0.05)

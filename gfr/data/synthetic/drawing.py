@@ -7,7 +7,7 @@ Never: looks at the sex itself, which shows only through the traits; touches a f
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gfr.synthetic_canvas import (
+from gfr.data.synthetic.canvas import (
     CANVAS_PX,
     FIELD_SHAPE,
     Array,
@@ -25,15 +25,18 @@ from gfr.synthetic_canvas import (
     times,
     tones,
 )
-from gfr.synthetic_shot import arrange, photograph
-from gfr.synthetic_traits import Colour, Face
+from gfr.data.synthetic.scene import arrange, photograph
+from gfr.data.synthetic.traits import Colour, Face
 
 # x, y, spread x, spread y, lift, change of red, green and blue
 Blob = tuple[float, float, float, float, float, Colour]
 
 _EYE_X = 0.42
+
 _NUM_STRANDS = 110
+
 _NUM_BRISTLES = 380
+
 _SIDES = (-1.0, 1.0)
 
 

@@ -19,7 +19,9 @@ from gfr.storage import atomic
 LOG = logging.getLogger("gfr")
 
 MAX_ATTEMPTS = 20  # each of them must bring more than was there
+
 _TIMEOUT_S = 30.0
+
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
 Report = Callable[[int, int | None], None]  # bytes so far, bytes in all where that is known

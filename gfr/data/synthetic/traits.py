@@ -55,6 +55,7 @@ _CHANCES: dict[str, tuple[float, float]] = {
 
 # (name, chance among women, chance among men): one choice out of several.
 Options = tuple[tuple[str, float, float], ...]
+
 _HAIR_STYLES: Options = (
     ("long", 0.66, 0.06),
     ("bob", 0.18, 0.06),
@@ -62,7 +63,9 @@ _HAIR_STYLES: Options = (
     ("short", 0.09, 0.74),
     ("bald", 0.01, 0.11),
 )
+
 _HAIR_END_Y = {"long": (1.6, 2.6), "bob": (0.8, 1.4), "short": (-0.15, 0.3)}
+
 _BEARDS: Options = (
     ("none", 0.988, 0.56),
     ("stubble", 0.003, 0.12),
@@ -70,12 +73,14 @@ _BEARDS: Options = (
     ("Goatee", 0.003, 0.08),
     ("full", 0.003, 0.18),
 )
+
 _NECKLINES: Options = (
     ("wide", 0.58, 0.05),
     ("round", 0.30, 0.40),
     ("collar", 0.08, 0.17),
     ("suit", 0.04, 0.38),
 )
+
 _HAIR_COLOURS: Options = (
     ("Black_Hair", 0.34, 0.38),
     ("Brown_Hair", 0.36, 0.34),
@@ -83,6 +88,7 @@ _HAIR_COLOURS: Options = (
     ("Gray_Hair", 0.05, 0.09),
     ("red", 0.07, 0.07),
 )
+
 _HAIR_RGB: dict[str, Colour] = {
     "Black_Hair": (0.10, 0.085, 0.08),
     "Brown_Hair": (0.30, 0.19, 0.12),
@@ -90,6 +96,7 @@ _HAIR_RGB: dict[str, Colour] = {
     "Gray_Hair": (0.60, 0.59, 0.58),
     "red": (0.46, 0.22, 0.12),
 }
+
 _SKIN_RGB: tuple[Colour, ...] = (  # from pale to deep
     (0.93, 0.80, 0.72),
     (0.90, 0.73, 0.62),
@@ -99,6 +106,7 @@ _SKIN_RGB: tuple[Colour, ...] = (  # from pale to deep
     (0.50, 0.34, 0.24),
     (0.39, 0.26, 0.19),
 )
+
 _IRIS_RGB: tuple[Colour, ...] = (
     (0.25, 0.15, 0.08),
     (0.36, 0.24, 0.12),

@@ -15,21 +15,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gfr import synthetic_drawing, synthetic_traits
+from gfr.data.synthetic import drawing, traits
 from gfr.storage import atomic
 
 LABEL_NOISE_SHARE = 0.02  # of the `Male` labels are flipped; the drawn face keeps its sex
+
 LABELS_NAME = "list_attr_celeba.txt"
 
 _CHUNK_IMAGES = 50
+
 _JPEG_QUALITY = 92
 
 
 def draw(seed: int, index: int) -> tuple[Image.Image, dict[str, bool]]:
     """Face number `index` of a seed -> RGB picture, 178 x 218, and its true attributes."""
     rng = np.random.default_rng([seed, index])
-    face = synthetic_traits.sample(rng)
-    return synthetic_drawing.picture(face, rng), face.attributes()
+    face = traits.sample(rng)
+    return drawing.picture(face, rng), face.attributes()
 
 
 def is_label_flipped(seed: int, index: int) -> bool:

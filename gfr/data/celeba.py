@@ -17,14 +17,20 @@ from gfr.errors import BadInput
 from gfr.storage import atomic
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
 LABEL_FILES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "list_attribute.txt")
+
 IDENTITY_FILES = ("identity_CelebA.txt", "identity_CelebA.csv")
+
 PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
+
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
 
 # [0-9], not \d: what else Unicode calls a digit is no number to int().
 _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
+
 _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 

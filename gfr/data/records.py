@@ -1,7 +1,8 @@
 """The images of a run: which ones, what is known of each, and the split.
 
-In: a CelebA directory (gfr/synthetic.py writes the same layout) or images with a CSV
-(gfr/label_csv.py), how many images, a seed. Out: Faces, a DataRecord that says what was found, and
+In: a CelebA directory (gfr/data/synthetic/generate.py writes the same layout) or images with a CSV
+(gfr/data/csv_labels.py), how many images, a seed. Out: Faces, a DataRecord that says what was
+found, and
 a table faces.csv in the run directory. The choice and the split depend on image names and the seed
 alone: not on file order, not on the machine. Never replaces an image that is missing, never
 resizes.
@@ -9,68 +10,22 @@ resizes.
 
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from gfr import celeba, images, label_csv, splitting
+from gfr import types
+from gfr.data import dataset
+from gfr.data.dataset import Faces, Listing, Source
+from gfr.data.inspection import Inspection
+from gfr.data.synthetic import generate
 from gfr.errors import BadInput, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
-
-NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
-MAX_DROPPED_FRACTION = 0.01
-Source = Literal["celeba", "csv", "synthetic"]
-SOURCES = {
-    "celeba": "CelebA",
-    "csv": "own images",
-    "synthetic": "SYNTHETIC faces",
-}
-_CHUNK = 1024  # images under inspection at once: bounds memory
-
-
-class TooFew(BadInput):
-    """A data set lists fewer images than are asked for."""
-
-
-@dataclass(frozen=True)
-class Faces:
-    """N images, sorted by name.
-
-    names (N,); is_male bool (N,); attributes bool (N, A) with CelebA's column names; identity
-    int64 (N,) or None; partition int64 (N,) (CelebA's own: 0 train, 1 validation, 2 test) or None;
-    pixels_sha256 (N,) once the images have been inspected.
-    """
-
-    image_dir: Path
-    names: tuple[str, ...]
-    is_male: np.ndarray
-    attributes: pd.DataFrame
-    identity: np.ndarray | None
-    partition: np.ndarray | None
-    pixels_sha256: tuple[str, ...] = ()
-
-    def paths(self) -> list[Path]:
-        """The image files, in the order of `names`."""
-        return [self.image_dir / name for name in self.names]
-
-    def rows(self, keep: np.ndarray) -> "Faces":
-        """The images where bool `keep` (N,) holds."""
-        return replace(
-            self,
-            names=tuple(name for name, kept in zip(self.names, keep, strict=True) if kept),
-            is_male=self.is_male[keep],
-            attributes=self.attributes[keep],
-            identity=None if self.identity is None else self.identity[keep],
-            partition=None if self.partition is None else self.partition[keep],
-        )
 
 
 @dataclass(frozen=True)
@@ -123,98 +78,6 @@ class SplitRecord:
         return constant_answer(self.num_male, self.num_female, "test")[0]
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The chosen images as the label file knows them, before any is opened."""
-
-    faces: Faces
-    num_listed: int
-    num_unlisted: int  # image files in the folder that the label file does not name
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """The chosen images that can be decoded, and what was seen on the way."""
-
-    faces: Faces
-    dropped: dict[str, str]
-    converted: dict[str, int]
-    num_other_size: int
-    num_turned: int
-
-
-def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
-    """Choose images from a CelebA directory, or one with a CSV; BadInput if they cannot serve."""
-    labels = (label_csv if label_csv.is_meant(directory) else celeba).read(directory)
-    attributes = labels.attributes
-    names = choose(list(attributes.index), num_images, seed, labels.label_file)
-    on_disk = celeba.image_names(labels.image_dir)
-    unlisted = len(on_disk.difference(attributes.index))
-    num_listed = len(attributes)
-    attributes = attributes.loc[names]
-    is_male = attributes["Male"].to_numpy(bool)
-    if is_male.all() or not is_male.any():
-        only = "male" if is_male.all() else "female"
-        raise BadInput(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
-    faces = Faces(
-        image_dir=labels.image_dir,
-        names=tuple(names),
-        is_male=is_male,
-        attributes=attributes,
-        identity=_column(labels.identity_file, labels.identity, names),
-        partition=_column(labels.partition_file, labels.partition, names),
-    )
-    return Listing(faces, num_listed, unlisted)
-
-
-def choose(
-    names: Sequence[str], num_images: int | Literal["all"], seed: int, source: Path
-) -> list[str]:
-    """The same names for the same seed, whatever their order: the smallest hashes, sorted."""
-    if num_images == "all" or num_images == len(names):
-        return sorted(names)
-    if num_images > len(names):
-        raise TooFew(
-            f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
-            'lower [data] images in a copy of the benchmark file or set it to "all"'
-        )
-    return sorted(sorted(names, key=lambda name: splitting.rank(seed, "choose", name))[:num_images])
-
-
-def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np.ndarray | None:
-    if column is None:
-        return None
-    missing = [name for name in names if name not in column.index]
-    if missing:
-        raise BadInput(f"{path}: {len(missing):,} images are not listed, the first {missing[0]}")
-    return column.loc[names].to_numpy(np.int64)
-
-
-def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
-    """Decode every image once; BadInput if more than 1 % cannot be."""
-    seen: list[_Seen] = []
-    with ThreadPoolExecutor(images.NUM_DECODE_THREADS) as pool:
-        paths = faces.paths()
-        for start in range(0, len(paths), _CHUNK):
-            seen += pool.map(_see, paths[start : start + _CHUNK])
-            report(len(seen), len(paths))
-    named = dict(zip(faces.names, seen, strict=True))
-    dropped = {name: image.reason for name, image in named.items() if image.reason}
-    _refuse_too_many_dropped(faces, dropped)
-    good = {name: image for name, image in named.items() if not image.reason}
-    modes = Counter(image.mode for image in good.values() if image.mode != "RGB")
-    return Inspection(
-        faces=replace(
-            faces.rows(np.array([name in good for name in faces.names])),
-            pixels_sha256=tuple(image.sha256 for image in good.values()),
-        ),
-        dropped=dropped,
-        converted=dict(sorted(modes.items())),
-        num_other_size=sum(image.size != NATIVE_SIZE for image in good.values()),
-        num_turned=sum(image.is_turned for image in good.values()),
-    )
-
-
 def describe(source: Source, directory: Path, listing: Listing, seen: Inspection) -> DataRecord:
     """What was found, as the run record keeps it."""
     faces = seen.faces
@@ -248,37 +111,6 @@ def digest_of(faces: Faces) -> str:
     """SHA-256 of names, labels and pixels: what a run's results are of."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
     return _digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in rows])
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """One inspected image; `reason` is empty where it could be decoded."""
-
-    reason: str
-    mode: str = ""
-    size: tuple[int, int] = (0, 0)
-    sha256: str = ""
-    is_turned: bool = False
-
-
-def _see(path: Path) -> _Seen:
-    try:
-        decoded = images.decode(path)
-    except images.Undecodable as error:
-        return _Seen(str(error))
-    height, width, _ = decoded.pixels.shape
-    sha256 = images.sha256(decoded.pixels)
-    return _Seen("", decoded.mode, (height, width), sha256, decoded.is_turned)
-
-
-def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
-    if len(dropped) > MAX_DROPPED_FRACTION * len(faces.names):
-        name, why = next(iter(dropped.items()))
-        raise BadInput(
-            f"{faces.image_dir}: {len(dropped):,} of {len(faces.names):,} chosen images are "
-            f"missing or undecodable, the first {name} ({why}); at most 1 % may be. Restore "
-            "them, or take their lines out of the label file"
-        )
 
 
 def names_digest(names: Sequence[str]) -> str:
@@ -359,3 +191,52 @@ def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
     names = tuple(table.index)
     faces = Faces(image_dir, names, is_male, attributes, identity, partition, pixels_sha256)
     return faces, splits
+
+
+def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
+    """What was found in the images, one fact a line."""
+    source = dataset.SOURCES[data.source]
+    if data.source == "synthetic":
+        source += f", {generate.LABEL_NOISE_SHARE:.0%} of labels flipped"
+    lines = [
+        f"data: {source}, {data.num_used:,} of {data.num_asked:,} images "
+        f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
+        f"chosen from {data.num_listed:,} in {data.directory}"
+        + ("" if data.dropped else "; none missing or damaged"),
+        "split: "
+        + ", ".join(
+            f"{name} {split.num_male[name] + split.num_female[name]:,}" for name in types.SPLITS
+        )
+        + f"; always answering the majority class scores {split.majority_share:.1%} on test",
+        *describe_flaws(data),
+    ]
+    if split.duplicates_across:
+        groups = len(split.duplicates_across)
+        lines.append(f"groups of identical images that span several splits: {groups:,}")
+    if split.identities_in_train_and_test is not None:
+        lines.append(
+            f"people in both train and test: {split.identities_in_train_and_test:,}; images of "
+            f"people in train: {split.test_images_of_shared_identities:,} of the test set, "
+            f"{split.validation_images_of_shared_identities:,} of the validation set"
+        )
+    return lines
+
+
+def describe_flaws(data: DataRecord) -> list[str]:
+    """What is not as CelebA's aligned images are, one fact a line; empty when all is well."""
+    lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
+    lines += [
+        f"{count:,} images of mode {mode} converted to RGB"
+        for mode, count in data.converted.items()
+    ]
+    if data.num_turned:
+        lines.append(f"{data.num_turned:,} images turned upright, as their EXIF says")
+    if data.num_other_size:
+        height, width = dataset.NATIVE_SIZE
+        lines.append(
+            f"{data.num_other_size:,} images are not {width} wide x {height} high as CelebA's "
+            "are: each is stretched to the size of its iteration"
+        )
+    if data.num_unlisted:
+        lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
+    return lines

@@ -19,17 +19,21 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from gfr import celeba
+from gfr.data import celeba
+from gfr.data.download.catalog import Limits
 from gfr.errors import BadInput, reason
-from gfr.sources import Limits
 
 LOG = logging.getLogger("gfr")
 
 _CHUNK_BYTES = 1 << 20
+
 _MAX_DIRECTORY_BYTES = 64_000_000
+
 _SMALL_BYTES = 1_000_000  # what is smaller is no bomb, however well it packs
+
 # NotImplementedError: zipfile's word for a version or a kind of packing that it does not know.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, NotImplementedError)
+
 _LISTS = (celeba.LABEL_FILES, celeba.IDENTITY_FILES, celeba.PARTITION_FILES)
 
 

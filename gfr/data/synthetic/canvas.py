@@ -12,15 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from gfr.synthetic_traits import Colour, Face
+from gfr.data.synthetic.traits import Colour, Face
 
 WIDTH_PX, HEIGHT_PX = 178, 218  # as CelebA's aligned crops
+
 SUPERSAMPLING = 2
+
 CANVAS_PX = (WIDTH_PX * SUPERSAMPLING, HEIGHT_PX * SUPERSAMPLING)
+
 _FIELD_STEP_PX = 4  # shading is soft, so a coarse field is enough and costs a sixteenth
+
 FIELD_SHAPE = (CANVAS_PX[1] // _FIELD_STEP_PX, CANVAS_PX[0] // _FIELD_STEP_PX)
 
 Array = NDArray[np.floating]
+
 Point = tuple[float, float]
 
 
@@ -135,8 +140,11 @@ def _rounding(num_corners: int) -> Array:
 
 
 _T = np.linspace(0, 1, 9)[:, None]
+
 _BEZIER = np.concatenate([(1 - _T) ** 2, 2 * _T * (1 - _T), _T**2], axis=1)  # (9, 3)
+
 _ANGLES = np.linspace(0, 2 * np.pi, 17)[:-1]
+
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # (16, 2)
 
 

@@ -11,20 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import (
-    celeba,
-    completeness,
-    dataset,
-    label_csv,
-    own_model,
-    precision,
-    results,
-    shared,
-    splitting,
-    synthetic,
-)
+from gfr import completeness, own_model, precision, results, shared, types
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
+from gfr.data import celeba, csv_labels, dataset, inspection, records
+from gfr.data import splits as data_splits
+from gfr.data.records import describe_data
+from gfr.data.synthetic import generate
 from gfr.errors import BadInput
 from gfr.isolation import Limits
 from gfr.measurement import hardware, reference_workload, software
@@ -36,7 +29,9 @@ from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.weights import Weights, check_directory, resolve
 
 DATA_KEYWORDS = ("auto", "synthetic")
+
 _ABANDONED_S = 86_400.0  # another run may be writing in the cache
+
 NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
 
 LOG = logging.getLogger("gfr")
@@ -48,8 +43,8 @@ class Looked:
 
     faces: dataset.Faces
     splits: np.ndarray
-    data: dataset.DataRecord
-    split: dataset.SplitRecord
+    data: records.DataRecord
+    split: records.SplitRecord
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ def prepare(request: Request) -> str:
     record = _record(request, looked, cost)
     for line in describe(record):
         LOG.info(line)
-    dataset.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
+    records.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
     serialization.write(path, record)
     return str(run_dir)
 
@@ -197,12 +192,12 @@ def locate(request: str) -> tuple[dataset.Source, Path | None]:
         request = str(default) if default.is_dir() else "synthetic"
     if request == "synthetic":
         return "synthetic", None
-    return ("csv" if label_csv.is_meant(Path(request)) else "celeba"), Path(request)
+    return ("csv" if csv_labels.is_meant(Path(request)) else "celeba"), Path(request)
 
 
 def find(source: dataset.Source, directory: Path) -> celeba.Layout | celeba.Labels:
     """A data set's files, its images unopened; BadInput if they are not there."""
-    return label_csv.read(directory) if source == "csv" else celeba.find(directory)
+    return csv_labels.read(directory) if source == "csv" else celeba.find(directory)
 
 
 def open_listing(
@@ -219,7 +214,7 @@ def open_listing(
 
 def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     """The synthetic faces of a seed, drawn if they are not in the cache."""
-    sources = sorted(Path(synthetic.__file__).parent.glob("synthetic*.py"))
+    sources = sorted(Path(generate.__file__).parent.glob("*.py"))
     code = hashing.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
     if _is_drawn(directory):
@@ -229,21 +224,21 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     with locks.locked(directory.parent / "lock"):
         if not _is_drawn(directory):  # by another run, while we waited
             with atomic.directory(directory) as folder:
-                synthetic.write(folder, num_images, seed, reporter("drawing synthetic faces"))
+                generate.write(folder, num_images, seed, reporter("drawing synthetic faces"))
     return directory
 
 
 def _is_drawn(directory: Path) -> bool:
-    return (directory / synthetic.LABELS_NAME).exists()
+    return (directory / generate.LABELS_NAME).exists()
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     """Open, check and split the images that a run of this benchmark would use."""
     source, directory, listing = open_listing(data, benchmark, cache)
-    seen = dataset.inspect(listing.faces, reporter("checking images"))
+    seen = inspection.inspect(listing.faces, reporter("checking images"))
     # Split before dropping: a damaged file moves no other image to another split.
     names = listing.faces.names
-    splits = splitting.by_rule(
+    splits = data_splits.by_rule(
         benchmark.data.split,
         names,
         listing.faces.is_male,
@@ -252,7 +247,7 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
         benchmark.seed,
     )
     splits = splits[[name not in seen.dropped for name in names]]
-    for name in dataset.SPLITS:
+    for name in types.SPLITS:
         if len(set(seen.faces.is_male[splits == name].tolist())) < 2:
             raise BadInput(
                 f"{directory}: the {name} split of {len(splits):,} images lacks a class; "
@@ -261,8 +256,8 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     return Looked(
         faces=seen.faces,
         splits=splits,
-        data=dataset.describe(source, directory, listing, seen),
-        split=dataset.describe_split(seen.faces, splits),
+        data=records.describe(source, directory, listing, seen),
+        split=records.describe_split(seen.faces, splits),
     )
 
 
@@ -341,52 +336,3 @@ def describe(record: results.RunRecord) -> list[str]:
     ]
     first, *others = describe_data(record.data, record.split)
     return [first, *weights, *others]
-
-
-def describe_data(data: dataset.DataRecord, split: dataset.SplitRecord) -> list[str]:
-    """What was found in the images, one fact a line."""
-    source = dataset.SOURCES[data.source]
-    if data.source == "synthetic":
-        source += f", {synthetic.LABEL_NOISE_SHARE:.0%} of labels flipped"
-    lines = [
-        f"data: {source}, {data.num_used:,} of {data.num_asked:,} images "
-        f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
-        f"chosen from {data.num_listed:,} in {data.directory}"
-        + ("" if data.dropped else "; none missing or damaged"),
-        "split: "
-        + ", ".join(
-            f"{name} {split.num_male[name] + split.num_female[name]:,}" for name in dataset.SPLITS
-        )
-        + f"; always answering the majority class scores {split.majority_share:.1%} on test",
-        *describe_flaws(data),
-    ]
-    if split.duplicates_across:
-        groups = len(split.duplicates_across)
-        lines.append(f"groups of identical images that span several splits: {groups:,}")
-    if split.identities_in_train_and_test is not None:
-        lines.append(
-            f"people in both train and test: {split.identities_in_train_and_test:,}; images of "
-            f"people in train: {split.test_images_of_shared_identities:,} of the test set, "
-            f"{split.validation_images_of_shared_identities:,} of the validation set"
-        )
-    return lines
-
-
-def describe_flaws(data: dataset.DataRecord) -> list[str]:
-    """What is not as CelebA's aligned images are, one fact a line; empty when all is well."""
-    lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
-    lines += [
-        f"{count:,} images of mode {mode} converted to RGB"
-        for mode, count in data.converted.items()
-    ]
-    if data.num_turned:
-        lines.append(f"{data.num_turned:,} images turned upright, as their EXIF says")
-    if data.num_other_size:
-        height, width = dataset.NATIVE_SIZE
-        lines.append(
-            f"{data.num_other_size:,} images are not {width} wide x {height} high as CelebA's "
-            "are: each is stretched to the size of its iteration"
-        )
-    if data.num_unlisted:
-        lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
-    return lines

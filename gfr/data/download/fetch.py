@@ -17,13 +17,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr import celeba, dataset, download, huggingface, unpacking
+from gfr.data import celeba, dataset, inspection
+from gfr.data.download import http, huggingface, zip_archive
+from gfr.data.download.catalog import Sources
 from gfr.errors import BadInput, CannotWrite, cannot_write
 from gfr.progress import reporter
-from gfr.sources import Sources
 from gfr.storage import atomic
 
 SOURCES = ("published", "huggingface")
+
 RECORD = "fetched.json"
 
 
@@ -136,15 +138,15 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
     expected = sources.published.sha256 if request.url is None else ""
     expected = _checked_sha256(request.sha256) or expected
     archive = work / "archive.zip"
-    download.fetch(url, archive, sources.limits.archive_bytes, _megabytes("download, MB"))
+    http.fetch(url, archive, sources.limits.archive_bytes, _megabytes("download, MB"))
     with archive.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if expected and sha256 != expected:
-        download.forget(archive)
+        http.forget(archive)
         raise BadInput(f"{url}: SHA-256 {sha256}, {expected} was expected; the file was deleted")
 
     def write(directory: Path) -> int:
-        return unpacking.unpack(
+        return zip_archive.unpack(
             archive, directory, sources.published.label_files, sources.limits, reporter("unpack")
         )
 
@@ -155,7 +157,7 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
     except CannotWrite:
         raise
     except BadInput:
-        download.forget(archive)  # what it is not now it will never be
+        http.forget(archive)  # what it is not now it will never be
         raise
 
 
@@ -181,7 +183,7 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
-            seen = dataset.inspect(listing.faces, reporter("check images"))
+            seen = inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
         except BadInput as error:
@@ -200,7 +202,7 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
     return fetched
 
 
-def _megabytes(step: str) -> download.Report:
+def _megabytes(step: str) -> http.Report:
     """Bytes as a stage's progress."""
     report = reporter(step)
     return lambda done, total: report(done // 10**6, None if total is None else total // 10**6)

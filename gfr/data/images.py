@@ -22,15 +22,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gfr import orientation, text
+from gfr import text
 
 NUM_DECODE_THREADS = 2  # Pillow decodes outside the GIL; two keep ahead of any backbone here
+
 MAX_PIXELS = 50_000_000  # a larger image is a mistake or an attack, no aligned face
 
 MAX_BYTES = 100_000_000  # the page takes no more either
+
 MAX_SCANS = 500  # of a progressive JPEG, each over all its pixels; cameras write ten
+
 # What browsers show, and TIFF.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+
 # What Pillow raises for files that are spoilt (tests/test_hostile_images.py), beside OSError.
 _SPOILT = (
     SyntaxError,
@@ -46,8 +50,10 @@ _SPOILT = (
     struct.error,
     Image.DecompressionBombError,
 )
+
 # Formats whose EXIF browsers obey; Pillow turns TIFF itself. WebP's is ignored (docs/LOG.md).
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,7 +63,9 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
 _JPEG_BEGIN, _JPEG_SCAN = b"\xff\xd8", b"\xff\xda"
+
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I"}
 
 
@@ -118,7 +126,7 @@ def _read(path: Path) -> bytes:
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """What makes the image upright, as browsers would; None if it is."""
     exif = image.info.get("exif") if image.format in _TURNED_BY_EXIF else None
-    return _TURNS.get(orientation.of(exif)) if exif else None
+    return _TURNS.get(of(exif)) if exif else None
 
 
 def _mode(image: Image.Image) -> str:
@@ -153,3 +161,33 @@ def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]
                 yield [future.result().pixels for future in waiting.pop(0)]
         for futures in waiting:
             yield [future.result().pixels for future in futures]
+
+
+UPRIGHT = 1
+
+_TAG, _SHORT = 0x0112, 3
+
+_MARK = b"Exif\0\0"
+
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+
+_ENTRY_BYTES = 12
+
+
+def of(exif: bytes) -> int:
+    """1..8; 1, upright, where the bytes are no EXIF or do not say it as the standard has it."""
+    tiff = exif.removeprefix(_MARK)
+    order = _BYTE_ORDERS.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (num_entries,) = struct.unpack_from(f"{order}H", tiff, start)
+        for i in range(num_entries):
+            place = start + 2 + i * _ENTRY_BYTES
+            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, place)
+            if (tag, kind, count) == (_TAG, _SHORT, 1):
+                return value if 1 <= value <= 8 else UPRIGHT
+    except struct.error:  # it points beyond its end
+        pass
+    return UPRIGHT

@@ -13,6 +13,7 @@ from gfr.storage import serialization
 from gfr.types import Positive
 
 _FORBID = ConfigDict(extra="forbid")
+
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
 

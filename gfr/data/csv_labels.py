@@ -18,16 +18,21 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from gfr.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
+from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
 from gfr.errors import BadInput, reason
 
 LABELS_NAME = "labels.csv"
+
 MAX_BYTES = 64_000_000  # CelebA's 202,599 rows of 40 attributes take 26 MB
+
 MALE = "Male"  # CelebA's name of what is_male says
 
 _TAKEN = ("name", "split", "partition", "pixels_sha256", MALE)  # columns of a run's faces.csv
+
 _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
+
 _NO_NAME = re.compile(r'[\\:*?"<>|`]')  # not every disk and report can hold these
+
 _FLAGS = (
     {"0": False, "1": True},
     {"-1": False, "1": True},

@@ -1,6 +1,7 @@
 """CelebA as Hugging Face keeps it: parquet files with image bytes and attributes.
 
-In: a repository, or parquet files on disk. Out: the official layout that gfr/celeba.py reads. The
+In: a repository, or parquet files on disk. Out: the official layout that gfr/data/celeba.py reads.
+The
 download is that of huggingface_hub, an extra of gfr: it resumes, and each file is held against the
 SHA-256 of the repository's listing. Never sends a token, never needs the package `datasets`.
 """
@@ -16,14 +17,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr import celeba, download
+from gfr.data import celeba
+from gfr.data.download import http
+from gfr.data.download.catalog import HuggingFace
 from gfr.errors import BadInput, reason
-from gfr.sources import HuggingFace
 from gfr.storage import atomic
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # how a file's name begins -> CelebA's number
+
 _BATCH_ROWS = 256
+
 _SUFFIX_OF = {b"\xff\xd8\xff": ".jpg", b"\x89PN": ".png"}
+
 _TWICE = 2  # shards and the images in them are on disk together
 
 
@@ -50,7 +55,7 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
             "--from huggingface: huggingface_hub is not installed; it is in the lock. Install it "
             "with .venv/bin/uv pip install --constraints requirements.lock -e '.[hf]'"
         ) from None
-    download.require_reachable(source.endpoint)
+    http.require_reachable(source.endpoint)
     disable_progress_bars()
     found = []
     try:

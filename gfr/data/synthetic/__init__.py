@@ -1,0 +1,1 @@
+"""Drawn faces for tests and for runs without CelebA."""
