@@ -134,13 +134,14 @@ def backbone(name) -> Iterator:
     """Pixels -> pooled features at 128x128."""
     import keras  # here, so that the report's benchmark does not pay TensorFlow's start
 
-    from gfr import backbones, weights
+    from gfr.models import backbone as models_backbone
+    from gfr.models import weights
 
     keras.utils.clear_session()
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
     path = weights.draw(name, SEED, Path(paths.default_directory("cache")))
-    yield backbones.build(feature_set, Path(path))
+    yield models_backbone.build(feature_set, Path(path))
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +149,7 @@ def fused(backbone):
     """Pixels -> probability with a head as gfr trains it, as one graph."""
     import keras
 
-    from gfr import backbones
+    from gfr.models import fused_model
 
     keras.utils.set_random_seed(SEED)
     head = keras.Sequential(
@@ -158,15 +159,15 @@ def fused(backbone):
             keras.layers.Dense(1, "sigmoid"),
         ]
     )
-    return backbones.compiled(backbones.fuse(backbone, 1.0, head))
+    return fused_model.compiled(fused_model.fuse(backbone, 1.0, head))
 
 
 @pytest.fixture(scope="session")
 def extraction(backbone):
     """Pixels -> pooled features, as one graph."""
-    from gfr import backbones
+    from gfr.models import fused_model
 
-    return backbones.compiled(backbone)
+    return fused_model.compiled(backbone)
 
 
 @pytest.fixture(scope="session")

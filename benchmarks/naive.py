@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr.backbones import application
 from gfr.config.schema import FeatureSet
+from gfr.models.backbone import application
 
 
 def model(feature_set: FeatureSet, weights_path: Path, precision: str) -> keras.Model:

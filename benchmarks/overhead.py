@@ -22,7 +22,7 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import publish, selection, shards, steps
+from gfr import publish, selection, steps
 from gfr.data import loading
 from gfr.config import schema
 folder = sys.argv[1]

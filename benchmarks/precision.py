@@ -17,13 +17,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from gfr import backbones, environment, features, head, shards, weights
+from gfr import environment
 from gfr.config import benchmark_files, loader, schema
 from gfr.data import loading
 from gfr.data.records import SPLITS
 from gfr.evaluation.metrics import metrics
 from gfr.measurement import hardware, software
-from gfr.precision import Choice, GateRow, GateTrial, dump_gates
+from gfr.models import backbone as models_backbone
+from gfr.models import feature_extraction, feature_store, head, weights
+from gfr.models.precision import Choice, GateRow, GateTrial, dump_gates
 from gfr.storage import paths
 
 OUTPUT = paths.ROOT / "benchmarks" / "precision.json"
@@ -40,13 +42,13 @@ def main() -> None:
     asked = parser.parse_args()
     benchmark = loader.load(benchmark_files.benchmark_file("full"))
     looked = loading.look(str(Path(asked.data).absolute()), benchmark, asked.cache.absolute())
-    backbones.make_deterministic()
+    models_backbone.make_deterministic()
     gates, table = [], []
     for feature_set in benchmark.feature_sets:
         used = weights.resolve(
             feature_set.backbone, asked.weights, benchmark.seed, asked.cache.absolute(), False
         )
-        job = features.Job(
+        job = feature_extraction.Job(
             feature_set, looked.faces, used, looked.data.pixels_digest, asked.cache.absolute()
         )
         gate = run_gate(job, looked, benchmark, asked.seeds)
@@ -65,7 +67,7 @@ def engine() -> str:
 
 
 def run_gate(
-    job: features.Job, looked: loading.Looked, benchmark: schema.Benchmark, num_seeds: int
+    job: feature_extraction.Job, looked: loading.Looked, benchmark: schema.Benchmark, num_seeds: int
 ) -> GateRow:
     """All trials of one feature set."""
     tables = {}
@@ -73,8 +75,8 @@ def run_gate(
         # As random weights, so that no check stands between: the gate is what judges.
         plain = dataclasses.replace(job, weights=dataclasses.replace(job.weights, source="random"))
         choice = Choice(job.feature_set.id, precision, "asked for", "means nothing")
-        features.extract(plain, choice, shards.WHOLE, "", lambda done, total: None)
-        tables[precision] = shards.read(job.directory(precision))
+        feature_extraction.extract(plain, choice, feature_store.WHOLE, "", lambda done, total: None)
+        tables[precision] = feature_store.read(job.directory(precision))
     everything = np.arange(len(job.faces.names))
     exact, rounded = (tables[name].rows(everything) for name in ("float32", "bfloat16"))
     found = [
@@ -96,8 +98,8 @@ def run_gate(
 
 def run_trial(
     trial: schema.Trial,
-    tables: dict[str, shards.Features],
-    job: features.Job,
+    tables: dict[str, feature_store.Features],
+    job: feature_extraction.Job,
     looked: loading.Looked,
     num_seeds: int,
 ) -> GateTrial:
@@ -131,7 +133,7 @@ def run_trial(
 
 def accuracy(
     trial: schema.Trial,
-    table: shards.Features,
+    table: feature_store.Features,
     scale: float,
     is_male: np.ndarray,
     by_split: dict[str, np.ndarray],

@@ -52,14 +52,14 @@ def main() -> None:
 
 def measure(data: Path, num_images: int) -> dict[str, float | int]:
     """Seconds of each stage and peak memory; features go to a temporary folder."""
-    from gfr import backbones, features, head, shards, weights
     from gfr.config.schema import Backbone, FeatureSet
     from gfr.data import dataset, inspection
     from gfr.measurement import reference_workload
-    from gfr.precision import Choice
+    from gfr.models import backbone, feature_extraction, feature_store, head, weights
+    from gfr.models.precision import Choice
 
     peak = Peak()
-    backbones.make_deterministic()
+    backbone.make_deterministic()
     listed = dataset.load(data, "all", SEED).faces
     around = np.resize(np.arange(len(listed.names)), num_images)
     names = tuple(listed.names[row] for row in around)
@@ -76,13 +76,15 @@ def measure(data: Path, num_images: int) -> dict[str, float | int]:
             row = Backbone(name, "tf", "random", name)
             feature_set = FeatureSet(row, SIZE, "fixed", precision)
             used = weights.resolve(row, "random", SEED, Path(cache), allow_download=False)
-            job = features.Job(feature_set, faces, used, "digest", Path(cache))
+            job = feature_extraction.Job(feature_set, faces, used, "digest", Path(cache))
             choice = Choice(feature_set.id, precision, "asked for", "means nothing")
             stage_s = time.perf_counter()
-            made = features.extract(job, choice, shards.WHOLE, "", lambda done, total: None)
+            made = feature_extraction.extract(
+                job, choice, feature_store.WHOLE, "", lambda done, total: None
+            )
             found[f"{name}, features (s)"] = time.perf_counter() - stage_s
             stage_s = time.perf_counter()
-            table = shards.read(Path(made.extracted.directory))
+            table = feature_store.read(Path(made.extracted.directory))
             parts = rows[: 4 * num_images // 5], rows[4 * num_images // 5 :]
             head.train(
                 *(table, 1.0, faces.is_male, *parts, EPOCHS, BATCH_SIZE, SEED),

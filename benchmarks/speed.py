@@ -25,10 +25,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gfr import backbones, features, weights
 from gfr.config import benchmark_files, loader, schema
 from gfr.data import images, loading
 from gfr.measurement import hardware, software
+from gfr.models import backbone, feature_extraction, fused_model, weights
 
 BATCH_SIZES = (32, 64, 128)  # of which the naive way gets its fastest
 PRECISIONS = ("float32", "bfloat16")
@@ -142,20 +142,20 @@ def images_per_s(
 ) -> float:
     """Best of three passes through the extraction graph, decoded pixels to features."""
     keras.utils.clear_session()
-    graph = backbones.compiled(backbones.build(feature_set, weights_path, precision))
-    batches = list(images.batches(paths, features.batch_size_of(feature_set)))
+    graph = fused_model.compiled(backbone.build(feature_set, weights_path, precision))
+    batches = list(images.batches(paths, feature_extraction.batch_size_of(feature_set)))
     seconds = []
     for _ in range(4):  # the first sets oneDNN up
         begun_s = time.perf_counter()
         for batch in batches:
-            backbones.run_batch(graph, batch)
+            fused_model.run_batch(graph, batch)
         seconds.append(time.perf_counter() - begun_s)
     return len(paths) / min(seconds[1:])
 
 
 def flop(feature_set: schema.FeatureSet) -> float:
     """Floating point operations of one image: 2 a multiply-add of every convolution."""
-    network = backbones.application(feature_set.backbone.name, (*feature_set.size, 3), None)
+    network = backbone.application(feature_set.backbone.name, (*feature_set.size, 3), None)
     total = 0.0
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):

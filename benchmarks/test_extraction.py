@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gfr.backbones import run_batch
+from gfr.models.fused_model import run_batch
 
 NUM_WARMUPS, NUM_CALLS = 1, 6
 NUM_BESIDE = 16  # images of the witness: a quarter of the time

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from gfr.backbones import run_batch
+from gfr.models.fused_model import run_batch
 
 NUM_WARMUPS, NUM_CALLS = 10, 80
 

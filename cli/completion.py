@@ -12,7 +12,7 @@ import typer
 from cli.places import or_default
 from gfr.config import benchmark_files
 
-# As gfr/data/loading.py, gfr/weights.py, flows/runners.py, gfr/data/download/fetch.py and
+# As gfr/data/loading.py, gfr/models/weights.py, flows/runners.py, gfr/data/download/fetch.py and
 # gfr/exported.py have them.
 DATA = ("auto", "synthetic")
 WEIGHTS = ("auto", "imagenet", "random")

@@ -106,11 +106,12 @@ def run(
     """
     from gfr.config import schema
     from gfr.data import loading
+    from gfr.models import weights as models_weights
 
     request = loading.request(
         places.benchmark(benchmark),
         typed(data, loading.DATA_KEYWORDS),
-        typed(weights, loading.WEIGHTS_KEYWORDS),
+        typed(weights, models_weights.KEYWORDS),
         run_id,
         fresh,
         not offline,
@@ -368,10 +369,11 @@ def doctor(
     """
     from gfr import doctor as library
     from gfr.data import loading
+    from gfr.models import weights as models_weights
 
     checks = library.examine(
         typed(data, loading.DATA_KEYWORDS),
-        typed(weights, loading.WEIGHTS_KEYWORDS),
+        typed(weights, models_weights.KEYWORDS),
         Path(or_default(cache, "cache")),
         Path(or_default(reports, "reports")),
         offline,

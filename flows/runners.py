@@ -15,7 +15,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from gfr.errors import BadInput
 from gfr.measurement import hardware
-from gfr.shards import Part
+from gfr.models.feature_store import Part
 
 DEFAULT = "threads"
 FORMS = "threads[:N], dask[:N], dask:SCHEDULER, ray[:N], ray:ADDRESS"

@@ -201,7 +201,7 @@ def _data(request: str) -> Check:
 
 
 def _weights(request: str, is_offline: bool) -> list[Check]:
-    from gfr import weights
+    from gfr.models import weights as models_weights
 
     if request == "random":
         return [Check("note", "weights", "random: asked for")]
@@ -214,10 +214,10 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
     }[must, is_offline]
     checks = []
     for name in BENCHMARKED:
-        path = weights.in_keras_cache(name)
-        if request not in weights.KEYWORDS:
+        path = models_weights.in_keras_cache(name)
+        if request not in models_weights.KEYWORDS:
             try:
-                path = weights.in_directory(name, Path(request)) or path
+                path = models_weights.in_directory(name, Path(request)) or path
             except BadInput as error:
                 return [Check("bad", "weights", str(error))]
         missing = f"{APPLICATIONS[name].weights_file} not here: {otherwise}"

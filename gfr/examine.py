@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import backbones, exported, javascript, model_card, results, tfjs
+from gfr import exported, javascript, model_card, results, tfjs
 from gfr.config.schema import WebPrecision
 from gfr.data import images
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.exported import STEP, ExportResult, WebModel
 from gfr.measurement import hardware
+from gfr.models import fused_model
+from gfr.models.external import tfjs_graph
 from gfr.progress import reporter
 from gfr.storage import serialization
 
@@ -88,8 +90,8 @@ def _measure(
 
 def in_graph(source: Path, paths: Sequence[Path]) -> np.ndarray:
     """p_male float32 (N,) of a written graph with its written weights, by TensorFlow."""
-    graph = tfjs.load(source)
-    return over(paths, lambda pixels: backbones.run_batch(graph, pixels))
+    graph = tfjs_graph.load(source)
+    return over(paths, lambda pixels: fused_model.run_batch(graph, pixels))
 
 
 def _compared(

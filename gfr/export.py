@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import backbones, fused, golden, results, stages
+from gfr import fused, golden, results, stages
 from gfr.data import images
 from gfr.exported import STEP
+from gfr.models import backbone
 from gfr.progress import reporter
 from gfr.storage import atomic
 
@@ -51,7 +52,7 @@ def write_graph(model: keras.Model, target: Path) -> None:
     count_from_the_end(model)
     module = tf.Module()
     module.model_variables = [variable.value for variable in model.variables]
-    signature = [tf.TensorSpec([None, *backbones.ANY_SIZE], tf.float32, name="pixels")]
+    signature = [tf.TensorSpec([None, *backbone.ANY_SIZE], tf.float32, name="pixels")]
 
     @tf.function(input_signature=signature, autograph=False)
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:

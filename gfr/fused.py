@@ -11,9 +11,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import backbones, results
+from gfr import results
 from gfr.config.schema import Precision
 from gfr.errors import BadInput, reason
+from gfr.models import backbone as models_backbone
+from gfr.models import fused_model
 
 Classify = Callable[[list[np.ndarray]], np.ndarray]
 
@@ -27,17 +29,17 @@ def load(
     """
     result.features.weights.check()
     keras.utils.clear_session()
-    backbone = backbones.build(
+    backbone = models_backbone.build(
         result.trial.feature_set, Path(result.features.weights.path), precision
     )
     head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
-    return backbones.fuse(backbone, result.features.scale, head)
+    return fused_model.fuse(backbone, result.features.scale, head)
 
 
 def classifier(model: keras.Model) -> Classify:
     """The model as a function: uint8 (H, W, 3) images, sizes may differ -> float32 (n, 1)."""
-    graph = backbones.compiled(model)
-    return lambda pixels: backbones.run_batch(graph, pixels)
+    graph = fused_model.compiled(model)
+    return lambda pixels: fused_model.run_batch(graph, pixels)
 
 
 def _load_head(path: Path) -> keras.Model:

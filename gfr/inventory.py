@@ -7,11 +7,12 @@ never changes anything.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import completeness, results, shards
+from gfr import completeness, results
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
 from gfr.data.dataset import SOURCES
 from gfr.errors import BadInput
+from gfr.models import feature_store
 from gfr.storage import run_directory
 
 
@@ -63,7 +64,7 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
 def _cached(directory: Path) -> Cached:
     return Cached(
         name=directory.name,
-        complete=shards.is_complete(directory),
+        complete=feature_store.is_complete(directory),
         num_bytes=sum(path.stat().st_size for path in directory.iterdir()),
     )
 

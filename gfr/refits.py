@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from gfr import head
 from gfr.config.schema import Data, Refit, Trial
 from gfr.data import splits as data_splits
 from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
+from gfr.models import head
+from gfr.models.feature_store import Features
 from gfr.results import RefitResult
-from gfr.shards import Features
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)

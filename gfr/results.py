@@ -32,12 +32,12 @@ from gfr.measurement.latency import LatencyResult
 from gfr.measurement.reference_workload import Rates
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
-from gfr.precision import Check, Choice
-from gfr.shards import Extracted, Part
+from gfr.models.feature_store import Extracted, Part
+from gfr.models.precision import Check, Choice
+from gfr.models.weights import Weights
 from gfr.storage.serialization import SCHEMA, Record, how_to_fix, read, write
 from gfr.types import Logit, Positive, Scale, Seconds, every_split
 from gfr.verdict import Verdict
-from gfr.weights import Weights
 
 
 @dataclass(frozen=True)

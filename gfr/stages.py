@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import again, backbones, features, head, refits, results, shards, shared, weights
+from gfr import again, refits, results, shared
 from gfr.config.schema import FeatureSet, Trial
 from gfr.data import dataset, records
 from gfr.measurement import hardware, software
 from gfr.measurement.resources import metered
+from gfr.models import backbone, feature_extraction, feature_store, head, weights
+from gfr.models.feature_store import Part
 from gfr.progress import reporter
-from gfr.shards import Part
 from gfr.storage import atomic, paths, serialization
 from gfr.storage.serialization import SCHEMA
 
@@ -33,15 +34,15 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     step = f"{feature_set.title}{part}"
     if path.exists():
         known = serialization.read(path, results.PartResult)
-        if shards.holds(Path(known.extracted.directory), part):
+        if feature_store.holds(Path(known.extracted.directory), part):
             collect(run_dir, feature_set)
             reporter(step)(1, 1)
             return str(path)
     report = reporter(step, "images")
     record, faces, _ = open_run(run_dir)
     shared.check_images(faces.image_dir, worker)
-    backbones.make_deterministic()
-    job = features.Job(
+    backbone.make_deterministic()
+    job = feature_extraction.Job(
         feature_set,
         faces,
         record.weights_of(feature_set.backbone.label),
@@ -50,7 +51,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     )
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
-    made, cost = metered(lambda: features.extract(job, choice, part, fresh_for, report))
+    made, cost = metered(lambda: feature_extraction.extract(job, choice, part, fresh_for, report))
     extracted = made.extracted
     result = results.PartResult(
         schema=SCHEMA,
@@ -92,7 +93,7 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
     if not parts:
         return None
     try:
-        table = shards.read(Path(parts[0].extracted.directory))
+        table = feature_store.read(Path(parts[0].extracted.directory))
     except FileNotFoundError:
         return None
     path = Path(run_dir) / "features" / f"{feature_set.id}.json"
@@ -166,8 +167,8 @@ def _train(
     found = collect(run_dir, trial.feature_set)
     if found is None:
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    table = shards.read(found.directory)
-    backbones.make_deterministic()
+    table = feature_store.read(found.directory)
+    backbone.make_deterministic()
     fits = tuple(
         head.trainer(table, found.scale, faces.is_male, trial.batch_size)
         for _ in range(refits.NUM_AT_ONCE)

@@ -18,7 +18,7 @@ from gfr.errors import StepFailed
 from gfr.exported import ExportResult
 from gfr.isolation import Limits
 from gfr.measurement import hardware
-from gfr.shards import Part
+from gfr.models.feature_store import Part
 from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.storage import atomic, locks, serialization
 from gfr.verdict import Finding

@@ -8,26 +8,27 @@ downloads. Imports tensorflowjs, which takes seconds: for child processes alone.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import json_format
 
 from gfr import environment
 from gfr.config.schema import WebPrecision
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.exported import STEP
+from gfr.models.external.tfjs_graph import _model
 from gfr.progress import reporter
 from gfr.storage.hashing import file_sha256
 
 environment.import_tensorflowjs()  # before what follows, hence E402
+
 from tensorflowjs import read_weights, write_weights  # noqa: E402
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2  # noqa: E402
 
 _normalize_bias_add_op = normalize_bias_add.normalize_bias_add_op
+
 _SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache
 
 
@@ -104,22 +105,6 @@ def quantise(source: Path, precision: WebPrecision, target: Path) -> None:
     (target / "model.json").write_text(json.dumps(model), "utf-8")
 
 
-def load(source: Path) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The written graph with the written weights: uint8 (N, H, W, 3) -> float32 (N, 1)."""
-    model = _model(source)
-    graph = json_format.ParseDict(model["modelTopology"], tf.compat.v1.GraphDef())
-    groups = read_weights.read_weights(model["weightsManifest"], str(source))
-    values = {row["name"]: row["data"] for group in groups for row in group}
-    for node in graph.node:
-        if node.op == "Const":
-            proto = tf.make_tensor_proto(values[node.name], node.attr["dtype"].type)
-            node.attr["value"].tensor.CopyFrom(proto)
-    (pixels,), (p_male,) = (model["signature"][side].values() for side in ("inputs", "outputs"))
-    whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    run = whole.prune(pixels["name"], p_male["name"])
-    return lambda images: run(tf.cast(images, tf.float32))
-
-
 def num_bytes(source: Path) -> int:
     """What a browser downloads."""
     return sum(path.stat().st_size for path in source.iterdir())
@@ -129,7 +114,3 @@ def digest(source: Path) -> str:
     """SHA-256, in hex, over the name and SHA-256 of each file."""
     lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _model(source: Path) -> dict:
-    return json.loads((source / "model.json").read_text("utf-8"))

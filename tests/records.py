@@ -19,11 +19,11 @@ from gfr.measurement.hardware import Hardware
 from gfr.measurement.latency import Samples
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
-from gfr.precision import Choice
-from gfr.shards import WHOLE, Extracted
+from gfr.models.feature_store import WHOLE, Extracted
+from gfr.models.precision import Choice
+from gfr.models.weights import Weights
 from gfr.storage import serialization
 from gfr.verdict import Finding, Past, Series, Verdict
-from gfr.weights import Weights
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from gfr import backbones, weights
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
+from gfr.models import backbone, fused_model, weights
 
 
 def feature_set(name, size=(75, 80), scaling=None, input="any"):
@@ -49,7 +49,7 @@ def test_a_backbones_own_scaling_is_that_of_keras(name):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype(np.float32)
     expected = np.asarray(module.preprocess_input(pixels.copy()))
     inputs = keras.Input((None, None, 3))
-    layer = keras.Model(inputs, backbones._SCALING_LAYERS[APPLICATIONS[name].scaling](inputs))
+    layer = keras.Model(inputs, backbone._SCALING_LAYERS[APPLICATIONS[name].scaling](inputs))
     assert pytest.approx(expected, abs=1e-4) == np.asarray(layer(pixels))
 
 
@@ -62,7 +62,7 @@ def test_efficientnet_is_normalised_as_with_keras_own_download(tmp_path, monkeyp
     monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: str(path))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 75, 80, 3)).astype(np.float32)
     theirs = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
-    ours = backbones.application(name, backbones.ANY_SIZE, path)
+    ours = backbone.application(name, backbone.ANY_SIZE, path)
     expected = np.asarray(theirs(pixels))
     assert pytest.approx(expected, rel=1e-3, abs=1e-3 * float(expected.std())) == np.asarray(
         ours(pixels)
@@ -72,11 +72,11 @@ def test_efficientnet_is_normalised_as_with_keras_own_download(tmp_path, monkeyp
 def test_images_of_several_sizes_keep_their_order(tmp_path):
     """A batch may mix native sizes; each row is that of the image alone."""
     path = weights.draw("MobileNetV3Small", 1, tmp_path)
-    graph = backbones.compiled(backbones.build(feature_set("MobileNetV3Small"), path))
+    graph = fused_model.compiled(backbone.build(feature_set("MobileNetV3Small"), path))
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (h, 90, 3), dtype=np.uint8) for h in (100, 80, 100)]
-    together = backbones.run_batch(graph, images)
-    alone = np.concatenate([backbones.run_batch(graph, [image]) for image in images])
+    together = fused_model.run_batch(graph, images)
+    alone = np.concatenate([fused_model.run_batch(graph, [image]) for image in images])
     assert pytest.approx(alone, rel=1e-3, abs=1e-6) == together
 
 
@@ -85,8 +85,8 @@ def test_bfloat16_gives_nearly_the_same_float32_features(tmp_path):
     path = weights.draw("MobileNetV3Small", 1, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 90, 100, 3), dtype=np.uint8)
     expected, actual = (
-        backbones.run_batch(
-            backbones.compiled(backbones.build(feature_set("MobileNetV3Small"), path, precision)),
+        fused_model.run_batch(
+            fused_model.compiled(backbone.build(feature_set("MobileNetV3Small"), path, precision)),
             pixels,
         )
         for precision in ("float32", "bfloat16")
@@ -104,9 +104,9 @@ def test_many_families_give_features(name, tmp_path):
     """Random weights drawn, saved, loaded again, an image in, finite features out."""
     path = weights.draw(name, 1, tmp_path)
     input = "any" if APPLICATIONS[name].any_size else "fixed"
-    graph = backbones.compiled(backbones.build(feature_set(name, input=input), path))
+    graph = fused_model.compiled(backbone.build(feature_set(name, input=input), path))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 218, 178, 3), dtype=np.uint8)
-    features = backbones.run_batch(graph, list(pixels))
+    features = fused_model.run_batch(graph, list(pixels))
     assert 2 == len(features)
     assert np.isfinite(features).all()
     assert np.abs(features[0] - features[1]).max() > 0

@@ -9,9 +9,10 @@ import records
 
 from cli import completion
 from flows import runners
-from gfr import exported, weights
+from gfr import exported
 from gfr.data import loading
 from gfr.data.download import fetch
+from gfr.models import weights
 from gfr.storage import paths
 
 # No module that a shell should wait for; Typer itself imports pydantic.

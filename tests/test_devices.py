@@ -22,6 +22,7 @@ class Missing(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
+from gfr.models.external import tfjs_graph
 from gfr import tfjs
 import numpy as np, tensorflow as tf
 from gfr.export import SAVED_MODEL, SIGNATURE
@@ -35,7 +36,7 @@ module, folder = Mean(), Path(sys.argv[1])
 module.scale = tf.Variable(255.0)
 tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={SIGNATURE: module.serve})
 tfjs.convert(("float32",), str(folder))
-classify = tfjs.load(tfjs.directory(str(folder), "float32"))
+classify = tfjs_graph.load(tfjs.directory(str(folder), "float32"))
 pixels = np.full((2, 5, 4, 3), 51, np.uint8)
 left = [name for name in sys.modules if name.split(".")[0] in DROPPED]
 print(json.dumps({"p_male": classify(pixels).numpy().ravel().tolist(), "left": left}))

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import backbones, features, head, shards, weights
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.data import images
 from gfr.data.dataset import load
 from gfr.data.inspection import inspect
 from gfr.data.synthetic import generate
-from gfr.precision import Choice
+from gfr.models import backbone as models_backbone
+from gfr.models import feature_extraction, feature_store, fused_model, head, weights
+from gfr.models.precision import Choice
 
 NUM_IMAGES, EPOCHS, BATCH, SEED = 64, 3, 16, 1024
 
@@ -35,21 +36,21 @@ def faces(tmp_path_factory):
 )
 def test_head_on_cached_features_equals_fit_end_to_end(name, num_train, faces, tmp_path):
     """Loss per epoch within 1e-5, on training and validation, at 128 x 128 over 3 epochs."""
-    backbones.make_deterministic()
+    models_backbone.make_deterministic()
     row = Backbone(name, "tf", "random", name)
     feature_set = FeatureSet(row, (128, 128), "fixed", "float32")
     used = weights.resolve(row, "random", SEED, tmp_path, allow_download=False)
-    job = features.Job(feature_set, faces, used, "digest", tmp_path)
+    job = feature_extraction.Job(feature_set, faces, used, "digest", tmp_path)
     choice = Choice(feature_set.id, "float32", "asked for", "means nothing")
-    features.extract(job, choice, shards.WHOLE, "", quiet)
-    table = shards.read(job.directory("float32"))
+    feature_extraction.extract(job, choice, feature_store.WHOLE, "", quiet)
+    table = feature_store.read(job.directory("float32"))
     train, validation = np.arange(num_train), np.arange(num_train, NUM_IMAGES)
     scale = weights.calibrate(table.rows(train))
     _, ours = head.train(table, scale, faces.is_male, train, validation, EPOCHS, BATCH, SEED, quiet)
 
     pixels = np.stack([images.decode(path).pixels for path in faces.paths()]).astype(np.float32)
-    backbone = backbones.build(feature_set, Path(used.path))
-    whole = backbones.fuse(backbone, scale, head.build(table.num_dims, SEED))
+    backbone = models_backbone.build(feature_set, Path(used.path))
+    whole = fused_model.fuse(backbone, scale, head.build(table.num_dims, SEED))
     whole.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
     truth = faces.is_male.astype(np.float32)[:, np.newaxis]
     theirs = {"loss": [], "val_loss": [], "accuracy": []}

@@ -125,6 +125,7 @@ def name_an_unknown_operation(model):
 _SUMS = """
 import sys, keras, numpy as np
 from pathlib import Path
+from gfr.models.external import tfjs_graph
 from gfr import tfjs
 from gfr.export import SAVED_MODEL, write_graph
 layers = keras.layers
@@ -136,7 +137,7 @@ model = keras.Model(pixels, layers.Dense(1, "sigmoid")(layers.Flatten()(x / 255)
 write_graph(model, Path(sys.argv[1]) / SAVED_MODEL)
 tfjs.convert(("float32",), sys.argv[1])
 images = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-p_male = tfjs.load(tfjs.directory(sys.argv[1], "float32"))(images)
+p_male = tfjs_graph.load(tfjs.directory(sys.argv[1], "float32"))(images)
 print(float(abs(p_male - model(images.astype(np.float32))).numpy().max()))
 """
 

@@ -277,16 +277,21 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
 @pytest.mark.slow
 def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
     """What the door saw is what is computed, or nothing is."""
-    from gfr import features, shards, stages
+    from gfr import stages
+    from gfr.models import feature_extraction, feature_store
 
     record, faces, _ = stages.open_run(str(two_runs[0] / "reports" / "runs" / "first"))
     path = faces.paths()[7]
     content = path.read_bytes()
     path.write_bytes(faces.paths()[8].read_bytes())
-    job = features.Job(record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path)
+    job = feature_extraction.Job(
+        record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path
+    )
     try:
         with pytest.raises(BadInput, match=f"{path}: has changed since the run was begun"):
-            features.extract(job, record.choices[0], shards.WHOLE, "", lambda done, total: None)
+            feature_extraction.extract(
+                job, record.choices[0], feature_store.WHOLE, "", lambda done, total: None
+            )
     finally:
         path.write_bytes(content)
 

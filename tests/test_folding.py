@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from gfr import backbones
 from gfr.config.keras_applications import APPLICATIONS
-from gfr.folding import fold
+from gfr.models import backbone
+from gfr.models.bn_folding import fold
 
 SIDE_PX = 75
 
@@ -14,8 +14,8 @@ SIDE_PX = 75
 def network(name):
     """A backbone whose normalisations all do something."""
     keras.utils.set_random_seed(0)
-    shape = backbones.ANY_SIZE if APPLICATIONS[name].any_size else (SIDE_PX, SIDE_PX, 3)
-    built = backbones.application(name, shape, None)
+    shape = backbone.ANY_SIZE if APPLICATIONS[name].any_size else (SIDE_PX, SIDE_PX, 3)
+    built = backbone.application(name, shape, None)
     rng = np.random.default_rng(0)
     for layer in normalisations(built):
         randomise(layer, rng)
@@ -40,7 +40,7 @@ def normalisations(model):
 def pooled(model, scaling="none"):
     """float32 (2, D) of two images of noise."""
     pixels = np.random.default_rng(1).integers(0, 256, (2, SIDE_PX, SIDE_PX, 3))
-    inputs = backbones._SCALING_LAYERS[scaling](pixels.astype(np.float32))
+    inputs = backbone._SCALING_LAYERS[scaling](pixels.astype(np.float32))
     return keras.ops.convert_to_numpy(keras.ops.cast(model(inputs), "float32")).mean(axis=(1, 2))
 
 

@@ -23,7 +23,7 @@ from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
-from gfr.shards import WHOLE
+from gfr.models.feature_store import WHOLE
 from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
 
@@ -270,12 +270,12 @@ def test_random_weights(tmp_path, monkeypatch):
     """Room is asked for before HDF5 writes, which would not survive its lack."""
     import keras
 
-    from gfr import backbones, weights
+    from gfr.models import backbone, weights
 
     def small(*_):
         return keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
 
-    monkeypatch.setattr(backbones, "application", small)
+    monkeypatch.setattr(backbone, "application", small)
     assert 6 < attack(
         tmp_path, lambda: refusal_of(lambda: weights.draw("VGG16", 1, tmp_path / "cache"))
     )
@@ -284,8 +284,10 @@ def test_random_weights(tmp_path, monkeypatch):
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """A run whose faces are known, and stages that compute nothing worth waiting for."""
-    from gfr import features, head, stages, timing
-    from gfr.weights import Weights
+    from gfr import stages, timing
+    from gfr.data import images as data_images
+    from gfr.models import backbone, feature_extraction, head
+    from gfr.models.weights import Weights
 
     run = records.run(tmp_path / "reports" / "runs" / "r")
     images = str(tmp_path / "images")
@@ -299,13 +301,13 @@ def begun(tmp_path, monkeypatch):
     model = head.build(4, 0)
     for module, name, stand_in in (
         (Weights, "check", lambda _: None),
-        (features.keras.utils, "clear_session", lambda: None),
-        (features.Job, "graph", lambda *_: None),
-        (features, "_check_pixels", lambda *_: None),
-        (features.images, "batches", lambda paths, size: iter([[None] * len(paths)])),
-        (features, "batch_size_of", lambda _: 260),
-        (features.backbones, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
-        (features.time, "perf_counter", lambda: 0.0),
+        (feature_extraction.keras.utils, "clear_session", lambda: None),
+        (feature_extraction.Job, "graph", lambda *_: None),
+        (feature_extraction, "_check_pixels", lambda *_: None),
+        (data_images, "batches", lambda paths, size: iter([[None] * len(paths)])),
+        (feature_extraction, "batch_size_of", lambda _: 260),
+        (backbone, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
+        (feature_extraction.time, "perf_counter", lambda: 0.0),
         (stages, "metered", lambda call: (call(), records.COST)),
         (stages.hardware, "collect", lambda: records.HARDWARE),
         (stages, "_train", lambda *_, **__: (run.trials[0], model)),

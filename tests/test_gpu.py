@@ -11,7 +11,7 @@ from gfr import doctor, isolation
 from gfr import environment as gfr_environment
 from gfr.isolation import Limits
 from gfr.measurement import hardware, software
-from gfr.precision import may_accelerate_bfloat16
+from gfr.models.precision import may_accelerate_bfloat16
 from gfr.storage.paths import ROOT
 
 GPU = hardware.Gpu("RTX 3050", "575.1", 8 << 30, 1 << 30, 7 << 30, None, (8, 6))

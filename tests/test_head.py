@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gfr import head, shards
-from gfr.backbones import make_deterministic
+from gfr.models import feature_store, head
+from gfr.models.backbone import make_deterministic
 
 NUM_ROWS, NUM_DIMS = 700, 16  # two shards
 
@@ -16,10 +16,14 @@ def table(tmp_path_factory):
     rng = np.random.default_rng(0)
     is_male = rng.random(NUM_ROWS) < 0.4
     features = rng.normal(size=(NUM_ROWS, NUM_DIMS)) + 0.4 * is_male[:, np.newaxis]
-    shards.create(directory, {}, [f"{i:06}.jpg" for i in range(NUM_ROWS)])
-    for shard in range(shards.num_shards(NUM_ROWS)):
-        shards.write(directory, shard, features[shard * shards.ROWS : (shard + 1) * shards.ROWS])
-    return shards.read(directory), is_male
+    feature_store.create(directory, {}, [f"{i:06}.jpg" for i in range(NUM_ROWS)])
+    for shard in range(feature_store.num_shards(NUM_ROWS)):
+        feature_store.write(
+            directory,
+            shard,
+            features[shard * feature_store.ROWS : (shard + 1) * feature_store.ROWS],
+        )
+    return feature_store.read(directory), is_male
 
 
 def train(table, epochs, seed=1024):

@@ -14,25 +14,13 @@ from PIL import Image
 
 from cli import display
 from cli.main import app
-from gfr import (
-    backbones,
-    isolation,
-    own_model,
-    predict,
-    progress,
-    publish,
-    results,
-    selection,
-    shards,
-    stages,
-    steps,
-    timing,
-)
+from gfr import isolation, predict, progress, publish, results, selection, stages, steps, timing
 from gfr.config import loader, schema
 from gfr.data import loading, records
 from gfr.errors import BadInput
 from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
+from gfr.models import backbone, custom_model, feature_store, fused_model
 from gfr.storage import hashing, run_directory, serialization
 from gfr.storage.paths import ROOT
 
@@ -84,7 +72,7 @@ def run(asked):
     """All stages, in this process."""
     run_dir = loading.prepare(asked)
     for feature_set in asked.benchmark.feature_sets:
-        stages.extract(run_dir, feature_set, shards.WHOLE, "host/1")
+        stages.extract(run_dir, feature_set, feature_store.WHOLE, "host/1")
     for trial in asked.benchmark.trials:
         stages.train(run_dir, trial, "host/1")
     for feature_set in asked.benchmark.feature_sets:
@@ -127,7 +115,7 @@ def finished(tmp_path_factory, shares):
 def of(found, label):
     """The trial of a backbone, and its features float32 (N, D) before any calibration."""
     result = next(row for row in found.trials if row.trial.backbone.label == label)
-    table = shards.read(result.features.directory)
+    table = feature_store.read(result.features.directory)
     return result, table.rows(np.arange(len(table.names)))
 
 
@@ -218,7 +206,7 @@ def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
     try:
         asked = request(folder, "own", "s", folder / "data")
         run_dir = loading.prepare(asked)
-        stages.extract(run_dir, asked.benchmark.feature_sets[0], shards.WHOLE, "host/1")
+        stages.extract(run_dir, asked.benchmark.feature_sets[0], feature_store.WHOLE, "host/1")
         again = stages.collect(run_dir, asked.benchmark.feature_sets[0])
         assert 40 == again.num_computed and again.directory != before.features.directory
         with pytest.raises(BadInput, match=r"weights of mynet are gone or have changed"):
@@ -301,7 +289,7 @@ def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, word
     """One line that names the file, before any image is looked at."""
     make().save(tmp_path / "m.keras")
     with pytest.raises(BadInput) as refused:
-        own_model.refuse_unfit(benchmark(tmp_path, **changes))
+        custom_model.refuse_unfit(benchmark(tmp_path, **changes))
     assert words in str(refused.value) and str(tmp_path / "m.keras") in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
 
@@ -333,13 +321,15 @@ def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
         tmp_path / "m.keras"
     )
     loaded = benchmark(tmp_path)
-    own_model.refuse_unfit(loaded)
-    built = backbones.build(loaded.feature_sets[0], tmp_path / "m.keras")
+    custom_model.refuse_unfit(loaded)
+    built = backbone.build(loaded.feature_sets[0], tmp_path / "m.keras")
     assert [] == built.trainable_variables
     pixels = np.random.default_rng(0).integers(0, 256, (4, 70, 50, 3)).astype(np.float32)
     alone, among = (np.asarray(built(row)) for row in (pixels[:1], pixels))
     assert pytest.approx(alone, abs=1e-6) == among[:1]
-    assert pytest.approx(alone, abs=1e-6) == backbones.compiled(built)(pixels.astype(np.uint8))[:1]
+    assert (
+        pytest.approx(alone, abs=1e-6) == fused_model.compiled(built)(pixels.astype(np.uint8))[:1]
+    )
 
 
 def called_here(place, *arguments, **_):

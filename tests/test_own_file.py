@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_own import conv, network
 
-from gfr import backbones, own_file
 from gfr.errors import BadInput
+from gfr.models import backbone, custom_model
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, 
     config = described(archive, lambda layer: layer.update(changes))
     path = packed(archive, tmp_path / "m.keras", **{"config.json": config})
     with pytest.raises(BadInput) as refused:
-        own_file.check(path)
+        custom_model.check(path)
     assert words in str(refused.value)
 
 
@@ -78,7 +78,7 @@ def test_an_archive_that_holds_something_else_is_refused(archive, tmp_path, memb
     """Files beside, files lacking, sixty megabytes of nothing."""
     path = packed(archive, tmp_path / "m.keras", zipfile.ZIP_DEFLATED, **members)
     with pytest.raises(BadInput) as refused:
-        own_file.check(path)
+        custom_model.check(path)
     assert words in str(refused.value)
 
 
@@ -86,18 +86,18 @@ def test_a_file_that_is_none_or_not_there_is_refused(tmp_path):
     """Missing, text, HDF5 under another ending."""
     path = tmp_path / "m.keras"
     with pytest.raises(BadInput, match="no such file"):
-        own_file.check(path)
+        custom_model.check(path)
     for content in (b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(100)):
         path.write_bytes(content)
         with pytest.raises(BadInput, match="not a Keras model file"):
-            own_file.check(path)
+            custom_model.check(path)
 
 
 def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
     """One byte changed, or cut: what is let through gives the same answers."""
     whole, rng = archive.read_bytes(), np.random.default_rng(0)
     pixels = np.ones((1, 9, 9, 3), np.float32)
-    expected = np.asarray(backbones.own(archive)(pixels))
+    expected = np.asarray(backbone.own(archive)(pixels))
     path, num_refused = tmp_path / "m.keras", 0
     for case in range(100):
         spoilt = bytearray(whole)
@@ -105,8 +105,8 @@ def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
         spoilt[place] ^= int(rng.integers(1, 256))
         path.write_bytes(bytes(spoilt[:place]) if case % 4 == 0 else bytes(spoilt))
         try:
-            own_file.check(path)
-            assert np.array_equal(expected, np.asarray(backbones.own(path)(pixels)))
+            custom_model.check(path)
+            assert np.array_equal(expected, np.asarray(backbone.own(path)(pixels)))
         except BadInput as error:
             assert 1 == len(str(error).splitlines()) and str(path) in str(error)
             num_refused += 1
@@ -119,9 +119,9 @@ def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
     network(conv(), keras.layers.BatchNormalization(), conv()).save(other)
     members = {"model.weights.h5": zipfile.ZipFile(archive).read("model.weights.h5")}
     path = packed(other, tmp_path / "m.keras", **members)
-    own_file.check(path)
+    custom_model.check(path)
     with pytest.raises(BadInput, match="cannot load it"):
-        backbones.own(path)
+        backbone.own(path)
 
 
 HOSTILE_KERNELS = {
@@ -143,6 +143,6 @@ def test_weights_that_exhaust_memory_or_read_other_files_are_refused(archive, tm
         del file[name]
         file.create_dataset(name, dtype="f4", **{"shape": shape} | keywords)
     path = packed(archive, tmp_path / "m.keras", **{"model.weights.h5": weights.read_bytes()})
-    own_file.check(path)
+    custom_model.check(path)
     with pytest.raises(BadInput, match="cannot load it"):
-        backbones.own(path)
+        backbone.own(path)

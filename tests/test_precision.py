@@ -7,14 +7,16 @@ import pytest
 import records
 from records import BENCHMARK
 
-from gfr import backbones, features, shards, weights
-from gfr import precision as gfr_precision
 from gfr import timing as timing_stage
 from gfr.config.schema import Backbone, FeatureSet
+from gfr.data import images as data_images
 from gfr.data.dataset import load
 from gfr.data.inspection import inspect
 from gfr.measurement.reference_workload import Rates
-from gfr.precision import Choice, GateRow, GateTrial
+from gfr.models import backbone as models_backbone
+from gfr.models import feature_extraction, feature_store, fused_model, weights
+from gfr.models import precision as models_precision
+from gfr.models.precision import Choice, GateRow, GateTrial
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
@@ -50,7 +52,7 @@ def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
 ):
     """A gate counts for its own weights, size and engine."""
     feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
-    chosen = gfr_precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
+    chosen = models_precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
     assert (expected, why) == (chosen.precision, chosen.why)
 
 
@@ -93,7 +95,7 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
     random = dataclasses.replace(IMAGENET, source="random")
 
     def note(used, *gates):
-        return gfr_precision.choose(feature_set, used, AMX, gates, "tf 2").note
+        return models_precision.choose(feature_set, used, AMX, gates, "tf 2").note
 
     assert "bfloat16 features, gate not run" == note(IMAGENET)
     assert "bfloat16 features" == note(IMAGENET, gate(-0.004, 0.004))
@@ -103,8 +105,8 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
 def test_gates_come_back_from_their_file(tmp_path):
     """As they were written."""
     path = tmp_path / "precision.json"
-    path.write_text(gfr_precision.dump_gates([gate(-0.001, 0.002)]))
-    assert (gate(-0.001, 0.002),) == gfr_precision.load_gates(path)
+    path.write_text(models_precision.dump_gates([gate(-0.001, 0.002)]))
+    assert (gate(-0.001, 0.002),) == models_precision.load_gates(path)
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def job(celeba, tmp_path):
     faces = inspect(load(celeba(40), "all", 1).faces, quiet).faces
     used = weights.resolve(row, "random", 1, tmp_path, allow_download=False)
     used = dataclasses.replace(used, source="imagenet", note="")
-    return features.Job(feature_set, faces, used, "digest", tmp_path)
+    return feature_extraction.Job(feature_set, faces, used, "digest", tmp_path)
 
 
 def quiet(done, total):
@@ -127,19 +129,19 @@ CHOICE = Choice("MobileNetV2-32x32", "bfloat16", "asked for", "not run")
 
 def test_both_precisions_are_compared_once_for_a_feature_set(job):
     """Recorded with the features, and found again by the run that takes them from the cache."""
-    made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert ("bfloat16", 40) == (made.extracted.precision, made.check.num_images)
-    assert 0 < made.check.relative_error < gfr_precision.MAX_RELATIVE_ERROR
-    again = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    assert 0 < made.check.relative_error < models_precision.MAX_RELATIVE_ERROR
+    again = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert (0, made.check) == (again.extracted.num_computed, again.check)
 
 
 def test_features_that_differ_too_much_are_computed_in_float32(job, monkeypatch):
     """The same as if float32 had been asked for."""
-    monkeypatch.setattr(gfr_precision, "MAX_RELATIVE_ERROR", 1e-6)
-    made = features.extract(job, CHOICE, shards.WHOLE, "", quiet)
+    monkeypatch.setattr(models_precision, "MAX_RELATIVE_ERROR", 1e-6)
+    made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert ("float32", 40) == (made.extracted.precision, made.extracted.num_computed)
-    graph = backbones.compiled(backbones.build(job.feature_set, job.weights.path))
-    images = [features.images.decode(path).pixels for path in job.faces.paths()]
-    rows = shards.read(job.directory("float32")).rows(np.arange(40))
-    assert pytest.approx(rows, rel=1e-4, abs=1e-6) == backbones.run_batch(graph, images)
+    graph = fused_model.compiled(models_backbone.build(job.feature_set, job.weights.path))
+    images = [data_images.decode(path).pixels for path in job.faces.paths()]
+    rows = feature_store.read(job.directory("float32")).rows(np.arange(40))
+    assert pytest.approx(rows, rel=1e-4, abs=1e-6) == fused_model.run_batch(graph, images)

@@ -9,10 +9,11 @@ import pytest
 import records
 from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
-from gfr import figures, precision, published, report, results, selection, summary
+from gfr import figures, published, report, results, selection, summary
 from gfr.analysis import analyse
 from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
+from gfr.models import precision
 from gfr.storage import paths
 
 

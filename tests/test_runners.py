@@ -14,8 +14,9 @@ from processes import wait_for
 from test_flow import assert_equal_results, gfr, run, run_words, trials
 
 from flows import runners
-from gfr import results, shards, shared
+from gfr import results, shared
 from gfr.errors import BadInput
+from gfr.models import feature_store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
 
@@ -42,7 +43,7 @@ def test_an_unknown_runner_is_refused_with_those_there_are(setting, says):
 def test_parts_share_the_shards_of_a_feature_set():
     """Each shard in exactly one part, whole or not."""
     for of in (1, 2, 3, 5):
-        found = [k for n in range(1, of + 1) for k in shards.Part(n, of).shards(1100)]
+        found = [k for n in range(1, of + 1) for k in feature_store.Part(n, of).shards(1100)]
         assert [0, 1, 2] == sorted(found)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from gfr import shards, site
+from gfr import site
 from gfr.errors import BadInput
+from gfr.models import feature_store
 from gfr.storage import run_directory
 from gfr.storage.paths import ROOT
 
@@ -111,7 +112,7 @@ def test_an_array_of_objects_is_a_damaged_shard(tmp_path):
     (tmp_path / "features").mkdir()
     np.save(tmp_path / "features" / "00000-0.npy", np.array([Evil()], object))
     (tmp_path / "evil").unlink(missing_ok=True)
-    assert shards.intact(tmp_path / "features", 0) is None
+    assert feature_store.intact(tmp_path / "features", 0) is None
     assert not (tmp_path / "evil").exists()
 
 

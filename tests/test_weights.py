@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from gfr import weights
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.errors import BadInput
+from gfr.models import weights
 
 VGG16 = Backbone("VGG16", "tf", "", "VGG16")
 SMALL = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
@@ -98,7 +98,7 @@ def test_calibration_gives_unit_spread():
 @pytest.mark.parametrize("content", [b"", b"no HDF5", "another network", "cut short"])
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content, recwarn):
     """Empty, text, the weights of another backbone, or half of a file."""
-    from gfr import backbones
+    from gfr.models import backbone
 
     path = tmp_path / APPLICATIONS["VGG16"].weights_file
     if isinstance(content, str):
@@ -113,5 +113,5 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content, recwarn)
     else:
         path.write_bytes(content)
     with pytest.raises(BadInput, match="no weights of VGG16 without top"):
-        backbones.build(FeatureSet(VGG16, (32, 32), "fixed", "float32"), path)
+        backbone.build(FeatureSet(VGG16, (32, 32), "fixed", "float32"), path)
     assert [] == [row for row in recwarn if "Skipping" in str(row.message)]  # one line is enough

@@ -29,7 +29,7 @@ class Application:
     squares_deviation: bool = False  # its ImageNet weights want (x - mean) / variance
 
 
-# A user's own file: what it can take is known once it is loaded (gfr/own_model.py).
+# A user's own file: what it can take is known once it is loaded (gfr/models/custom_model.py).
 OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
 
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras

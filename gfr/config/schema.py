@@ -50,7 +50,7 @@ class Backbone:
     scaling: str = ""
     weights: str = ""  # auto | imagenet | random | a directory; empty: as the run says
     label: _Label | Literal[""] = ""
-    file: str = ""  # a user's own .keras model (gfr/own_file.py); absolute once loaded
+    file: str = ""  # a user's own .keras model (gfr/models/custom_model.py); absolute once loaded
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """Table `[training]`. The head, Adam and the loss are fixed: gfr/head.py.
+    """Table `[training]`. The head, Adam and the loss are fixed: gfr/models/head.py.
 
     `seeds`: heads a trial; the first has the benchmark's own seed and is the trial, the others
     count upwards and say how far the seed moves it. `fractions`: of the training images, for the
@@ -107,7 +107,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Features:
-    """Table `[features]`: the arithmetic of the frozen backbone (gfr/precision.py)."""
+    """Table `[features]`: the arithmetic of the frozen backbone (gfr/models/precision.py)."""
 
     __pydantic_config__ = _FORBID
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

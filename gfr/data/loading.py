@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import completeness, own_model, precision, results, shared, types
+from gfr import completeness, results, shared, types
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
 from gfr.data import celeba, csv_labels, dataset, inspection, records
@@ -22,11 +22,12 @@ from gfr.errors import BadInput
 from gfr.isolation import Limits
 from gfr.measurement import hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
+from gfr.models import custom_model, precision
+from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
+from gfr.models.weights import Weights, check_directory, resolve
 from gfr.progress import reporter
 from gfr.retention import Rule
 from gfr.storage import atomic, hashing, locks, paths, run_directory, serialization
-from gfr.weights import KEYWORDS as WEIGHTS_KEYWORDS
-from gfr.weights import Weights, check_directory, resolve
 
 DATA_KEYWORDS = ("auto", "synthetic")
 
@@ -145,7 +146,7 @@ def prepare(request: Request) -> str:
     LOG.info("run %s", request.run_id)
     if clash := benchmark_files.shared_name(Path(request.benchmark_path), request.benchmark.name):
         LOG.warning(clash)
-    own_model.refuse_unfit(request.benchmark)
+    custom_model.refuse_unfit(request.benchmark)
     looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
     record = _record(request, looked, cost)
     for line in describe(record):

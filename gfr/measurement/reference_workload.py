@@ -3,7 +3,7 @@
 In: nothing. Out: Rates of one convolution that oneDNN does well; a witness of the machine's pace.
 The rates are measured because processor flags say only what could be: without AMX TensorFlow
 computes bfloat16 too, slower than float32 (docs/LOG.md). Never looks at a backbone: what follows
-from the rates is decided in gfr/precision.py.
+from the rates is decided in gfr/models/precision.py.
 """
 
 import time

@@ -1,7 +1,8 @@
 """Frozen backbone over all images, once.
 
 In: a FeatureSet, the images, its weights, the arithmetic chosen, a Part of the shards. Out: those
-shards on disk (gfr/shards.py), rows keyed by image name. What is on disk and intact is not computed
+shards on disk (gfr/models/feature_store.py), rows keyed by image name. What is on disk and intact
+is not computed
 again. Never trains, never scales the features: the constant of calibrated random weights is applied
 where they are read.
 """
@@ -16,24 +17,33 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import backbones, shards
 from gfr.config.schema import FeatureSet, Precision
 from gfr.data import images
 from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.measurement import software
-from gfr.precision import NUM_CHECKED_IMAGES, Check, Choice
+from gfr.models import backbone, feature_store, fused_model
+from gfr.models.precision import NUM_CHECKED_IMAGES, Check, Choice
+from gfr.models.weights import Weights
 from gfr.storage import atomic, hashing
-from gfr.weights import Weights
 
 # 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
 _MAX_BATCH, _MAX_BATCH_PIXELS = 128, 2_500_000
+
 _CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
+
 # At import: what is on disk later may not be what runs.
-_SOURCES = ("backbones.py", "features.py", "folding.py", "data/images.py")
-_CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parent / name for name in _SOURCES))
+_SOURCES = (
+    "data/images.py",
+    "models/backbone.py",
+    "models/bn_folding.py",
+    "models/feature_extraction.py",
+    "models/fused_model.py",
+)
+
+_CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parents[1] / name for name in _SOURCES))
 
 
 @dataclass(frozen=True)
@@ -63,13 +73,13 @@ class Job:
 
     def directory(self, precision: Precision) -> Path:
         """Where the shards are, by a digest of all that."""
-        key = shards.key(self.key_contents(precision))
+        key = feature_store.key(self.key_contents(precision))
         return self.cache / "features" / f"{self.feature_set.id}-{precision}-{key}"
 
-    def graph(self, precision: Precision) -> backbones.Graph:
+    def graph(self, precision: Precision) -> fused_model.Graph:
         """The backbone of this job, ready to run."""
-        return backbones.compiled(
-            backbones.build(self.feature_set, Path(self.weights.path), precision)
+        return fused_model.compiled(
+            backbone.build(self.feature_set, Path(self.weights.path), precision)
         )
 
 
@@ -77,7 +87,7 @@ class Job:
 class Made:
     """`build_s`: until the backbone stood and was checked; `waited_s`: for decoded images."""
 
-    extracted: shards.Extracted
+    extracted: feature_store.Extracted
     check: Check | None
     build_s: float
     waited_s: float
@@ -86,7 +96,7 @@ class Made:
 def extract(
     job: Job,
     choice: Choice,
-    part: shards.Part,
+    part: feature_store.Part,
     fresh_for: str,
     report: Callable[[int, int], None],
 ) -> Made:
@@ -112,13 +122,13 @@ def extract(
         batch_size = batch_size_of(job.feature_set)
         waited_s = _compute(job.faces, graph, batch_size, directory, missing, report)
     num_images = len(job.faces.names)
-    num_computed = shards.num_rows(missing, num_images)
-    extracted = shards.Extracted(
+    num_computed = feature_store.num_rows(missing, num_images)
+    extracted = feature_store.Extracted(
         directory=str(directory),
         precision=precision,
         num_images=num_images,
         num_computed=num_computed,
-        num_reused=shards.num_rows(part.shards(num_images), num_images) - num_computed,
+        num_reused=feature_store.num_rows(part.shards(num_images), num_images) - num_computed,
     )
     return Made(extracted, check, build_s, waited_s)
 
@@ -133,17 +143,17 @@ def batch_size_of(feature_set: FeatureSet) -> int:
 
 
 def _open(
-    job: Job, precision: Precision, part: shards.Part, fresh_for: str
+    job: Job, precision: Precision, part: feature_store.Part, fresh_for: str
 ) -> tuple[Path, list[int]]:
     """The directory, made if need be, and the shards of the part that are not there."""
     directory, num_images = job.directory(precision), len(job.faces.names)
-    shards.create(directory, job.key_contents(precision), job.faces.names)
+    feature_store.create(directory, job.key_contents(precision), job.faces.names)
     if fresh_for:
-        shards.forget_once(directory, fresh_for)
-    missing = [k for k in part.shards(num_images) if shards.intact(directory, k) is None]
+        feature_store.forget_once(directory, fresh_for)
+    missing = [k for k in part.shards(num_images) if feature_store.intact(directory, k) is None]
     for k in missing:
-        if shards.is_there(directory, k):
-            total = shards.num_shards(num_images)
+        if feature_store.is_there(directory, k):
+            total = feature_store.num_shards(num_images)
             LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, total)
     return directory, missing
 
@@ -172,16 +182,16 @@ def _checked(job: Job, directory: Path) -> Check:
     return check
 
 
-def _run_twice(graph: backbones.Graph, batch: list[np.ndarray]) -> tuple[np.ndarray, float]:
+def _run_twice(graph: fused_model.Graph, batch: list[np.ndarray]) -> tuple[np.ndarray, float]:
     """Features (n, D), and the seconds of the second call: the first sets oneDNN up."""
-    backbones.run_batch(graph, batch)
+    fused_model.run_batch(graph, batch)
     begun_s = time.perf_counter()
-    return backbones.run_batch(graph, batch), time.perf_counter() - begun_s
+    return fused_model.run_batch(graph, batch), time.perf_counter() - begun_s
 
 
 def _compute(
     faces: Faces,
-    graph: backbones.Graph,
+    graph: fused_model.Graph,
     batch_size: int,
     directory: Path,
     missing: list[int],
@@ -189,7 +199,9 @@ def _compute(
 ) -> float:
     """Fill the missing shards; returns the seconds that were spent waiting for images."""
     known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
-    wanted = [row for k in missing for row in known[k * shards.ROWS : (k + 1) * shards.ROWS]]
+    wanted = [
+        row for k in missing for row in known[k * feature_store.ROWS : (k + 1) * feature_store.ROWS]
+    ]
     done, waited_s, block = 0, 0.0, []
     waiting = list(missing)
     batches = images.batches([path for path, _ in wanted], batch_size)
@@ -198,10 +210,10 @@ def _compute(
         batch = next(batches)
         waited_s += time.perf_counter() - begun_s
         _check_pixels(batch, wanted[done : done + batch_size])
-        block.append(backbones.run_batch(graph, batch))  # (<= batch_size, D)
+        block.append(fused_model.run_batch(graph, batch))  # (<= batch_size, D)
         done += len(batch)
-        if sum(map(len, block)) == shards.ROWS or done == len(wanted):
-            shards.write(directory, waiting.pop(0), np.concatenate(block))
+        if sum(map(len, block)) == feature_store.ROWS or done == len(wanted):
+            feature_store.write(directory, waiting.pop(0), np.concatenate(block))
             block = []
         report(done, len(wanted))
     return waited_s

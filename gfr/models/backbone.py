@@ -8,9 +8,8 @@ chooses weights.
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,14 +18,13 @@ import tensorflow as tf
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import BadInput, reason
-from gfr.folding import fold
-
-Graph = Callable[[Any], Any]  # a concrete tf.function
+from gfr.models.bn_folding import fold
 
 ANY_SIZE = (None, None, 3)
 
 # What keras.applications.imagenet_utils.preprocess_input subtracts and divides by, in RGB order.
 _TORCH_MEAN, _TORCH_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
 _CAFFE_BGR_MEAN = [103.939, 116.779, 123.68]
 
 _SCALING_LAYERS = {
@@ -54,7 +52,8 @@ def build(
 ) -> keras.Model:
     """Raw pixels (N, any H, any W, 3), 0..255 -> pooled features float32 (N, D), frozen.
 
-    In bfloat16 the network is folded (gfr/folding.py) and computed in it; what stands around it
+    In bfloat16 the network is folded (gfr/models/bn_folding.py) and computed in it; what stands
+    around it
     stays float32. `weights_path` None leaves Keras' initialisation. BadInput if the file does not
     fit.
     """
@@ -80,7 +79,7 @@ def build(
 def own(path: Path) -> keras.Model:
     """A user's own model, as its file has it; BadInput if Keras cannot load it.
 
-    Only for files that gfr/own_file.py has let through.
+    Only for files that gfr/models/custom_model.py has let through.
     """
     try:
         with _refusing_lacks():
@@ -137,38 +136,3 @@ def _square_deviation(network: keras.Model) -> None:
     mean, variance, count = layer.get_weights()
     layer.set_weights([mean, variance * np.array(_TORCH_STD, np.float32), count])
     layer.finalize_state()
-
-
-def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
-    """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
-
-    `scale` is the constant on the pooled output: 1 but for calibrated random weights.
-    """
-    pooled = backbone.output
-    if scale != 1.0:
-        pooled = keras.layers.Rescaling(scale, name="calibration")(pooled)
-    return keras.Model(backbone.input, head(pooled), name="fused")
-
-
-def compiled(model: keras.Model) -> Graph:
-    """The model as one inference graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
-
-    # Without autograph, which would look at every layer and change none.
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
-    def run(pixels: tf.Tensor) -> tf.Tensor:
-        return model(tf.cast(pixels, tf.float32), training=False)
-
-    return run.get_concrete_function()
-
-
-def run_batch(graph: Graph, images: Sequence) -> np.ndarray:
-    """Images uint8 (H, W, 3), sizes may differ -> float32 (len(images), D), in the order given."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for row, image in enumerate(images):
-        by_shape.setdefault(image.shape, []).append(row)
-    outputs: list = [None] * len(images)
-    for rows in by_shape.values():
-        values = graph(tf.constant(np.stack([images[row] for row in rows]))).numpy()
-        for row, value in zip(rows, values, strict=True):
-            outputs[row] = value
-    return np.stack(outputs)

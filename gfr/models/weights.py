@@ -23,9 +23,13 @@ from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
 KEYWORDS = ("auto", "imagenet", "random")
+
 NUM_CALIBRATION_IMAGES = 256
+
 _HOST = "https://storage.googleapis.com"  # where keras.applications downloads from
+
 _PROBE_TIMEOUT_S = 3
+
 _HDF5_OVERHEAD = 1.2  # file size over that of the bare float32 parameters, at most
 
 
@@ -108,7 +112,7 @@ def draw(name: str, seed: int, cache: Path) -> Path:
     """Keras' own initialisation for `seed`, drawn once and kept under `cache`/weights."""
     import keras  # here, not above: finding weights must not cost TensorFlow's start
 
-    from gfr.backbones import ANY_SIZE, application
+    from gfr.models.backbone import ANY_SIZE, application
 
     path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
     if not path.exists():

@@ -16,7 +16,9 @@ import numpy as np
 from gfr.config.schema import Precision
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+
 _PIXEL_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
+
 _RESIDUAL_SCALE = "CustomScaleLayer"  # private to keras.applications: x + scale * residual
 
 

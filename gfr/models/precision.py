@@ -20,8 +20,8 @@ from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import BadInput, reason
 from gfr.measurement.hardware import Hardware
 from gfr.measurement.reference_workload import Rates
+from gfr.models.weights import Weights
 from gfr.types import Above0, Amount, Positive
-from gfr.weights import Weights
 
 Gate = Literal["passed", "failed", "not run", "means nothing"]
 

@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.evaluation.metrics import THRESHOLD, History, metrics
-from gfr.shards import Features
+from gfr.models.feature_store import Features
 
 HIDDEN_UNITS = 128
+
 _ROWS_PER_CALL = 4096  # rows handed to TensorFlow at once, rounded to whole batches
 
 # Rows to train on and to validate on, epochs, seed, progress -> head, history.
