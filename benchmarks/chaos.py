@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from gfr import results
+from gfr.results import store
 from gfr.storage.paths import ROOT
 
 SPEC = """
@@ -187,7 +187,7 @@ class Chaos:
     def check(self, run_id: str) -> None:
         """Complete, and in nothing but time different from the undisturbed run."""
         runs = self.folder / "reports" / "runs"
-        wanted, found = results.read_run(runs / "undisturbed"), results.read_run(runs / run_id)
+        wanted, found = store.read_run(runs / "undisturbed"), store.read_run(runs / run_id)
         if len(found.trials) != len(wanted.trials) or found.failures:
             self.wrong.append(f"{run_id}: {len(found.trials)} trials, {found.failures}")
         for one, other in zip(wanted.trials, found.trials, strict=False):

@@ -12,8 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from gfr import results
 from gfr.errors import BadInput
+from gfr.results import store
 from gfr.storage import atomic, paths, run_directory
 
 OUT = paths.ROOT / "docs" / "example"
@@ -41,7 +41,7 @@ def main() -> None:
 
 def keep(run_dir: Path, out: Path) -> str:
     """Copy what the example is of; BadInput if it must not be shown."""
-    run = results.read_run(run_dir)
+    run = store.read_run(run_dir)
     if run.record.data.source != "synthetic":
         raise BadInput(
             f"{run_dir}: is of {run.record.data.source} images; an example shows faces that gfr "

@@ -37,7 +37,8 @@ for row in request.benchmark.trials: steps.train(run_dir, row, limits)
 for row in request.benchmark.feature_sets: steps.time_model(run_dir, row, limits)
 """
 IN_PROCESS = """
-from gfr import stages, timing
+from gfr import timing
+from gfr import stages
 run_dir = door.prepare(request)
 me = steps.worker()
 for row in request.benchmark.feature_sets: stages.extract(run_dir, row, shards.WHOLE, me)

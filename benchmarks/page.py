@@ -16,9 +16,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from gfr import exported, results, site
+from gfr import site
 from gfr.errors import BadInput
 from gfr.measurement import hardware
+from gfr.results import export_records, store
 from gfr.storage import paths, run_directory, serialization
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
@@ -41,12 +42,12 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         folder = site.exported(
-            results.read_run(run_directory.find(asked.reports, asked.run)), asked.trial
+            store.read_run(run_directory.find(asked.reports, asked.run)), asked.trial
         )
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    digest = serialization.read(folder / "export.json", exported.ExportResult).digest
+    digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
     timings = []
     with site.server(folder, 0) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -63,16 +64,16 @@ def main() -> int:
             browser.close()
         server.shutdown()
     cpu = hardware.collect().cpu_model
-    found = exported.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
+    found = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
     serialization.write(folder / "page.json", found)
     for timing in timings:
-        print(f"{timing.title}: {exported.milliseconds(timing.values_s)}")
+        print(f"{timing.title}: {export_records.milliseconds(timing.values_s)}")
     return 0
 
 
 def measured(
     browser: Browser, address: str, backend: str, num_calls: int, with_software: bool
-) -> exported.PageTiming | None:
+) -> export_records.PageTiming | None:
     """One backend; None where it is absent, or in software that was not asked for."""
     page = browser.new_page()
     page.set_default_timeout(PATIENCE_MS)
@@ -86,7 +87,9 @@ def measured(
         return None
     raw = page.wait_for_selector("#measure-result[data-measurement]", state="attached")
     found = json.loads(raw.get_attribute("data-measurement"))
-    return exported.PageTiming(backend, is_software, tuple(ms / 1000 for ms in found["raw_ms"]))
+    return export_records.PageTiming(
+        backend, is_software, tuple(ms / 1000 for ms in found["raw_ms"])
+    )
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, exported, isolation, javascript, results, tfjs
+from gfr import examine, isolation, javascript, tfjs
 from gfr.data import images
 from gfr.export import REFERENCE, examined
 from gfr.measurement import hardware
+from gfr.results import export_records, store
 from gfr.storage import paths as storage_paths
 from gfr.storage import run_directory, serialization
 
@@ -36,11 +37,13 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, help="the first of the test set alone")
     asked = parser.parse_args()
-    run = results.read_run(run_directory.find(asked.reports, asked.run))
+    run = store.read_run(run_directory.find(asked.reports, asked.run))
     trial = run.result_of(asked.trial).trial
-    path = results.export_directory(run.directory, trial.id) / "export.json"
+    path = store.export_directory(run.directory, trial.id) / "export.json"
     precision = (
-        serialization.read(path, results.ExportResult).precision if path.exists() else "uint16"
+        serialization.read(path, export_records.ExportResult).precision
+        if path.exists()
+        else "uint16"
     )
     paths, _ = examined(str(run.directory))
     precisions = tuple(dict.fromkeys(("float32", precision)))
@@ -59,7 +62,7 @@ def main() -> None:
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(map(as_row, rows)).to_markdown(index=False, floatfmt=".3g"))
     float32 = rows[0][1]
-    sys.exit(float32.from_keras > exported.TOLERANCE or float32.num_other_answers > 0)
+    sys.exit(float32.from_keras > export_records.TOLERANCE or float32.num_other_answers > 0)
 
 
 def in_javascript(model: Path, paths: Sequence[Path]) -> javascript.Answers:
@@ -79,7 +82,7 @@ def in_javascript(model: Path, paths: Sequence[Path]) -> javascript.Answers:
     )
 
 
-def as_row(row: tuple[str, exported.JavaScript]) -> dict[str, object]:
+def as_row(row: tuple[str, export_records.JavaScript]) -> dict[str, object]:
     """One precision."""
     precision, spoken = row
     return {

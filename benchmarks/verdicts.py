@@ -24,11 +24,11 @@ from pathlib import Path
 
 from alarms import load
 
-from gfr import verdict
+from gfr.results import regression_records
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
-REGRESSION = verdict.EXIT_CODE
+REGRESSION = regression_records.EXIT_CODE
 TIMEOUT_S = 3600  # of one run
 COPIED = (
     "gfr",
@@ -219,7 +219,7 @@ def run(folder: Path, run_id: str, fresh: bool = False, words: str = "") -> int:
     print(f"{time.strftime('%H:%M:%S')} {run_id}: exit {done.returncode}, {took_s:.0f} s  {words}")
     path = folder / "reports" / "runs" / run_id / "verdict.json"
     if path.exists():
-        found = serialization.read(path, verdict.Verdict)
+        found = serialization.read(path, regression_records.Verdict)
         for line in found.of("regression", "inconclusive", "changed"):
             print(f"    {line.status}: {line.text}")
         print(f"    {found.reason}; {', '.join(found.changes)}")

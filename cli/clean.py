@@ -8,13 +8,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gfr import retention
+from gfr.results import cleanup
 
 
-def clean(reports: Path, cache: Path, rule: retention.Rule, is_dry_run: bool, as_json: bool) -> int:
+def clean(reports: Path, cache: Path, rule: cleanup.Rule, is_dry_run: bool, as_json: bool) -> int:
     """Remove what the rule calls old, or only say it."""
-    found = retention.plan(reports, cache, rule)
-    gone, failed = ([], []) if is_dry_run else retention.carry_out(found)
+    found = cleanup.plan(reports, cache, rule)
+    gone, failed = ([], []) if is_dry_run else cleanup.carry_out(found)
     if as_json:
         rows = {"would_remove": found.remove} if is_dry_run else {"removed": gone}
         document = {
@@ -23,5 +23,5 @@ def clean(reports: Path, cache: Path, rule: retention.Rule, is_dry_run: bool, as
         }
         print(json.dumps(document, indent=1))
     else:
-        print(retention.text(found, gone, failed, is_dry_run))
+        print(cleanup.text(found, gone, failed, is_dry_run))
     return 1 if failed else 0

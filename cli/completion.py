@@ -13,7 +13,7 @@ from cli.places import or_default
 from gfr.config import benchmark_files
 
 # As gfr/data/loading.py, gfr/models/weights.py, flows/runners.py, gfr/data/download/fetch.py and
-# gfr/exported.py have them.
+# gfr/results/export_records.py have them.
 DATA = ("auto", "synthetic")
 WEIGHTS = ("auto", "imagenet", "random")
 RUNNERS = ("threads", "dask", "ray")

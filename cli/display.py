@@ -27,9 +27,9 @@ from rich.text import Text
 
 from gfr import text
 from gfr.config.schema import Benchmark
-from gfr.exported import STEP
 from gfr.measurement import hardware
 from gfr.models.precision import may_accelerate_bfloat16
+from gfr.results.export_records import STEP
 
 PLAIN_EVERY_S = 15
 SOUND_SHARE = 0.1  # with less of it done nobody knows how long the rest of something takes

@@ -6,15 +6,16 @@ In: a finished Run. Out: text. Writes nothing.
 from datetime import UTC, datetime
 
 from cli.places import command, here
-from gfr import consumption, publish, table, verdict
+from gfr import publish, table
 from gfr import text as gfr_text
-from gfr.results import Run
+from gfr.results import costs, regression_records
+from gfr.results.records import Run
 
 
 def text(run: Run, benchmark: str) -> str:
     """Everything on standard output after `gfr run benchmark`."""
     page = publish.page(run)
-    known = [line for line, _ in verdict.headlines(run.verdict)]
+    known = [line for line, _ in regression_records.headlines(run.verdict)]
     report = f"report: {here(page.with_suffix('.html'))}, {here(page)}"
     words = [*known, _took(run), report, *_next(run, benchmark)]
     return "\n".join([gfr_text.lines(table.text(run)), *map(gfr_text.line, words)])
@@ -23,9 +24,7 @@ def text(run: Run, benchmark: str) -> str:
 def _took(run: Run) -> str:
     """Each kind of stage, and when the run was begun: it may have lain still for days since."""
     since = datetime.now(UTC) - datetime.fromisoformat(run.record.created_utc)
-    stages = {
-        kind: sum(cost.wall_s for _, cost in rows) for kind, rows in consumption.costs(run).items()
-    }
+    stages = {kind: sum(cost.wall_s for _, cost in rows) for kind, rows in costs.costs(run).items()}
     if run.export:
         stages["Export"] = run.export.wall_s
     told = ", ".join(

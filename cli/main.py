@@ -134,11 +134,11 @@ def run(
         where = {"reports": Path(request.reports), "cache": Path(request.cache)}
         line = places.command(*sys.argv[1:], *words, **where)
         start.leave(interrupted.code, f"interrupted; to go on: {line}")
-    from gfr import results
+    from gfr.results import store
 
     if not state.is_completed() or state.name == start.UNREPORTED:
         print(f"gfr: {state.message}", file=sys.stderr)
-    finished = results.read_run(run_directory.directory(Path(request.reports), request.run_id))
+    finished = store.read_run(run_directory.directory(Path(request.reports), request.run_id))
     if as_json:
         print((finished.directory / "summary.json").read_text("utf-8"), end="")
     else:
@@ -159,11 +159,12 @@ def report(
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
-    from gfr import completeness, publish, results
+    from gfr import publish
+    from gfr.results import status, store
 
     run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     page = Path(publish.write_report(str(run_dir)))
-    if advice := completeness.advice(results.read_run(run_dir)):
+    if advice := status.advice(store.read_run(run_dir)):
         print(f"gfr: {text.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")
 
@@ -208,19 +209,19 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List a benchmark's trials and feature sets, what is cached, and the runs so far."""
-    from gfr import inventory
     from gfr.config import loader
+    from gfr.results import status
 
     file = benchmark_files.benchmark_file(places.benchmark(benchmark))
     loaded = loader.load(file)
-    found = inventory.collect(
+    found = status.collect(
         loaded, Path(or_default(cache, "cache")), Path(or_default(reports, "reports"))
     )
     remarks = [benchmark_files.shared_name(file, loaded.name)]
     remarks += [loader.absence(Path(row.file)) for row in loaded.backbone if row.file]
     for remark in filter(None, remarks):
         print(f"gfr: {text.line(remark)}", file=sys.stderr)
-    print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else inventory.text(found))
+    print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else status.text(found))
 
 
 @app.command()
@@ -238,9 +239,9 @@ def clean(
     The newest finished run of each benchmark, runs in progress and accepted ones stay.
     """
     from cli import clean as library
-    from gfr import retention
+    from gfr.results import cleanup
 
-    rule = retention.Rule(keep, older_than, unused_features=unused_features)
+    rule = cleanup.Rule(keep, older_than, unused_features=unused_features)
     places = Path(or_default(reports, "reports")), Path(or_default(cache_dir, "cache"))
     raise typer.Exit(library.clean(*places, rule, dry_run, as_json))
 
@@ -308,10 +309,11 @@ def export(
 
     A run exports its selected model by itself; this is for another trial or precision.
     """
-    from gfr import exported, isolation
+    from gfr import isolation
     from gfr import site as library
+    from gfr.results import export_records
 
-    asked = exported.checked(precision)
+    asked = export_records.checked(precision)
     run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
     target = library.unused(Path(typed(str(site)))) if site else None
@@ -337,10 +339,10 @@ def serve(
     reports: Reports = None,
 ) -> None:
     """Show the page with a run's exported model, on this machine alone, until Ctrl-C."""
-    from gfr import results
     from gfr import site as library
+    from gfr.results import store
 
-    run = results.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
+    run = store.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
     with library.server(library.exported(run, trial), port) as server:
         print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
         print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)

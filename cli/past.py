@@ -7,9 +7,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gfr import comparison, history, results
-from gfr import verdict as library
+from gfr import comparison, history
 from gfr.errors import BadInput
+from gfr.results import regression_records, status, store
 from gfr.storage import run_directory
 
 
@@ -18,7 +18,7 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
     if rebuild:
         print(f"{history.rebuild(reports)} runs in {reports / 'history'}")
         return 0
-    run = results.read_run(run_directory.find(reports, run_id))
+    run = store.read_run(run_directory.find(reports, run_id))
     if accept:
         history.accept(run)
         print(f"{run.record.run_id}: accepted; later runs are compared with it and what follows")
@@ -30,13 +30,13 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
     if as_json:
         print(json.dumps(dataclasses.asdict(run.verdict), indent=1))
     else:
-        print(library.text(run.verdict))
-    is_open = run.verdict.is_regression and not history.is_accepted(run)
-    return library.EXIT_CODE if is_open else 0
+        print(regression_records.text(run.verdict))
+    is_open = run.verdict.is_regression and not status.is_accepted(run)
+    return regression_records.EXIT_CODE if is_open else 0
 
 
 def compare(reports: Path, first: str, second: str, as_json: bool) -> None:
     """Print what differs between two runs."""
-    both = [results.read_run(run_directory.find(reports, run_id)) for run_id in (first, second)]
+    both = [store.read_run(run_directory.find(reports, run_id)) for run_id in (first, second)]
     found = comparison.compare(*both, *map(comparison.labels, both))
     print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else comparison.text(found))

@@ -40,10 +40,10 @@ def predict(
     """
     from cli import start
     from gfr import predict as library
-    from gfr import results
+    from gfr.results import store
     from gfr.storage import run_directory
 
-    run = results.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
+    run = store.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
     with start.quiet_tensorflow():
         found = library.predict(run, trial, images)
     odd = [row for row in found if row.remark]

@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr import completeness, results, steps
+from gfr import steps
 from gfr.data import loading
 from gfr.doctor import Check
 from gfr.errors import BadInput
+from gfr.results import records, status, store
 from gfr.storage import paths, run_directory, serialization
 
 # pyproject.toml says the same to Prefect, but only where the working directory is the project's.
@@ -57,7 +58,7 @@ def flow(request: loading.Request, runner: str) -> Any:
     known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
     prepared: Future[str] | None = None
     if known.exists():
-        loading.refuse_another_request(serialization.read(known, results.RunRecord), request)
+        loading.refuse_another_request(serialization.read(known, records.RunRecord), request)
     else:  # in its own process, while this one takes seconds to import Prefect
         prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
     from flows import runners
@@ -148,10 +149,10 @@ def _by_its_files(request: loading.Request, error: Exception) -> Any:
     from prefect.states import Completed, Failed
 
     why = f"Prefect's server failed ({str(error).splitlines()[0]})"
-    run = results.read_run(run_directory.directory(Path(request.reports), request.run_id))
+    run = store.read_run(run_directory.directory(Path(request.reports), request.run_id))
     if not (run.trials or run.failures):
         raise BadInput(f"{why}; start it (`make server`) or unset PREFECT_API_URL") from None
-    lacking = completeness.missing(run)
+    lacking = status.missing(run)
     message = "; ".join([*lacking, f"{why}: it does not know how this run ended, its files do"])
     return (Failed if lacking else Completed)(name=UNREPORTED, message=message)
 

@@ -15,11 +15,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
-from gfr import results
 from gfr.config import schema
 from gfr.data import loading
 from gfr.errors import CannotWrite
 from gfr.progress import reporter
+from gfr.results import store
 from gfr.storage import locks, run_directory
 from tasks.benchmark import (
     export_model,
@@ -130,7 +130,7 @@ def _run(request: loading.Request) -> State[str]:
         cause = next((state for state in sources if not state.is_completed()), end)
         if isinstance(error := get_state_exception(cause), CannotWrite):
             raise error  # a full disk is no property of a trial
-        results.write_failure(run_dir, trial, cause.message)
+        store.write_failure(run_dir, trial, cause.message)
     timed = [
         measure_latency.with_options(**again)(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)

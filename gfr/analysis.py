@@ -23,7 +23,7 @@ from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
 from gfr.evaluation.roc import PrecisionRecall, Roc
 from gfr.evaluation.statistics import Optimism, Spread
 from gfr.evaluation.subgroups import Subgroups
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 ALPHA = 0.05  # of all comparisons with the selected trial together
 NUM_SHOWN = 5  # images of each kind a trial

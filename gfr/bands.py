@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from gfr import slowdown
 from gfr.baselines import MAX_RUNS
 from gfr.history import Entry, LatencyEntry, TrialEntry
-from gfr.verdict import Figure, Finding, Kind, Series
+from gfr.results.regression_records import Figure, Finding, Kind, Series
 
 MIN_RUNS = 3  # fewer say nothing about their spread
 MIN_ACCURACY_MARGIN = 0.01  # about what another head seed moves 1,000 test images by

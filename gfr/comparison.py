@@ -16,7 +16,7 @@ from gfr.config.schema import Latency
 from gfr.data import records
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 ALPHA = 0.05  # of McNemar's tests together, by Holm's correction
 MIN_CALLS = Latency.calls  # what a benchmark times that does not say otherwise

@@ -227,7 +227,8 @@ def _weights(request: str, is_offline: bool) -> list[Check]:
 
 def _runs(reports: Path) -> list[Check]:
     """Runs that ended before they were complete, and what goes on with each."""
-    from gfr import completeness, results
+    from gfr.results import status as results_status
+    from gfr.results import store
     from gfr.storage import locks, run_directory
 
     checks = []
@@ -236,7 +237,7 @@ def _runs(reports: Path) -> list[Check]:
         if holder and holder.is_alive:
             continue
         try:
-            advice = completeness.advice(results.read_run(path))
+            advice = results_status.advice(store.read_run(path))
             finding = advice and f"{path.name}: {advice}"
         except BadInput as error:
             finding = str(error)

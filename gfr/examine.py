@@ -1,7 +1,8 @@
 """What each precision of an exported model costs, and whether runtimes agree on it.
 
 In: a folder that gfr/export.py and gfr/tfjs.py have filled. Out: the chosen precision, measured and
-described (gfr/exported.py). Done only when every precision has classified the test set in
+described (gfr/results/export_records.py). Done only when every precision has classified the test
+set in
 TensorFlow and some of it in TensorFlow.js. StepFailed where the two do not agree.
 """
 
@@ -13,16 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import exported, javascript, model_card, results, tfjs
+from gfr import javascript, model_card, tfjs
 from gfr.config.schema import WebPrecision
 from gfr.data import images
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
-from gfr.exported import STEP, ExportResult, WebModel
 from gfr.measurement import hardware
 from gfr.models import fused_model
 from gfr.models.external import tfjs_graph
 from gfr.progress import reporter
+from gfr.results import export_records, store
+from gfr.results.export_records import STEP, ExportResult, WebModel
 from gfr.storage import serialization
 
 
@@ -39,13 +41,13 @@ def examine(
 
     `asked` names the one to keep, None leaves it to the rule; `begun_s`: time.time() at the start.
     """
-    run = results.read_run(Path(run_dir))
+    run = store.read_run(Path(run_dir))
     result = run.result_of(trial_id)
     paths, is_male = examined(run_dir)
     reference = np.load(Path(folder) / REFERENCE)
     num_few = run.record.benchmark.export.javascript_images
     models = _measure(paths, is_male, reference, precisions, num_few, folder)
-    chosen = asked or exported.choose(models).precision
+    chosen = asked or export_records.choose(models).precision
     _keep(chosen, precisions, folder)
     export = ExportResult(
         schema=1,
@@ -115,7 +117,7 @@ def _compared(
         mean_difference=float(difference.mean()),
         javascript=javascript.agreement(spoken, reference, p_male),
     )
-    exported.refuse_disagreement(found)
+    export_records.refuse_disagreement(found)
     return found
 
 

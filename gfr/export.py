@@ -13,11 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import fused, golden, results, stages
+from gfr import fused, golden
 from gfr.data import images
-from gfr.exported import STEP
 from gfr.models import backbone
 from gfr.progress import reporter
+from gfr.results import store
+from gfr.results.export_records import STEP
 from gfr.storage import atomic
 
 NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
@@ -30,7 +31,7 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     """Fill `folder`; returns the model's number of parameters."""
     report = reporter(STEP, UNIT)
     report(0, NUM_STAGES)
-    model = fused.load(run_dir, results.read_run(Path(run_dir)).result_of(trial_id))
+    model = fused.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
     atomic.save(Path(folder) / "model.keras", model.save)
     classify = fused.classifier(model)
     found = golden.collect()
@@ -63,7 +64,7 @@ def write_graph(model: keras.Model, target: Path) -> None:
 
 def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:
     """The test images that exports are measured on, and is_male, bool (N,)."""
-    _, faces, splits = stages.open_run(run_dir)
+    _, faces, splits = store.open_run(run_dir)
     rows = np.flatnonzero(splits == "test")
     paths = faces.paths()
     return [paths[row] for row in rows], faces.is_male[rows]

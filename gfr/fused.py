@@ -11,17 +11,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import results
 from gfr.config.schema import Precision
 from gfr.errors import BadInput, reason
 from gfr.models import backbone as models_backbone
 from gfr.models import fused_model
+from gfr.results import records
 
 Classify = Callable[[list[np.ndarray]], np.ndarray]
 
 
 def load(
-    run_dir: str, result: results.TrialResult, precision: Precision = "float32"
+    run_dir: str, result: records.TrialResult, precision: Precision = "float32"
 ) -> keras.Model:
     """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import baselines, results
+from gfr import baselines
 from gfr.config.schema import Precision
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
@@ -26,16 +26,17 @@ from gfr.measurement import latency
 from gfr.measurement.latency import Samples
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
+from gfr.results import records, store
+from gfr.results.regression_records import Status
+from gfr.results.status import accepted_file, is_accepted
 from gfr.slowdown import Measured
 from gfr.storage import atomic, locks, run_directory, serialization
 from gfr.types import Count, Nats, Positive, Seconds, Share
-from gfr.verdict import Status
 
 SCHEMA: Literal[1] = 1
+
 # What decides answers and speed by itself; other packages are named as causes instead.
 ENGINE = ("tensorflow", "keras", "numpy")
-
-ACCEPTED = "accepted.json"  # in the directory of a run that is as it should be
 
 Stage = Literal["features", "heads", "latency"]
 
@@ -118,7 +119,7 @@ class Accepted:
     run_id: str
 
 
-def entry(run: results.Run) -> Entry:
+def entry(run: records.Run) -> Entry:
     """The line of a run, from its directory alone."""
     found, verdict = facts(run), run.verdict
     alarms = verdict.of("regression") if verdict else []
@@ -139,7 +140,7 @@ def entry(run: results.Run) -> Entry:
     )
 
 
-def facts(run: results.Run) -> dict[str, str]:
+def facts(run: records.Run) -> dict[str, str]:
     """What must be equal for two runs to be comparable."""
     record = run.record
     cpus = {row.hardware.cpu_model for row in run.trials}
@@ -164,7 +165,7 @@ def key(facts: dict[str, str]) -> str:
     return f"{facts['benchmark'].split()[0]}-{_digest(facts)}"
 
 
-def computed(run: results.Run) -> str:
+def computed(run: records.Run) -> str:
     """Whether a run computed its features: computed, reused, mixed, or none without a trial."""
     rows = [row.features for row in run.trials]
     if not rows:
@@ -226,7 +227,7 @@ def rebuild(reports: Path) -> int:
     num = 0
     for directory in run_directory.existing(reports):
         try:
-            run = results.read_run(directory)
+            run = store.read_run(directory)
         except BadInput as error:
             LOG.warning("left out: %s", error)
             continue
@@ -236,18 +237,13 @@ def rebuild(reports: Path) -> int:
     return num
 
 
-def accept(run: results.Run) -> None:
+def accept(run: records.Run) -> None:
     """Compare later runs with this one and what follows it, not with what was before."""
-    serialization.write(_accepted(run.directory), Accepted(SCHEMA, run.record.run_id))
+    serialization.write(accepted_file(run.directory), Accepted(SCHEMA, run.record.run_id))
     put(run.directory.parents[1], entry(run))
 
 
-def is_accepted(run: results.Run) -> bool:
-    """Whether what the run shows is wanted."""
-    return _accepted(run.directory).exists()
-
-
-def trial_entry(result: results.TrialResult) -> TrialEntry:
+def trial_entry(result: records.TrialResult) -> TrialEntry:
     """What is kept of a trial."""
     test, named = result.metrics["test"], sorted(result.test_probabilities.items())
     bits = "".join("1" if p_male > THRESHOLD else "0" for _, p_male in named)
@@ -295,7 +291,7 @@ def measured(single: Samples, witness_s: float) -> Measured:
     )
 
 
-def _stages(run: results.Run) -> tuple[StageEntry, ...]:
+def _stages(run: records.Run) -> tuple[StageEntry, ...]:
     sets = {row.trial.feature_set: row.features.cost for row in run.trials}
     return (
         _stage("features", list(sets.values())),
@@ -308,7 +304,7 @@ def _stage(name: Stage, costs: Sequence[Cost]) -> StageEntry:
     return StageEntry(name, sum(row.wall_s for row in costs), sum(row.cpu_s for row in costs))
 
 
-def _parameters(record: results.RunRecord) -> dict[str, object]:
+def _parameters(record: records.RunRecord) -> dict[str, object]:
     """What of the benchmark decides numbers: no export, no place of weights, no watts."""
     document = dataclasses.asdict(record.benchmark)
     # What is in an own file is known by the digest of its weights.
@@ -321,7 +317,7 @@ def _parameters(record: results.RunRecord) -> dict[str, object]:
     return document | {"backbone": rows}
 
 
-def _machine(record: results.RunRecord) -> str:
+def _machine(record: records.RunRecord) -> str:
     found = baselines.facts(
         record.hardware,
         record.num_usable_threads or record.hardware.cpu_threads,
@@ -329,10 +325,6 @@ def _machine(record: results.RunRecord) -> str:
         record.settings or {},
     )
     return baselines.fingerprint(found)
-
-
-def _accepted(run_dir: Path) -> Path:
-    return run_dir / ACCEPTED
 
 
 def _is_before(row: Entry, now: Entry) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from gfr.errors import StepFailed
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.exported import TOLERANCE, JavaScript
+from gfr.results.export_records import TOLERANCE, JavaScript
 from gfr.storage.paths import ROOT
 
 CODE = ROOT / "web" / "dist" / "node" / "classify.mjs"

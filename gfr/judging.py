@@ -17,9 +17,9 @@ from gfr import bands, new_baseline, slowdown
 from gfr.bands import MIN_RUNS
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.results.regression_records import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 from gfr.slowdown import Measured
 from gfr.text import counted
-from gfr.verdict import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 
 ALPHA = 0.01  # of McNemar's test, corrected over the trials
 # Answers of the timed model against those recorded: rounding leaves 1e-5 in float32, and in

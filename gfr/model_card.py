@@ -10,17 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import exported, markup
+from gfr import markup
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.dataset import SOURCES
 from gfr.data.download import catalog
 from gfr.data.records import DataRecord, SplitRecord
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
-from gfr.exported import ExportResult, WebModel
 from gfr.model_card_header import header
 from gfr.report_details import table
-from gfr.results import Run, TrialResult
+from gfr.results import export_records
+from gfr.results.export_records import ExportResult, WebModel
+from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic, paths
 
 SCHEMA = 1
@@ -127,7 +128,7 @@ def _model_facts(export: ExportResult) -> dict[str, Any]:
         "num_parameters": export.num_parameters,
         "digest": export.digest,
         # How far from Keras a device may be that computes right with these weights.
-        "tolerance": max(exported.MAX_DIFFERENCE, export.written.max_difference),
+        "tolerance": max(export_records.MAX_DIFFERENCE, export.written.max_difference),
     }
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import environment, results
+from gfr import environment
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
+from gfr.results import records
 
 BATCH = 64
 MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22
@@ -39,7 +40,7 @@ class Prediction:
     remark: str
 
 
-def predict(run: results.Run, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
+def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
     """Classify images with the selected trial of a run, or with the one named."""
     result = run.result_of(trial_id)
     for path in paths:  # before any is decoded

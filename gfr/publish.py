@@ -19,7 +19,6 @@ from gfr import (
     report,
     report_html,
     report_pictures,
-    results,
     results_table,
     summary,
     thumbnails,
@@ -29,6 +28,8 @@ from gfr.analysis import Analysis, analyse
 from gfr.data import records
 from gfr.data.dataset import Faces
 from gfr.errors import BadInput
+from gfr.results import records as results_records
+from gfr.results import store
 from gfr.storage import atomic, paths, run_directory, serialization
 
 FULL = "full"  # the benchmark whose newest finished run is reports/summary.md
@@ -40,7 +41,7 @@ LOG = logging.getLogger("gfr")
 def write_report(run_dir: str) -> str:
     """Render everything that a run's records say; returns the path of summary.md."""
     directory = Path(run_dir)
-    run = results.read_run(directory)
+    run = store.read_run(directory)
     faces, splits = records.read_table(directory / "faces.csv", run.record.data, run.record.split)
     analysis = analyse(run, faces, splits)
     known = published.load(paths.ROOT / "benchmarks" / "published.toml")
@@ -54,7 +55,7 @@ def write_report(run_dir: str) -> str:
     results_table.write(directory, results_table.frame(run, analysis))
     text = report.render(run, analysis, known, "figures")
     _write_html(run, analysis, faces, text)
-    # A newer summary.md says that all is there (gfr/completeness.py).
+    # A newer summary.md says that all is there (gfr/results/status.py).
     atomic.write_text(directory / "summary.md", text)
     atomic.write_json(directory / "summary.json", summary.facts(run, analysis, known))
     path = page(run)
@@ -65,7 +66,7 @@ def write_report(run_dir: str) -> str:
     return str(path)
 
 
-def _write_html(run: results.Run, analysis: Analysis, faces: Faces, text: str) -> None:
+def _write_html(run: results_records.Run, analysis: Analysis, faces: Faces, text: str) -> None:
     """summary.html wherever summary.md is."""
     small = thumbnails.of(faces, report_pictures.shown(analysis))
     drawn = {
@@ -79,7 +80,7 @@ def _write_html(run: results.Run, analysis: Analysis, faces: Faces, text: str) -
         atomic.write_text(place / "summary.html", html)
 
 
-def page(run: results.Run) -> Path:
+def page(run: results_records.Run) -> Path:
     """The page to read: `reports/summary.md` for the newest finished `full`, else the run's."""
     reports = run.directory.parents[1]
     return (reports if _is_newest_full(reports, run) else run.directory) / "summary.md"
@@ -91,7 +92,7 @@ def _save(directory: Path, name: str, figure: Figure) -> None:
     atomic.write(path, lambda file: figure.savefig(file, dpi=_DPI, metadata={"Software": None}))
 
 
-def _is_newest_full(reports: Path, run: results.Run) -> bool:
+def _is_newest_full(reports: Path, run: results_records.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
     finished = [
@@ -104,10 +105,10 @@ def _is_newest_full(reports: Path, run: results.Run) -> bool:
     )
 
 
-def _record(directory: Path) -> results.RunRecord | None:
+def _record(directory: Path) -> results_records.RunRecord | None:
     """The record of another run; None if it is damaged, which must not cost this one its page."""
     try:
-        return serialization.read(directory / "run.json", results.RunRecord)
+        return serialization.read(directory / "run.json", results_records.RunRecord)
     except BadInput as error:
         LOG.warning("left out: %s", error)
         return None

@@ -18,7 +18,7 @@ from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.models import head
 from gfr.models.feature_store import Features
-from gfr.results import RefitResult
+from gfr.results.records import RefitResult
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)

@@ -7,14 +7,15 @@ TensorFlow is imported.
 
 import pandas as pd
 
-from gfr import markup, report_energy, report_published, summary, verdict
+from gfr import markup, report_energy, report_published, summary
 from gfr import report_details as details
 from gfr import report_evidence as evidence
 from gfr.analysis import Analysis
 from gfr.evaluation.metrics import constant_answer
 from gfr.measurement.latency import LatencyResult
 from gfr.published import Published
-from gfr.results import Run, TrialResult
+from gfr.results import regression_records
+from gfr.results.records import Run, TrialResult
 from gfr.types import SPLITS
 
 _RANDOM, _UNGATED, _CONTENDED = evidence.RANDOM, "‡", "‖"
@@ -29,7 +30,7 @@ def render(run: Run, analysis: Analysis, published: Published | None, figures: s
         evidence.comparison(run, analysis),
         _selection(run, analysis),
         report_published.section(run, published),
-        verdict.section(run.verdict, figures),
+        regression_records.section(run.verdict, figures),
         evidence.errors(run, analysis),
         evidence.subgroups(run, analysis),
         evidence.repetitions(run, analysis),

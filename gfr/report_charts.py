@@ -12,7 +12,7 @@ from gfr import charts
 from gfr.analysis import ALPHA, Analysis
 from gfr.charts import NARROW_PX, WIDE_PX, Axis, Frame, Look, Row
 from gfr.evaluation.metrics import Metrics
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 
 def percent(value: float) -> str:

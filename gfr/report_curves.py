@@ -15,7 +15,7 @@ from gfr.evaluation.calibration import Bin
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.evaluation.roc import PrecisionRecall
 from gfr.report_charts import figure, look, percent
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 _WIDTH, _HEIGHT = 350, 290  # px, of one chart in a row of several
 _TENTHS = tuple((n / 10, f"{n / 10:g}") for n in range(0, 11, 2))

@@ -5,12 +5,13 @@ In: a Run. Out: Markdown sections for gfr/report.py. Pure, like it.
 
 import pandas as pd
 
-from gfr import exported, markup
+from gfr import markup
 from gfr.data.records import SPLITS
 from gfr.evaluation.statistics import wilson
-from gfr.exported import ExportResult
 from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, Samples
-from gfr.results import Run, TrialResult
+from gfr.results import export_records
+from gfr.results.export_records import ExportResult
+from gfr.results.records import Run, TrialResult
 from gfr.summary import PERCENTS, Stage, stages, workers
 
 LATENCY_BUDGET_S = 600
@@ -121,12 +122,12 @@ def _latencies(run: Run, export: ExportResult) -> str:
     latency = run.latency_of(export.trial)
     lines = [] if latency is None else [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"]
     spoken = export.written.javascript
-    in_node = exported.milliseconds(spoken.values_s)
+    in_node = export_records.milliseconds(spoken.values_s)
     lines.append(f"TensorFlow.js in Node, {markup.text(spoken.backend)}, two at a time: {in_node}")
     if run.page and run.page.digest == export.digest:
         lines += [
             f"the page in {markup.text(f'{run.page.browser}, {row.title}')}: "
-            f"{exported.milliseconds(row.values_s)}"
+            f"{export_records.milliseconds(row.values_s)}"
             for row in run.page.timings
         ]
     else:
@@ -163,8 +164,8 @@ def _why(export: ExportResult) -> str:
     why = (
         "asked for by name"
         if export.is_asked_for
-        else f"the smallest whose probabilities stay within {exported.MAX_DIFFERENCE:g} and whose "
-        f"answers cannot be told apart (p >= {exported.MIN_P_VALUE:g})"
+        else f"the smallest whose probabilities stay within {export_records.MAX_DIFFERENCE:g} and whose "
+        f"answers cannot be told apart (p >= {export_records.MIN_P_VALUE:g})"
         if export.written.is_faithful
         else "the closest: none stays within the limits"
     )

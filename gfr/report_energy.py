@@ -5,11 +5,11 @@ In: a Run. Out: Markdown. Pure: nothing is measured, nothing is written, no Tens
 
 from collections.abc import Iterator
 
-from gfr.consumption import Row, rows, uses
 from gfr.measurement import energy
 from gfr.measurement.gpu import GpuUse, Level
 from gfr.report_details import table
-from gfr.results import Run
+from gfr.results.costs import Row, rows, uses
+from gfr.results.records import Run
 
 
 def section(run: Run) -> str:

@@ -12,7 +12,7 @@ from gfr.evaluation.metrics import Metrics
 from gfr.evaluation.statistics import Spread, wilson
 from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
 from gfr.report_details import table
-from gfr.results import Run
+from gfr.results.records import Run
 
 NUM_GAPS = 8
 LEAST_RATED = 10  # images of one sex: of fewer a rate is an anecdote

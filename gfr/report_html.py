@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gfr import markup, report_charts, report_curves, report_evidence, report_pictures
 from gfr.analysis import Analysis
-from gfr.results import Run
+from gfr.results.records import Run
 
 _HERE = Path(__file__).parent
 

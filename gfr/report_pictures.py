@@ -12,7 +12,7 @@ from gfr.analysis import Analysis, Face, Study
 from gfr.data.synthetic.generate import LABEL_NOISE_SHARE
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.markup import blocks
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 GONE = "image not at hand"
 _LABELS = {

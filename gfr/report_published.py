@@ -5,7 +5,7 @@ In: a Run, what was published. Out: a Markdown section for gfr/report.py. Pure, 
 
 from gfr.published import Published
 from gfr.report_details import table
-from gfr.results import Run
+from gfr.results.records import Run
 
 
 def section(run: Run, published: Published | None) -> str:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from gfr.analysis import Analysis, Study
 from gfr.config.schema import Refit, Trial
 from gfr.evaluation.metrics import Metrics
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic
 from gfr.types import SPLITS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gfr.config.schema import Selecting
 from gfr.measurement.latency import LatencyResult
-from gfr.results import Selection, TrialResult, read_run
+from gfr.results.records import Selection, TrialResult
+from gfr.results.store import read_run
 from gfr.storage.serialization import SCHEMA, write
 
 

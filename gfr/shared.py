@@ -7,8 +7,8 @@ copies anything: run directory, cache, images and weights must be on a file syst
 import secrets
 from pathlib import Path
 
-from gfr import results
 from gfr.errors import BadInput
+from gfr.results import records
 from gfr.storage import atomic, locks, serialization
 
 _MARK = "cache-id.txt"
@@ -28,7 +28,7 @@ def check(run_dir: str, worker: str) -> None:
     record = Path(run_dir) / "run.json"
     if not record.is_file():
         raise _unseen(worker, record, "is not there")
-    run = serialization.read(record, results.RunRecord)
+    run = serialization.read(record, records.RunRecord)
     path = Path(run.cache) / _MARK
     if not path.is_file():
         raise _unseen(worker, Path(run.cache), "is not there")

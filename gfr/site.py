@@ -17,8 +17,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from gfr import results
 from gfr.errors import BadInput, CannotWrite
+from gfr.results import records, store
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 
@@ -30,10 +30,10 @@ _REPORT = ("summary.md", "summary.json", "figures/*.png")
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 
 
-def exported(run: results.Run, trial_id: str | None) -> Path:
+def exported(run: records.Run, trial_id: str | None) -> Path:
     """The export of a run's selected trial, or of the one named; BadInput if there is none yet."""
     trial = run.result_of(trial_id).trial
-    path = results.export_directory(run.directory, trial.id)
+    path = store.export_directory(run.directory, trial.id)
     if not (path / "export.json").exists():
         words = f" --trial {trial.id}" if trial_id else ""
         raise BadInput(f"{path}: not exported yet; gfr export {run.directory.name}{words}")

@@ -1,6 +1,7 @@
 """The stages after the door, in the order in which the flow calls them.
 
-In: a run directory and a frozen record. Out: files in the run directory (gfr/results.py); a stage
+In: a run directory and a frozen record. Out: files in the run directory (gfr/results/records.py);
+a stage
 whose file is there already returns at once, so that a rerun with the same id continues. Arrays and
 models travel as files. Never knows who calls it: Prefect, a test or a notebook.
 """
@@ -11,14 +12,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gfr import again, refits, results, shared
+from gfr import refits, shared
 from gfr.config.schema import FeatureSet, Trial
-from gfr.data import dataset, records
 from gfr.measurement import hardware, software
 from gfr.measurement.resources import metered
 from gfr.models import backbone, feature_extraction, feature_store, head, weights
 from gfr.models.feature_store import Part
 from gfr.progress import reporter
+from gfr.results import records, reruns
+from gfr.results.store import open_run
 from gfr.storage import atomic, paths, serialization
 from gfr.storage.serialization import SCHEMA
 
@@ -33,7 +35,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     path = _parts(run_dir, feature_set) / f"{feature_set.id}-{part.number}-of-{part.of}.json"
     step = f"{feature_set.title}{part}"
     if path.exists():
-        known = serialization.read(path, results.PartResult)
+        known = serialization.read(path, records.PartResult)
         if feature_store.holds(Path(known.extracted.directory), part):
             collect(run_dir, feature_set)
             reporter(step)(1, 1)
@@ -53,7 +55,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     choice = record.choice_of(feature_set)
     made, cost = metered(lambda: feature_extraction.extract(job, choice, part, fresh_for, report))
     extracted = made.extracted
-    result = results.PartResult(
+    result = records.PartResult(
         schema=SCHEMA,
         feature_set=feature_set,
         part=part,
@@ -84,10 +86,10 @@ def _parts(run_dir: str, feature_set: FeatureSet) -> Path:
     return Path(run_dir) / "parts" / feature_set.id
 
 
-def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | None:
+def collect(run_dir: str, feature_set: FeatureSet) -> records.FeatureResult | None:
     """The record of a feature set, made when its last shard is there; None until then."""
     parts = tuple(
-        serialization.read(path, results.PartResult)
+        serialization.read(path, records.PartResult)
         for path in sorted(_parts(run_dir, feature_set).glob("*.json"))
     )
     if not parts:
@@ -98,7 +100,7 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
         return None
     path = Path(run_dir) / "features" / f"{feature_set.id}.json"
     if path.exists():
-        known = serialization.read(path, results.FeatureResult)
+        known = serialization.read(path, records.FeatureResult)
         if known.parts == parts:
             return known
     record, _, splits = open_run(run_dir)
@@ -109,7 +111,7 @@ def collect(run_dir: str, feature_set: FeatureSet) -> results.FeatureResult | No
     precision = parts[0].extracted.precision
     choice = record.choice_of(feature_set)
     notes = [used.note, choice.note if precision == "bfloat16" else ""]
-    found = results.FeatureResult(
+    found = records.FeatureResult(
         schema=SCHEMA,
         feature_set=feature_set,
         weights=used,
@@ -153,7 +155,7 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
 
 def train_again(run_dir: str, trial: Trial, worker: str) -> str:
     """Train the same head once more, beside the record; returns the path of what came out."""
-    path = again.trial_path(Path(run_dir), trial.id)
+    path = reruns.trial_path(Path(run_dir), trial.id)
     result, _ = _train(run_dir, trial, worker, has_refits=False)
     serialization.write(path, result)
     LOG.info("%s: trained once more", trial.title)
@@ -162,7 +164,7 @@ def train_again(run_dir: str, trial: Trial, worker: str) -> str:
 
 def _train(
     run_dir: str, trial: Trial, worker: str, has_refits: bool
-) -> tuple[results.TrialResult, keras.Model]:
+) -> tuple[records.TrialResult, keras.Model]:
     record, faces, splits = open_run(run_dir)
     found = collect(run_dir, trial.feature_set)
     if found is None:
@@ -194,7 +196,7 @@ def _train(
         )
         for name in ("validation", "test")
     }
-    result = results.TrialResult(
+    result = records.TrialResult(
         schema=SCHEMA,
         run_id=record.run_id,
         trial=trial,
@@ -212,10 +214,3 @@ def _train(
         refit_cost=refit_cost,
     )
     return result, trained.model
-
-
-def open_run(run_dir: str) -> tuple[results.RunRecord, dataset.Faces, np.ndarray]:
-    """The record of a run, its images, and the split, str (N,)."""
-    record = serialization.read(Path(run_dir) / "run.json", results.RunRecord)
-    faces, splits = records.read_table(Path(run_dir) / "faces.csv", record.data, record.split)
-    return record, faces, splits

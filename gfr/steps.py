@@ -11,17 +11,18 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gfr import isolation, results, shared, verdicts
+from gfr import isolation, shared, verdicts
 from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
 from gfr.data.loading import Request
 from gfr.errors import StepFailed
-from gfr.exported import ExportResult
 from gfr.isolation import Limits
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
+from gfr.results import records, store
+from gfr.results.export_records import ExportResult
+from gfr.results.regression_records import Finding
 from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.storage import atomic, locks, serialization
-from gfr.verdict import Finding
 
 
 def prepare(request: Request, limits: Limits) -> str:
@@ -51,7 +52,7 @@ def judge(run_dir: str, limits: Limits) -> str:
 
     Returns the path of verdict.json.
     """
-    run, why = results.read_run(Path(run_dir)), dict[tuple[str, str], str]()
+    run, why = store.read_run(Path(run_dir)), dict[tuple[str, str], str]()
     found = verdicts.look(run)
     for _ in range(MAX_MEASUREMENTS - 1):
         # One more timing serves both precisions of a model.
@@ -63,7 +64,7 @@ def judge(run_dir: str, limits: Limits) -> str:
     return verdicts.finish(run, found, why)
 
 
-def _once_more(run: results.Run, finding: Finding, limits: Limits) -> str:
+def _once_more(run: records.Run, finding: Finding, limits: Limits) -> str:
     """Train that head or time that model once more; returns why it failed, or ""."""
     try:
         if finding.kind == "accuracy":
@@ -89,9 +90,9 @@ def export(
     kept, unless another precision is named. See gfr/export.py: its three stages take a process
     each, and only one at a time holds a model.
     """
-    run = results.read_run(Path(run_dir))
+    run = store.read_run(Path(run_dir))
     trial = run.result_of(trial_id).trial
-    path = results.export_directory(run.directory, trial.id)
+    path = store.export_directory(run.directory, trial.id)
     if _is_exported(path, precision):
         return str(path)
     asked = run.record.benchmark.export.precisions or Export().precisions
@@ -117,7 +118,7 @@ def export(
 
 def export_selected(run_dir: str, limits: Limits) -> str:
     """Export the selected trial if the benchmark asks for an export and there is one."""
-    run = results.read_run(Path(run_dir))
+    run = store.read_run(Path(run_dir))
     if not run.selection or not run.record.benchmark.export.precisions:
         return ""
     return export(run_dir, None, None, limits)

@@ -9,17 +9,17 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from gfr import consumption, verdict
 from gfr.analysis import Analysis, Study
 from gfr.config.schema import Trial
 from gfr.data import records
 from gfr.evaluation.metrics import constant_answer
 from gfr.evaluation.statistics import over_seeds
-from gfr.exported import ExportResult
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.measurement.resources import Cost
 from gfr.published import Published
-from gfr.results import Run, TrialResult
+from gfr.results import costs, regression_records
+from gfr.results.export_records import ExportResult
+from gfr.results.records import Run, TrialResult
 from gfr.types import SPLITS
 
 SCHEMA = 1
@@ -115,8 +115,8 @@ def facts(run: Run, analysis: Analysis, published: Published | None) -> dict[str
         "workers": [dataclasses.asdict(row) for row in workers(run)],
         "provenance": dataclasses.asdict(record.provenance),
         "stages": [dataclasses.asdict(row) for row in stages(run)],
-        "energy": [dataclasses.asdict(row) for row in consumption.rows(run)],
-        "gpus": [dataclasses.asdict(row) for row in consumption.uses(run)],
+        "energy": [dataclasses.asdict(row) for row in costs.rows(run)],
+        "gpus": [dataclasses.asdict(row) for row in costs.uses(run)],
     }
 
 
@@ -301,7 +301,7 @@ def caveats(run: Run) -> list[Caveat]:
     """What must be known before any number is read: its history, data, weights, failures."""
     record = run.record
     data, *others = records.describe_data(record.data, record.split)
-    history = [Caveat(*line) for line in verdict.headlines(run.verdict)]
+    history = [Caveat(*line) for line in regression_records.headlines(run.verdict)]
     found = [row for row in history if row.is_serious]
     found.append(Caveat(data[0].upper() + data[1:], record.data.source == "synthetic"))
     found += [row for row in history if not row.is_serious]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gfr.data.dataset import SOURCES
 from gfr.measurement.latency import LatencyResult
-from gfr.results import Run, TrialResult
+from gfr.results.records import Run, TrialResult
 
 _WEAK = ", NOT SHOWN TO BE BETTER THAN THE MAJORITY CLASS (95 % interval)"
 _FORMATS = ("", ".3f", ".3f", ".2f", ".3f", ".3f", ".3f", ".3f", ".1f", "", "")

@@ -17,9 +17,9 @@ import tensorflow as tf
 from gfr import environment
 from gfr.config.schema import WebPrecision
 from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
-from gfr.exported import STEP
 from gfr.models.external.tfjs_graph import _model
 from gfr.progress import reporter
+from gfr.results.export_records import STEP
 from gfr.storage.hashing import file_sha256
 
 environment.import_tensorflowjs()  # before what follows, hence E402

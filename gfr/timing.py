@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import again, fused, results
+from gfr import fused
 from gfr.config.schema import FeatureSet, Latency, Precision
 from gfr.data import images
 from gfr.fused import Classify
@@ -21,7 +21,8 @@ from gfr.measurement import latency, reference_workload
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.measurement.resources import metered
 from gfr.progress import reporter
-from gfr.stages import open_run
+from gfr.results import records, reruns, store
+from gfr.results.store import open_run
 from gfr.storage import serialization
 from gfr.storage.serialization import SCHEMA
 
@@ -58,17 +59,17 @@ def time_model(run_dir: str, feature_set: FeatureSet) -> str:
 
 def time_again(run_dir: str, feature_set: FeatureSet) -> str:
     """Time single images once more, beside the record; returns the path of what came out."""
-    run = results.read_run(Path(run_dir))
-    number = len(again.timings(run, feature_set)) + 1
-    path = again.timing_path(run.directory, feature_set, number)
+    run = store.read_run(Path(run_dir))
+    number = len(reruns.timings(run, feature_set)) + 1
+    path = reruns.timing_path(run.directory, feature_set, number)
     serialization.write(
-        path, again.Retimed(again.SCHEMA, feature_set, tuple(_again(run, feature_set)))
+        path, reruns.Retimed(reruns.SCHEMA, feature_set, tuple(_again(run, feature_set)))
     )
     LOG.info("%s, latency: timed once more", feature_set.title)
     return str(path)
 
 
-def _again(run: results.Run, feature_set: FeatureSet) -> Iterator[again.Row]:
+def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[reruns.Row]:
     first = run.latencies[feature_set.id]
     trial = run.result_of(first.trial_id)
     asked = run.record.benchmark.latency
@@ -83,7 +84,7 @@ def _again(run: results.Run, feature_set: FeatureSet) -> Iterator[again.Row]:
         answers = np.concatenate([classify(pixels) for pixels in few])[:, 0]
         single, num, witness_s = _time_single(classify, few, timing.precision, asked)
         difference = float(np.abs(answers - np.array(recorded)).max())
-        yield again.Row(timing.precision, single, num, witness_s, difference)
+        yield reruns.Row(timing.precision, single, num, witness_s, difference)
 
 
 def _step(feature_set: FeatureSet) -> str:
@@ -91,7 +92,7 @@ def _step(feature_set: FeatureSet) -> str:
 
 
 def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
-    run = results.read_run(Path(run_dir))
+    run = store.read_run(Path(run_dir))
     _, faces, splits = open_run(run_dir)
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test = [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
@@ -124,7 +125,7 @@ def _time_model(run_dir: str, feature_set: FeatureSet) -> LatencyResult:
 
 def _time_precision(
     run_dir: str,
-    trial: results.TrialResult,
+    trial: records.TrialResult,
     test: list[Path],
     precision: Precision,
     asked: Latency,

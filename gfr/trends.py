@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from gfr.figures import COLOURS, MARKERS, plain
-from gfr.verdict import Series, Verdict
+from gfr.results.regression_records import Series, Verdict
 
 _COLUMN_INCHES, _MIN_INCHES, _MAX_INCHES = 3.3, 7.2, 13.2
 _MAX_TICKS, _MAX_MARKS = 4, 20

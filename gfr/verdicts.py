@@ -7,10 +7,11 @@ its history. Never measures, imports no TensorFlow.
 import logging
 from collections.abc import Mapping
 
-from gfr import again, history, judging, results, verdict
-from gfr.results import Run
+from gfr import history, judging
+from gfr.results import regression_records, reruns, store
+from gfr.results.records import Run
+from gfr.results.regression_records import Verdict
 from gfr.storage import serialization
-from gfr.verdict import Verdict
 
 LOG = logging.getLogger("gfr")
 
@@ -31,20 +32,20 @@ def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
     path = run.directory / "verdict.json"
     found = judging.conclude(found, why)
     serialization.write(path, found)
-    for line, is_serious in verdict.headlines(found):
+    for line, is_serious in regression_records.headlines(found):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:
-        history.put(run.directory.parents[1], history.entry(results.read_run(run.directory)))
+        history.put(run.directory.parents[1], history.entry(store.read_run(run.directory)))
     return str(path)
 
 
 def _again(run: Run) -> judging.Again:
     """What was done once more in this run directory."""
-    repeated = {row.trial.id: again.trial(run, row.trial.id) for row in run.trials}
+    repeated = {row.trial.id: reruns.trial(run, row.trial.id) for row in run.trials}
     timings = {
         (name, str(timing.precision)): tuple(
             (history.measured(row.single, row.witness_s), row.max_difference)
-            for retimed in again.timings(run, result.feature_set)
+            for retimed in reruns.timings(run, result.feature_set)
             for row in retimed.rows
             if row.precision == timing.precision
         )

@@ -11,8 +11,9 @@ from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import get_state_exception
 
-from gfr import publish, retention, selection, steps
+from gfr import publish, selection, steps
 from gfr.errors import BadInput
+from gfr.results import cleanup
 from tasks import seen
 
 
@@ -37,4 +38,4 @@ judge = _stage(name="judge")(seen.shown(steps.judge))
 write_report = _stage(name="write-report")(publish.write_report)
 export_model = _step(name="export-model")(seen.shown(steps.export_selected))
 show_run = _stage(name="show-run")(seen.show_run)
-remove_old_runs = _stage(name="remove-old-runs")(seen.shown(retention.remove_old_runs))
+remove_old_runs = _stage(name="remove-old-runs")(seen.shown(cleanup.remove_old_runs))

@@ -24,7 +24,8 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.logging.handlers import APILogHandler
 
-from gfr import results, table
+from gfr import table
+from gfr.results import store
 
 PROGRESS_EVERY_S = 5.0
 PATIENCE_S = 10.0
@@ -121,7 +122,7 @@ def _let_lines_through() -> None:
 
 def show_run(run_dir: str) -> None:
     """The comparison as a table, the summary as a page, and an event if it is a regression."""
-    run = results.read_run(Path(run_dir))
+    run = store.read_run(Path(run_dir))
     run_id = run.record.run_id
     rows = table.rows(run).round(4).astype(object)
     cells = rows.where(rows.notna(), None).to_dict("records")

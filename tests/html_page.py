@@ -17,7 +17,7 @@ from gfr.config.schema import Refit
 from gfr.data import images
 from gfr.evaluation import metrics
 from gfr.evaluation.metrics import History
-from gfr.results import RefitResult
+from gfr.results.records import RefitResult
 
 
 class Document(HTMLParser):

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import results, selection
+from gfr import selection
 from gfr.config import benchmark_files, loader
 from gfr.data import records
 from gfr.data.dataset import Faces
 from gfr.data.records import DataRecord, describe_split, digest_of
 from gfr.evaluation import metrics as evaluation_metrics
 from gfr.evaluation.metrics import History
-from gfr.exported import BITS, ExportResult, JavaScript, WebModel
 from gfr.measurement import latency as measurement_latency
 from gfr.measurement.hardware import Hardware
 from gfr.measurement.latency import Samples
@@ -22,8 +21,10 @@ from gfr.measurement.software import Provenance
 from gfr.models.feature_store import WHOLE, Extracted
 from gfr.models.precision import Choice
 from gfr.models.weights import Weights
+from gfr.results import records as results_records
+from gfr.results.export_records import BITS, ExportResult, JavaScript, WebModel
+from gfr.results.regression_records import Finding, Past, Series, Verdict
 from gfr.storage import serialization
-from gfr.verdict import Finding, Past, Series, Verdict
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
@@ -79,7 +80,7 @@ def result(trial, validation, test, note=""):
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
     extracted = Extracted("cache/features", "float32", 260, 260, 0)
-    part = results.PartResult(
+    part = results_records.PartResult(
         *(3, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, 1.0, 0.1, COST)
     )
     epochs = trial.iteration.epochs
@@ -98,13 +99,13 @@ def result(trial, validation, test, note=""):
         "validation": metrics(validation, 40),
         "test": metrics(test, 100),
     }
-    return results.TrialResult(
+    return results_records.TrialResult(
         schema=3,
         run_id="r",
         trial=trial,
         data_digest=DATA.digest,
         worker="host/1",
-        features=results.FeatureResult(
+        features=results_records.FeatureResult(
             3, trial.feature_set, weights, 8, 260, "float32", note, 1.0, (part,)
         ),
         history=History(*(((0.5,) * epochs,) * 4)),
@@ -115,7 +116,7 @@ def result(trial, validation, test, note=""):
         validation_logits=validation_logits,
         test_logits=test_logits,
         refits=tuple(
-            results.RefitResult(row, found) for row in BENCHMARK.refits(DATA.has_identity)
+            results_records.RefitResult(row, found) for row in BENCHMARK.refits(DATA.has_identity)
         ),
         refit_cost=COST,
     )
@@ -144,7 +145,7 @@ def run(directory=Path("reports/runs/r")):
         )
     ]
     vgg16, mobilenet = BENCHMARK.feature_sets
-    record = results.RunRecord(
+    record = results_records.RunRecord(
         schema=3,
         run_id="r",
         created_utc="2026-11-23T00:00:00.000+00:00",
@@ -171,7 +172,7 @@ def run(directory=Path("reports/runs/r")):
         mobilenet.id: latency(mobilenet, 0.01),
     }
     chosen = selection.best(tuple(trials), latencies, BENCHMARK.selection)
-    return results.Run(directory, record, tuple(trials), (), latencies, chosen, None, None)
+    return results_records.Run(directory, record, tuple(trials), (), latencies, chosen, None, None)
 
 
 def web_model(precision, max_difference, only_keras_right=0, only_this_right=0):

@@ -11,7 +11,7 @@ from gfr.config.schema import Refit
 from gfr.errors import BadInput
 from gfr.evaluation.learning_curves import learning
 from gfr.evaluation.metrics import History
-from gfr.results import RefitResult
+from gfr.results.records import RefitResult
 
 
 @pytest.fixture

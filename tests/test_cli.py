@@ -19,9 +19,10 @@ from PIL import Image
 
 from cli import display, ending, outcome, start
 from cli.main import app
-from gfr import environment, errors, results
+from gfr import environment, errors
 from gfr.errors import BadInput
 from gfr.progress import LOGGER
+from gfr.results import store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -215,7 +216,7 @@ def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
         records.write(written)
         for path in written.directory.glob("trials/*" if name == "began" else "none"):
             path.unlink()
-    export = results.export_directory(written.directory, written.selection.trial_id)
+    export = store.export_directory(written.directory, written.selection.trial_id)
     serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = doctor.examine("synthetic", "random", ROOT, tmp_path, True)
@@ -268,7 +269,7 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     """As `gfr predict` does: run, benchmark and what limits its answers, then where it is."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
-    export = results.export_directory(written.directory, written.selection.trial_id)
+    export = store.export_directory(written.directory, written.selection.trial_id)
     serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
     app(["serve", "r", "--port", "0", "--reports", str(tmp_path)], standalone_mode=False)

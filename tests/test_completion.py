@@ -9,10 +9,10 @@ import records
 
 from cli import completion
 from flows import runners
-from gfr import exported
 from gfr.data import loading
 from gfr.data.download import fetch
 from gfr.models import weights
+from gfr.results import export_records
 from gfr.storage import paths
 
 # No module that a shell should wait for; Typer itself imports pydantic.
@@ -69,7 +69,7 @@ def test_what_is_offered_is_what_is_accepted():
     assert weights.KEYWORDS == completion.WEIGHTS
     assert runners._MAKERS.keys() == set(completion.RUNNERS)
     assert fetch.SOURCES == completion.SOURCES
-    assert exported.BITS.keys() == set(completion.PRECISIONS)
+    assert export_records.BITS.keys() == set(completion.PRECISIONS)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

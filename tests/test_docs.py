@@ -18,7 +18,7 @@ import records
 import yaml
 from processes import answers, free_port, wait_for
 
-from gfr import results
+from gfr.results import store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
 
@@ -111,8 +111,8 @@ def clone(tmp_path):
 
 def export_of(clone, model):
     """`model` as that of the newest run; tests/test_export.py has one that a run exports."""
-    run = results.read_run(run_directory.find(clone / "reports", None))
-    place = results.export_directory(run.directory, run.selection.trial_id)
+    run = store.read_run(run_directory.find(clone / "reports", None))
+    place = store.export_directory(run.directory, run.selection.trial_id)
     shutil.copytree(model, place)
     serialization.write(place / "export.json", records.export(run))
 

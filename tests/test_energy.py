@@ -8,7 +8,7 @@ import pytest
 import records
 from fake_nvml import Gpu, refuse
 
-from gfr import history, report_energy, results, summary
+from gfr import history, report_energy, summary
 from gfr.analysis import analyse
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
@@ -18,6 +18,7 @@ from gfr.measurement import cpu_energy, energy
 from gfr.measurement.cpu_energy import CpuEnergy
 from gfr.measurement.gpu import GpuUse, Level
 from gfr.measurement.resources import Cost, metered
+from gfr.results import records as results_records
 from gfr.storage import serialization
 
 NO_RAPL = CpuEnergy(None, "no processor package")
@@ -169,7 +170,7 @@ def test_a_record_keeps_its_energy_and_older_ones_are_read(tmp_path):
     path = tmp_path / "trial.json"
     written = with_costs(replace(COST, gpus=(GPU,)), Stated()).trials[0]
     serialization.write(path, written)
-    assert written == serialization.read(path, results.TrialResult)
+    assert written == serialization.read(path, results_records.TrialResult)
     text = path.read_text()
     assert text.count('"gpu_note"') >= 3
     older = {"wall_s": 1.0, "cpu_s": 2.0, "peak_memory_bytes": 3}

@@ -10,11 +10,12 @@ import pytest
 import records
 
 from cli.main import app
-from gfr import exported, model_card, report, results, site
+from gfr import model_card, report, site
 from gfr.analysis import analyse
 from gfr.errors import BadInput, StepFailed
-from gfr.exported import choose, refuse_disagreement
 from gfr.javascript import Answers, agreement
+from gfr.results import export_records, store
+from gfr.results.export_records import choose, refuse_disagreement
 from gfr.storage import atomic, serialization
 
 
@@ -24,7 +25,7 @@ def run(tmp_path):
     written = records.run(tmp_path / "runs" / "r")
     found = replace(written, export=records.export(written))
     records.write(found)
-    folder = results.export_directory(found.directory, found.export.trial.id)
+    folder = store.export_directory(found.directory, found.export.trial.id)
     serialization.write(folder / "export.json", found.export)
     model_card.write(folder, found, found.result_of(None), found.export)
     for name in ("tfjs/model.json", "model.keras"):
@@ -69,7 +70,7 @@ def test_runtimes_that_answer_otherwise_are_refused():
 
 def test_the_report_shows_every_precision_and_names_the_one_exported(run):
     """MB, accuracy, what was lost and won, the paired test, both runtimes."""
-    page = rendered(results.read_run(run.directory))
+    page = rendered(store.read_run(run.directory))
     section = page.partition("## On the user's device")[2].partition("\n## ")[0]
     assert "16.0 MB in uint16" in section
     assert "0.900 (90 of 100 images)" in section and "0.890 (89 of 100 images)" in section
@@ -87,7 +88,7 @@ def test_a_run_without_its_export_says_how_to_get_it(run):
 
 def test_the_card_holds_what_the_page_needs(run):
     """Every value that training fixed, and for people what the label means and does not."""
-    folder = results.export_directory(run.directory, run.export.trial.id)
+    folder = store.export_directory(run.directory, run.export.trial.id)
     card = json.loads((folder / "model_card.json").read_text())
     assert [64, 64] == card["input"]["size"]
     assert ("male", "female", 0.5) == tuple(
@@ -120,7 +121,7 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
 @pytest.fixture
 def get(run):
     """Ask the server for a path: status and body."""
-    with site.server(site.exported(results.read_run(run.directory), None), 0) as server:
+    with site.server(site.exported(store.read_run(run.directory), None), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def ask(path, host="localhost"):
@@ -147,7 +148,7 @@ def test_the_server_shows_the_page_the_model_and_the_report(get):
 
 def test_the_site_is_written_for_any_static_host(run, tmp_path):
     """The same files; a directory in use is refused."""
-    export = site.exported(results.read_run(run.directory), None)
+    export = site.exported(store.read_run(run.directory), None)
     site.write(export, tmp_path / "site")
     assert (tmp_path / "site" / "index.html").exists()
     assert (tmp_path / "site" / "model" / "model_card.json").exists()
@@ -170,9 +171,9 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     """With the command that mends it."""
     other = run.trials[0].trial.id
     with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
-        site.exported(results.read_run(run.directory), other)
+        site.exported(store.read_run(run.directory), other)
     with (
-        site.server(site.exported(results.read_run(run.directory), None), 0) as server,
+        site.server(site.exported(store.read_run(run.directory), None), 0) as server,
         pytest.raises(BadInput, match="choose another with --port"),
     ):
         site.server(run.directory, server.server_address[1])
@@ -181,4 +182,4 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
 def test_an_unknown_precision_is_refused_with_those_there_are():
     """As typed on the command line."""
     with pytest.raises(BadInput, match="'int4': unknown; known: float32, float16, uint16, uint8"):
-        exported.checked("int4")
+        export_records.checked("int4")

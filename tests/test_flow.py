@@ -18,10 +18,11 @@ import pytest
 import yaml
 from processes import is_alive, wait_for
 
-from gfr import completeness, history, results
+from gfr import history
 from gfr.config import benchmark_files, loader
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.results import status, store
 from gfr.storage import paths
 
 SPEC = """
@@ -103,7 +104,7 @@ def two_runs(tmp_path_factory, server_at_hand):
 
 def trials(folder, run_id):
     """The trial records of a run."""
-    return results.read_run(folder / "reports" / "runs" / run_id).trials
+    return store.read_run(folder / "reports" / "runs" / run_id).trials
 
 
 def assert_equal_results(before, after):
@@ -119,7 +120,7 @@ def assert_equal_results(before, after):
 def test_every_trial_leaves_a_complete_record(two_runs):
     """Three trials on two feature sets, each with history, splits, costs and probabilities."""
     folder, _ = two_runs
-    found = results.read_run(folder / "reports" / "runs" / "first")
+    found = store.read_run(folder / "reports" / "runs" / "first")
     assert (3, 0, 2) == (len(found.trials), len(found.failures), len(found.latencies))
     for result in found.trials:
         assert result.trial.iteration.epochs == len(result.history.loss)
@@ -149,7 +150,7 @@ def test_iteration_1_is_the_beginning_of_iteration_2(two_runs):
 def test_the_fused_model_gives_the_recorded_probabilities(two_runs):
     """One pipeline, one probability: pixels to p_male as features to p_male."""
     folder, _ = two_runs
-    for latency in results.read_run(folder / "reports" / "runs" / "first").latencies.values():
+    for latency in store.read_run(folder / "reports" / "runs" / "first").latencies.values():
         timing = latency.float32
         assert timing.max_difference < 1e-4
         assert 5 == len(timing.single.values_s)
@@ -173,7 +174,7 @@ def test_runs_are_judged_and_compared(two_runs):
     """What was computed is no history of what was reused; the answers are the same."""
     folder, _ = two_runs
     reports = folder / "reports"
-    found = results.read_run(reports / "runs" / "second").verdict
+    found = store.read_run(reports / "runs" / "second").verdict
     assert ("no history", 0) == (found.status, found.num_compared)
     assert (
         "the newest of this benchmark, first, differs in features (computed there, reused here)"
@@ -195,7 +196,7 @@ def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
         file["not"] = "weights of VGG16"
     row = f'name = "VGG16"\nweights = "{folder}/weights"'
     done = run(folder, "broken", spec=SPEC.replace('name = "VGG16"', row, 1))
-    found = results.read_run(folder / "reports" / "runs" / "broken")
+    found = store.read_run(folder / "reports" / "runs" / "broken")
     assert (1, 1, 2) == (done.returncode, len(found.trials), len(found.failures)), done.stderr
     assert "no weights of VGG16" in found.failures[0].reason
     assert found.selection.trial_id.startswith("MobileNet")
@@ -208,7 +209,7 @@ def test_a_backbone_that_fails_leaves_the_others_and_its_reason(two_runs):
 def test_a_lost_shard_and_a_damaged_head_are_computed_again(two_runs):
     """`predict` refuses the head by name; a rerun computes what lacks, to the same results."""
     folder, _ = two_runs
-    found = results.read_run(folder / "reports" / "runs" / "second")
+    found = store.read_run(folder / "reports" / "runs" / "second")
     head = found.directory / "heads" / f"{found.selection.trial_id}.keras"
     head.write_bytes(head.read_bytes()[:1000])
     image = next((folder / "cache" / "synthetic").rglob("000001.jpg"))
@@ -254,19 +255,19 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
     """Against a made-up history: heads trained again, models timed again, exit code 3."""
     folder, _ = two_runs
     reports = folder / "reports"
-    found = results.read_run(reports / "runs" / "second")
+    found = store.read_run(reports / "runs" / "second")
     for number in (1, 2, 3):
         history.put(reports, made_up(history.entry(found), number))
     try:
         done = run(folder, "second")
         assert 3 == done.returncode, done.stderr
-        judged = results.read_run(found.directory).verdict
+        judged = store.read_run(found.directory).verdict
         assert ("regression", 3) == (judged.status, judged.num_compared)
         for row in judged.of("regression", "inconclusive"):
             number = "" if row.kind == "accuracy" else "-1"
             assert (found.directory / "again" / f"{row.id}{number}.json").exists(), row
         assert "trained once more with the same outcome" in judged.lost[0]
-        assert found.trials == results.read_run(found.directory).trials
+        assert found.trials == store.read_run(found.directory).trials
         page = (found.directory / "summary.md").read_text()
         assert "- **Regression: " in page and "figures/trend.png" in page
     finally:
@@ -277,10 +278,10 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
 @pytest.mark.slow
 def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
     """What the door saw is what is computed, or nothing is."""
-    from gfr import stages
     from gfr.models import feature_extraction, feature_store
+    from gfr.results import store
 
-    record, faces, _ = stages.open_run(str(two_runs[0] / "reports" / "runs" / "first"))
+    record, faces, _ = store.open_run(str(two_runs[0] / "reports" / "runs" / "first"))
     path = faces.paths()[7]
     content = path.read_bytes()
     path.write_bytes(faces.paths()[8].read_bytes())
@@ -304,8 +305,8 @@ def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
     assert (0, True) == (again.returncode, "continuing" in again.stderr)
     refused = run(folder, "first", spec=SPEC.replace("1024", "7"))
     assert (2, True) == (refused.returncode, "was begun with another benchmark" in refused.stderr)
-    record = results.read_run(folder / "reports" / "runs" / "first").record
-    line = completeness.resume_command(record, folder / "reports")
+    record = store.read_run(folder / "reports" / "runs" / "first").record
+    line = status.resume_command(record, folder / "reports")
     assert f"go on with it: {line}" in refused.stderr
 
 
@@ -313,7 +314,7 @@ def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
 def test_predict_answers_as_the_run_did(two_runs):
     """A test image gets the probability that the run recorded for it."""
     folder, _ = two_runs
-    found = results.read_run(folder / "reports" / "runs" / "second")
+    found = store.read_run(folder / "reports" / "runs" / "second")
     selected = next(r for r in found.trials if r.trial.id == found.selection.trial_id)
     name, expected = next(iter(selected.test_probabilities.items()))
     image = f"{found.record.data.image_dir}/{name}"
@@ -364,8 +365,8 @@ def interrupt(folder, name, number, monkeypatch, *more):
     said = process.communicate(timeout=30)[1].decode()
     if number == signal.SIGKILL:
         wait_for(lambda: not any(map(is_alive, children)))
-        record = results.read_run(folder / "reports" / "runs" / name).record
-        line = completeness.resume_command(record, folder / "reports")
+        record = store.read_run(folder / "reports" / "runs" / name).record
+        line = status.resume_command(record, folder / "reports")
     else:
         assert 128 + number == process.returncode
         assert [] == [child for child in children if is_alive(child)]

@@ -18,12 +18,13 @@ import pytest
 import records
 
 from cli import main
-from gfr import golden, model_card, publish, results, shared, site, verdicts
+from gfr import golden, model_card, publish, shared, site, verdicts
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
 from gfr.models.feature_store import WHOLE
+from gfr.results import store
 from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
 
@@ -135,7 +136,7 @@ def reports(tmp_path) -> Path:
         trials = tuple(replace(row, run_id=run_id) for row in run.trials)
         run = replace(run, record=record, trials=trials)
         records.write(run)
-        export = results.export_directory(run.directory, run.selection.trial_id)
+        export = store.export_directory(run.directory, run.selection.trial_id)
         serialization.write(export / "export.json", records.export(run))
         serialization.write(run.directory / "verdict.json", records.verdict(run))
     (tmp_path / "reports" / "summary.md").write_text("of an older run")
@@ -286,6 +287,7 @@ def begun(tmp_path, monkeypatch):
     """A run whose faces are known, and stages that compute nothing worth waiting for."""
     from gfr import stages, timing
     from gfr.data import images as data_images
+    from gfr.measurement import hardware
     from gfr.models import backbone, feature_extraction, head
     from gfr.models.weights import Weights
 
@@ -309,7 +311,7 @@ def begun(tmp_path, monkeypatch):
         (backbone, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
         (feature_extraction.time, "perf_counter", lambda: 0.0),
         (stages, "metered", lambda call: (call(), records.COST)),
-        (stages.hardware, "collect", lambda: records.HARDWARE),
+        (hardware, "collect", lambda: records.HARDWARE),
         (stages, "_train", lambda *_, **__: (run.trials[0], model)),
         (timing, "metered", lambda call, _: (call(), records.COST)),
         (timing, "_time_model", lambda *_: run.latencies[run.trials[0].trial.feature_set.id]),

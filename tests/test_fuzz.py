@@ -11,24 +11,14 @@ from hypothesis import strategies as st
 from records import FACES, SPLITS
 from test_history import written as written_on
 
-from gfr import (
-    figures,
-    history,
-    inventory,
-    judging,
-    report,
-    results,
-    summary,
-    table,
-    trends,
-    verdict,
-)
+from gfr import figures, history, judging, report, summary, table, trends
 from gfr.analysis import analyse
 from gfr.config import benchmark_files, loader
 from gfr.data import celeba, csv_labels
 from gfr.data import records as data_records
 from gfr.data.dataset import Faces
 from gfr.errors import BadInput
+from gfr.results import regression_records, status, store
 from gfr.storage import run_directory, serialization
 
 pytestmark = pytest.mark.slow
@@ -177,8 +167,8 @@ def test_a_record_of_a_run(written, data):
     text = data.draw(spoilt_json(texts[path]), label="text")
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        run = understood_or_refused(lambda _: results.read_run(directory), path)
-        inventory.collect(records.BENCHMARK, directory, directory.parents[1])
+        run = understood_or_refused(lambda _: store.read_run(directory), path)
+        status.collect(records.BENCHMARK, directory, directory.parents[1])
         if run is None:
             return
         found = understood_or_refused(lambda _: analyse(run, FACES, SPLITS), path)
@@ -187,7 +177,7 @@ def test_a_record_of_a_run(written, data):
         report.render(run, found, None, "figures")
         json.dumps(summary.facts(run, found, None), allow_nan=False)
         table.text(run)
-        verdict.text(run.verdict)
+        regression_records.text(run.verdict)
         if path.stem == "verdict":
             trends.over_the_runs(run.verdict)
         for result in run.trials:
@@ -221,4 +211,4 @@ def test_a_line_of_a_history(lines, data):
     file.write_bytes(content.encode("utf-8", "surrogatepass"))
     found = judging.judge(now, history.earlier(file.parents[1], now))
     serialization.write(file.parent / "verdict.json", found)
-    assert found == serialization.read(file.parent / "verdict.json", verdict.Verdict)
+    assert found == serialization.read(file.parent / "verdict.json", regression_records.Verdict)

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr import again, bands, history, isolation, judging, publish, report, results, steps, verdicts
+from gfr import bands, history, isolation, judging, publish, report, steps, verdicts
 from gfr.analysis import analyse
 from gfr.judging import Again, judge
+from gfr.results import records as results_records
+from gfr.results import reruns, store
 from gfr.slowdown import Measured
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
@@ -37,7 +39,7 @@ def written(reports, number, factor=1.0, others_share=0.0, **changed):
         **changed,
     )
     records.write(run)
-    return results.read_run(run.directory)
+    return store.read_run(run.directory)
 
 
 def timed(latency, factor, others_share):
@@ -51,7 +53,7 @@ def timed(latency, factor, others_share):
 def judged(run):
     """The same run with its verdict, nothing being done once more."""
     verdicts.finish(run, verdicts.look(run), {})
-    return results.read_run(run.directory)
+    return store.read_run(run.directory)
 
 
 def nights(reports, num):
@@ -306,31 +308,31 @@ def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeyp
 
     def call(place, run_dir, trial, *_, **__):
         calls.append((place, trial.id))
-        serialization.write(again.trial_path(run.directory, trial.id), run.trials[0])
+        serialization.write(reruns.trial_path(run.directory, trial.id), run.trials[0])
 
     monkeypatch.setattr(isolation, "call", call)
     monkeypatch.setattr(steps.shared, "check", lambda *_: None)
     steps.judge(str(run.directory), isolation.Limits())
     assert [("gfr.stages:train_again", "VGG16-iteration-1")] == calls
     assert before == record.read_bytes()
-    assert "regression" == results.read_run(run.directory).verdict.status
+    assert "regression" == store.read_run(run.directory).verdict.status
 
 
 def test_a_confirmation_of_an_earlier_attempt_does_not_count(tmp_path):
     """The head was trained anew since."""
     run = written(tmp_path, 1)
     name = run.trials[0].trial.id
-    serialization.write(again.trial_path(run.directory, name), run.trials[0])
-    assert again.trial(run, name) is not None
+    serialization.write(reruns.trial_path(run.directory, name), run.trials[0])
+    assert reruns.trial(run, name) is not None
     serialization.write(run.directory / "trials" / f"{name}.json", run.trials[0])
-    assert again.trial(run, name) is None
+    assert reruns.trial(run, name) is None
 
 
 def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
     """The run has tried it as often as it may."""
     first, *_ = nights(tmp_path, 3)
     run = written(tmp_path, 4)
-    failed = results.Failure(2, first.trials[3].trial, "no memory")
+    failed = results_records.Failure(2, first.trials[3].trial, "no memory")
     found = verdicts.look(replace(run, trials=run.trials[:3], failures=(failed,)))
     assert ["MobileNetV2 / iteration 2: failed, had a result"] == found.lost
 
@@ -363,5 +365,5 @@ def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
 
 def page(run):
     """The page as text."""
-    run = results.read_run(run.directory)
+    run = store.read_run(run.directory)
     return report.render(run, analyse(run, records.FACES, records.SPLITS), None, "figures")

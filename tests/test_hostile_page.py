@@ -10,7 +10,8 @@ import pytest
 import records
 from test_exported import run as exported_run
 
-from gfr import results, site
+from gfr import site
+from gfr.results import store
 
 run = exported_run
 
@@ -121,7 +122,7 @@ def test_the_public_site_tells_nothing_of_this_machine(run, tmp_path):
     """No image's name, no folder, no host, no user: neither in the card nor anywhere else."""
     (run.directory / "figures").mkdir()
     (run.directory / "summary.json").write_text(json.dumps({"directory": str(tmp_path)}))
-    export = results.export_directory(run.directory, run.export.trial.id)
+    export = store.export_directory(run.directory, run.export.trial.id)
     (export / "stray.json").symlink_to(run.directory / "run.json")
     site.write(export, tmp_path / "site")
     names = {

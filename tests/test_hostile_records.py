@@ -9,19 +9,9 @@ import records
 from test_history import nights
 from test_history import written as written_on
 
-from gfr import (
-    again,
-    comparison,
-    exported,
-    history,
-    inventory,
-    judging,
-    publish,
-    results,
-    site,
-    verdict,
-)
+from gfr import comparison, history, judging, publish, site
 from gfr.errors import BadInput
+from gfr.results import export_records, regression_records, reruns, status, store
 from gfr.storage import run_directory, serialization
 
 GARBAGE = {
@@ -101,7 +91,9 @@ def test_a_line_with_a_strange_value_is_left_out_or_understood(past, caplog):
         found, is_named = judged_beside(past, garbage, caplog)
         assert is_named or found.num_compared in (2, 3, 4), what
         serialization.write(file.parent / "verdict.json", found)
-        assert found == serialization.read(file.parent / "verdict.json", verdict.Verdict), what
+        assert found == serialization.read(
+            file.parent / "verdict.json", regression_records.Verdict
+        ), what
 
 
 def test_a_line_of_another_schema_or_twice(past, caplog):
@@ -133,37 +125,37 @@ def whole(tmp_path_factory):
     records.write(found)
     place, first = found.directory, found.trials[0]
     export = records.export(found)
-    folder = results.export_directory(place, export.trial.id)
-    timing = exported.PageTiming("wasm", False, (0.1, 0.2))
+    folder = store.export_directory(place, export.trial.id)
+    timing = export_records.PageTiming("wasm", False, (0.1, 0.2))
     serialization.write(folder / "export.json", export)
     serialization.write(
-        folder / "page.json", exported.PageResult(1, "d" * 64, "Chromium", "CPU", (timing,))
+        folder / "page.json", export_records.PageResult(1, "d" * 64, "Chromium", "CPU", (timing,))
     )
     serialization.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
     serialization.write(place / "accepted.json", history.Accepted(1, "r"))
-    serialization.write(again.trial_path(place, first.trial.id), first)
+    serialization.write(reruns.trial_path(place, first.trial.id), first)
     (single,) = found.latencies["VGG16-64x64"].timings
-    row = again.Row("float32", single.single, 1, 0.004, 0.0)
-    retimed = again.Retimed(1, first.trial.feature_set, (row,))
-    serialization.write(again.timing_path(place, first.trial.feature_set, 1), retimed)
+    row = reruns.Row("float32", single.single, 1, 0.004, 0.0)
+    retimed = reruns.Retimed(1, first.trial.feature_set, (row,))
+    serialization.write(reruns.timing_path(place, first.trial.feature_set, 1), retimed)
     return place, {path: path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 
 
 def everything(directory):
     """What report, verdict, compare, list and serve read before they do anything."""
     reports = directory.parents[1]
-    listed = inventory.collect(records.BENCHMARK, directory / "none", reports)
-    inventory.text(listed)
+    listed = status.collect(records.BENCHMARK, directory / "none", reports)
+    status.text(listed)
     run_directory.find(reports, None)
-    run = results.read_run(directory)
+    run = store.read_run(directory)
     for row in run.trials:
-        again.trial(run, row.trial.id)
-        again.timings(run, row.trial.feature_set)
+        reruns.trial(run, row.trial.id)
+        reruns.timings(run, row.trial.feature_set)
     comparison.labels(run)
     publish.page(run)
     site.exported(run, None)
     if run.verdict:
-        verdict.text(run.verdict)
+        regression_records.text(run.verdict)
 
 
 def test_a_whole_run_passes(whole):
@@ -229,6 +221,6 @@ def test_a_damaged_newest_run_is_not_passed_over(tmp_path):
 def test_a_run_begun_before_its_forerunners_has_no_history(tmp_path):
     """The clock jumped back: it is judged by what was begun before it by that clock, by nothing."""
     nights(tmp_path, 4)
-    first = history.entry(results.read_run(tmp_path / "runs" / "run1"))
+    first = history.entry(store.read_run(tmp_path / "runs" / "run1"))
     assert [] == history.earlier(tmp_path, first)
     assert "no history" == judging.judge(first, history.earlier(tmp_path, first)).status

@@ -10,9 +10,11 @@ from html_page import Document, full_run
 from markdown_it import MarkdownIt
 from records import FACES, SPLITS
 
-from gfr import inventory, markup, model_card, report, report_html, results, verdict
+from gfr import markup, model_card, report, report_html
 from gfr import text as gfr_text
 from gfr.analysis import analyse
+from gfr.results import records as results_records
+from gfr.results import regression_records, status
 
 WORDS = [
     "<script>alert(1)</script>",
@@ -84,7 +86,7 @@ def spoken(word, directory=Path("reports/runs/r")):
         weights=weights,
         choices=choices,
     )
-    failed = results.Failure(3, run.trials[3].trial, word)
+    failed = results_records.Failure(3, run.trials[3].trial, word)
     judged = records.verdict(run, word, word)
     judged = replace(judged, reason=word, changes=(word,), new_baseline=word)
     run = replace(run, record=record, trials=trials, failures=(failed,), verdict=judged)
@@ -137,10 +139,10 @@ def test_a_word_from_outside_is_text_on_both_pages(harmless, word):
 def test_a_word_from_outside_does_nothing_to_a_terminal(word, tmp_path):
     """What commands print holds no character that a terminal obeys."""
     run, _ = spoken(word)
-    past = inventory.PastRun("r", "full", "", word, 1, 0, "", f"unreadable: {word}")
-    cached = inventory.Cached(word, True, 1)
-    listed = inventory.Inventory("full", (word,), (word,), (cached,), (past,))
-    for text in (verdict.text(run.verdict), inventory.text(listed), gfr_text.lines(word)):
+    past = status.PastRun("r", "full", "", word, 1, 0, "", f"unreadable: {word}")
+    cached = status.Cached(word, True, 1)
+    listed = status.Inventory("full", (word,), (word,), (cached,), (past,))
+    for text in (regression_records.text(run.verdict), status.text(listed), gfr_text.lines(word)):
         assert all(line.isprintable() for line in text.split("\n"))
 
 

@@ -26,7 +26,6 @@ from gfr import (
     report_evidence,
     report_html,
     report_pictures,
-    results,
     results_table,
     site,
     thumbnails,
@@ -36,6 +35,7 @@ from gfr.charts import Axis, Frame
 from gfr.data import images
 from gfr.errors import BadInput
 from gfr.evaluation import subgroups
+from gfr.results import records as results_records
 from gfr.storage.paths import ROOT
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"
@@ -107,7 +107,7 @@ def test_whatever_comes_from_data_stays_text(run):
     """Reasons, names of images, the command, the CPU, a figure's name."""
     hardware = replace(run.record.hardware, cpu_model=EVIL)
     record = replace(run.record, hardware=hardware, command=f"gfr run {EVIL}")
-    failed = results.Failure(3, run.trials[3].trial, f"no room {EVIL}")
+    failed = results_records.Failure(3, run.trials[3].trial, f"no room {EVIL}")
     spoilt = replace(run, record=record, trials=run.trials[:3], failures=(failed,))
     analysis = replace(analyse(spoilt, FACES, SPLITS), hard=(Face(f"{EVIL}.jpg", True, 0.1, 3),))
     spoilt = replace(spoilt, directory=Path(EVIL))
@@ -142,7 +142,7 @@ def test_every_number_of_the_comparison_stands_in_the_table(run):
 
 def test_failed_and_contended_trials_are_marked(run):
     """A row that failed is in the table; what was disturbed is said at the top and beside it."""
-    failed = results.Failure(3, run.trials[3].trial, "killed for memory")
+    failed = results_records.Failure(3, run.trials[3].trial, "killed for memory")
     key = run.trials[0].trial.feature_set.id
     slow = run.latencies | {
         key: records.latency(run.trials[0].trial.feature_set, 0.05, others_share=0.4)
@@ -157,7 +157,7 @@ def test_failed_and_contended_trials_are_marked(run):
 
 def test_a_run_without_any_result_still_has_a_page(run):
     """All trials failed: it says so, and draws nothing."""
-    failures = tuple(results.Failure(3, row.trial, "no memory") for row in run.trials)
+    failures = tuple(results_records.Failure(3, row.trial, "no memory") for row in run.trials)
     empty = replace(run, trials=(), failures=failures, latencies={}, selection=None)
     text = page(empty)
     assert "No model is selected" in text

@@ -12,9 +12,10 @@ import pytest
 from processes import is_alive, wait_for
 from test_flow import SPEC, run_words
 
-from gfr import isolation, results
+from gfr import isolation
 from gfr.errors import BadInput, StepFailed
 from gfr.isolation import Limits
+from gfr.results import store
 from gfr.storage import locks
 from gfr.storage.paths import ROOT
 
@@ -50,7 +51,7 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
     done = run(tmp_path, *limits, faults=faults)
     assert 1 == done.returncode, done.stderr
     assert "gfr: 4 of 5 trials failed" in done.stderr
-    found = results.read_run(tmp_path / "reports" / "runs" / "r")
+    found = store.read_run(tmp_path / "reports" / "runs" / "r")
     reasons = {row.trial.id: row.reason for row in found.failures}
     assert reasons["VGG16-iteration-1"].endswith("ended with SIGABRT")
     assert "no sign of life for 60 s" in reasons["VGG16-iteration-2"]
@@ -64,7 +65,7 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
     done = run(tmp_path, faults=[{"at": at, "do": "segfault", "once": str(once)}])
     assert 0 == done.returncode, done.stderr
     assert once.exists()
-    again = results.read_run(found.directory)
+    again = store.read_run(found.directory)
     assert (5, 0) == (len(again.trials), len(again.failures))
 
 
@@ -95,7 +96,7 @@ def test_the_next_step_finds_a_healthy_process():
         isolation.call("time:sleep", 60, limits=Limits(silence_s=0.5))
     assert "1" == isolation.call("os:getenv", "CUDA_VISIBLE_DEVICES", limits=Limits(), gpu="1")
     with pytest.raises(BadInput, match="cannot be read"):
-        isolation.call("gfr.results:read_run", ROOT / "nothing", limits=Limits())
+        isolation.call("gfr.results.store:read_run", ROOT / "nothing", limits=Limits())
 
 
 def test_a_worker_starts_without_what_tensorflow_takes_along():

@@ -7,7 +7,8 @@ import pytest
 import records
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
-from gfr import comparison, history, publish, verdict, verdicts
+from gfr import comparison, history, publish, verdicts
+from gfr.results import regression_records
 from gfr.storage import atomic, serialization
 
 OLD = {"tensorflow": "2.19.0", "keras": "3.15.1", "numpy": "2.1.3"}
@@ -107,7 +108,7 @@ def test_a_verdict_without_the_line_is_still_read(tmp_path):
     document = asdict(records.verdict(records.run()))
     del document["new_baseline"]
     atomic.write_json(tmp_path / "verdict.json", document)
-    found = serialization.read(tmp_path / "verdict.json", verdict.Verdict)
+    found = serialization.read(tmp_path / "verdict.json", regression_records.Verdict)
     assert "" == found.new_baseline
 
 

@@ -14,13 +14,14 @@ from PIL import Image
 
 from cli import display
 from cli.main import app
-from gfr import isolation, predict, progress, publish, results, selection, stages, steps, timing
+from gfr import isolation, predict, progress, publish, selection, stages, steps, timing
 from gfr.config import loader, schema
 from gfr.data import loading, records
 from gfr.errors import BadInput
-from gfr.exported import STEP, ExportResult
 from gfr.isolation import Limits
 from gfr.models import backbone, custom_model, feature_store, fused_model
+from gfr.results import store
+from gfr.results.export_records import STEP, ExportResult
 from gfr.storage import hashing, run_directory, serialization
 from gfr.storage.paths import ROOT
 
@@ -79,7 +80,7 @@ def run(asked):
         timing.time_model(run_dir, feature_set)
     selection.select(run_dir)
     publish.write_report(run_dir)
-    return results.read_run(run_directory.directory(Path(asked.reports), asked.run_id))
+    return store.read_run(run_directory.directory(Path(asked.reports), asked.run_id))
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import records
 
 from cli import places, start
 from cli.main import app
-from gfr import completeness
 from gfr.config import schema
 from gfr.data import loading
 from gfr.errors import BadInput
+from gfr.results import status
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -90,8 +90,8 @@ def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(
     """Any but the project's own, and that too where a variable names another one."""
     record = replace(records.run().record, command="gfr run full", cache=str(ROOT / "cache"))
     own, other = ROOT / "reports", Path("/r s")
-    assert "gfr run full --run-id r" == completeness.resume_command(record, own)
-    away = completeness.resume_command(record, other)
+    assert "gfr run full --run-id r" == status.resume_command(record, own)
+    away = status.resume_command(record, other)
     assert "gfr run full --run-id r --reports '/r s'" == away
     assert ["gfr", "serve", "r", "--reports", "/r s"] == shlex.split(
         places.command("serve", "r", reports=other)
@@ -99,13 +99,13 @@ def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(
     monkeypatch.setenv("GFR_REPORTS", str(other))
     monkeypatch.setenv("GFR_CACHE", "/c")
     options = f"--reports {own} --cache {ROOT}/cache"
-    assert f"gfr run full --run-id r {options}" == completeness.resume_command(record, own)
+    assert f"gfr run full --run-id r {options}" == status.resume_command(record, own)
     named = replace(record, command=f"gfr run full --run-id=r {options}")
-    assert named.command == completeness.resume_command(named, own)
+    assert named.command == status.resume_command(named, own)
 
 
 def test_a_command_of_a_deployment_names_the_run_and_its_directories(monkeypatch):
     """Without its id a deployment would begin another run; directories are parameters."""
     record = replace(records.run().record, command="prefect x", fresh=True, cache="/c")
-    line = completeness.resume_command(record, Path("/r"))
+    line = status.resume_command(record, Path("/r"))
     assert "prefect x -p run_id=r -p fresh=true -p reports=/r -p cache=/c" == line

@@ -9,11 +9,13 @@ import pytest
 import records
 from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
-from gfr import figures, published, report, results, selection, summary
+from gfr import figures, published, report, selection, summary
 from gfr.analysis import analyse
 from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.models import precision
+from gfr.results import records as results_records
+from gfr.results import store
 from gfr.storage import paths
 
 
@@ -88,7 +90,7 @@ def test_a_trial_not_better_than_the_majority_is_said_to_be_so(run):
         in page(run)
     )
     ranking = run.selection.ranking[::-1]
-    weak = replace(run, selection=results.Selection(3, ranking[0], ranking, {}))
+    weak = replace(run, selection=results_records.Selection(3, ranking[0], ranking, {}))
     said = "**It is not shown to be better than the majority class** (60.0 %; 95 % interval)."
     assert (False, True) == tuple(said in page(row).split("## ")[0] for row in (run, weak))
 
@@ -111,7 +113,7 @@ def test_what_it_costs_is_told_against_another_backbone(run):
 
 def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
     """Nothing that went wrong hides in a footnote."""
-    failed = results.Failure(1, run.trials[3].trial, "killed for memory")
+    failed = results_records.Failure(1, run.trials[3].trial, "killed for memory")
     vgg16 = BENCHMARK.feature_sets[0]
     spoilt = replace(
         run,
@@ -137,7 +139,7 @@ def test_published_numbers_stand_beside_ours_only_for_the_same_images(run):
 
 def test_a_run_without_any_result_still_has_a_page(run):
     """All trials failed: a page that says so."""
-    failures = tuple(results.Failure(1, row.trial, "no memory") for row in run.trials)
+    failures = tuple(results_records.Failure(1, row.trial, "no memory") for row in run.trials)
     empty = replace(run, trials=(), failures=failures, latencies={}, selection=None)
     assert "**No model is selected**" in page(empty)
 
@@ -156,7 +158,7 @@ def test_the_selection_is_by_the_mean_over_seeds(run):
     """One image behind with its own seed, three ahead with two others: selected."""
     ahead, behind = run.trials[1], run.trials[0]
     others = [
-        results.RefitResult(
+        results_records.RefitResult(
             Refit("seed", seed, "random", 1024, 1.0),
             behind.metrics | {"validation": metrics(38, 40)},
         )
@@ -257,7 +259,7 @@ def test_a_selection_without_its_trial_is_out_of_date(tmp_path):
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
     (written.directory / "trials" / "VGG16-iteration-2.json").unlink()
-    found = results.read_run(written.directory)
+    found = store.read_run(written.directory)
     assert (None, 3) == (found.selection, len(found.trials))
     assert "**No model is selected**" in page(found)
 
@@ -300,7 +302,7 @@ def test_another_seed_that_learns_nothing_is_named(run):
 
     def again(result, test):
         refit = Refit("seed", 1025, "random", 1024, 1.0)
-        found = results.RefitResult(refit, result.metrics | {"test": test})
+        found = results_records.RefitResult(refit, result.metrics | {"test": test})
         return replace(result, refits=(found, *result.refits))
 
     first, *others = run.trials

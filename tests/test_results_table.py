@@ -7,15 +7,16 @@ import pandas as pd
 from html_page import full_run
 from records import FACES, SPLITS
 
-from gfr import results, results_table
+from gfr import results_table
 from gfr.analysis import analyse
+from gfr.results import records
 from gfr.storage.paths import ROOT
 
 
 def test_the_table_has_a_row_for_every_head(tmp_path):
     """Own seed and refits, then failed trials with their reason; every column is documented."""
     run = full_run(tmp_path)
-    failed = results.Failure(3, run.trials[3].trial, "killed for memory")
+    failed = records.Failure(3, run.trials[3].trial, "killed for memory")
     run = replace(run, trials=run.trials[:3], failures=(failed,))
     table = results_table.frame(run, analyse(run, FACES, SPLITS))
     assert 3 * 6 + 1 == len(table)

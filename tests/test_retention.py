@@ -11,9 +11,10 @@ import pytest
 import records
 
 from cli import main, outcome
-from gfr import history, inventory, results, retention
+from gfr import history
 from gfr.errors import BadInput
-from gfr.retention import REMOVED, Rule
+from gfr.results import cleanup, status, store
+from gfr.results.cleanup import REMOVED, Rule
 from gfr.storage import locks, paths, serialization
 
 NOW_S = 1_764_547_200.0  # 2025-12-01; runs are begun on the days before
@@ -42,7 +43,7 @@ def write(place, run_id, day, name="smoke", **changes):
 
 def plan(place, *rule, **more):
     """What goes, by name, and why something stays."""
-    found = retention.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
+    found = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
     return names(found.remove), {Path(row.path).name: row.why for row in found.keep}
 
 
@@ -53,13 +54,13 @@ def names(items):
 
 def clean(place, *rule, **more):
     """Remove it; returns what is gone and what is not."""
-    found = retention.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
-    return retention.carry_out(found)
+    found = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
+    return cleanup.carry_out(found)
 
 
 def there(place):
     """The runs that `gfr list` would name, readable."""
-    found = inventory.collect(records.BENCHMARK, place / "cache", place / "reports").runs
+    found = status.collect(records.BENCHMARK, place / "cache", place / "reports").runs
     assert not [row for row in found if "unreadable" in row.state or "trials" in row.state]
     return sorted(row.run_id for row in found)
 
@@ -89,7 +90,7 @@ def test_the_newest_of_each_benchmark_stays(place):
 def test_what_someone_relies_on_stays(place):
     """In progress, accepted, named by the summary, a link, garbage, another machine's."""
     runs_dir = place / "reports" / "runs"
-    history.accept(results.read_run(runs_dir / "run-2"))
+    history.accept(store.read_run(runs_dir / "run-2"))
     (place / "reports" / "summary.md").write_text("![A](runs/run-3/figures/a.png) runs/run-33")
     (runs_dir / "garbage").mkdir()
     (runs_dir / "garbage" / "run.json").write_text("{")
@@ -121,9 +122,9 @@ def test_an_unfinished_run_goes_with_the_older_ones(place):
 
 def test_a_run_begun_after_the_look_is_not_removed(place):
     """The plan is old news by then."""
-    found = retention.plan(place / "reports", place / "cache", Rule(3), NOW_S)
+    found = cleanup.plan(place / "reports", place / "cache", Rule(3), NOW_S)
     with locks.claimed(place / "reports" / "runs" / "run-1"):
-        gone, failed = retention.carry_out(found)
+        gone, failed = cleanup.carry_out(found)
     assert ([], ["run-1"]) == (gone, names(failed))
     assert "in progress" in failed[0].why
     assert 4 == len(there(place))
@@ -142,12 +143,12 @@ def test_links_in_a_run_are_removed_and_not_followed(place):
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from gfr import retention
-from gfr.retention import Rule
+from gfr.results import cleanup
+from gfr.results.cleanup import Rule
 def die(*_): os._exit(9)
 shutil.rmtree = die
 place = Path(sys.argv[1])
-retention.carry_out(retention.plan(place / "reports", place / "cache", Rule(2), 1764547200.0))
+cleanup.carry_out(cleanup.plan(place / "reports", place / "cache", Rule(2), 1764547200.0))
 """
 
 
@@ -169,7 +170,7 @@ def test_what_cannot_be_removed_is_named(place, monkeypatch):
         if path.name.endswith("run-1"):
             raise PermissionError(13, "Permission denied", str(path / "faces.csv"))
 
-    monkeypatch.setattr(retention.shutil, "rmtree", closed)
+    monkeypatch.setattr(cleanup.shutil, "rmtree", closed)
     gone, failed = clean(place, 2)
     assert (["run-2"], ["run-1"]) == (names(gone), names(failed))
     assert "cannot be removed (Permission denied" in failed[0].why
@@ -197,7 +198,7 @@ def feature_set(place, name, age_s):
 
 def test_features_go_if_no_kept_run_is_made_of_them(place):
     """Not those in use, nor those opened within a day, nor what is no feature set."""
-    run = results.read_run(place / "reports" / "runs" / "run-1")
+    run = store.read_run(place / "reports" / "runs" / "run-1")
     for name in ("old", "kept", "recent"):
         feature_set(place, name, DAY_S / 2 if name == "recent" else 2 * DAY_S)
     (place / "cache" / "features" / "mine").mkdir()
@@ -256,6 +257,6 @@ def test_the_end_of_a_run_removes_its_own_benchmarks_old_runs(place, caplog):
     run_dir = place / "reports" / "runs" / "run-4"
     caplog.set_level("INFO", "gfr")
     with locks.claimed(run_dir):
-        retention.remove_old_runs(str(run_dir), 2)
+        cleanup.remove_old_runs(str(run_dir), 2)
     assert ["other-1", "other-2", "run-3", "run-4"] == there(place)
     assert [True, True] == ["older than the 2 newest of smoke" in row for row in caplog.messages]

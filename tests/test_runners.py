@@ -14,9 +14,10 @@ from processes import wait_for
 from test_flow import assert_equal_results, gfr, run, run_words, trials
 
 from flows import runners
-from gfr import results, shared
+from gfr import shared
 from gfr.errors import BadInput
 from gfr.models import feature_store
+from gfr.results import records, store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
 
@@ -87,7 +88,7 @@ def test_two_dask_workers_share_the_work_and_change_no_number(local_run, tmp_pat
             process.terminate()
             process.wait(timeout=20)
     assert_equal_results(trials(local_run, "local"), trials(local_run, "dask"))
-    found = results.read_run(local_run / "reports" / "runs" / "dask")
+    found = store.read_run(local_run / "reports" / "runs" / "dask")
     for result in found.trials:
         parts = result.features.parts
         assert [512, 88] == [row.extracted.num_computed for row in parts]
@@ -114,7 +115,7 @@ def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
     with pytest.raises(BadInput, match="worker far/1: nowhere is not there"):
         shared.check_images(Path("nowhere"), "far/1")
     other = tmp_path / "run"
-    record = serialization.read(run_dir / "run.json", results.RunRecord)
+    record = serialization.read(run_dir / "run.json", records.RunRecord)
     shutil.copytree(run_dir, other)
     serialization.write(other / "run.json", dataclasses.replace(record, cache_id="another"))
     with pytest.raises(BadInput, match="is another cache"):

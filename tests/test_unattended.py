@@ -16,7 +16,7 @@ import records
 from processes import Server, wait_for
 from test_flow import run_words
 
-from gfr import completeness, results
+from gfr.results import status, store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 from tasks import stale
@@ -30,12 +30,10 @@ def test_a_run_is_complete_by_its_files(tmp_path):
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     (run.directory / "summary.md").write_text("the report")
-    exported = results.export_directory(run.directory, run.selection.trial_id)
-    assert ["the selected model is not exported"] == completeness.missing(
-        results.read_run(run.directory)
-    )
+    exported = store.export_directory(run.directory, run.selection.trial_id)
+    assert ["the selected model is not exported"] == status.missing(store.read_run(run.directory))
     serialization.write(exported / "export.json", records.export(run))
-    assert [] == completeness.missing(results.read_run(run.directory))
+    assert [] == status.missing(store.read_run(run.directory))
     (run.directory / "trials" / f"{run.trials[0].trial.id}.json").unlink()
     (run.directory / "latency" / f"{run.trials[3].trial.feature_set.id}.json").unlink()
     os.utime(run.directory / "summary.md", (0, 0))
@@ -43,7 +41,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
         "1 of 4 trials unfinished",
         "MobileNetV2 at 64x64: no latency",
         "no report of its present results",
-    ] == completeness.missing(results.read_run(run.directory))
+    ] == status.missing(store.read_run(run.directory))
 
 
 class Webhook(HTTPServer):
@@ -209,9 +207,9 @@ def test_a_run_outlives_its_server(tmp_path):
         said = process.communicate(timeout=400)[1]
     finally:
         process.kill()
-    run = results.read_run(tmp_path / "reports" / "runs" / "alone")
+    run = store.read_run(tmp_path / "reports" / "runs" / "alone")
     assert time.time() - (run.directory / "summary.md").stat().st_mtime < 60
-    assert (0, []) == (process.returncode, completeness.missing(run)), said
+    assert (0, []) == (process.returncode, status.missing(run)), said
     assert "Prefect's server failed" in said and "Traceback" not in said
     refused = subprocess.run(
         run_words("new"), env=server.environment, cwd=tmp_path, capture_output=True, text=True

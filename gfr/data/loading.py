@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import completeness, results, shared, types
+from gfr import shared, types
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
 from gfr.data import celeba, csv_labels, dataset, inspection, records
@@ -26,7 +26,9 @@ from gfr.models import custom_model, precision
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import Weights, check_directory, resolve
 from gfr.progress import reporter
-from gfr.retention import Rule
+from gfr.results import records as results_records
+from gfr.results import status
+from gfr.results.cleanup import Rule
 from gfr.storage import atomic, hashing, locks, paths, run_directory, serialization
 
 DATA_KEYWORDS = ("auto", "synthetic")
@@ -136,7 +138,7 @@ def prepare(request: Request) -> str:
     atomic.tidy(run_dir, 0)
     atomic.tidy(Path(request.cache), _ABANDONED_S)
     if path.exists():
-        known = serialization.read(path, results.RunRecord)
+        known = serialization.read(path, results_records.RunRecord)
         refuse_another_request(known, request)
         if (run_dir / "features").exists():
             LOG.info("run %s exists: continuing", request.run_id)
@@ -156,10 +158,10 @@ def prepare(request: Request) -> str:
     return str(run_dir)
 
 
-def _record(request: Request, looked: Looked, cost: Cost) -> results.RunRecord:
+def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:
     settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights, rates = _resolve_weights(request), _rates()
-    return results.RunRecord(
+    return results_records.RunRecord(
         schema=serialization.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -311,7 +313,7 @@ def _choose(
     )
 
 
-def refuse_another_request(record: results.RunRecord, request: Request) -> None:
+def refuse_another_request(record: results_records.RunRecord, request: Request) -> None:
     """BadInput if a run of this id exists and was asked for something else."""
     asked = (
         ("benchmark", record.benchmark, request.benchmark),
@@ -320,7 +322,7 @@ def refuse_another_request(record: results.RunRecord, request: Request) -> None:
         ("--cache", record.cache, request.cache),
         ("--fresh", record.fresh, request.fresh),
     )
-    resume = completeness.resume_command(record, Path(request.reports))
+    resume = status.resume_command(record, Path(request.reports))
     for what, then, now in asked:
         if then != now:
             how = "" if what == "benchmark" else f", {then!r:.80} and not {now!r:.80}"
@@ -330,7 +332,7 @@ def refuse_another_request(record: results.RunRecord, request: Request) -> None:
             )
 
 
-def describe(record: results.RunRecord) -> list[str]:
+def describe(record: results_records.RunRecord) -> list[str]:
     """What a run found, one fact a line; what was used stands first."""
     weights = [
         f"weights: {row.backbone}: {row.note or row.source} ({row.why})" for row in record.weights

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gfr.evaluation.statistics import newcombe
-from gfr.results import TrialResult
+from gfr.results.records import TrialResult
 
 WINDOW = 5  # epochs of the running mean: a single epoch's loss is an accident
 

@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gfr import results
 from gfr.config.schema import FeatureSet, Precision
 from gfr.measurement.latency import Samples
+from gfr.results import records
 from gfr.storage import serialization
 from gfr.types import Above0, Positive, Share
 
@@ -59,7 +59,7 @@ def trial_path(run_dir: Path, trial_id: str) -> Path:
     return run_dir / "again" / f"{trial_id}.json"
 
 
-def timings(run: results.Run, feature_set: FeatureSet) -> list[Retimed]:
+def timings(run: records.Run, feature_set: FeatureSet) -> list[Retimed]:
     """The further timings of a model, in the order made."""
     first = run.directory / "latency" / f"{feature_set.id}.json"
     found: list[Retimed] = []
@@ -68,11 +68,11 @@ def timings(run: results.Run, feature_set: FeatureSet) -> list[Retimed]:
     return found
 
 
-def trial(run: results.Run, trial_id: str) -> results.TrialResult | None:
+def trial(run: records.Run, trial_id: str) -> records.TrialResult | None:
     """The further training of a head, if there was one."""
     path = trial_path(run.directory, trial_id)
     first = run.directory / "trials" / path.name
-    return serialization.read(path, results.TrialResult) if _is_newer(path, first) else None
+    return serialization.read(path, records.TrialResult) if _is_newer(path, first) else None
 
 
 def _is_newer(path: Path, first: Path) -> bool:

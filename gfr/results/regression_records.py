@@ -15,11 +15,15 @@ from gfr import text as gfr_text
 from gfr.types import Amount, Count
 
 SCHEMA: Literal[1] = 1
+
 EXIT_CODE = 3  # of a regression
 
 Status = Literal["ok", "regression", "inconclusive", "no history"]
+
 Found = Literal["ok", "changed", "no history", "suspect", "inconclusive", "regression"]
+
 Kind = Literal["accuracy", "latency", "agreement", "failure"]
+
 Figure = Literal["accuracy", "p10_ms", "p50_ms", "duration_s"]
 
 

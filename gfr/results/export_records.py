@@ -27,8 +27,10 @@ STEP = "export"  # as its progress is shown
 
 # Agreement that a runtime with other kernels must reach in the same arithmetic.
 TOLERANCE = 1e-4
+
 # What quantisation may cost before a user has to ask for it.
 MAX_DIFFERENCE = 0.01
+
 MIN_P_VALUE = 0.05
 
 BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "uint8": 8}

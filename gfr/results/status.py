@@ -4,16 +4,18 @@ In: a Benchmark, the cache, the reports. Out: Inventory, and its text. Never imp
 never changes anything.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from gfr import completeness, results
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
 from gfr.data.dataset import SOURCES
 from gfr.errors import BadInput
 from gfr.models import feature_store
-from gfr.storage import run_directory
+from gfr.results import records, store
+from gfr.results.records import Run, RunRecord
+from gfr.storage import paths, run_directory
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _cached(directory: Path) -> Cached:
 
 def _past_run(directory: Path) -> PastRun:
     try:
-        run = results.read_run(directory)
+        run = store.read_run(directory)
     except BadInput as error:
         return PastRun(directory.name, "", "", "", 0, 0, "", f"unreadable: {error}")
     return PastRun(
@@ -82,7 +84,7 @@ def _past_run(directory: Path) -> PastRun:
         num_trials=len(run.trials),
         num_failed=len(run.failures),
         selected=run.selection.trial_id if run.selection else "",
-        state="; ".join(completeness.unfinished(run)) or "finished",
+        state="; ".join(unfinished(run)) or "finished",
     )
 
 
@@ -104,3 +106,63 @@ def text(found: Inventory) -> str:
         num_trials = gfr_text.counted(run.num_trials, "trial")
         lines.append(f"  {run.run_id}  {data}  {num_trials}  {rest}")
     return "\n".join(map(gfr_text.line, lines))
+
+
+def missing(run: Run) -> list[str]:
+    """What a complete run would have and this one has not."""
+    return unfinished(run) + ([] if _is_reported(run) else ["no report of its present results"])
+
+
+def unfinished(run: Run) -> list[str]:
+    """The same but for the report, whose age is lost when a run is copied."""
+    trials, found = run.record.benchmark.trials, []
+    if run.failures:
+        found.append(f"{len(run.failures)} of {len(trials)} trials failed")
+    if num_left := len(trials) - len(run.trials) - len(run.failures):
+        found.append(f"{num_left} of {len(trials)} trials unfinished")
+    untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
+    found += [f"{row.title}: no latency" for row in sorted(untimed, key=lambda row: row.title)]
+    if run.record.benchmark.export.precisions and run.selection and not run.export:
+        found.append("the selected model is not exported")
+    if not found and not run.selection:
+        found.append("nothing is selected")
+    return found
+
+
+def advice(run: Run) -> str:
+    """What is missing but for the report, and the command that goes on; empty if nothing is."""
+    lacking = unfinished(run)
+    line = resume_command(run.record, run.directory.parents[1])
+    return f"{'; '.join(lacking)}; go on with it: {line}" if lacking else ""
+
+
+def resume_command(record: RunRecord, reports: Path) -> str:
+    """The command that resumes a run, with the directories that the recorded command left out."""
+    places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
+    if not record.command.startswith("gfr "):  # a deployment's run: options are parameters
+        parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
+        parameters += [f"{name}={path}" for name, path in places.items()]
+        return f"{record.command} {shlex.join(w for row in parameters for w in ('-p', row))}"
+    options = {"--run-id": record.run_id, **{f"--{name}": str(places[name]) for name in places}}
+    missing = [(name, value) for name, value in options.items() if name not in record.command]
+    return " ".join([record.command, *map(shlex.join, missing)])
+
+
+def _is_reported(run: Run) -> bool:
+    report, selection = run.directory / "summary.md", run.directory / "selection.json"
+    if not (report.exists() and selection.exists()):
+        return False
+    return report.stat().st_mtime_ns >= selection.stat().st_mtime_ns
+
+
+ACCEPTED = "accepted.json"  # in the directory of a run that is as it should be
+
+
+def is_accepted(run: records.Run) -> bool:
+    """Whether what the run shows is wanted."""
+    return accepted_file(run.directory).exists()
+
+
+def accepted_file(run_dir: Path) -> Path:
+    """The file that marks a run as accepted."""
+    return run_dir / ACCEPTED

@@ -21,12 +21,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from gfr import history, results
 from gfr.errors import BadInput
+from gfr.results import records, status
 from gfr.storage import atomic, locks, serialization
 from gfr.storage import paths as storage_paths
 
 REMOVED = ".removed"  # what is renamed into it is on its way out
+
 _DAY_S = 86_400.0
 
 LOG = logging.getLogger("gfr")
@@ -83,7 +84,7 @@ class _Known:
     """A directory of reports/runs; `objection`: why it is never removed, "" if it may be."""
 
     path: Path
-    record: results.RunRecord | None
+    record: records.RunRecord | None
     is_finished: bool
     objection: str
 
@@ -150,7 +151,7 @@ def _look(path: Path) -> _Known:
         return _Known(path, None, False, "a link: remove it by hand")
     try:
         is_finished = (path / "selection.json").exists()
-        record = serialization.read(path / "run.json", results.RunRecord)
+        record = serialization.read(path / "run.json", records.RunRecord)
         holder = locks.holder(path)
     except BadInput:
         return _Known(path, None, False, "no run that can be read: remove it by hand")
@@ -165,11 +166,11 @@ def _look(path: Path) -> _Known:
     return _Known(path, record, is_finished, objection)
 
 
-def _begun_s(record: results.RunRecord) -> float:
+def _begun_s(record: records.RunRecord) -> float:
     return datetime.fromisoformat(record.created_utc).timestamp()
 
 
-def _finished(known: Iterable[_Known], benchmark: str) -> list[results.RunRecord]:
+def _finished(known: Iterable[_Known], benchmark: str) -> list[records.RunRecord]:
     """The finished runs of a benchmark, newest first."""
     rows = [
         row.record
@@ -208,7 +209,7 @@ def _protected(row: _Known, known: Sequence[_Known], named: str) -> str:
     name = row.record.benchmark.name
     if [newest.run_id for newest in _finished(known, name)[:1]] == [row.record.run_id]:
         return f"the newest finished run of {name}"
-    if (row.path / history.ACCEPTED).exists():
+    if (row.path / status.ACCEPTED).exists():
         return "accepted (`gfr verdict --accept`)"
     if re.search(rf"runs/{re.escape(row.path.name)}(?![\w.+-])", named):
         return "named in a page that is kept"
@@ -238,9 +239,9 @@ def _features(cache: Path, kept: Sequence[_Known], now_s: float) -> list[Item]:
     ]
 
 
-def _feature_result(path: Path) -> results.FeatureResult | None:
+def _feature_result(path: Path) -> records.FeatureResult | None:
     try:
-        return serialization.read(path, results.FeatureResult)
+        return serialization.read(path, records.FeatureResult)
     except BadInput:
         return None
 
@@ -317,7 +318,7 @@ def remove_old_runs(run_dir: str, keep: int) -> str:
 
     What cannot be removed is a warning.
     """
-    record = serialization.read(Path(run_dir) / "run.json", results.RunRecord)
+    record = serialization.read(Path(run_dir) / "run.json", records.RunRecord)
     rule = Rule(keep=keep, benchmark=record.benchmark.name)
     gone, failed = carry_out(plan(Path(run_dir).parents[1], Path(record.cache), rule))
     for row in gone:

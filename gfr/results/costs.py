@@ -10,7 +10,7 @@ from gfr.measurement import energy as measurement_energy
 from gfr.measurement.energy import Energy
 from gfr.measurement.gpu import GpuUse
 from gfr.measurement.resources import Cost
-from gfr.results import Run
+from gfr.results.records import Run
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Records of a run: types, storage, status, costs, removal."""
