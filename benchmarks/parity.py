@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, isolation, javascript, tfjs
+from gfr import examine, isolation, tfjs
 from gfr.data import images
+from gfr.engines import node
 from gfr.export import REFERENCE, examined
 from gfr.measurement import hardware
 from gfr.results import export_records, store
@@ -56,25 +57,23 @@ def main() -> None:
         for row in precisions:
             model = tfjs.directory(folder, row)
             spoken = in_javascript(model, paths[: asked.images])
-            rows.append(
-                (row, javascript.agreement(spoken, reference, examine.in_graph(model, paths)))
-            )
+            rows.append((row, node.agreement(spoken, reference, examine.in_graph(model, paths))))
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(map(as_row, rows)).to_markdown(index=False, floatfmt=".3g"))
     float32 = rows[0][1]
     sys.exit(float32.from_keras > export_records.TOLERANCE or float32.num_other_answers > 0)
 
 
-def in_javascript(model: Path, paths: Sequence[Path]) -> javascript.Answers:
+def in_javascript(model: Path, paths: Sequence[Path]) -> node.Answers:
     """Every image, by as many processes as there are processors."""
     parts = np.array_split(np.array(paths), hardware.collect().cpu_threads)
 
-    def classify(part: Sequence[Path]) -> javascript.Answers:
-        return javascript.classify(model, [images.decode(path).pixels for path in part])
+    def classify(part: Sequence[Path]) -> node.Answers:
+        return node.classify(model, [images.decode(path).pixels for path in part])
 
     with ThreadPoolExecutor(len(parts)) as pool:
         found = list(pool.map(classify, parts))
-    return javascript.Answers(
+    return node.Answers(
         np.concatenate([row.p_male for row in found]),
         tuple(second for row in found for second in row.seconds),
         found[0].backend,

@@ -99,10 +99,10 @@ _TRUTH = "tf.constant(is_male[rows], tf.float32)"
 _EAGER = 'lambda pixels: model(keras.ops.cast(pixels, "float32"), training=False)'
 
 CHANGES = (
-    Change("model calls take 1.3 times as long", "gfr/fused.py", _CALL, _SLOWER),
-    Change("the model is called without a graph", "gfr/fused.py",
+    Change("model calls take 1.3 times as long", "gfr/engines/keras_model.py", _CALL, _SLOWER),
+    Change("the model is called without a graph", "gfr/engines/keras_model.py",
            "graph = backbones.compiled(model)", f"graph = {_EAGER}"),
-    Change("the model is built without its calibration", "gfr/fused.py",
+    Change("the model is built without its calibration", "gfr/engines/keras_model.py",
            "backbones.fuse(backbone, result.features.scale, head)",
            "backbones.fuse(backbone, 1.0, head)"),
     Change("learning rate 0.1", "gfr/models/head.py", "keras.optimizers.Adam()",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import javascript, model_card, tfjs
+from gfr import model_card, tfjs
 from gfr.config.schema import WebPrecision
 from gfr.data import images
+from gfr.engines import node
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.measurement import hardware
@@ -81,9 +82,7 @@ def _measure(
     reporter(STEP, UNIT)(3, NUM_STAGES)
     few = [images.decode(path).pixels for path in paths[:num_few]]
     with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
-        spoken = pool.map(
-            lambda row: javascript.classify(tfjs.directory(folder, row), few), precisions
-        )
+        spoken = pool.map(lambda row: node.classify(tfjs.directory(folder, row), few), precisions)
         return tuple(
             _compared(precision, folder, is_male, reference, in_tensorflow[precision], answers)
             for precision, answers in zip(precisions, spoken, strict=True)
@@ -102,7 +101,7 @@ def _compared(
     is_male: np.ndarray,
     reference: np.ndarray,
     p_male: np.ndarray,
-    spoken: javascript.Answers,
+    spoken: node.Answers,
 ) -> WebModel:
     keras_right, this_right = _is_right(reference, is_male), _is_right(p_male, is_male)
     difference = np.abs(p_male - reference)
@@ -115,7 +114,7 @@ def _compared(
         only_this_right=int((this_right & ~keras_right).sum()),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        javascript=javascript.agreement(spoken, reference, p_male),
+        javascript=node.agreement(spoken, reference, p_male),
     )
     export_records.refuse_disagreement(found)
     return found

@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import fused, golden
+from gfr import golden
 from gfr.data import images
+from gfr.engines import keras_model
 from gfr.models import backbone
 from gfr.progress import reporter
 from gfr.results import store
@@ -31,9 +32,9 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     """Fill `folder`; returns the model's number of parameters."""
     report = reporter(STEP, UNIT)
     report(0, NUM_STAGES)
-    model = fused.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
+    model = keras_model.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
     atomic.save(Path(folder) / "model.keras", model.save)
-    classify = fused.classifier(model)
+    classify = keras_model.classifier(model)
     found = golden.collect()
     golden.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
     paths, _ = examined(run_dir)

@@ -50,9 +50,11 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
             raise BadInput(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
     environment.import_tensorflow()
-    from gfr import fused  # here, not above: a wrong file must not cost TensorFlow's start
+    from gfr.engines import (
+        keras_model,
+    )  # here, not above: a wrong file must not cost TensorFlow's start
 
-    classify = fused.classifier(fused.load(str(run.directory), result))
+    classify = keras_model.classifier(keras_model.load(str(run.directory), result))
     p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
         p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import fused
 from gfr.config.schema import FeatureSet, Latency, Precision
 from gfr.data import images
-from gfr.fused import Classify
+from gfr.engines import keras_model
+from gfr.engines.keras_model import Classify
 from gfr.measurement import latency, reference_workload
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.measurement.resources import metered
@@ -80,7 +80,9 @@ def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[reruns.Row]:
     report = reporter(f"{_step(feature_set)}, once more")
     for number, timing in enumerate(first.timings):
         report(number, len(first.timings))
-        classify = fused.classifier(fused.load(str(run.directory), trial, timing.precision))
+        classify = keras_model.classifier(
+            keras_model.load(str(run.directory), trial, timing.precision)
+        )
         answers = np.concatenate([classify(pixels) for pixels in few])[:, 0]
         single, num, witness_s = _time_single(classify, few, timing.precision, asked)
         difference = float(np.abs(answers - np.array(recorded)).max())
@@ -132,8 +134,8 @@ def _time_precision(
 ) -> tuple[Timing, float, int]:
     """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
     begun_s = time.perf_counter()
-    model = fused.load(run_dir, trial, precision)
-    classify = fused.classifier(model)
+    model = keras_model.load(run_dir, trial, precision)
+    classify = keras_model.classifier(model)
     build_s = time.perf_counter() - begun_s
     few = [[images.decode(path).pixels] for path in test[: asked.calls]]
     first = latency.time_calls(classify, few, 1, 0)

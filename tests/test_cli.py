@@ -128,8 +128,8 @@ def no_model(monkeypatch):
         load=lambda *_: None, classifier=lambda _: lambda pixels: np.full((len(pixels), 1), 0.7)
     )
     monkeypatch.setattr(environment, "import_tensorflow", lambda: None)
-    monkeypatch.setitem(sys.modules, "gfr.fused", answer)
-    monkeypatch.setattr("gfr.fused", answer, raising=False)
+    monkeypatch.setitem(sys.modules, "gfr.engines.keras_model", answer)
+    monkeypatch.setattr("gfr.engines.keras_model", answer, raising=False)
 
 
 def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(

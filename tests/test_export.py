@@ -97,17 +97,17 @@ def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
 
 def test_a_model_that_javascript_cannot_run_is_no_export(finished, tmp_path):
     """The converter exits 0 on such models: a missing shard, an operation that is unknown."""
-    from gfr import javascript
+    from gfr.engines import node
 
     source = exported(finished[0]) / "tfjs"
     image = np.zeros((20, 20, 3), np.uint8)
-    assert 1 == len(javascript.classify(source, [image]).p_male)
+    assert 1 == len(node.classify(source, [image]).p_male)
     for spoil in (cut_a_shard, name_an_unknown_operation):
         copy = tmp_path / spoil.__name__
         subprocess.run(["cp", "-r", source, copy], check=True)
         spoil(copy)
         with pytest.raises(StepFailed, match=r"TensorFlow\.js cannot run it"):
-            javascript.classify(copy, [image])
+            node.classify(copy, [image])
 
 
 def cut_a_shard(model):

@@ -12,8 +12,8 @@ import records
 from cli.main import app
 from gfr import model_card, report, site
 from gfr.analysis import analyse
+from gfr.engines.node import Answers, agreement
 from gfr.errors import BadInput, StepFailed
-from gfr.javascript import Answers, agreement
 from gfr.results import export_records, store
 from gfr.results.export_records import choose, refuse_disagreement
 from gfr.storage import atomic, serialization

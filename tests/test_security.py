@@ -120,14 +120,14 @@ def test_a_head_that_carries_code_is_refused(tmp_path):
     """A Lambda layer, and a directory where the file should be."""
     import keras
 
-    from gfr import fused
+    from gfr.engines import keras_model
 
     code = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + 1)])
     code.save(tmp_path / "head.keras")
     (tmp_path / "checkpoint.keras").mkdir()
     for name in ("head", "checkpoint"):
         with pytest.raises(BadInput, match=f"{name}.keras: no trained head"):
-            fused._load_head(tmp_path / f"{name}.keras")
+            keras_model._load_head(tmp_path / f"{name}.keras")
 
 
 def test_the_deployments_run_no_command_before_the_flow():

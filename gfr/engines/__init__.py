@@ -1,0 +1,1 @@
+"""Runtimes that load an exported model and classify images."""
