@@ -39,13 +39,13 @@ def predict(
     does not.
     """
     from cli import start
-    from gfr import predict as library
+    from gfr import prediction
     from gfr.results import store
     from gfr.storage import run_directory
 
     run = store.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
     with start.quiet_tensorflow():
-        found = library.predict(run, trial, images)
+        found = prediction.predict(run, trial, images)
     odd = [row for row in found if row.remark]
     if odd:
         others = f" (and {len(odd) - 1} more)" if odd[1:] else ""

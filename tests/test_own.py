@@ -14,7 +14,7 @@ from PIL import Image
 
 from cli import display
 from cli.main import app
-from gfr import isolation, predict, progress, publish, selection, stages, steps, timing
+from gfr import isolation, prediction, progress, publish, selection, stages, steps, timing
 from gfr.config import loader, schema
 from gfr.data import loading, records
 from gfr.errors import BadInput
@@ -190,7 +190,7 @@ def test_own_images_are_split_and_predicted_by_their_paths(finished):
     assert "own images" in (found.directory / "summary.md").read_text()
     result, _ = of(found, "mynet")
     name, expected = next(iter(result.test_probabilities.items()))
-    (answer,) = predict.predict(found, result.trial.id, [folder / "data" / name])
+    (answer,) = prediction.predict(found, result.trial.id, [folder / "data" / name])
     assert pytest.approx(expected, abs=1e-4) == answer.p_male
     assert "own model file" in answer.note
 
@@ -211,7 +211,7 @@ def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
         again = stages.collect(run_dir, asked.benchmark.feature_sets[0])
         assert 40 == again.num_computed and again.directory != before.features.directory
         with pytest.raises(BadInput, match=r"weights of mynet are gone or have changed"):
-            predict.predict(found, before.trial.id, [folder / "data" / "a" / "00.png"])
+            prediction.predict(found, before.trial.id, [folder / "data" / "a" / "00.png"])
     finally:
         path.write_bytes(kept)
 

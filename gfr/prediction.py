@@ -19,7 +19,9 @@ from gfr.evaluation.metrics import THRESHOLD
 from gfr.results import records
 
 BATCH = 64
+
 MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22
+
 MAX_LARGER = 4  # times CelebA's height: above, a photograph is likelier than a cropped face
 
 
