@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gfr import baselines
+from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
 FACTOR = 1.3
@@ -94,7 +94,7 @@ def compare(
 
 def clean_names(storage: Path) -> list[str]:
     """Full names of the benchmarks that have a baseline."""
-    runs = [baselines.read(path) for path in sorted(storage.glob("*/*.json"))]
+    runs = [fingerprint.read(path) for path in sorted(storage.glob("*/*.json"))]
     found = [name for run in runs for name, row in run.measured.items() if row.is_clean]
     return list(dict.fromkeys(found))
 

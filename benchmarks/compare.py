@@ -5,7 +5,8 @@
 In: the tests named, or all of `benchmarks/`; saved runs under `STORAGE/<fingerprint>/`. Out: a line
 a benchmark, and with --save, or where this machine has no baseline yet, a saved run. Exit code 0 if
 nothing is slower, 3 if something is, 1 if a benchmark fails, 2 for bad input. Decides nothing
-itself (gfr/slowdown.py); what looks slower or cannot be told is measured again, alone.
+itself (gfr/regression/latency_rule.py); what looks slower or cannot be told is measured again,
+alone.
 """
 
 import argparse
@@ -17,10 +18,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr import baselines, slowdown
-from gfr.baselines import SavedRun
 from gfr.errors import BadInput
-from gfr.slowdown import Measured, Verdict
+from gfr.regression import fingerprint, latency_rule
+from gfr.regression.fingerprint import SavedRun
+from gfr.regression.latency_rule import Measured, Verdict
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 
@@ -60,7 +61,7 @@ def measure(tests: Sequence[str]) -> tuple[dict, SavedRun]:
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
             done.check_returncode()
-        return json.loads(path.read_text("utf-8")), baselines.read(path)
+        return json.loads(path.read_text("utf-8")), fingerprint.read(path)
 
 
 def save(document: dict, directory: Path, measured: dict[str, Measured]) -> None:
@@ -80,23 +81,23 @@ def compare(tests: Sequence[str], storage: Path) -> int:
     """Measure, judge, measure again what is not settled; print the table, save what is new."""
     document, run = measure(tests)
     directory = storage / run.fingerprint
-    saved, problems = baselines.load(directory, run.fingerprint)
+    saved, problems = fingerprint.load(directory, run.fingerprint)
     print("\n".join(problems), end="\n" if problems else "")
     rows = {name: [row] for name, row in run.measured.items()}
     found = {name: [_judge(name, row, saved)] for name, row in run.measured.items()}
-    while again := [name for name in found if not slowdown.is_settled(found[name])]:
+    while again := [name for name in found if not latency_rule.is_settled(found[name])]:
         print(f"measured again, alone: {', '.join(map(_short, again))}", flush=True)
         for name, row in measure(again)[1].measured.items():
             rows[name].append(row)
             found[name].append(_judge(name, row, saved))
-    verdicts = {name: slowdown.final(rows) for name, rows in found.items()}
+    verdicts = {name: latency_rule.final(rows) for name, rows in found.items()}
     for name, verdict in verdicts.items():
         decisive = rows[name][found[name].index(verdict)]
         print(_line(name, verdict, decisive, len(rows[name]), saved))
     new = {
         name: run.measured[name]
         for name, verdict in verdicts.items()
-        if verdict.status == slowdown.NO_BASELINE
+        if verdict.status == latency_rule.NO_BASELINE
     }
     if new:
         print(f"\nno baseline on this machine ({run.fingerprint}) for {len(new)} benchmarks:")
@@ -105,19 +106,21 @@ def compare(tests: Sequence[str], storage: Path) -> int:
 
 
 def _judge(name: str, row: Measured, saved: Sequence[SavedRun]) -> Verdict:
-    return slowdown.judge(row, [other.measured[name] for other in saved if name in other.measured])
+    return latency_rule.judge(
+        row, [other.measured[name] for other in saved if name in other.measured]
+    )
 
 
 def _line(
     name: str, verdict: Verdict, row: Measured, num_measurements: int, saved: Sequence[SavedRun]
 ) -> str:
     line = f"{verdict.status:12} {_short(name):38}{_figures(row)}"
-    if verdict.status == slowdown.NO_BASELINE:
+    if verdict.status == latency_rule.NO_BASELINE:
         return f"{line}; {verdict.reason}"
     line += f"; wall x{verdict.wall_ratio:.2f} (limit x{verdict.wall_margin:.2f}), in rounds of "
     line += f"the witness x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f})"
     line += f", CPU x{verdict.cpu_ratio:.2f}"
-    if verdict.status == slowdown.OK:
+    if verdict.status == latency_rule.OK:
         return line
     files = [run.name for run in saved if name in run.measured and run.measured[name].is_clean]
     against = f"the median of {len(files)} saved runs ({files[0]} to {files[-1]})"
@@ -127,11 +130,11 @@ def _line(
 
 
 def _end(verdicts: dict[str, Verdict]) -> int:
-    num = {status: 0 for status in (slowdown.OK, slowdown.SLOWER, slowdown.BUSY)}
+    num = {status: 0 for status in (latency_rule.OK, latency_rule.SLOWER, latency_rule.BUSY)}
     for verdict in verdicts.values():
         num[verdict.status] = num.get(verdict.status, 0) + 1
     print("; ".join(f"{count} {status}" for status, count in num.items()))
-    return REGRESSION if num[slowdown.SLOWER] else 0
+    return REGRESSION if num[latency_rule.SLOWER] else 0
 
 
 def _figures(row: Measured) -> str:

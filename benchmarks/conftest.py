@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gfr import baselines
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software
+from gfr.regression import fingerprint
 from gfr.storage import paths
 
 BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
@@ -35,10 +35,10 @@ Measure = Callable[[Call, Call, int, int], None]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
-    config.stash[FACTS] = baselines.facts(
+    config.stash[FACTS] = fingerprint.facts(
         hardware.collect(),
         hardware.num_usable_threads(),
-        {name: software.version(name) for name in baselines.PACKAGES}
+        {name: software.version(name) for name in fingerprint.PACKAGES}
         | {"python": platform.python_version()},
         hardware.settings(),
     )
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
     """Stamp the saved file with it."""
     facts = config.stash[FACTS]
-    machine_info["gfr"] = {"fingerprint": baselines.fingerprint(facts), "facts": facts}
+    machine_info["gfr"] = {"fingerprint": fingerprint.fingerprint(facts), "facts": facts}
 
 
 @pytest.fixture

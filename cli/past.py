@@ -7,8 +7,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gfr import comparison, history
 from gfr.errors import BadInput
+from gfr.regression import compare as regression_compare
+from gfr.regression import history
 from gfr.results import regression_records, status, store
 from gfr.storage import run_directory
 
@@ -38,5 +39,9 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
 def compare(reports: Path, first: str, second: str, as_json: bool) -> None:
     """Print what differs between two runs."""
     both = [store.read_run(run_directory.find(reports, run_id)) for run_id in (first, second)]
-    found = comparison.compare(*both, *map(comparison.labels, both))
-    print(json.dumps(dataclasses.asdict(found), indent=1) if as_json else comparison.text(found))
+    found = regression_compare.compare(*both, *map(regression_compare.labels, both))
+    print(
+        json.dumps(dataclasses.asdict(found), indent=1)
+        if as_json
+        else regression_compare.text(found)
+    )

@@ -11,17 +11,18 @@ import time
 from functools import partial
 from pathlib import Path
 
-from gfr import isolation, shared, verdicts
+from gfr import isolation, shared
 from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
 from gfr.data.loading import Request
 from gfr.errors import StepFailed
 from gfr.isolation import Limits
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
+from gfr.regression import check
+from gfr.regression.latency_rule import MAX_MEASUREMENTS
 from gfr.results import records, store
 from gfr.results.export_records import ExportResult
 from gfr.results.regression_records import Finding
-from gfr.slowdown import MAX_MEASUREMENTS
 from gfr.storage import atomic, locks, serialization
 
 
@@ -53,15 +54,15 @@ def judge(run_dir: str, limits: Limits) -> str:
     Returns the path of verdict.json.
     """
     run, why = store.read_run(Path(run_dir)), dict[tuple[str, str], str]()
-    found = verdicts.look(run)
+    found = check.look(run)
     for _ in range(MAX_MEASUREMENTS - 1):
         # One more timing serves both precisions of a model.
         suspects = {(row.kind == "accuracy", row.id): row for row in found.of("suspect")}
         for row in suspects.values():
             if failure := _once_more(run, row, limits):
                 why[row.kind, row.id] = failure
-        found = verdicts.look(run) if suspects else found
-    return verdicts.finish(run, found, why)
+        found = check.look(run) if suspects else found
+    return check.finish(run, found, why)
 
 
 def _once_more(run: records.Run, finding: Finding, limits: Limits) -> str:

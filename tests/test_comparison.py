@@ -7,8 +7,8 @@ import pytest
 import records
 from test_history import epochs, recorded, versions, written
 
-from gfr import comparison, history
 from gfr.evaluation import metrics as evaluation_metrics
+from gfr.regression import compare, history
 
 LABELS = {f"{i}.jpg": (f"sha{i}", True) for i in range(1000)}
 
@@ -34,7 +34,7 @@ def answered(run, num_right):
 def test_two_runs_are_compared_on_the_images_that_both_tested(num_shared, is_real, labels):
     """900 against 890 right: 10 to 0 is p = 0.002; without five of them 5 to 0, p = 0.06."""
     run = records.run()
-    found = comparison.compare(answered(run, 900), answered(run, 890), LABELS, labels)
+    found = compare.compare(answered(run, 900), answered(run, 890), LABELS, labels)
     (pair,) = found.trials
     assert (num_shared, is_real) == (pair.num_shared, pair.is_real)
     assert 2 / 2**pair.only_first == pytest.approx(pair.p_value)
@@ -46,17 +46,15 @@ def test_what_was_changed_is_named(tmp_path):
     other = versions(epochs(second), pillow="12")
     other = recorded(other, hardware=replace(records.HARDWARE, cpu_model="B"))
     labels = {name: ("", True) for name in first.trials[0].test_probabilities}
-    text = comparison.text(comparison.compare(first, other, labels, labels))
+    text = compare.text(compare.compare(first, other, labels, labels))
     assert "benchmark.iteration.1.epochs: 3 -> 4" in text
     assert "pillow: none -> 12" in text
     assert "VGG16 / iteration 1: the same answers (n = 100)" in text
     assert "minimum 50.0 -> 65.0 ms: not compared (another machine" in text
-    same = comparison.compare(first, second, labels, labels)
+    same = compare.compare(first, second, labels, labels)
     assert ["slower"] * 2 == [row.verdict for row in same.latencies]
-    assert "p10 50.0 -> 65.0 ms (1.30 times), minimum 50.0 -> 65.0 ms (1.30" in comparison.text(
-        same
-    )
-    back = comparison.compare(second, first, labels, labels)
+    assert "p10 50.0 -> 65.0 ms (1.30 times), minimum 50.0 -> 65.0 ms (1.30" in compare.text(same)
+    back = compare.compare(second, first, labels, labels)
     assert {"faster"} == {row.verdict for row in back.latencies}
 
 
@@ -68,16 +66,16 @@ def test_a_few_calls_of_one_process_each_show_no_difference(tmp_path):
     )
     few = replace(second, num_calls=99)
     assert ("slower", "inconclusive") == tuple(
-        comparison._latency_verdict(first, row, True)[0] for row in (second, few)
+        compare._latency_verdict(first, row, True)[0] for row in (second, few)
     )
-    assert "inconclusive" == comparison._latency_verdict(few, first, True)[0]
+    assert "inconclusive" == compare._latency_verdict(few, first, True)[0]
 
 
 def test_of_latencies_that_others_disturbed_no_ratio_is_told(tmp_path):
     """There is none to be had."""
     run = written(tmp_path, 1, others_share=0.5)
     labels = {name: ("", True) for name in run.trials[0].test_probabilities}
-    text = comparison.text(comparison.compare(run, run, labels, labels))
+    text = compare.text(compare.compare(run, run, labels, labels))
     reason = "others took 50% of the machine while one was timed"
     assert f"minimum 50.0 -> 50.0 ms: not compared ({reason})" in text
     assert "0.00 times" not in text

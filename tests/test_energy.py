@@ -8,7 +8,7 @@ import pytest
 import records
 from fake_nvml import Gpu, refuse
 
-from gfr import history, report_energy, summary
+from gfr import report_energy, summary
 from gfr.analysis import analyse
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
@@ -18,6 +18,7 @@ from gfr.measurement import cpu_energy, energy
 from gfr.measurement.cpu_energy import CpuEnergy
 from gfr.measurement.gpu import GpuUse, Level
 from gfr.measurement.resources import Cost, metered
+from gfr.regression import history
 from gfr.results import records as results_records
 from gfr.storage import serialization
 

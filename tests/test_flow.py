@@ -18,10 +18,10 @@ import pytest
 import yaml
 from processes import is_alive, wait_for
 
-from gfr import history
 from gfr.config import benchmark_files, loader
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.regression import history
 from gfr.results import status, store
 from gfr.storage import paths
 

@@ -18,12 +18,13 @@ import pytest
 import records
 
 from cli import main
-from gfr import golden, model_card, publish, shared, site, verdicts
+from gfr import golden, model_card, publish, shared, site
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
 from gfr.models.feature_store import WHOLE
+from gfr.regression import check
 from gfr.results import store
 from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
@@ -332,7 +333,7 @@ def test_the_steps_of_a_run(begun):
         stages.train(str(begun), trial, "host/1")
         timing.time_model(str(begun), trial.feature_set)
         serialization.write(begun / "selection.json", run.selection)
-        verdicts.finish(run, records.verdict(run), {})
+        check.finish(run, records.verdict(run), {})
 
     assert 60 < attack(begun.parents[2], lambda: refusal_of(go))
 

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from records import FACES, SPLITS
 from test_history import written as written_on
 
-from gfr import figures, history, judging, report, summary, table, trends
+from gfr import figures, report, summary, table, trends
 from gfr.analysis import analyse
 from gfr.config import benchmark_files, loader
 from gfr.data import celeba, csv_labels
 from gfr.data import records as data_records
 from gfr.data.dataset import Faces
 from gfr.errors import BadInput
+from gfr.regression import history, rules
 from gfr.results import regression_records, status, store
 from gfr.storage import run_directory, serialization
 
@@ -209,6 +210,6 @@ def test_a_line_of_a_history(lines, data):
     line = data.draw(spoilt_json(texts[1]), label="line")
     content = "\n".join([texts[0], line, texts[2]])
     file.write_bytes(content.encode("utf-8", "surrogatepass"))
-    found = judging.judge(now, history.earlier(file.parents[1], now))
+    found = rules.judge(now, history.earlier(file.parents[1], now))
     serialization.write(file.parent / "verdict.json", found)
     assert found == serialization.read(file.parent / "verdict.json", regression_records.Verdict)

@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr import bands, history, isolation, judging, publish, report, steps, verdicts
+from gfr import isolation, publish, report, steps
 from gfr.analysis import analyse
-from gfr.judging import Again, judge
+from gfr.regression import baseline, check, history, rules
+from gfr.regression.latency_rule import Measured
+from gfr.regression.rules import Again, judge
 from gfr.results import records as results_records
 from gfr.results import reruns, store
-from gfr.slowdown import Measured
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -52,7 +53,7 @@ def timed(latency, factor, others_share):
 
 def judged(run):
     """The same run with its verdict, nothing being done once more."""
-    verdicts.finish(run, verdicts.look(run), {})
+    check.finish(run, check.look(run), {})
     return store.read_run(run.directory)
 
 
@@ -173,7 +174,7 @@ def test_runs_that_are_not_comparable_are_named(tmp_path):
     """Three runs that computed their features are no history of one that did not."""
     nights(tmp_path, 3)
     other = reused(written(tmp_path, 4))
-    found = verdicts.look(other)
+    found = check.look(other)
     assert ("no history", 0) == (found.status, found.num_compared)
     assert (
         "the newest of this benchmark, run3, differs in features (computed there, reused here)"
@@ -183,15 +184,15 @@ def test_runs_that_are_not_comparable_are_named(tmp_path):
 
 def test_different_answers_and_the_gain_give_both_discordant_counts():
     """f and 8 differ in three bits; one lost on balance: two only right before, one only now."""
-    assert (2, 1) == judging.discordant(trial(900, "f"), trial(899, "8"))
+    assert (2, 1) == rules.discordant(trial(900, "f"), trial(899, "8"))
 
 
 def test_the_band_of_an_accuracy():
     """One point of 1,000 images is ten; a spread of 10 (890, 900, 910) asks for thirty."""
-    assert 10 == bands.accuracy_margin([trial(900)] * 3)
-    assert 30 == pytest.approx(bands.accuracy_margin([trial(n) for n in (890, 900, 910)]))
+    assert 10 == baseline.accuracy_margin([trial(900)] * 3)
+    assert 30 == pytest.approx(baseline.accuracy_margin([trial(n) for n in (890, 900, 910)]))
     small = replace(trial(30), num_test=40)
-    assert 1 == bands.accuracy_margin([small] * 3)
+    assert 1 == baseline.accuracy_margin([small] * 3)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_what_looks_worse_must_be_worse_once_more():
         for repeated in (now, replace(now, probabilities="r"))
     ]
     assert ["regression", "inconclusive"] == ends
-    found = judging.conclude(judge(entry(4, now), past), {("accuracy", "t"): "no memory"})
+    found = rules.conclude(judge(entry(4, now), past), {("accuracy", "t"): "no memory"})
     assert "inconclusive" == found.status
     assert found.findings[0].text.endswith("not confirmed: no memory")
 
@@ -247,9 +248,9 @@ def test_a_run_that_fell_behind_is_no_measure_until_it_is_accepted():
     """Then the measure begins with it."""
     bad = entry(4, trial(800), status="regression")
     rows = [*(entry(number, trial()) for number in (1, 2, 3)), bad, entry(5, trial())]
-    assert ["run1", "run2", "run3", "run5"] == [row.run_id for row in bands.baseline(rows)]
+    assert ["run1", "run2", "run3", "run5"] == [row.run_id for row in baseline.baseline(rows)]
     rows[3] = replace(bad, is_accepted=True)
-    assert ["run4", "run5"] == [row.run_id for row in bands.baseline(rows)]
+    assert ["run4", "run5"] == [row.run_id for row in baseline.baseline(rows)]
 
 
 def timing(wall, others_share=0.0):
@@ -283,7 +284,7 @@ def test_runs_beside_a_load_are_no_measure_of_latency(tmp_path):
     """Three runs, one of them undisturbed."""
     for number, share in ((1, 0.0), (2, 0.5), (3, 0.5)):
         judged(written(tmp_path, number, others_share=share))
-    found = verdicts.look(written(tmp_path, 4, factor=2)).of("no history")
+    found = check.look(written(tmp_path, 4, factor=2)).of("no history")
     assert "one image: 1 undisturbed runs of 3 needed" in found[0].text
 
 
@@ -333,7 +334,7 @@ def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
     first, *_ = nights(tmp_path, 3)
     run = written(tmp_path, 4)
     failed = results_records.Failure(2, first.trials[3].trial, "no memory")
-    found = verdicts.look(replace(run, trials=run.trials[:3], failures=(failed,)))
+    found = check.look(replace(run, trials=run.trials[:3], failures=(failed,)))
     assert ["MobileNetV2 / iteration 2: failed, had a result"] == found.lost
 
 

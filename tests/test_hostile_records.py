@@ -9,8 +9,9 @@ import records
 from test_history import nights
 from test_history import written as written_on
 
-from gfr import comparison, history, judging, publish, site
+from gfr import publish, site
 from gfr.errors import BadInput
+from gfr.regression import compare, history, rules
 from gfr.results import export_records, regression_records, reruns, status, store
 from gfr.storage import run_directory, serialization
 
@@ -67,7 +68,7 @@ def judged_beside(past, garbage, caplog):
     file, lines, now = past
     file.write_bytes(b"\n".join([lines[0], garbage, *lines[1:], b""]))
     caplog.clear()
-    found = judging.judge(now, history.earlier(file.parents[1], now))
+    found = rules.judge(now, history.earlier(file.parents[1], now))
     is_named = f"{file}, line 2: left out (" in caplog.text
     assert all(len(row.getMessage()) < 1_000 for row in caplog.records)
     history.put(file.parents[1], now)
@@ -151,7 +152,7 @@ def everything(directory):
     for row in run.trials:
         reruns.trial(run, row.trial.id)
         reruns.timings(run, row.trial.feature_set)
-    comparison.labels(run)
+    compare.labels(run)
     publish.page(run)
     site.exported(run, None)
     if run.verdict:
@@ -223,4 +224,4 @@ def test_a_run_begun_before_its_forerunners_has_no_history(tmp_path):
     nights(tmp_path, 4)
     first = history.entry(store.read_run(tmp_path / "runs" / "run1"))
     assert [] == history.earlier(tmp_path, first)
-    assert "no history" == judging.judge(first, history.earlier(tmp_path, first)).status
+    assert "no history" == rules.judge(first, history.earlier(tmp_path, first)).status

@@ -7,7 +7,8 @@ import pytest
 import records
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
-from gfr import comparison, history, publish, verdicts
+from gfr import publish
+from gfr.regression import check, compare, history
 from gfr.results import regression_records
 from gfr.storage import atomic, serialization
 
@@ -79,7 +80,7 @@ def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
 def test_the_line_names_what_changed_and_only_versions(tmp_path, expected, change):
     """Not another package, not another machine; every version of the key that changed."""
     night(tmp_path, 1, OLD)
-    found = verdicts.look(change(written(tmp_path, 2)))
+    found = check.look(change(written(tmp_path, 2)))
     assert expected in found.new_baseline
     assert bool(expected) == bool(found.new_baseline)
 
@@ -90,7 +91,7 @@ def test_the_line_is_of_the_run_that_the_version_alone_keeps_apart(tmp_path):
     before = reused(versions(written(tmp_path, 2), **OLD))
     history.put(tmp_path, history.entry(before))
     night(tmp_path, 3, NEW)
-    found = verdicts.look(reused(versions(written(tmp_path, 4), **NEW)))
+    found = check.look(reused(versions(written(tmp_path, 4), **NEW)))
     assert LINE == found.new_baseline
     assert "run3, differs in features (computed there, reused here)" in found.reason
 
@@ -118,6 +119,6 @@ def test_a_comparison_of_two_versions_names_them(tmp_path):
         versions(written(tmp_path, number), **row) for number, row in ((1, OLD), (2, NEW))
     )
     labels = {name: ("", True) for name in first.trials[0].test_probabilities}
-    text = comparison.text(comparison.compare(first, second, labels, labels))
+    text = compare.text(compare.compare(first, second, labels, labels))
     assert "  tensorflow: 2.19.0 -> 2.21.0\n" in text
     assert "not compared (another machine, other settings or another version of TensorFlow" in text

@@ -11,8 +11,8 @@ import pytest
 import records
 
 from cli import main, outcome
-from gfr import history
 from gfr.errors import BadInput
+from gfr.regression import history
 from gfr.results import cleanup, status, store
 from gfr.results.cleanup import REMOVED, Rule
 from gfr.storage import locks, paths, serialization

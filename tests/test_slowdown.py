@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gfr.slowdown import Measured, final, is_settled, judge, margin
+from gfr.regression.latency_rule import Measured, final, is_settled, judge, margin
 
 SAVED = Measured(
     num_calls=80,

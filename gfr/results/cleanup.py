@@ -3,7 +3,8 @@
 In: the reports, the cache, a Rule. Out: a Plan, with the reason for everything; then what was
 removed. Never follows a link, never removes the newest finished run of a benchmark, a run that
 someone works in, or what it cannot read. A run goes whole: it is renamed out of sight first, so
-that a kill leaves at most rubbish for the next cleaning. Lines of histories stay (gfr/history.py).
+that a kill leaves at most rubbish for the next cleaning. Lines of histories stay
+(gfr/regression/history.py).
 """
 
 import contextlib

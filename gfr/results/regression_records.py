@@ -1,6 +1,7 @@
 """Is a run a regression against its history? The answer as a record, and in words.
 
-In: findings of gfr/judging.py. Out: Verdict, the run's verdict.json, and its lines for the page,
+In: findings of gfr/regression/rules.py. Out: Verdict, the run's verdict.json, and its lines for
+the page,
 the terminal and Prefect. All that is drawn or printed of it is in the record: an old report can be
 rendered again when its history has gone. Never judges, reads no file, imports no TensorFlow.
 """

@@ -7,15 +7,19 @@ decides what a run is, reads no file.
 import statistics
 from collections.abc import Callable, Sequence
 
-from gfr import slowdown
-from gfr.baselines import MAX_RUNS
-from gfr.history import Entry, LatencyEntry, TrialEntry
+from gfr.regression import latency_rule
+from gfr.regression.fingerprint import MAX_RUNS
+from gfr.regression.history import Entry, LatencyEntry, TrialEntry
 from gfr.results.regression_records import Figure, Finding, Kind, Series
 
 MIN_RUNS = 3  # fewer say nothing about their spread
+
 MIN_ACCURACY_MARGIN = 0.01  # about what another head seed moves 1,000 test images by
+
 MIN_LOSS_MARGIN = 1.05
+
 _GOOD = ("", "ok", "no history")
+
 _MOST_DRAWN = 1e12  # ms or s; more can only be a damaged line
 
 Value = Callable[[Entry], float | None]
@@ -31,13 +35,13 @@ def baseline(earlier: Sequence[Entry]) -> list[Entry]:
 def accuracy_margin(rows: Sequence[TrialEntry]) -> float:
     """Right answers that may be lost: one point, one image, or what the history's spread asks."""
     spread = statistics.stdev([row.num_right for row in rows]) if len(rows) > 1 else 0.0
-    return max(MIN_ACCURACY_MARGIN * rows[-1].num_test, 1.0, slowdown.NUM_SPREADS * spread)
+    return max(MIN_ACCURACY_MARGIN * rows[-1].num_test, 1.0, latency_rule.NUM_SPREADS * spread)
 
 
 def loss_limit(rows: Sequence[TrialEntry]) -> float:
     """The highest test loss that is no worse."""
     losses = [max(row.test_loss, 1e-9) for row in rows]
-    return statistics.median(losses) * slowdown.margin(losses, MIN_LOSS_MARGIN)
+    return statistics.median(losses) * latency_rule.margin(losses, MIN_LOSS_MARGIN)
 
 
 def series(
@@ -80,7 +84,7 @@ def _band(
     clean = [old.measured for old in found if old.measured.is_clean]
     if figure != "p10_ms" or len(clean) < MIN_RUNS:
         return None, None
-    limit = slowdown.margin([old.min_s for old in clean], slowdown.MIN_MARGIN)
+    limit = latency_rule.margin([old.min_s for old in clean], latency_rule.MIN_MARGIN)
     p10_ms = 1000 * statistics.median(old.p10_s for old in clean)
     return _drawn(p10_ms / limit), _drawn(p10_ms * limit)
 

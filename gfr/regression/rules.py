@@ -5,7 +5,7 @@ docs/regressions.md says why these rules. Pure: never measures, reads no file.
 
 Answers of a fixed seed are the same on one machine every night, so any change of theirs is said; it
 is a regression if they are worse than chance or the history's own spread allow. Latency is judged
-by gfr/slowdown.py. Nothing is a regression that was not done twice.
+by gfr/regression/latency_rule.py. Nothing is a regression that was not done twice.
 """
 
 import dataclasses
@@ -13,18 +13,20 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gfr import bands, new_baseline, slowdown
-from gfr.bands import MIN_RUNS
 from gfr.evaluation.statistics import holm, mcnemar
-from gfr.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.regression import baseline, latency_rule, new_baseline
+from gfr.regression.baseline import MIN_RUNS
+from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.regression.latency_rule import Measured
 from gfr.results.regression_records import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
-from gfr.slowdown import Measured
 from gfr.text import counted
 
 ALPHA = 0.01  # of McNemar's test, corrected over the trials
+
 # Answers of the timed model against those recorded: rounding leaves 1e-5 in float32, and in
 # bfloat16 what the history shows.
 MIN_DIFFERENCE, DIFFERENCE_RATIO = 0.01, 2.0
+
 MAX_SHOWN = 60  # runs of the trend, the newest
 
 
@@ -50,7 +52,7 @@ def judge(
     `others`: earlier runs of the same benchmark that are not comparable, oldest first, to say why
     not.
     """
-    past = bands.baseline(earlier)
+    past = baseline.baseline(earlier)
     findings = [
         *_judge_trials(now, past, again),
         *(_judge_latency(row, past, again) for row in now.latencies),
@@ -70,7 +72,7 @@ def judge(
         changes=changes(past[-1], now) if past else (),
         findings=tuple(findings),
         runs=tuple(Past(row.run_id, row.created_utc) for row in shown),
-        series=bands.series(shown, past, findings),
+        series=baseline.series(shown, past, findings),
         new_baseline=new_baseline.sentence(now, others) if is_new else "",
     )
 
@@ -163,7 +165,7 @@ def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[
     found, last = [], rows[-1]
     usual = statistics.median(row.num_right for row in rows)
     accuracy, was = now.num_right / now.num_test, usual / now.num_test
-    if usual - now.num_right > bands.accuracy_margin(rows):
+    if usual - now.num_right > baseline.accuracy_margin(rows):
         found.append(f"test accuracy {accuracy:.3f}, was {was:.3f} (median of {len(rows)} runs)")
     if now.num_right < last.num_right and p_value <= ALPHA:
         only_then, only_now = discordant(last, now)
@@ -171,7 +173,7 @@ def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[
             f"{only_then:,} images no longer right, {only_now:,} newly right (McNemar, Holm: "
             f"p = {p_value:.2g})"
         )
-    if now.test_loss > bands.loss_limit(rows):
+    if now.test_loss > baseline.loss_limit(rows):
         loss = statistics.median(row.test_loss for row in rows)
         found.append(f"test loss {now.test_loss:.3f}, was {loss:.3f}")
     return found
@@ -183,20 +185,20 @@ def _judge_latency(now: LatencyEntry, past: Sequence[Entry], again: Again) -> Fi
         text = f"{now.subject}: one image: {len(saved)} undisturbed runs of {MIN_RUNS} needed"
         return _found("latency", now, "no history", text)
     more = again.timings.get((now.id, now.precision), ())
-    verdicts = [slowdown.judge(row, saved) for row in (now.measured, *(row for row, _ in more))]
-    end = slowdown.final(verdicts)
+    verdicts = [latency_rule.judge(row, saved) for row in (now.measured, *(row for row, _ in more))]
+    end = latency_rule.final(verdicts)
     p10_ms = 1000 * statistics.median(row.p10_s for row in saved)
     figures = (
         f"{now.subject}: one image takes {end.wall_ratio:.2f} times its usual {p10_ms:.1f} ms "
         f"(p10, median of {len(saved)} runs; limit {end.wall_margin:.2f}; {end.relative_ratio:.2f} "
         f"beside fixed work, limit {end.relative_margin:.2f}; own CPU time {end.cpu_ratio:.2f})"
     )
-    if end.status == slowdown.OK:
+    if end.status == latency_rule.OK:
         return _found("latency", now, "ok", figures)
-    if end.status == slowdown.SLOWER:
+    if end.status == latency_rule.SLOWER:
         text = f"{figures}, {end.reason}; timed {len(verdicts)} times"
         return _found("latency", now, "regression", text)
-    status: Found = "inconclusive" if slowdown.is_settled(verdicts) else "suspect"
+    status: Found = "inconclusive" if latency_rule.is_settled(verdicts) else "suspect"
     return _found("latency", now, status, f"{figures}; {end.reason}")
 
 

@@ -10,17 +10,20 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from gfr import history, slowdown
 from gfr import text as gfr_text
 from gfr.config.schema import Latency
 from gfr.data import records
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
+from gfr.regression import history, latency_rule
 from gfr.results.records import Run, TrialResult
 
 ALPHA = 0.05  # of McNemar's tests together, by Holm's correction
+
 MIN_CALLS = Latency.calls  # what a benchmark times that does not say otherwise
+
 LatencyVerdict = Literal["slower", "faster", "no difference", "inconclusive", "not compared"]
+
 _MACHINE = ("machine", "GPUs")  # facts that must agree before latencies are compared
 
 
@@ -123,7 +126,7 @@ def text(found: Comparison) -> str:
     lines += [
         "",
         "one image, one process a run (slower, faster: by p10 and minimum, and not by load; a new "
-        f"process alone may be {slowdown.MIN_MARGIN - 1:.0%} off, so run both again before you "
+        f"process alone may be {latency_rule.MIN_MARGIN - 1:.0%} off, so run both again before you "
         "believe it):",
     ]
     lines += [f"  {_latency_text(row)}" for row in found.latencies] or ["  none to compare"]
@@ -185,25 +188,25 @@ def _latency_pair(
 
 
 def _latency_verdict(
-    then: slowdown.Measured, now: slowdown.Measured, is_same_machine: bool
+    then: latency_rule.Measured, now: latency_rule.Measured, is_same_machine: bool
 ) -> tuple[LatencyVerdict, str]:
     if not is_same_machine:
         reason = "another machine, other settings or another version of TensorFlow, Keras or NumPy"
         return "not compared", reason
-    up, down = slowdown.judge(now, [then]), slowdown.judge(then, [now])
-    changed = slowdown.SLOWER in (up.status, down.status)
+    up, down = latency_rule.judge(now, [then]), latency_rule.judge(then, [now])
+    changed = latency_rule.SLOWER in (up.status, down.status)
     num_calls = min(then.num_calls, now.num_calls)
     if changed and num_calls < MIN_CALLS:
         reason = f"{num_calls} calls tell no more than the pace of one process; {MIN_CALLS} may"
         return "inconclusive", reason
-    if up.status == slowdown.SLOWER:
+    if up.status == latency_rule.SLOWER:
         return "slower", up.reason
-    if down.status == slowdown.SLOWER:
+    if down.status == latency_rule.SLOWER:
         return "faster", down.reason
-    if slowdown.NO_BASELINE in (up.status, down.status):
+    if latency_rule.NO_BASELINE in (up.status, down.status):
         share = max(then.others_share, now.others_share)
         return "not compared", f"others took {share:.0%} of the machine while one was timed"
-    busy = next((row for row in (up, down) if row.status == slowdown.BUSY), None)
+    busy = next((row for row in (up, down) if row.status == latency_rule.BUSY), None)
     if busy:
         return "inconclusive", busy.reason
     return "no difference", f"within {up.wall_margin:.2f} times"

@@ -7,7 +7,7 @@ its history. Never measures, imports no TensorFlow.
 import logging
 from collections.abc import Mapping
 
-from gfr import history, judging
+from gfr.regression import history, rules
 from gfr.results import regression_records, reruns, store
 from gfr.results.records import Run
 from gfr.results.regression_records import Verdict
@@ -21,7 +21,7 @@ def look(run: Run) -> Verdict:
     reports = run.directory.parents[1]
     now = history.entry(run)
     others = history.neighbours(reports, now)
-    return judging.judge(now, history.earlier(reports, now), _again(run), others)
+    return rules.judge(now, history.earlier(reports, now), _again(run), others)
 
 
 def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
@@ -30,7 +30,7 @@ def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
     `why` something could not be done once more, by kind and id. Returns the path of verdict.json.
     """
     path = run.directory / "verdict.json"
-    found = judging.conclude(found, why)
+    found = rules.conclude(found, why)
     serialization.write(path, found)
     for line, is_serious in regression_records.headlines(found):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
@@ -39,7 +39,7 @@ def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
     return str(path)
 
 
-def _again(run: Run) -> judging.Again:
+def _again(run: Run) -> rules.Again:
     """What was done once more in this run directory."""
     repeated = {row.trial.id: reruns.trial(run, row.trial.id) for row in run.trials}
     timings = {
@@ -53,4 +53,4 @@ def _again(run: Run) -> judging.Again:
         for timing in result.timings
     }
     heads = {name: history.trial_entry(row) for name, row in repeated.items() if row}
-    return judging.Again(heads, timings)
+    return rules.Again(heads, timings)

@@ -18,7 +18,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gfr import baselines
 from gfr.config.schema import Precision
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
@@ -26,10 +25,11 @@ from gfr.measurement import latency
 from gfr.measurement.latency import Samples
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
+from gfr.regression import fingerprint
+from gfr.regression.latency_rule import Measured
 from gfr.results import records, store
 from gfr.results.regression_records import Status
 from gfr.results.status import accepted_file, is_accepted
-from gfr.slowdown import Measured
 from gfr.storage import atomic, locks, run_directory, serialization
 from gfr.types import Count, Nats, Positive, Seconds, Share
 
@@ -277,7 +277,7 @@ def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
 
 
 def measured(single: Samples, witness_s: float) -> Measured:
-    """Single images as gfr/slowdown.py judges them."""
+    """Single images as gfr/regression/latency_rule.py judges them."""
     p10_s = single.percentile_s(10)
     return Measured(
         num_calls=len(single.values_s),
@@ -318,13 +318,13 @@ def _parameters(record: records.RunRecord) -> dict[str, object]:
 
 
 def _machine(record: records.RunRecord) -> str:
-    found = baselines.facts(
+    found = fingerprint.facts(
         record.hardware,
         record.num_usable_threads or record.hardware.cpu_threads,
         {name: record.provenance.versions.get(name, "missing") for name in ENGINE},
         record.settings or {},
     )
-    return baselines.fingerprint(found)
+    return fingerprint.fingerprint(found)
 
 
 def _is_before(row: Entry, now: Entry) -> bool:

@@ -1,12 +1,13 @@
 """Why a run starts a new baseline: TensorFlow, Keras or numpy has another version.
 
-Their versions are part of the key of a history (gfr/history.py), so that runs of different versions
+Their versions are part of the key of a history (gfr/regression/history.py), so that runs of
+different versions
 are never compared. Reads no file.
 """
 
 from collections.abc import Sequence
 
-from gfr.history import ENGINE, Entry
+from gfr.regression.history import ENGINE, Entry
 
 _NAMES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 

@@ -14,14 +14,21 @@ from gfr.types import Above0, Positive, Share
 
 # Half-way, as ratios go, between nothing and the 1.3x that is to be found: sqrt(1.3) = 1.14.
 MIN_MARGIN = 1.15
+
 # Own CPU time moves with load (docs/regressions.md): two threads that wait less lose up to a third
 # of it, one thread that finds its caches cold gains up to 0.3 where others take 0.9 of the machine.
 MIN_CPU_MARGIN = 1.10
+
 CPU_MARGIN_PER_OTHERS_SHARE = 0.4
+
 NUM_SPREADS = 3  # standard deviations of the saved runs
+
 MIN_RUNS_FOR_SPREAD = 3
+
 _NO_LIMIT = 20.0  # as a logarithm; damaged figures may ask for more than a float can hold
+
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
+
 # A quiet machine, and each new process on it, runs up to 15 % faster or slower, and the witness
 # with it. Where calls are slower and the witness is by more than this, it was the machine.
 MAX_WITNESS_RATIO = 1.10

@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from gfr.errors import BadInput
 from gfr.measurement.hardware import Hardware
-from gfr.slowdown import Measured
+from gfr.regression.latency_rule import Measured
 
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
+
 MAX_RUNS = 20  # the newest; what is older no longer says how far runs spread today
 
 
