@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from gfr import site
 from gfr.errors import BadInput
+from gfr.export import web
 from gfr.measurement import hardware
 from gfr.results import export_records, store
 from gfr.storage import paths, run_directory, serialization
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--software", action="store_true")
     asked = parser.parse_args()
     try:
-        folder = site.exported(
+        folder = web.exported(
             store.read_run(run_directory.find(asked.reports, asked.run)), asked.trial
         )
     except BadInput as error:
@@ -49,9 +49,9 @@ def main() -> int:
         return 2
     digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
     timings = []
-    with site.server(folder, 0) as server, sync_playwright() as playwright:
+    with web.server(folder, 0) as server, sync_playwright() as playwright:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://{site.HOST}:{server.server_address[1]}/"
+        address = f"http://{web.HOST}:{server.server_address[1]}/"
         for backend, more in BACKENDS.items():
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"),

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import examine, isolation, tfjs
+from gfr import isolation
 from gfr.data import images
 from gfr.engines import node
-from gfr.export import REFERENCE, examined
+from gfr.export import tfjs, validate
+from gfr.export.saved_model import REFERENCE, examined
 from gfr.measurement import hardware
 from gfr.results import export_records, store
 from gfr.storage import paths as storage_paths
@@ -51,13 +52,15 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         limits = isolation.Limits()
-        isolation.call_alone("gfr.export:fuse", str(run.directory), trial.id, folder, limits=limits)
-        isolation.call_alone("gfr.tfjs:convert", precisions, folder, limits=limits)
+        isolation.call_alone(
+            "gfr.export.saved_model:fuse", str(run.directory), trial.id, folder, limits=limits
+        )
+        isolation.call_alone("gfr.export.tfjs:convert", precisions, folder, limits=limits)
         reference = np.load(Path(folder) / REFERENCE)
         for row in precisions:
             model = tfjs.directory(folder, row)
             spoken = in_javascript(model, paths[: asked.images])
-            rows.append((row, node.agreement(spoken, reference, examine.in_graph(model, paths))))
+            rows.append((row, node.agreement(spoken, reference, validate.in_graph(model, paths))))
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(map(as_row, rows)).to_markdown(index=False, floatfmt=".3g"))
     float32 = rows[0][1]

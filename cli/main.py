@@ -310,13 +310,12 @@ def export(
     A run exports its selected model by itself; this is for another trial or precision.
     """
     from gfr import isolation
-    from gfr import site as library
-    from gfr.results import export_records
+    from gfr.export import validate, web
 
-    asked = export_records.checked(precision)
+    asked = validate.checked(precision)
     run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
-    target = library.unused(Path(typed(str(site)))) if site else None
+    target = web.unused(Path(typed(str(site)))) if site else None
     from cli import display, start
     from gfr import publish, steps
 
@@ -327,7 +326,7 @@ def export(
     except start.Interrupted as interrupted:
         start.leave(interrupted.code, "interrupted; nothing was exported")
     if target:
-        library.write(Path(path), target)
+        web.write(Path(path), target)
     print(site or path)
 
 
@@ -339,13 +338,13 @@ def serve(
     reports: Reports = None,
 ) -> None:
     """Show the page with a run's exported model, on this machine alone, until Ctrl-C."""
-    from gfr import site as library
+    from gfr.export import web
     from gfr.results import store
 
     run = store.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
-    with library.server(library.exported(run, trial), port) as server:
+    with web.server(web.exported(run, trial), port) as server:
         print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
-        print(f"http://{library.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
+        print(f"http://{web.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 

@@ -88,7 +88,8 @@ def export(
     """Export the selected trial, or the one named; returns the directory.
 
     In the precision that the rule chooses, or in the one named. An export that is there already is
-    kept, unless another precision is named. See gfr/export.py: its three stages take a process
+    kept, unless another precision is named. See gfr/export/saved_model.py: its three stages take a
+    process
     each, and only one at a time holds a model.
     """
     run = store.read_run(Path(run_dir))
@@ -102,10 +103,10 @@ def export(
     begun_s = time.time()
     with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
-        num_parameters = call("gfr.export:fuse", run_dir, trial.id, str(folder))
-        call("gfr.tfjs:convert", precisions, str(folder))
+        num_parameters = call("gfr.export.saved_model:fuse", run_dir, trial.id, str(folder))
+        call("gfr.export.tfjs:convert", precisions, str(folder))
         call(
-            "gfr.examine:examine",
+            "gfr.export.validate:examine",
             run_dir,
             trial.id,
             precisions,

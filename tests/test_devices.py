@@ -22,10 +22,10 @@ class Missing(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
+from gfr.export import tfjs
 from gfr.models.external import tfjs_graph
-from gfr import tfjs
 import numpy as np, tensorflow as tf
-from gfr.export import SAVED_MODEL, SIGNATURE
+from gfr.export.saved_model import SAVED_MODEL, SIGNATURE
 
 class Mean(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")])

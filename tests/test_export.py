@@ -11,8 +11,8 @@ from PIL import Image
 from test_flow import SPEC, run
 from web_browser import Visit
 
-from gfr import site
 from gfr.errors import StepFailed
+from gfr.export import web
 
 pytestmark = pytest.mark.slow
 
@@ -83,9 +83,9 @@ def test_the_keras_file_loads_in_safe_mode_and_gives_the_golden_probabilities(fi
 
 def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
     """`gfr serve` in Chromium: the golden images, within what the precision costs, no error."""
-    with site.server(exported(finished[0]), 0) as server:
+    with web.server(exported(finished[0]), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://{site.HOST}:{server.server_address[1]}/?backend=wasm"
+        address = f"http://{web.HOST}:{server.server_address[1]}/?backend=wasm"
         visit = Visit(chrome.new_page(), address).ready()
         visit.page.click("#check")
         check = visit.data("#check-result", "check")
@@ -125,9 +125,9 @@ def name_an_unknown_operation(model):
 _SUMS = """
 import sys, keras, numpy as np
 from pathlib import Path
+from gfr.export import tfjs
 from gfr.models.external import tfjs_graph
-from gfr import tfjs
-from gfr.export import SAVED_MODEL, write_graph
+from gfr.export.saved_model import SAVED_MODEL, write_graph
 layers = keras.layers
 pixels = keras.Input((8, 8, 3))
 x = layers.Conv2D(3, 3, padding="same", use_bias=False)(pixels)

@@ -10,12 +10,13 @@ import pytest
 import records
 
 from cli.main import app
-from gfr import model_card, report, site
+from gfr import report
 from gfr.analysis import analyse
 from gfr.engines.node import Answers, agreement
 from gfr.errors import BadInput, StepFailed
-from gfr.results import export_records, store
-from gfr.results.export_records import choose, refuse_disagreement
+from gfr.export import model_card, validate, web
+from gfr.export.validate import choose, refuse_disagreement
+from gfr.results import store
 from gfr.storage import atomic, serialization
 
 
@@ -121,7 +122,7 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
 @pytest.fixture
 def get(run):
     """Ask the server for a path: status and body."""
-    with site.server(site.exported(store.read_run(run.directory), None), 0) as server:
+    with web.server(web.exported(store.read_run(run.directory), None), 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def ask(path, host="localhost"):
@@ -148,13 +149,13 @@ def test_the_server_shows_the_page_the_model_and_the_report(get):
 
 def test_the_site_is_written_for_any_static_host(run, tmp_path):
     """The same files; a directory in use is refused."""
-    export = site.exported(store.read_run(run.directory), None)
-    site.write(export, tmp_path / "site")
+    export = web.exported(store.read_run(run.directory), None)
+    web.write(export, tmp_path / "site")
     assert (tmp_path / "site" / "index.html").exists()
     assert (tmp_path / "site" / "model" / "model_card.json").exists()
     assert not list((tmp_path / "site").rglob("*.keras"))
     with pytest.raises(BadInput, match="exists and is not an empty directory"):
-        site.write(export, tmp_path / "site")
+        web.write(export, tmp_path / "site")
 
 
 def test_a_place_in_use_is_refused_before_anything_is_exported_or_rendered(run):
@@ -171,15 +172,15 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     """With the command that mends it."""
     other = run.trials[0].trial.id
     with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
-        site.exported(store.read_run(run.directory), other)
+        web.exported(store.read_run(run.directory), other)
     with (
-        site.server(site.exported(store.read_run(run.directory), None), 0) as server,
+        web.server(web.exported(store.read_run(run.directory), None), 0) as server,
         pytest.raises(BadInput, match="choose another with --port"),
     ):
-        site.server(run.directory, server.server_address[1])
+        web.server(run.directory, server.server_address[1])
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are():
     """As typed on the command line."""
     with pytest.raises(BadInput, match="'int4': unknown; known: float32, float16, uint16, uint8"):
-        export_records.checked("int4")
+        validate.checked("int4")

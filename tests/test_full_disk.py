@@ -18,11 +18,12 @@ import pytest
 import records
 
 from cli import main
-from gfr import golden, model_card, publish, shared, site
+from gfr import publish, shared
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
+from gfr.export import golden_images, model_card, web
 from gfr.models.feature_store import WHOLE
 from gfr.regression import check
 from gfr.results import store
@@ -223,11 +224,13 @@ def refusal_of(act: Callable[[], object]) -> tuple[int, list[str]]:
 def test_what_an_export_is_described_by(tmp_path):
     """Golden pictures and the model card."""
     run = records.run()
-    found = [golden.Golden(f"golden/{i}.png", "", np.zeros((8, 8, 3), np.uint8)) for i in range(3)]
+    found = [
+        golden_images.Golden(f"golden/{i}.png", "", np.zeros((8, 8, 3), np.uint8)) for i in range(3)
+    ]
     p_male = np.linspace(0, 1, 3)
 
     def write():
-        golden.write(tmp_path, found, p_male)
+        golden_images.write(tmp_path, found, p_male)
         model_card.write(tmp_path, run, run.result_of(None), records.export(run))
 
     assert 30 < attack(tmp_path, lambda: refusal_of(write))
@@ -258,12 +261,12 @@ def test_the_page_for_any_static_host(tmp_path, monkeypatch):
     for path in (export / "model_card.json", export / "tfjs" / "model.json"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("something")
-    monkeypatch.setattr(site, "PAGE", export)
+    monkeypatch.setattr(web, "PAGE", export)
     root.mkdir()
 
     def write():
         shutil.rmtree(root / "site", ignore_errors=True)
-        site.write(export, root / "site")
+        web.write(export, root / "site")
 
     assert 15 < attack(root, lambda: refusal_of(write))
 

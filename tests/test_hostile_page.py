@@ -10,7 +10,7 @@ import pytest
 import records
 from test_exported import run as exported_run
 
-from gfr import site
+from gfr.export import web
 from gfr.results import store
 
 run = exported_run
@@ -54,7 +54,7 @@ LINES = [
 @pytest.fixture
 def served(run):
     """A server of a run's page; its address."""
-    with site.server(site.exported(run, None), 0) as server:
+    with web.server(web.exported(run, None), 0) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address
         server.shutdown()
@@ -103,7 +103,7 @@ def test_a_browser_that_hangs_up_is_no_error(served, capfd):
 
 def test_a_silent_connection_is_ended():
     """It would hold a thread for ever."""
-    assert 0 < site.Handler.timeout <= 60
+    assert 0 < web.Handler.timeout <= 60
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere(served):
@@ -124,7 +124,7 @@ def test_the_public_site_tells_nothing_of_this_machine(run, tmp_path):
     (run.directory / "summary.json").write_text(json.dumps({"directory": str(tmp_path)}))
     export = store.export_directory(run.directory, run.export.trial.id)
     (export / "stray.json").symlink_to(run.directory / "run.json")
-    site.write(export, tmp_path / "site")
+    web.write(export, tmp_path / "site")
     names = {
         path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*")
     }

@@ -9,8 +9,9 @@ import records
 from test_history import nights
 from test_history import written as written_on
 
-from gfr import publish, site
+from gfr import publish
 from gfr.errors import BadInput
+from gfr.export import web
 from gfr.regression import compare, history, rules
 from gfr.results import export_records, regression_records, reruns, status, store
 from gfr.storage import run_directory, serialization
@@ -154,7 +155,7 @@ def everything(directory):
         reruns.timings(run, row.trial.feature_set)
     compare.labels(run)
     publish.page(run)
-    site.exported(run, None)
+    web.exported(run, None)
     if run.verdict:
         regression_records.text(run.verdict)
 

@@ -10,9 +10,10 @@ from html_page import Document, full_run
 from markdown_it import MarkdownIt
 from records import FACES, SPLITS
 
-from gfr import markup, model_card, report, report_html
+from gfr import markup, report, report_html
 from gfr import text as gfr_text
 from gfr.analysis import analyse
+from gfr.export import model_card
 from gfr.results import records as results_records
 from gfr.results import regression_records, status
 

@@ -27,7 +27,6 @@ from gfr import (
     report_html,
     report_pictures,
     results_table,
-    site,
     thumbnails,
 )
 from gfr.analysis import Face, analyse
@@ -35,6 +34,7 @@ from gfr.charts import Axis, Frame
 from gfr.data import images
 from gfr.errors import BadInput
 from gfr.evaluation import subgroups
+from gfr.export import web
 from gfr.results import records as results_records
 from gfr.storage.paths import ROOT
 
@@ -358,7 +358,7 @@ def test_the_newest_full_run_has_its_page_at_the_top(run):
 
 def test_the_page_with_pictures_is_never_served_or_exported():
     """What `gfr serve` shows and `gfr export --site` writes is free of CelebA's faces."""
-    assert not [name for name in site._REPORT if "html" in name]
+    assert not [name for name in web._REPORT if "html" in name]
 
 
 def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):

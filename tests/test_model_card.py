@@ -7,8 +7,8 @@ import records
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
 
-from gfr import model_card
 from gfr.data.download import catalog
+from gfr.export import model_card
 from gfr.storage.paths import ROOT
 
 CELEBA = catalog.load(ROOT / "benchmarks" / "sources.toml").huggingface.repository

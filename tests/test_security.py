@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from gfr import site
 from gfr.errors import BadInput
+from gfr.export import web
 from gfr.models import feature_store
 from gfr.storage import run_directory
 from gfr.storage.paths import ROOT
@@ -86,7 +86,7 @@ def test_no_shell_stands_between_us_and_a_program():
 
 def test_servers_listen_on_loopback():
     """Ours, Prefect's by make, and no address of ours that means every network."""
-    assert "127.0.0.1" == site.HOST
+    assert "127.0.0.1" == web.HOST
     served = re.findall("server start.*", (ROOT / "Makefile").read_text())
     assert served and all("--host 127.0.0.1" in line for line in served)
     constants = [(place, node) for place, node in nodes() if isinstance(node, ast.Constant)]
@@ -95,7 +95,7 @@ def test_servers_listen_on_loopback():
 
 def test_the_pages_server_cannot_be_reached_by_another_address(tmp_path):
     """It answers on loopback and nowhere else, this machine's own name included."""
-    with site.server(tmp_path / "runs" / "r" / "export" / "t", 0) as server:
+    with web.server(tmp_path / "runs" / "r" / "export" / "t", 0) as server:
         host, port = server.server_address[:2]
         assert "127.0.0.1" == host
         with pytest.raises(OSError):
@@ -140,7 +140,7 @@ def test_the_deployments_run_no_command_before_the_flow():
 
 def test_both_pages_have_a_policy_without_unsafe_scripts():
     """The page's own, and by header for its worker; the report's is in tests/test_html.py."""
-    policy = dict(part.strip().split(" ", 1) for part in site.policy().split(";"))
+    policy = dict(part.strip().split(" ", 1) for part in web.policy().split(";"))
     assert "'none'" == policy["default-src"]
     assert "'self' 'wasm-unsafe-eval'" == policy["script-src"]
     assert "'self'" == policy["connect-src"]

@@ -16,7 +16,7 @@ from PIL import Image
 from web_browser import Visit, encoded, pasted
 from web_host import serve
 
-from gfr.site import PAGE
+from gfr.export.web import PAGE
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from gfr import site
+from gfr.export import web
 
 _NOWHERE = Path(__file__).parent / "nowhere"
 
@@ -24,7 +24,7 @@ class Host:
     asked: list[str] = field(default_factory=list)
 
 
-class _Recording(site.Handler):
+class _Recording(web.Handler):
     """The server itself; it only remembers."""
 
     def __init__(self, asked: list[str], *arguments):
@@ -41,8 +41,8 @@ def serve(model: Path | None, report: Path | None = None) -> Iterator[Host]:
     """The page at /, `model` at /model/, `report` at /report/; None answers 404."""
     host = Host("")
     handler = partial(_Recording, host.asked, model or _NOWHERE, report or _NOWHERE)
-    with ThreadingHTTPServer((site.HOST, 0), handler) as server:
-        host.url = f"http://{site.HOST}:{server.server_port}/"
+    with ThreadingHTTPServer((web.HOST, 0), handler) as server:
+        host.url = f"http://{web.HOST}:{server.server_port}/"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield host

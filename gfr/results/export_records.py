@@ -1,6 +1,7 @@
 """What an export leaves on disk: the record that the report and the model card are made from.
 
-In: counts and differences measured by gfr/export.py. Out: ExportResult, one JSON file beside the
+In: counts and differences measured by gfr/export/saved_model.py. Out: ExportResult, one JSON file
+beside the
 exported model, and the rule that chooses its precision. Never measures, never imports TensorFlow.
 
     runs/<run_id>/export/<trial>/
@@ -19,7 +20,6 @@ import numpy as np
 from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
-from gfr.errors import BadInput, StepFailed
 from gfr.evaluation.statistics import mcnemar
 from gfr.types import Count, Positive, Seconds, Share
 
@@ -143,35 +143,3 @@ def milliseconds(values_s: tuple[float, ...]) -> str:
     """`p50 412 ms, p95 440 ms (30 calls)`."""
     p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
     return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
-
-
-def refuse_disagreement(found: WebModel) -> None:
-    """StepFailed if a runtime computes something else than the other from the same weights."""
-    spoken, num_other = found.javascript, 0
-    off = spoken.from_graph
-    if found.precision == "float32":
-        off = max(off, found.max_difference, spoken.from_keras)
-        num_other = spoken.num_other_answers
-    if not (off <= TOLERANCE and num_other == 0):  # NaN is no agreement either
-        raise StepFailed(
-            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
-            f"apart, more than {TOLERANCE:g}, or {num_other} other answers"
-        )
-
-
-def choose(models: tuple[WebModel, ...]) -> WebModel:
-    """The smallest faithful model, of two of one size the closer; else the closest of all."""
-    faithful = [row for row in models if row.is_faithful]
-    if faithful:
-        return min(faithful, key=lambda row: (BITS[row.precision], row.max_difference))
-    return min(models, key=lambda row: (row.max_difference, row.num_bytes))
-
-
-def checked(precision: str | None) -> WebPrecision | None:
-    """A precision as typed; BadInput for an unknown one."""
-    for known in BITS:
-        if precision == known:
-            return known
-    if precision is None:
-        return None
-    raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")

@@ -17,9 +17,13 @@ from gfr.data.synthetic import generate
 from gfr.storage import atomic
 
 SCHEMA = 1
+
 _SEED = 1963  # of no benchmark here: nothing was trained on these faces
+
 _NUM_FACES = 4
+
 _PHOTOGRAPH = Path(__file__).parent / "golden" / "astronaut.png"
+
 _PHOTOGRAPH_SOURCE = (
     "Eileen Collins, astronaut; photograph by NASA, public domain, as in scikit-image's "
     "`astronaut`; cropped and aligned like CelebA"

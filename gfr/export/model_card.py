@@ -1,7 +1,7 @@
 """The model card: what a model is, was trained on, can and cannot do.
 
 In: a Run, the trial, its ExportResult. Out: model_card.json, from which the page takes every value
-that training fixed, and model_card.md, the same for people. Reads gfr/alignment.json and
+that training fixed, and model_card.md, the same for people. Reads gfr/export/alignment.json and
 benchmarks/sources.toml too. Never measures.
 """
 
@@ -17,7 +17,7 @@ from gfr.data.download import catalog
 from gfr.data.records import DataRecord, SplitRecord
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
-from gfr.model_card_header import header
+from gfr.export.model_card_header import header
 from gfr.report_details import table
 from gfr.results import export_records
 from gfr.results.export_records import ExportResult, WebModel
@@ -25,13 +25,16 @@ from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic, paths
 
 SCHEMA = 1
+
 UNCERTAIN = (0.4, 0.6)  # an answer between these is shown as none
+
 _ALIGNMENT = Path(__file__).parent / "alignment.json"
 
 INTENDED_USE = (
     "Comparing backbones, and showing on one's own device what such a model answers. Not for "
     "decisions about people, and not for telling anyone's gender."
 )
+
 _LIMITS_OF_CELEBA = (
     "The label is CelebA's binary `Male`: what annotators called a photograph of a celebrity. It "
     "says nothing of how a person identifies, and knows no third answer.",
@@ -40,33 +43,40 @@ _LIMITS_OF_CELEBA = (
     "About 0.5 % of CelebA's labels contradict the majority of the same person's images: no "
     "accuracy means more than that.",
 )
+
 _LIMITS_OF_OWN_DATA = (
     "The label is the binary `is_male` of its owner's own data set. It says nothing of how a "
     "person identifies, and knows no third answer.",
     "Who is shown there, and how well the labels are made, is not known to gfr: on other people "
     "the error rate is unknown.",
 )
+
 _LIMITS_OF_SYNTHETIC_DATA = (
     "It was trained and tested on faces drawn by gfr; no real face was seen. Its answers about "
     "photographs mean nothing.",
 )
+
 _LIMITS_OF_DATA = {
     "celeba": _LIMITS_OF_CELEBA,
     "csv": _LIMITS_OF_OWN_DATA,
     "synthetic": _LIMITS_OF_SYNTHETIC_DATA,
 }
+
 _LIMIT_OF_IMAGENET = (
     "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer."
 )
+
 # By the source of the backbone's weights, where it is not ImageNet.
 _LIMITS_OF_WEIGHTS = {
     "own": "The backbone is its owner's own model file: what it was trained on is not known to "
     "gfr, nor whether it has seen the test images.",
     "random": "The backbone's weights are random: it was never trained on images.",
 }
+
 _LIMIT_OF_ALIGNMENT = (
     "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
 )
+
 LICENCE_OF_DATA = {
     "celeba": "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may "
     "not be passed on. Whether a model trained on it may be used commercially is for its owner to "

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from gfr import environment
 from gfr.config.schema import WebPrecision
-from gfr.export import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
+from gfr.export.saved_model import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.models.external.tfjs_graph import _model
 from gfr.progress import reporter
 from gfr.results.export_records import STEP

@@ -23,10 +23,15 @@ from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 
 PAGE = ROOT / "web" / "dist"
+
 HOST = "127.0.0.1"
+
 _OUR_NAMES = ("localhost", HOST)
+
 _ALL: tuple[str, ...] = ("**/*",)
+
 _REPORT = ("summary.md", "summary.json", "figures/*.png")
+
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 
 

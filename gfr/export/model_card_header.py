@@ -14,19 +14,26 @@ from gfr import markup
 from gfr.data.dataset import SOURCES
 
 _TASK = "image-classification"
+
 _TAGS = ("face", "gender-recognition", "tensorflowjs")
+
 _DATA_TAGS = {"celeba": "celeba", "csv": "own-images", "synthetic": "synthetic-data"}
+
 _WEIGHTS_TAGS = {"imagenet": "imagenet", "random": "random-weights", "own": "own-weights"}
+
 # Stands in the data set's name, which the Hub shows beside every result.
 _WEIGHTS_WORDS = {
     "random": "RANDOM backbone weights",
     "own": "the owner's own backbone file",
     "directory": "backbone weights from a directory, taken for ImageNet's",
 }
+
 # Of data sets that are not on the Hub, whose ids all have an owner before a slash.
 _DATASET_TYPES = {"csv": "own-images", "synthetic": "synthetic-faces"}
+
 # gfr's own licence covers its code, not a model trained on these images.
 _CELEBA_LICENCE = {"license": "other", "license_name": "celeba-non-commercial-research"}
+
 _NO_LICENCE = {"license": "unknown"}  # none is stated
 
 

@@ -1,6 +1,7 @@
 """What each precision of an exported model costs, and whether runtimes agree on it.
 
-In: a folder that gfr/export.py and gfr/tfjs.py have filled. Out: the chosen precision, measured and
+In: a folder that gfr/export/saved_model.py and gfr/export/tfjs.py have filled. Out: the chosen
+precision, measured and
 described (gfr/results/export_records.py). Done only when every precision has classified the test
 set in
 TensorFlow and some of it in TensorFlow.js. StepFailed where the two do not agree.
@@ -14,18 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import model_card, tfjs
 from gfr.config.schema import WebPrecision
 from gfr.data import images
 from gfr.engines import node
+from gfr.errors import BadInput, StepFailed
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.export import NUM_STAGES, REFERENCE, UNIT, examined, over
+from gfr.export import model_card, tfjs
+from gfr.export.saved_model import NUM_STAGES, REFERENCE, UNIT, examined, over
 from gfr.measurement import hardware
 from gfr.models import fused_model
 from gfr.models.external import tfjs_graph
 from gfr.progress import reporter
-from gfr.results import export_records, store
-from gfr.results.export_records import STEP, ExportResult, WebModel
+from gfr.results import store
+from gfr.results.export_records import BITS, STEP, TOLERANCE, ExportResult, WebModel
 from gfr.storage import serialization
 
 
@@ -48,7 +50,7 @@ def examine(
     reference = np.load(Path(folder) / REFERENCE)
     num_few = run.record.benchmark.export.javascript_images
     models = _measure(paths, is_male, reference, precisions, num_few, folder)
-    chosen = asked or export_records.choose(models).precision
+    chosen = asked or choose(models).precision
     _keep(chosen, precisions, folder)
     export = ExportResult(
         schema=1,
@@ -116,7 +118,7 @@ def _compared(
         mean_difference=float(difference.mean()),
         javascript=node.agreement(spoken, reference, p_male),
     )
-    export_records.refuse_disagreement(found)
+    refuse_disagreement(found)
     return found
 
 
@@ -131,3 +133,35 @@ def _keep(chosen: WebPrecision, precisions: tuple[WebPrecision, ...], folder: st
         if precision != chosen:
             shutil.rmtree(tfjs.directory(folder, precision))
     (Path(folder) / REFERENCE).unlink()
+
+
+def refuse_disagreement(found: WebModel) -> None:
+    """StepFailed if a runtime computes something else than the other from the same weights."""
+    spoken, num_other = found.javascript, 0
+    off = spoken.from_graph
+    if found.precision == "float32":
+        off = max(off, found.max_difference, spoken.from_keras)
+        num_other = spoken.num_other_answers
+    if not (off <= TOLERANCE and num_other == 0):  # NaN is no agreement either
+        raise StepFailed(
+            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
+            f"apart, more than {TOLERANCE:g}, or {num_other} other answers"
+        )
+
+
+def choose(models: tuple[WebModel, ...]) -> WebModel:
+    """The smallest faithful model, of two of one size the closer; else the closest of all."""
+    faithful = [row for row in models if row.is_faithful]
+    if faithful:
+        return min(faithful, key=lambda row: (BITS[row.precision], row.max_difference))
+    return min(models, key=lambda row: (row.max_difference, row.num_bytes))
+
+
+def checked(precision: str | None) -> WebPrecision | None:
+    """A precision as typed; BadInput for an unknown one."""
+    for known in BITS:
+        if precision == known:
+            return known
+    if precision is None:
+        return None
+    raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")

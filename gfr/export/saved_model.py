@@ -2,8 +2,9 @@
 
 In: a run directory and a finished trial. Out: in a folder, the .keras file, a SavedModel, the
 golden images and Keras' probabilities. The first of three stages, each for a process of its own
-(gfr/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then gfr/tfjs.py converts and
-gfr/examine.py measures. Never quantises.
+(gfr/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then gfr/export/tfjs.py
+converts and
+gfr/export/validate.py measures. Never quantises.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr import golden
 from gfr.data import images
 from gfr.engines import keras_model
+from gfr.export import golden_images
 from gfr.models import backbone
 from gfr.progress import reporter
 from gfr.results import store
@@ -23,8 +24,11 @@ from gfr.results.export_records import STEP
 from gfr.storage import atomic
 
 NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
+
 SIGNATURE = "serve"
+
 REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"
+
 _BATCH = 64
 
 
@@ -35,8 +39,8 @@ def fuse(run_dir: str, trial_id: str, folder: str) -> int:
     model = keras_model.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
     atomic.save(Path(folder) / "model.keras", model.save)
     classify = keras_model.classifier(model)
-    found = golden.collect()
-    golden.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
+    found = golden_images.collect()
+    golden_images.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
     paths, _ = examined(run_dir)
     reference = over(paths, classify)
     atomic.write(Path(folder) / REFERENCE, lambda file: np.save(file, reference))

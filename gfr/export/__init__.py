@@ -1,0 +1,1 @@
+"""TensorFlow.js export, its validation, the model card and the web page."""
