@@ -22,11 +22,11 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import publish, selection, steps
-from gfr.data import loading
+from gfr import publish
+from gfr.pipeline import request as pipeline_request
 from gfr.config import schema
 folder = sys.argv[1]
-request = loading.request("smoke", "synthetic", "random", "r", True, False,
+request = pipeline_request.request("smoke", "synthetic", "random", "r", True, False,
     folder + "/reports", folder + "/cache", "overhead", 900, None, 0, schema.Selecting())
 limits = request.limits
 """
@@ -37,13 +37,14 @@ for row in request.benchmark.trials: steps.train(run_dir, row, limits)
 for row in request.benchmark.feature_sets: steps.time_model(run_dir, row, limits)
 """
 IN_PROCESS = """
-from gfr import timing
-from gfr import stages
+from gfr.pipeline import features
+from gfr.pipeline import training
+from gfr.pipeline import latency
 run_dir = door.prepare(request)
 me = steps.worker()
-for row in request.benchmark.feature_sets: stages.extract(run_dir, row, shards.WHOLE, me)
-for row in request.benchmark.trials: stages.train(run_dir, row, me)
-for row in request.benchmark.feature_sets: timing.time_model(run_dir, row)
+for row in request.benchmark.feature_sets: features.extract(run_dir, row, shards.WHOLE, me)
+for row in request.benchmark.trials: training.train(run_dir, row, me)
+for row in request.benchmark.feature_sets: latency.time_model(run_dir, row)
 """
 ENDING = """
 selection.select(run_dir)

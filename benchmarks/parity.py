@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import isolation
 from gfr.data import images
 from gfr.engines import node
 from gfr.export import tfjs, validate
 from gfr.export.saved_model import REFERENCE, examined
 from gfr.measurement import hardware
+from gfr.pipeline import isolation
 from gfr.results import export_records, store
 from gfr.storage import paths as storage_paths
 from gfr.storage import run_directory, serialization

@@ -43,12 +43,12 @@ MARK = "GFR_SOAK"
 _SERVE = """
 import sys
 from gfr import environment
-from gfr.data import loading
+from gfr.pipeline import request as pipeline_request
 from gfr.config import schema
 environment.prepare()
 from cli import places, start
 for line in sys.stdin:
-    request = loading.request(
+    request = pipeline_request.request(
         *("tiny", "synthetic", "random", line.strip(), False, False),
         *(places.typed("reports"), places.typed("cache"), "gfr run tiny"),
         *(900, None, 1, schema.Selecting(None, None)), keep_runs=int(sys.argv[1]),

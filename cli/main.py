@@ -107,8 +107,9 @@ def run(
     from gfr.config import schema
     from gfr.data import loading
     from gfr.models import weights as models_weights
+    from gfr.pipeline import request as pipeline_request
 
-    request = loading.request(
+    request = pipeline_request.request(
         places.benchmark(benchmark),
         typed(data, loading.DATA_KEYWORDS),
         typed(weights, models_weights.KEYWORDS),
@@ -309,15 +310,16 @@ def export(
 
     A run exports its selected model by itself; this is for another trial or precision.
     """
-    from gfr import isolation
     from gfr.export import validate, web
+    from gfr.pipeline import isolation
 
     asked = validate.checked(precision)
     run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
     limits = isolation.Limits.checked(timeout, memory_limit)
     target = web.unused(Path(typed(str(site)))) if site else None
     from cli import display, start
-    from gfr import publish, steps
+    from gfr import publish
+    from gfr.pipeline import steps
 
     try:
         with start.interruptible(), display.progress(None):
@@ -368,23 +370,23 @@ def doctor(
     progress are named; those whose process on this machine is gone are marked Crashed with
     --mark-crashed.
     """
-    from gfr import doctor as library
     from gfr.data import loading
     from gfr.models import weights as models_weights
+    from gfr.pipeline import doctor as pipeline_doctor
 
-    checks = library.examine(
+    checks = pipeline_doctor.examine(
         typed(data, loading.DATA_KEYWORDS),
         typed(weights, models_weights.KEYWORDS),
         Path(or_default(cache, "cache")),
         Path(or_default(reports, "reports")),
         offline,
     )
-    if not library.is_incomplete(checks):
+    if not pipeline_doctor.is_incomplete(checks):
         from cli import start
 
         checks += start.prefect_checks(mark_crashed)
     as_documents = [dataclasses.asdict(check) for check in checks]
-    print(json.dumps(as_documents, indent=1) if as_json else library.text(checks))
+    print(json.dumps(as_documents, indent=1) if as_json else pipeline_doctor.text(checks))
     raise typer.Exit(1 if any(check.status == "bad" for check in checks) else 0)
 
 

@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr import steps
-from gfr.data import loading
-from gfr.doctor import Check
 from gfr.errors import BadInput
+from gfr.pipeline import request as pipeline_request
+from gfr.pipeline import steps
+from gfr.pipeline.doctor import Check
 from gfr.results import records, status, store
 from gfr.storage import paths, run_directory, serialization
 
@@ -42,7 +42,7 @@ _PREFECT = {
 UNREPORTED = "Unreported"  # name of the final state of a run that Prefect could not be told of
 
 
-def flow(request: loading.Request, runner: str) -> Any:
+def flow(request: pipeline_request.Request, runner: str) -> Any:
     """Run the flow `gfr` in this process, its steps where `runner` says (flows/runners.py).
 
     Returns Prefect's final state. BadInput if there is no such runner, or if the flow could not go
@@ -54,11 +54,13 @@ def flow(request: loading.Request, runner: str) -> Any:
 
         runners.make(runner)  # refused before anything is written
     # Before Prefect's server starts, so that bad input costs none and shows no traceback.
-    loading.check(request)
+    pipeline_request.check(request)
     known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
     prepared: Future[str] | None = None
     if known.exists():
-        loading.refuse_another_request(serialization.read(known, records.RunRecord), request)
+        pipeline_request.refuse_another_request(
+            serialization.read(known, records.RunRecord), request
+        )
     else:  # in its own process, while this one takes seconds to import Prefect
         prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
     from flows import runners
@@ -98,7 +100,7 @@ def flow(request: loading.Request, runner: str) -> Any:
     return state
 
 
-def _parameters(request: loading.Request) -> dict[str, Any]:
+def _parameters(request: pipeline_request.Request) -> dict[str, Any]:
     """The request as the flow takes it; Prefect wants plain values."""
     return {
         "benchmark": request.benchmark_path,
@@ -144,7 +146,7 @@ def prepare_prefect() -> None:
         os.environ.setdefault(name, value)
 
 
-def _by_its_files(request: loading.Request, error: Exception) -> Any:
+def _by_its_files(request: pipeline_request.Request, error: Exception) -> Any:
     """The end of a run that Prefect could not be told of; BadInput if it has not begun."""
     from prefect.states import Completed, Failed
 

@@ -16,8 +16,8 @@ from prefect.states import Completed, Failed, get_state_exception
 
 from flows import runners
 from gfr.config import schema
-from gfr.data import loading
 from gfr.errors import CannotWrite
+from gfr.pipeline import request as pipeline_request
 from gfr.progress import reporter
 from gfr.results import store
 from gfr.storage import locks, run_directory
@@ -75,7 +75,7 @@ def gfr(
         max_size_mb: select among models no larger, parameters in float32
         keep_runs: in the end remove this benchmark's runs but the newest so many; all stay if none
     """
-    request = loading.request(
+    request = pipeline_request.request(
         benchmark,
         data,
         weights,
@@ -104,7 +104,7 @@ def _wait_for(title: str, futures: list[PrefectFuture]) -> State:
     return futures[-1].state
 
 
-def _run(request: loading.Request) -> State[str]:
+def _run(request: pipeline_request.Request) -> State[str]:
     limits, again = request.limits, {"retries": request.retries}
     run_dir = prepare(request, limits)
     features = {

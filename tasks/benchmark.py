@@ -11,8 +11,9 @@ from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import get_state_exception
 
-from gfr import publish, selection, steps
+from gfr import publish
 from gfr.errors import BadInput
+from gfr.pipeline import selection, steps
 from gfr.results import cleanup
 from tasks import seen
 

@@ -24,8 +24,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from prefect.states import Crashed
 
 from gfr.config import benchmark_files, loader
-from gfr.doctor import Check
 from gfr.errors import BadInput
+from gfr.pipeline.doctor import Check
 from gfr.storage import locks, paths, run_directory
 
 ANSWER_S = 10.0  # how long the server may take for an answer

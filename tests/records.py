@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import selection
 from gfr.config import benchmark_files, loader
 from gfr.data import records
 from gfr.data.dataset import Faces
@@ -21,6 +20,7 @@ from gfr.measurement.software import Provenance
 from gfr.models.feature_store import WHOLE, Extracted
 from gfr.models.precision import Choice
 from gfr.models.weights import Weights
+from gfr.pipeline import selection
 from gfr.results import records as results_records
 from gfr.results.export_records import BITS, ExportResult, JavaScript, WebModel
 from gfr.results.regression_records import Finding, Past, Series, Verdict

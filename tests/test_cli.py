@@ -184,8 +184,8 @@ def test_doctor_finds_this_machine_fit():
 
 def test_doctor_says_what_data_and_weights_a_run_would_use(monkeypatch, tmp_path):
     """Without CelebA how to get it; without weights whether a run could begin."""
-    from gfr import doctor
     from gfr.models import weights
+    from gfr.pipeline import doctor
     from gfr.storage import paths as storage_paths
 
     monkeypatch.setattr(storage_paths, "ROOT", tmp_path)
@@ -208,8 +208,8 @@ def test_doctor_says_what_data_and_weights_a_run_would_use(monkeypatch, tmp_path
 
 def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
     """Killed at the start, or in the export; one that is complete is none of its business."""
-    from gfr import doctor
     from gfr.models import weights
+    from gfr.pipeline import doctor
 
     for name in ("began", "exporting", "r"):
         written = records.run(tmp_path / "runs" / name)

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from gfr import doctor
+from gfr.pipeline import doctor
 
 
 def subject(name):

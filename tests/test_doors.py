@@ -10,10 +10,10 @@ import pytest
 import records
 
 from cli.main import app
-from gfr import steps
 from gfr.config import schema
-from gfr.data import loading
 from gfr.errors import BadInput
+from gfr.pipeline import prepare, steps
+from gfr.pipeline import request as pipeline_request
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -47,7 +47,7 @@ def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, o
     reports, cache = (places | {option: below}).values()
     words = ("smoke", "synthetic", "random", None, False, False, reports, cache, "gfr run smoke")
     with pytest.raises(BadInput) as refusal:
-        loading.prepare(loading.request(*words, 900, None, 1, schema.Selecting()))
+        prepare.prepare(pipeline_request.request(*words, 900, None, 1, schema.Selecting()))
     said = str(refusal.value)
     assert said.startswith(f"{option}: {below}")
     assert "Not a directory" in said and "name another directory" in said
@@ -79,12 +79,12 @@ def test_a_run_that_cannot_begin_is_refused_before_a_process_is_started(
 def test_a_run_that_has_begun_is_not_refused_for_data_that_are_gone(tmp_path):
     """All that it needs of them may be computed."""
     words = ("smoke", "none", "random", "r", False, False, str(tmp_path), str(tmp_path), "gfr run")
-    request = loading.request(*words, 900, None, 1, schema.Selecting())
+    request = pipeline_request.request(*words, 900, None, 1, schema.Selecting())
     with pytest.raises(BadInput, match="none: no such directory"):
-        loading.check(request)
+        pipeline_request.check(request)
     (tmp_path / "runs" / "r").mkdir(parents=True)
     (tmp_path / "runs" / "r" / "run.json").write_text("")
-    loading.check(request)
+    pipeline_request.check(request)
 
 
 def test_an_image_that_is_none_costs_no_tensorflow(run):

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from gfr import doctor
+from gfr.pipeline import doctor
 from gfr.storage.paths import ROOT
 
 

@@ -18,13 +18,14 @@ import pytest
 import records
 
 from cli import main
-from gfr import publish, shared
+from gfr import publish
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
 from gfr.errors import CannotWrite
 from gfr.export import golden_images, model_card, web
 from gfr.models.feature_store import WHOLE
+from gfr.pipeline import shared_storage
 from gfr.regression import check
 from gfr.results import store
 from gfr.storage import atomic, hashing, locks, serialization
@@ -242,13 +243,13 @@ def test_faces_and_a_cache_and_a_run_begun(tmp_path, monkeypatch):
     face = generate.draw(1, 1)
     monkeypatch.setattr(generate, "draw", lambda *_: (face[0], dict(face[1])))
     monkeypatch.setattr(hashing, "source_sha256", lambda *_: "0" * 64)
-    monkeypatch.setattr(shared.secrets, "token_hex", lambda num_bytes: "0" * 2 * num_bytes)
+    monkeypatch.setattr(shared_storage.secrets, "token_hex", lambda num_bytes: "0" * 2 * num_bytes)
 
     def begin():
         run_dir = tmp_path / "runs" / "r"
         with locks.claimed(run_dir):
             atomic.require_writable(tmp_path / "cache", "--cache")
-            shared.mark(tmp_path / "cache")
+            shared_storage.mark(tmp_path / "cache")
             loading.draw_synthetic(tmp_path / "cache", 8, 1)
             data_records.write_table(run_dir / "faces.csv", records.FACES, records.SPLITS)
 
@@ -289,11 +290,11 @@ def test_random_weights(tmp_path, monkeypatch):
 @pytest.fixture
 def begun(tmp_path, monkeypatch):
     """A run whose faces are known, and stages that compute nothing worth waiting for."""
-    from gfr import stages, timing
     from gfr.data import images as data_images
     from gfr.measurement import hardware
     from gfr.models import backbone, feature_extraction, head
     from gfr.models.weights import Weights
+    from gfr.pipeline import features, latency
 
     run = records.run(tmp_path / "reports" / "runs" / "r")
     images = str(tmp_path / "images")
@@ -314,11 +315,11 @@ def begun(tmp_path, monkeypatch):
         (feature_extraction, "batch_size_of", lambda _: 260),
         (backbone, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
         (feature_extraction.time, "perf_counter", lambda: 0.0),
-        (stages, "metered", lambda call: (call(), records.COST)),
+        (features, "metered", lambda call: (call(), records.COST)),
         (hardware, "collect", lambda: records.HARDWARE),
-        (stages, "_train", lambda *_, **__: (run.trials[0], model)),
-        (timing, "metered", lambda call, _: (call(), records.COST)),
-        (timing, "_time_model", lambda *_: run.latencies[run.trials[0].trial.feature_set.id]),
+        (features, "_train", lambda *_, **__: (run.trials[0], model)),
+        (latency, "metered", lambda call, _: (call(), records.COST)),
+        (latency, "_time_model", lambda *_: run.latencies[run.trials[0].trial.feature_set.id]),
     ):
         monkeypatch.setattr(module, name, stand_in)
     return run.directory
@@ -326,15 +327,15 @@ def begun(tmp_path, monkeypatch):
 
 def test_the_steps_of_a_run(begun):
     """Features, head, latency, selection, verdict, history."""
-    from gfr import stages, timing
+    from gfr.pipeline import features, latency, training
 
     run = records.run(begun)
     trial = run.trials[0].trial
 
     def go():
-        stages.extract(str(begun), trial.feature_set, WHOLE, "host/1")
-        stages.train(str(begun), trial, "host/1")
-        timing.time_model(str(begun), trial.feature_set)
+        features.extract(str(begun), trial.feature_set, WHOLE, "host/1")
+        training.train(str(begun), trial, "host/1")
+        latency.time_model(str(begun), trial.feature_set)
         serialization.write(begun / "selection.json", run.selection)
         check.finish(run, records.verdict(run), {})
 

@@ -7,11 +7,11 @@ import pytest
 import records
 from fake_nvml import Gpu
 
-from gfr import doctor, isolation
 from gfr import environment as gfr_environment
-from gfr.isolation import Limits
 from gfr.measurement import hardware, software
 from gfr.models.precision import may_accelerate_bfloat16
+from gfr.pipeline import doctor, isolation
+from gfr.pipeline.isolation import Limits
 from gfr.storage.paths import ROOT
 
 GPU = hardware.Gpu("RTX 3050", "575.1", 8 << 30, 1 << 30, 7 << 30, None, (8, 6))
@@ -94,7 +94,7 @@ def test_the_doctor_says_what_keeps_a_gpu_idle(
     monkeypatch.delenv(gfr_environment.GROWTH, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    version = doctor.version
+    version = software.version
     monkeypatch.setattr(
         doctor, "version", lambda name: installed if name == doctor.CUDA_LIBRARY else version(name)
     )

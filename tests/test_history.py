@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr import isolation, publish, report, steps
+from gfr import publish, report
 from gfr.analysis import analyse
+from gfr.pipeline import isolation, shared_storage, steps
 from gfr.regression import baseline, check, history, rules
 from gfr.regression.latency_rule import Measured
 from gfr.regression.rules import Again, judge
@@ -312,9 +313,9 @@ def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeyp
         serialization.write(reruns.trial_path(run.directory, trial.id), run.trials[0])
 
     monkeypatch.setattr(isolation, "call", call)
-    monkeypatch.setattr(steps.shared, "check", lambda *_: None)
+    monkeypatch.setattr(shared_storage, "check", lambda *_: None)
     steps.judge(str(run.directory), isolation.Limits())
-    assert [("gfr.stages:train_again", "VGG16-iteration-1")] == calls
+    assert [("gfr.pipeline.training:train_again", "VGG16-iteration-1")] == calls
     assert before == record.read_bytes()
     assert "regression" == store.read_run(run.directory).verdict.status
 

@@ -12,9 +12,9 @@ import pytest
 from processes import is_alive, wait_for
 from test_flow import SPEC, run_words
 
-from gfr import isolation
 from gfr.errors import BadInput, StepFailed
-from gfr.isolation import Limits
+from gfr.pipeline import isolation
+from gfr.pipeline.isolation import Limits
 from gfr.results import store
 from gfr.storage import locks
 from gfr.storage.paths import ROOT
@@ -71,9 +71,7 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
 
 def test_a_child_goes_with_its_parent():
     """kill -9 of the parent in mid step, which has no chance to tidy up."""
-    program = (
-        "from gfr import isolation; isolation.call('time:sleep', 600, limits=isolation.Limits())"
-    )
+    program = "from gfr.pipeline import isolation; isolation.call('time:sleep', 600, limits=isolation.Limits())"
     parent = subprocess.Popen([sys.executable, "-c", program])
     wait_for(lambda: psutil.Process(parent.pid).children())
     (child,) = psutil.Process(parent.pid).children()

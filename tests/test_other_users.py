@@ -83,11 +83,11 @@ def test_closed_places_are_named_in_one_line(tmp_path):
 TURNS = """
 import sys
 from pathlib import Path
-from gfr import shared
 from gfr.storage import locks
+from gfr.pipeline import shared_storage
 locks._path = lambda name: Path(sys.argv[1]) / f"{name}.lock"
 with locks.alone(), locks.unhurried():
-    print(shared.mark(Path(sys.argv[2])))
+    print(shared_storage.mark(Path(sys.argv[2])))
 """
 
 

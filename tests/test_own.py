@@ -14,12 +14,15 @@ from PIL import Image
 
 from cli import display
 from cli.main import app
-from gfr import isolation, prediction, progress, publish, selection, stages, steps, timing
+from gfr import prediction, progress, publish
 from gfr.config import loader, schema
-from gfr.data import loading, records
+from gfr.data import records
 from gfr.errors import BadInput
-from gfr.isolation import Limits
 from gfr.models import backbone, custom_model, feature_store, fused_model
+from gfr.pipeline import features as pipeline_features
+from gfr.pipeline import isolation, latency, prepare, selection, steps, training
+from gfr.pipeline import request as pipeline_request
+from gfr.pipeline.isolation import Limits
 from gfr.results import store
 from gfr.results.export_records import STEP, ExportResult
 from gfr.storage import hashing, run_directory, serialization
@@ -63,7 +66,7 @@ def request(folder, name, run_id, data):
     path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
     places = [str(folder / "reports"), str(folder / "cache")]
     limits = schema.Selecting()
-    return loading.request(
+    return pipeline_request.request(
         *(str(path), str(data), "random", run_id, False, False, *places, "gfr run", 900, None, 0),
         limits,
     )
@@ -71,13 +74,13 @@ def request(folder, name, run_id, data):
 
 def run(asked):
     """All stages, in this process."""
-    run_dir = loading.prepare(asked)
+    run_dir = prepare.prepare(asked)
     for feature_set in asked.benchmark.feature_sets:
-        stages.extract(run_dir, feature_set, feature_store.WHOLE, "host/1")
+        pipeline_features.extract(run_dir, feature_set, feature_store.WHOLE, "host/1")
     for trial in asked.benchmark.trials:
-        stages.train(run_dir, trial, "host/1")
+        training.train(run_dir, trial, "host/1")
     for feature_set in asked.benchmark.feature_sets:
-        timing.time_model(run_dir, feature_set)
+        latency.time_model(run_dir, feature_set)
     selection.select(run_dir)
     publish.write_report(run_dir)
     return store.read_run(run_directory.directory(Path(asked.reports), asked.run_id))
@@ -107,7 +110,7 @@ def finished(tmp_path_factory, shares):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(
-            loading, "_rates", lambda: None
+            prepare, "_rates", lambda: None
         )  # else latency in bfloat16 takes as long again
         exec(CODE, {})
         return folder, run(request(folder, "own", "r", write_data(folder / "data")))
@@ -206,9 +209,11 @@ def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
     network.save(path)
     try:
         asked = request(folder, "own", "s", folder / "data")
-        run_dir = loading.prepare(asked)
-        stages.extract(run_dir, asked.benchmark.feature_sets[0], feature_store.WHOLE, "host/1")
-        again = stages.collect(run_dir, asked.benchmark.feature_sets[0])
+        run_dir = prepare.prepare(asked)
+        pipeline_features.extract(
+            run_dir, asked.benchmark.feature_sets[0], feature_store.WHOLE, "host/1"
+        )
+        again = pipeline_features.collect(run_dir, asked.benchmark.feature_sets[0])
         assert 40 == again.num_computed and again.directory != before.features.directory
         with pytest.raises(BadInput, match=r"weights of mynet are gone or have changed"):
             prediction.predict(found, before.trial.id, [folder / "data" / "a" / "00.png"])

@@ -10,8 +10,8 @@ import records
 from cli import places, start
 from cli.main import app
 from gfr.config import schema
-from gfr.data import loading
 from gfr.errors import BadInput
+from gfr.pipeline import request as pipeline_request
 from gfr.results import status
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
@@ -47,7 +47,7 @@ def request_of_run(monkeypatch, *words):
 def request_of_flow():
     """What the flow asks for where a deployment gives no directories."""
     more = (True, None, None, "prefect", 900, None, 1, schema.Selecting())
-    return loading.request("tiny", "auto", "auto", "r", False, *more)
+    return pipeline_request.request("tiny", "auto", "auto", "r", False, *more)
 
 
 def test_the_variables_are_the_defaults_of_a_run_and_of_the_flow(elsewhere, monkeypatch):

@@ -7,7 +7,6 @@ import pytest
 import records
 from records import BENCHMARK
 
-from gfr import timing as timing_stage
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.data import images as data_images
 from gfr.data.dataset import load
@@ -17,6 +16,8 @@ from gfr.models import backbone as models_backbone
 from gfr.models import feature_extraction, feature_store, fused_model, weights
 from gfr.models import precision as models_precision
 from gfr.models.precision import Choice, GateRow, GateTrial
+from gfr.pipeline import latency as pipeline_latency
+from gfr.results import store
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
@@ -82,10 +83,10 @@ def test_a_model_is_also_timed_in_what_is_faster_unless_that_is_left_out(
         return dataclasses.replace(timing, precision=precision), 0.1, 1
 
     faces = type("Faces", (), {"paths": lambda self: []})()
-    monkeypatch.setattr(timing_stage.results, "read_run", lambda _: run)
-    monkeypatch.setattr(timing_stage, "open_run", lambda _: (run.record, faces, []))
-    monkeypatch.setattr(timing_stage, "_time_precision", time_precision)
-    found = timing_stage._time_model("r", FEATURE_SET)
+    monkeypatch.setattr(store, "read_run", lambda _: run)
+    monkeypatch.setattr(pipeline_latency, "open_run", lambda _: (run.record, faces, []))
+    monkeypatch.setattr(pipeline_latency, "_time_precision", time_precision)
+    found = pipeline_latency._time_model("r", FEATURE_SET)
     assert expected == timed == [row.precision for row in found.timings]
 
 

@@ -9,11 +9,12 @@ import pytest
 import records
 from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
 
-from gfr import figures, published, report, selection, summary
+from gfr import figures, published, report, summary
 from gfr.analysis import analyse
 from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.models import precision
+from gfr.pipeline import selection
 from gfr.results import records as results_records
 from gfr.results import store
 from gfr.storage import paths

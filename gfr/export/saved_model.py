@@ -2,8 +2,8 @@
 
 In: a run directory and a finished trial. Out: in a folder, the .keras file, a SavedModel, the
 golden images and Keras' probabilities. The first of three stages, each for a process of its own
-(gfr/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then gfr/export/tfjs.py
-converts and
+(gfr/pipeline/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then
+gfr/export/tfjs.py converts and
 gfr/export/validate.py measures. Never quantises.
 """
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 FAULTS = json.loads(os.environ.get("GFR_FAULTS", "[]"))
-IS_CHILD = "gfr.worker" in sys.orig_argv
+IS_CHILD = "gfr.pipeline.worker" in sys.orig_argv
 RUN = os.getppid() if IS_CHILD else os.getpid()  # the process that the user started
 
 

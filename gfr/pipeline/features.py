@@ -9,19 +9,18 @@ models travel as files. Never knows who calls it: Prefect, a test or a notebook.
 import logging
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from gfr import refits, shared
-from gfr.config.schema import FeatureSet, Trial
-from gfr.measurement import hardware, software
+from gfr.config.schema import FeatureSet
+from gfr.measurement import hardware
 from gfr.measurement.resources import metered
-from gfr.models import backbone, feature_extraction, feature_store, head, weights
+from gfr.models import backbone, feature_extraction, feature_store, weights
 from gfr.models.feature_store import Part
+from gfr.pipeline import shared_storage
 from gfr.progress import reporter
-from gfr.results import records, reruns
+from gfr.results import records
 from gfr.results.store import open_run
-from gfr.storage import atomic, paths, serialization
+from gfr.storage import serialization
 from gfr.storage.serialization import SCHEMA
 
 LOG = logging.getLogger("gfr")
@@ -42,7 +41,7 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
             return str(path)
     report = reporter(step, "images")
     record, faces, _ = open_run(run_dir)
-    shared.check_images(faces.image_dir, worker)
+    shared_storage.check_images(faces.image_dir, worker)
     backbone.make_deterministic()
     job = feature_extraction.Job(
         feature_set,
@@ -124,93 +123,3 @@ def collect(run_dir: str, feature_set: FeatureSet) -> records.FeatureResult | No
     )
     serialization.write(path, found)
     return found
-
-
-def train(run_dir: str, trial: Trial, worker: str) -> str:
-    """Train and evaluate one head; returns the path of its record.
-
-    `worker` is who does it, for the record.
-    """
-    path = Path(run_dir) / "trials" / f"{trial.id}.json"
-    head_path = Path(run_dir) / "heads" / f"{trial.id}.keras"
-    if path.exists() and head_path.exists():
-        reporter(trial.title)(1, 1)
-        return str(path)
-    result, model = _train(run_dir, trial, worker, has_refits=True)
-    atomic.save(head_path, model.save)
-    serialization.write(path, result)
-    test, note = result.metrics["test"], result.features.note
-    LOG.info(
-        "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
-        trial.title,
-        test.accuracy,
-        test.loss,
-        f"{test.num_images:,}",
-        trial.iteration.epochs,
-        result.train_cost.wall_s,
-        f"; {note}" if note else "",
-    )
-    return str(path)
-
-
-def train_again(run_dir: str, trial: Trial, worker: str) -> str:
-    """Train the same head once more, beside the record; returns the path of what came out."""
-    path = reruns.trial_path(Path(run_dir), trial.id)
-    result, _ = _train(run_dir, trial, worker, has_refits=False)
-    serialization.write(path, result)
-    LOG.info("%s: trained once more", trial.title)
-    return str(path)
-
-
-def _train(
-    run_dir: str, trial: Trial, worker: str, has_refits: bool
-) -> tuple[records.TrialResult, keras.Model]:
-    record, faces, splits = open_run(run_dir)
-    found = collect(run_dir, trial.feature_set)
-    if found is None:
-        raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    table = feature_store.read(found.directory)
-    backbone.make_deterministic()
-    fits = tuple(
-        head.trainer(table, found.scale, faces.is_male, trial.batch_size)
-        for _ in range(refits.NUM_AT_ONCE)
-    )
-    ground = refits.Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
-    asked = record.benchmark.refits(faces.identity is not None) if has_refits else ()
-    # The trial itself comes last: its head is what stays in the trainer's model.
-    report = reporter(trial.title, f"epochs of {1 + len(asked)} heads" if asked else "epochs")
-    again, refit_cost = metered(lambda: refits.train(ground, asked, report))
-    rows = refits.rows_of(splits)
-
-    def told(done: int, total: int) -> None:
-        report(len(asked) * total + done, (len(asked) + 1) * total)
-
-    trained, train_cost = metered(lambda: refits.once(ground, fits[0], rows, trial.seed, told))
-    by_name = {
-        name: dict(
-            zip(
-                [faces.names[row] for row in trained.rows[name]],
-                trained.logits[name].tolist(),
-                strict=True,
-            )
-        )
-        for name in ("validation", "test")
-    }
-    result = records.TrialResult(
-        schema=SCHEMA,
-        run_id=record.run_id,
-        trial=trial,
-        data_digest=record.data.digest,
-        worker=worker,
-        features=found,
-        history=trained.history,
-        metrics=trained.metrics(faces.is_male),
-        train_cost=train_cost,
-        provenance=software.collect(paths.ROOT),
-        hardware=hardware.collect(),
-        validation_logits=by_name["validation"],
-        test_logits=by_name["test"],
-        refits=again,
-        refit_cost=refit_cost,
-    )
-    return result, trained.model

@@ -1,4 +1,5 @@
-"""The child's side of gfr/isolation.py: `python -P -m gfr.worker DESCRIPTOR PARENT`.
+"""The child's side of gfr/pipeline/isolation.py: `python -P -m gfr.pipeline.worker DESCRIPTOR
+PARENT`.
 
 In: names of functions and their arguments, one after the other. Out: for each its log records, then
 what it returned or why it failed. Never outlives its parent, leaves Ctrl-C to it.

@@ -27,8 +27,11 @@ from gfr.storage import serialization
 from gfr.storage.serialization import SCHEMA
 
 BATCH = 64
+
 _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
+
 _SAMPLE_EVERY_S = 2.0  # looking at memory more often would show in the latencies
+
 _NUM_WITNESSES = 20  # before the calls, and as many after them; never more than there are calls
 
 LOG = logging.getLogger("gfr")

@@ -23,23 +23,31 @@ from gfr.measurement.software import version
 if TYPE_CHECKING:
     from gfr.measurement.hardware import Gpu, Hardware
 
+
 SUPPORTED = ("3.11", "3.12", "3.13")  # Python
+
 TESTED_PLATFORM = "Linux x86_64"
+
 # For these the lock resolves: the names that Python gives them, and those that users know.
 _UNTESTED_PLATFORMS = {
     "Linux aarch64": "Linux aarch64",
     "Darwin arm64": "macOS arm64",
     "Windows AMD64": "Windows",
 }
+
 # The overrides are in [tool.uv] of pyproject.toml, which pip does not read.
 _REINSTALL = (
     "a plain `pip install -e .` cannot resolve this set, since pip has no overrides; install the "
     "lock: remove .venv and run `make smoke`, or run `pip install --no-deps --require-hashes -r "
     "requirements.lock`, then `pip install --no-deps -e .`"
 )
+
 MIN_FREE_BYTES = 5 * 10**9
+
 CUDA_LIBRARY = "nvidia-cudnn-cu12"  # of the extra `gpu`
+
 _OLD_DRIVER = "is the driver older than 525.60?"  # the first for CUDA 12
+
 BENCHMARKED = ("VGG16", "InceptionV3", "InceptionResNetV2")
 
 

@@ -4,12 +4,20 @@ In: a run directory, a cache. Out: BadInput that names the worker and what it ca
 copies anything: run directory, cache, images and weights must be on a file system that all share.
 """
 
+import os
 import secrets
+import socket
 from pathlib import Path
 
 from gfr.errors import BadInput
 from gfr.results import records
 from gfr.storage import atomic, locks, serialization
+
+
+def worker() -> str:
+    """Who does a step: the machine's name and the process that the runner gave it to."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
 
 _MARK = "cache-id.txt"
 

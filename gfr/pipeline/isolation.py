@@ -30,8 +30,11 @@ import psutil
 from gfr.errors import BadInput, StepFailed
 
 _LOOK_EVERY_S = 0.2
+
 _LEAVE_WITHIN_S = 10  # what an idle process may take for its end
+
 _LAST_WORDS = 400  # characters of what a dead process wrote
+
 # TensorFlow writes these at every start, whatever its log level, and they explain no end.
 _STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
 
@@ -83,13 +86,20 @@ def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None =
 
 
 class _Worker:
-    """A running `gfr.worker` and the connection to it."""
+    """A running `gfr.pipeline.worker` and the connection to it."""
 
     def __init__(self, gpu: str | None) -> None:
         self.gpu = gpu
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
-        command = [sys.executable, "-P", "-m", "gfr.worker", str(theirs.fileno()), str(os.getpid())]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "gfr.pipeline.worker",
+            str(theirs.fileno()),
+            str(os.getpid()),
+        ]
         self.process = _started(
             command,
             env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
@@ -101,7 +111,7 @@ class _Worker:
         theirs.close()
 
     def call(self, place: str, arguments: tuple, limits: Limits) -> Any:
-        """See `gfr.isolation.call`."""
+        """See `gfr.pipeline.isolation.call`."""
         try:
             self.connection.send((place, arguments))
             kind, value = self._answer(limits)
@@ -199,6 +209,7 @@ def _spawner() -> threading.Thread:
 
 
 _IDLE: list[_Worker] = []
+
 _IDLE_LOCK = threading.Lock()
 
 

@@ -1,23 +1,23 @@
-"""The heavy stages, each in a process of its own (gfr/isolation.py), in turn with other runs here.
+"""The heavy stages, each in a process of its own (gfr/pipeline/isolation.py), in turn with other
+runs here.
 
 In: what the stage takes, and Limits. Out: what it returns. Runs where the task runner puts it,
 which may be another machine: what is not seen there is refused by name. Imports no TensorFlow: the
 processes do.
 """
 
-import os
-import socket
 import time
 from functools import partial
 from pathlib import Path
 
-from gfr import isolation, shared
 from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
-from gfr.data.loading import Request
 from gfr.errors import StepFailed
-from gfr.isolation import Limits
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
+from gfr.pipeline import isolation, shared_storage
+from gfr.pipeline.isolation import Limits
+from gfr.pipeline.request import Request
+from gfr.pipeline.shared_storage import worker
 from gfr.regression import check
 from gfr.regression.latency_rule import MAX_MEASUREMENTS
 from gfr.results import records, store
@@ -27,25 +27,29 @@ from gfr.storage import atomic, locks, serialization
 
 
 def prepare(request: Request, limits: Limits) -> str:
-    """See `gfr.data.loading.prepare`."""
+    """See `gfr.pipeline.prepare.prepare`."""
     with locks.unhurried():
-        return isolation.call("gfr.data.loading:prepare", request, limits=limits)
+        return isolation.call("gfr.pipeline.prepare:prepare", request, limits=limits)
 
 
 def extract(run_dir: str, feature_set: FeatureSet, part: Part, limits: Limits) -> str:
-    """See `gfr.stages.extract`."""
-    return _step("gfr.stages:extract", run_dir, feature_set, part, worker(), limits=limits)
+    """See `gfr.pipeline.features.extract`."""
+    return _step(
+        "gfr.pipeline.features:extract", run_dir, feature_set, part, worker(), limits=limits
+    )
 
 
 def train(run_dir: str, trial: Trial, limits: Limits) -> str:
-    """See `gfr.stages.train`."""
-    return _step("gfr.stages:train", run_dir, trial, worker(), limits=limits)
+    """See `gfr.pipeline.training.train`."""
+    return _step("gfr.pipeline.training:train", run_dir, trial, worker(), limits=limits)
 
 
 def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
-    """See `gfr.timing.time_model`; nothing else of gfr runs on this machine meanwhile."""
+    """See `gfr.pipeline.latency.time_model`; nothing else of gfr runs on this machine meanwhile."""
     with locks.timing():
-        return isolation.call("gfr.timing:time_model", run_dir, feature_set, limits=limits)
+        return isolation.call(
+            "gfr.pipeline.latency:time_model", run_dir, feature_set, limits=limits
+        )
 
 
 def judge(run_dir: str, limits: Limits) -> str:
@@ -70,12 +74,21 @@ def _once_more(run: records.Run, finding: Finding, limits: Limits) -> str:
     try:
         if finding.kind == "accuracy":
             trial = run.result_of(finding.id).trial
-            _step("gfr.stages:train_again", str(run.directory), trial, worker(), limits=limits)
+            _step(
+                "gfr.pipeline.training:train_again",
+                str(run.directory),
+                trial,
+                worker(),
+                limits=limits,
+            )
         else:
             feature_set = run.latencies[finding.id].feature_set
             with locks.timing():
                 isolation.call(
-                    "gfr.timing:time_again", str(run.directory), feature_set, limits=limits
+                    "gfr.pipeline.latency:time_again",
+                    str(run.directory),
+                    feature_set,
+                    limits=limits,
                 )
     except StepFailed as error:
         return str(error)
@@ -99,7 +112,7 @@ def export(
         return str(path)
     asked = run.record.benchmark.export.precisions or Export().precisions
     precisions = tuple(dict.fromkeys([*asked, *filter(None, [precision])]))
-    shared.check(run_dir, worker())
+    shared_storage.check(run_dir, worker())
     begun_s = time.time()
     with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
@@ -132,13 +145,8 @@ def _is_exported(path: Path, precision: WebPrecision | None) -> bool:
     return precision in (None, serialization.read(path / "export.json", ExportResult).precision)
 
 
-def worker() -> str:
-    """Who does a step: the machine's name and the process that the runner gave it to."""
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
 def _step(place: str, run_dir: str, *arguments: object, limits: Limits) -> str:
     """A step of this run, on the whole machine or on one of its GPUs."""
-    shared.check(run_dir, worker())
+    shared_storage.check(run_dir, worker())
     with locks.turn(hardware.gpu_ids()) as gpu:
         return isolation.call(place, run_dir, *arguments, limits=limits, gpu=gpu)

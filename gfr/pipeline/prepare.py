@@ -1,0 +1,124 @@
+"""The first stage of a run: data, weights and precision, written to run.json."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gfr.config import benchmark_files
+from gfr.config.schema import Benchmark
+from gfr.data import records
+from gfr.data.loading import Looked, look
+from gfr.data.records import describe_data
+from gfr.measurement import hardware, reference_workload, software
+from gfr.measurement.resources import Cost, metered
+from gfr.models import custom_model, precision
+from gfr.models.weights import Weights, resolve
+from gfr.pipeline import shared_storage
+from gfr.pipeline.request import Request, check, refuse_another_request
+from gfr.results import records as results_records
+from gfr.storage import atomic, paths, run_directory, serialization
+
+_ABANDONED_S = 86_400.0  # another run may be writing in the cache
+
+LOG = logging.getLogger("gfr")
+
+
+def prepare(request: Request) -> str:
+    """Write what the run is about; returns its directory. An existing one is continued."""
+    check(request)
+    run_dir = run_directory.directory(Path(request.reports), request.run_id)
+    path = run_dir / "run.json"
+    atomic.tidy(run_dir, 0)
+    atomic.tidy(Path(request.cache), _ABANDONED_S)
+    if path.exists():
+        known = serialization.read(path, results_records.RunRecord)
+        refuse_another_request(known, request)
+        if (run_dir / "features").exists():
+            LOG.info("run %s exists: continuing", request.run_id)
+            for line in describe(known):
+                LOG.info(line)
+        return str(run_dir)
+    LOG.info("run %s", request.run_id)
+    if clash := benchmark_files.shared_name(Path(request.benchmark_path), request.benchmark.name):
+        LOG.warning(clash)
+    custom_model.refuse_unfit(request.benchmark)
+    looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    record = _record(request, looked, cost)
+    for line in describe(record):
+        LOG.info(line)
+    records.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
+    serialization.write(path, record)
+    return str(run_dir)
+
+
+def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:
+    settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
+    weights, rates = _resolve_weights(request), _rates()
+    return results_records.RunRecord(
+        schema=serialization.SCHEMA,
+        run_id=request.run_id,
+        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        command=request.command,
+        data_request=request.data,
+        weights_request=request.weights,
+        benchmark=request.benchmark,
+        data=looked.data,
+        split=looked.split,
+        weights=weights,
+        rates=rates,
+        choices=_choose(request.benchmark, weights, rates),
+        cache=request.cache,
+        cache_id=shared_storage.mark(Path(request.cache)),
+        fresh=request.fresh,
+        provenance=software.collect(paths.ROOT),
+        hardware=hardware.collect(),
+        cost=cost,
+        settings=settings,
+        num_usable_threads=hardware.num_usable_threads(),
+    )
+
+
+def _resolve_weights(request: Request) -> tuple[Weights, ...]:
+    return tuple(
+        resolve(
+            row,
+            request.weights,
+            request.benchmark.seed,
+            Path(request.cache),
+            request.allow_download,
+        )
+        for row in request.benchmark.backbone
+    )
+
+
+def _rates() -> reference_workload.Rates | None:
+    """Measured where the machine may have faster arithmetic than float32's."""
+    if not precision.may_accelerate_bfloat16(hardware.collect()):
+        return None
+    from gfr.measurement import (
+        reference_workload,
+    )  # TensorFlow: the steps to come need it in this process too
+
+    return reference_workload.measure()
+
+
+def _choose(
+    benchmark: Benchmark, weights: tuple[Weights, ...], rates: reference_workload.Rates | None
+) -> tuple[precision.Choice, ...]:
+    """The arithmetic of each feature set, for all workers of a run."""
+    gates = precision.load_gates(paths.ROOT / "benchmarks" / "precision.json")
+    engine = software.engine([gpu.name for gpu in hardware.collect().gpus])
+    by_label = {row.backbone: row for row in weights}
+    return tuple(
+        precision.choose(row, by_label[row.backbone.label], rates, gates, engine)
+        for row in benchmark.feature_sets
+    )
+
+
+def describe(record: results_records.RunRecord) -> list[str]:
+    """What a run found, one fact a line; what was used stands first."""
+    weights = [
+        f"weights: {row.backbone}: {row.note or row.source} ({row.why})" for row in record.weights
+    ]
+    first, *others = describe_data(record.data, record.split)
+    return [first, *weights, *others]
