@@ -205,7 +205,7 @@ def _study(
         splits=_accuracies((own, *splits)) if splits else None,
         rule=rules[0] if rules else None,
         sizes=(*fewer, (result.metrics["train"].num_images, own)) if fewer else (),
-        learning=learning(result),
+        learning=learning(result.history, result.metrics),
         roc=evaluation_roc.roc(logits, is_male),
         precision_recall=evaluation_roc.precision_recall(logits, is_male),
         calibration=evaluation_calibration.calibration(logits, is_male),

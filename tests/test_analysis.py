@@ -96,15 +96,15 @@ JUMPING = tuple(0.3 + 0.2 * (k % 2) for k in range(20))
 @pytest.mark.parametrize(
     ("losses", "train", "said"),
     [
-        (RISING, 120, "overfits: validation loss 0.312 about epoch 10, 0.390 at the end (+25%)"),
+        (RISING, 120, "overfits: validation loss 0.312 near epoch 10, 0.390 at the end (+25%)"),
         (FALLING, 108, "was still improving: validation loss fell by 3.0%"),
-        (JUMPING, 120, "is too noisy to say"),
-        (SETTLED, 120, "fits training images better, while"),
+        (JUMPING, 120, "is too noisy to assess"),
+        (SETTLED, 120, "fits training images better, with"),
         (SETTLED, 108, "shows neither over- nor underfitting"),
     ],
 )
 def test_over_and_underfitting_follow_from_the_numbers(run, losses, train, said):
     """Validation at 36 of 40; training at 120 of 120 is better than chance allows, at 108 equal."""
     curves = History(losses, losses, losses, losses)
-    result, metrics_ = run.trials[1], run.trials[1].metrics | {"train": metrics(train, 120)}
-    assert learning(replace(result, history=curves, metrics=metrics_)).words.startswith(said)
+    by_split = run.trials[1].metrics | {"train": metrics(train, 120)}
+    assert learning(curves, by_split).words.startswith(said)

@@ -1,4 +1,4 @@
-"""Saved benchmark runs: which machine they are of, and what happens to damaged ones."""
+"""Saved benchmark runs: their machine, and invalid files."""
 
 import json
 import os
@@ -21,7 +21,7 @@ VERSIONS = {"keras": "3.15.1", "numpy": "2.1.3"}
 
 
 def document(**figures):
-    """What pytest-benchmark writes, as far as it is read."""
+    """The parts of pytest-benchmark's file that are read."""
     return {
         "machine_info": {"gfr": {"fingerprint": "f1"}},
         "commit_info": {"id": "abc"},
@@ -34,7 +34,7 @@ def facts(machine=records.HARDWARE, threads=2, versions=VERSIONS, settings=None)
     return fingerprint.facts(machine, threads, versions, settings or {})
 
 
-def test_the_fingerprint_follows_what_decides_speed():
+def test_the_fingerprint_depends_on_all_facts():
     """Equal facts, equal fingerprint; CPU, flags, threads, versions and settings each change it."""
     known = fingerprint.fingerprint(facts())
     assert 12 == len(known)
@@ -51,7 +51,7 @@ def test_the_fingerprint_follows_what_decides_speed():
 
 
 def test_a_saved_run_is_read_by_full_name(tmp_path):
-    """Figures that the rule does not know are left aside."""
+    """Figures that the rule does not use are ignored."""
     path = tmp_path / "run.json"
     path.write_text(json.dumps(document()))
     run = fingerprint.read(path)
@@ -62,9 +62,9 @@ def test_a_saved_run_is_read_by_full_name(tmp_path):
 @pytest.mark.parametrize(
     ("expected", "content"),
     [
-        ("no JSON", b""),
-        ("no JSON", b"\x80\xff garbage"),
-        ("no JSON", b"[" * 100_000),
+        ("not JSON", b""),
+        ("not JSON", b"\x80\xff garbage"),
+        ("not JSON", b"[" * 100_000),
         ("not written by `make bench`", b"{}"),
         ("not written by `make bench`", b"[1, 2]"),
         ("not written by `make bench`", b'{"machine_info": null}'),
@@ -75,7 +75,7 @@ def test_a_saved_run_is_read_by_full_name(tmp_path):
     ids=range(9),
 )
 def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
-    """Whatever stands in it."""
+    """For any content."""
     path = tmp_path / "run.json"
     path.write_bytes(content)
     with pytest.raises(BadInput) as caught:
@@ -84,8 +84,8 @@ def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
     assert 1 == len(str(caught.value).splitlines())
 
 
-def test_damaged_and_foreign_files_do_not_keep_the_others_from_being_read(tmp_path):
-    """Runs of this fingerprint, oldest first, and a line for each that is left out."""
+def test_invalid_and_foreign_files_are_left_out(tmp_path):
+    """Runs of this fingerprint, oldest first, and a line per file left out."""
     for name in ("2.json", "1.json"):
         (tmp_path / name).write_text(json.dumps(document()))
     (tmp_path / "3.json").write_text("garbage")
@@ -97,8 +97,8 @@ def test_damaged_and_foreign_files_do_not_keep_the_others_from_being_read(tmp_pa
     assert ["3.json", "4.json", "5.json"] == [line.split(":")[0][-6:] for line in problems]
 
 
-def test_no_folder_is_no_history(tmp_path):
-    """The first comparison on a machine finds nothing, and that is no error."""
+def test_a_missing_folder_is_not_an_error(tmp_path):
+    """The first comparison on a machine has no saved runs."""
     assert ([], []) == fingerprint.load(tmp_path / "none", "f1")
 
 

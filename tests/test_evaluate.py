@@ -1,4 +1,4 @@
-"""Numbers that can be checked by hand."""
+"""Metrics by hand."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_a_certain_mistake_costs_its_logit():
     assert [1.0, 0.5] == probabilities(np.array([40.0, 0.0])).tolist()
 
 
-def test_the_constant_answer_scores_its_share():
-    """Trained on 3 men of 4: on 1 man of 5 it is right once; cross-entropy of 3/4 by hand."""
+def test_the_constant_answer_by_hand():
+    """Trained on 3 men of 4, it is right for 1 man of 5; cross-entropy of 3/4."""
     accuracy, loss = constant_answer({"train": 3, "test": 1}, {"train": 1, "test": 4}, "test")
     assert (0.2, pytest.approx(-(math.log(0.75) + 4 * math.log(0.25)) / 5)) == (accuracy, loss)

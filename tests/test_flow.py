@@ -177,14 +177,14 @@ def test_runs_are_judged_and_compared(two_runs):
     found = store.read_run(reports / "runs" / "second").verdict
     assert ("no history", 0) == (found.status, found.num_compared)
     assert (
-        "the newest of this benchmark, first, differs in features (computed there, reused here)"
+        "the newest run of this benchmark, first, differs in features (computed there, reused here)"
         in found.reason
     )
     assert 2 <= len(list((reports / "history").glob("ten-*.jsonl")))
     assert 0 == gfr(folder, "verdict", "second").returncode
     text = gfr(folder, "compare", "first", "second").stdout
     assert "features: computed -> reused" in text
-    assert 3 == text.count("the same answers (n = 12)")
+    assert 3 == text.count("same results (n = 12)")
 
 
 @pytest.mark.slow
@@ -266,7 +266,7 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
         for row in judged.of("regression", "inconclusive"):
             number = "" if row.kind == "accuracy" else "-1"
             assert (found.directory / "again" / f"{row.id}{number}.json").exists(), row
-        assert "trained once more with the same outcome" in judged.lost[0]
+        assert "confirmed by a rerun" in judged.lost[0]
         assert found.trials == store.read_run(found.directory).trials
         page = (found.directory / "summary.md").read_text()
         assert "- **Regression: " in page and "figures/trend.png" in page

@@ -1,10 +1,10 @@
-"""The history and its verdict; figures by hand."""
+"""History and regression rules; figures by hand."""
 
 import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import field, fields, make_dataclass, replace
 
 import pytest
 import records
@@ -14,7 +14,7 @@ from gfr.analysis import analyse
 from gfr.pipeline import isolation, shared_storage, steps
 from gfr.regression import baseline, check, history, rules
 from gfr.regression.latency_rule import Measured
-from gfr.regression.rules import Again, judge
+from gfr.regression.rules import Reruns, judge
 from gfr.results import records as results_records
 from gfr.results import reruns, store
 from gfr.storage import serialization
@@ -25,7 +25,7 @@ FLOAT32 = ("VGG16-64x64", "float32")
 
 
 def written(reports, number, factor=1.0, others_share=0.0, **changed):
-    """A finished run of day `number`, every call `factor` times as long; `changed` in its Run."""
+    """A finished run of day `number`, every call `factor` times as long, with changes."""
     run_id = f"run{number}"
     run = records.run(reports / "runs" / run_id)
     record = replace(
@@ -45,7 +45,7 @@ def written(reports, number, factor=1.0, others_share=0.0, **changed):
 
 
 def timed(latency, factor, others_share):
-    """Every call so many times as long, with a witness."""
+    """Every call `factor` times as long, with a reference workload."""
     (timing,) = latency.timings
     values = tuple(factor * value for value in timing.single.values_s)
     single = replace(timing.single, values_s=values, others_share=others_share)
@@ -53,31 +53,31 @@ def timed(latency, factor, others_share):
 
 
 def judged(run):
-    """The same run with its verdict, nothing being done once more."""
+    """The same run with its verdict, without reruns."""
     check.finish(run, check.look(run), {})
     return store.read_run(run.directory)
 
 
 def nights(reports, num):
-    """So many clean runs, each judged in its turn."""
+    """Clean runs, each judged after the one before."""
     return [judged(written(reports, number)) for number in range(1, num + 1)]
 
 
 def worse(run, right=80):
-    """The first trial with fewer right answers."""
+    """The trials, the first one with fewer correct answers."""
     bad = records.result(run.trials[0].trial, 30, right)
     return (bad, *run.trials[1:])
 
 
 def trial(num_right=900, answers="0", loss=0.5, probabilities="p", name="t"):
-    """One of 1,000 test images."""
+    """A trial on 1,000 test images."""
     return history.TrialEntry(
         name, name, "VGG16", 1000, num_right, loss, 0.9, probabilities, answers
     )
 
 
 def entry(number, *trials, **changed):
-    """A line with these trials and no latency."""
+    """An entry with these trials and no latency."""
     provenance = records.run().record.provenance
     row = history.Entry(
         *(1, "k", {"benchmark": "b"}, f"run{number}", f"2026-11-{number:02}", provenance),
@@ -86,8 +86,8 @@ def entry(number, *trials, **changed):
     return replace(row, **changed)
 
 
-def test_a_run_writes_its_line_once_and_garbage_stays(tmp_path, caplog):
-    """A line cut short is named and kept; the same run id replaces its own line."""
+def test_a_run_writes_its_line_once_and_invalid_lines_stay(tmp_path, caplog):
+    """A truncated line is reported and kept; the same run id replaces its own line."""
     first, second = nights(tmp_path, 2)
     (file,) = (tmp_path / "history").glob("*.jsonl")
     file.write_bytes(b'{"schema": 1, "run_id"\n\xff\n[]\n' + file.read_bytes())
@@ -102,8 +102,8 @@ def test_a_run_writes_its_line_once_and_garbage_stays(tmp_path, caplog):
     assert second.verdict.status == "no history"
 
 
-def test_the_history_can_be_made_again_from_the_runs(tmp_path):
-    """The same lines, whatever was there; a run that is damaged is left out."""
+def test_the_history_can_be_rebuilt_from_the_runs(tmp_path):
+    """The lines are the same; a damaged run is left out."""
     nights(tmp_path, 2)
     (file,) = (tmp_path / "history").glob("*.jsonl")
     lines = set(file.read_bytes().splitlines())
@@ -114,7 +114,7 @@ def test_the_history_can_be_made_again_from_the_runs(tmp_path):
 
 
 def reused(run):
-    """All features were on disk."""
+    """The run with all features reused."""
 
     def from_disk(row):
         (part,) = row.features.parts
@@ -126,25 +126,25 @@ def reused(run):
 
 
 def recorded(run, **changed):
-    """Another RunRecord."""
+    """The run with changes in its RunRecord."""
     return replace(run, record=replace(run.record, **changed))
 
 
 def versions(run, **changed):
-    """Other packages."""
+    """The run with other versions of packages."""
     found = run.record.provenance
     return recorded(run, provenance=replace(found, versions=found.versions | changed))
 
 
 def epochs(run):
-    """One epoch more, in the benchmark alone."""
+    """The run with one more epoch in its benchmark."""
     first, *others = run.record.benchmark.iteration
     iteration = (replace(first, epochs=first.epochs + 1), *others)
     return recorded(run, benchmark=replace(run.record.benchmark, iteration=iteration))
 
 
 def float32_alone(run):
-    """Timed in float32 only."""
+    """The run with latency in float32 only."""
     latency = replace(run.record.benchmark.latency, accelerated=False)
     return recorded(run, benchmark=replace(run.record.benchmark, latency=latency))
 
@@ -165,31 +165,66 @@ def float32_alone(run):
         (True, lambda run: recorded(run, fresh=True)),
     ],
 )
-def test_only_what_is_comparable_has_the_same_key(is_same, change):
-    """Machine, settings, data, engine, parameters, computed or reused; not: Pillow, commands."""
+def test_only_comparable_runs_have_the_same_key(is_same, change):
+    """Machine, settings, data, engine, parameters and reuse change it; Pillow and commands not."""
     run = records.run()
     assert is_same == (history.key(history.facts(run)) == history.key(history.facts(change(run))))
 
 
+def field_added(benchmark, table, value):
+    """The benchmark with a field `added` in a table, or in itself, whose default is 0."""
+    place = getattr(benchmark, table) if table else benchmark
+    rows = place if isinstance(place, tuple) else (place,)
+    changed = []
+    for row in rows:
+        kind = type(row)
+        new = make_dataclass(
+            kind.__name__, [("added", int, field(default=0))], bases=(kind,), frozen=True
+        )
+        values = {each.name: getattr(row, each.name) for each in fields(row)}
+        changed.append(new(**values, added=value))
+    if not table:
+        return changed[0]
+    return replace(benchmark, **{table: tuple(changed) if isinstance(place, tuple) else changed[0]})
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["", "data", "training", "features", "latency", "selection", "backbone", "iteration"],
+)
+def test_a_new_field_starts_no_new_history_while_it_has_its_default(table):
+    """It is in the key only if it has another value."""
+    run = records.run()
+    expected, *keys = (
+        history.key(history.facts(recorded(run, benchmark=benchmark)))
+        for benchmark in (
+            run.record.benchmark,
+            field_added(run.record.benchmark, table, 0),
+            field_added(run.record.benchmark, table, 1),
+        )
+    )
+    assert [True, False] == [key == expected for key in keys]
+
+
 def test_runs_that_are_not_comparable_are_named(tmp_path):
-    """Three runs that computed their features are no history of one that did not."""
+    """Three runs that computed their features are not a baseline for one that reused them."""
     nights(tmp_path, 3)
     other = reused(written(tmp_path, 4))
     found = check.look(other)
     assert ("no history", 0) == (found.status, found.num_compared)
     assert (
-        "the newest of this benchmark, run3, differs in features (computed there, reused here)"
+        "the newest run of this benchmark, run3, differs in features (computed there, reused here)"
         in found.reason
     )
 
 
-def test_different_answers_and_the_gain_give_both_discordant_counts():
-    """f and 8 differ in three bits; one lost on balance: two only right before, one only now."""
+def test_discordant_counts_follow_from_different_answers_and_the_gain():
+    """f and 8 differ in three bits, one fewer is right: two right only before, one only now."""
     assert (2, 1) == rules.discordant(trial(900, "f"), trial(899, "8"))
 
 
-def test_the_band_of_an_accuracy():
-    """One point of 1,000 images is ten; a spread of 10 (890, 900, 910) asks for thirty."""
+def test_the_tolerance_of_an_accuracy():
+    """One point of 1,000 images is ten; a standard deviation of 10 (890, 900, 910) gives thirty."""
     assert 10 == baseline.accuracy_margin([trial(900)] * 3)
     assert 30 == pytest.approx(baseline.accuracy_margin([trial(n) for n in (890, 900, 910)]))
     small = replace(trial(30), num_test=40)
@@ -204,32 +239,32 @@ def test_the_band_of_an_accuracy():
         ("changed", trial(893, "7f", probabilities="q")),  # 7 lost, p = 2 / 2^7 = 0.016
         ("suspect", trial(892, "ff", probabilities="q")),  # 8 lost, p = 2 / 2^8 = 0.008
         ("changed", trial(890, "3fffff", probabilities="q")),  # 22 differ: 16 lost, 6 won, p = 0.05
-        ("suspect", trial(889, "f" * 25, probabilities="q")),  # eleven: beyond the band
+        ("suspect", trial(889, "f" * 25, probabilities="q")),  # eleven: beyond the tolerance
         ("changed", trial(900, "0", loss=0.52, probabilities="q")),
         ("suspect", trial(900, "0", loss=0.53, probabilities="q")),  # 1.05 x 0.5 = 0.525
     ],
 )
-def test_an_accuracy_is_worse_beyond_chance_or_the_band(expected, now):
+def test_an_accuracy_is_worse_beyond_chance_or_the_tolerance(expected, now):
     """Against three equal runs with 900 of 1,000 right."""
     past = [entry(number, trial()) for number in (1, 2, 3)]
     (finding,) = judge(entry(4, now), past).findings
     assert expected == finding.status, finding.text
 
 
-def test_many_trials_do_not_make_chance_an_alarm():
-    """The same 8 lost images among four trials: 4 x 0.008 is above 1 %."""
+def test_p_values_are_corrected_for_the_number_of_trials():
+    """The same 8 lost images with four trials: 4 x 0.008 is above 1 %."""
     names = "abcd"
     past = [entry(number, *(trial(name=name) for name in names)) for number in (1, 2, 3)]
     rows = [trial(892, "ff", probabilities="q", name="a"), *(trial(name=name) for name in "bcd")]
     assert "ok" == judge(entry(4, *rows), past).status
 
 
-def test_what_looks_worse_must_be_worse_once_more():
-    """The head gives the same again: regression; something else: inconclusive; nothing: too."""
+def test_a_rerun_must_confirm_a_regression():
+    """Same results: regression; different results, or no rerun: inconclusive."""
     past = [entry(number, trial()) for number in (1, 2, 3)]
     now = trial(800, "f" * 25, probabilities="q")
     ends = [
-        judge(entry(4, now), past, Again({"t": repeated}, {})).status
+        judge(entry(4, now), past, Reruns({"t": repeated}, {})).status
         for repeated in (now, replace(now, probabilities="r"))
     ]
     assert ["regression", "inconclusive"] == ends
@@ -238,15 +273,15 @@ def test_what_looks_worse_must_be_worse_once_more():
     assert found.findings[0].text.endswith("not confirmed: no memory")
 
 
-def test_two_runs_are_no_history():
-    """However bad the third is."""
+def test_two_runs_are_not_a_baseline():
+    """The third one is not judged, however bad it is."""
     past = [entry(number, trial()) for number in (1, 2)]
     found = judge(entry(3, trial(500, "f" * 100, probabilities="q")), past)
     assert ("no history", []) == (found.status, found.lost)
 
 
-def test_a_run_that_fell_behind_is_no_measure_until_it_is_accepted():
-    """Then the measure begins with it."""
+def test_a_regression_is_not_in_the_baseline_until_it_is_accepted():
+    """Then the baseline starts with it."""
     bad = entry(4, trial(800), status="regression")
     rows = [*(entry(number, trial()) for number in (1, 2, 3)), bad, entry(5, trial())]
     assert ["run1", "run2", "run3", "run5"] == [row.run_id for row in baseline.baseline(rows)]
@@ -255,7 +290,7 @@ def test_a_run_that_fell_behind_is_no_measure_until_it_is_accepted():
 
 
 def timing(wall, others_share=0.0):
-    """One more timing of VGG16, so many times 50 ms, and how far its answers are off."""
+    """A repeated measurement of VGG16, `wall` times 50 ms, and the difference of its answers."""
     p10_s, witness_s = 0.05 * wall, 0.004
     figures = (p10_s, p10_s, 0.06 * wall, 0.01, witness_s, p10_s / witness_s)
     return Measured(100, *figures, others_share), 0.0
@@ -272,37 +307,37 @@ def timing(wall, others_share=0.0):
     ],
 )
 def test_a_latency_must_be_slower_twice(tmp_path, expected, more):
-    """1.3 times as long against three runs; the machine was quiet at first."""
+    """1.3 times as long as three runs, at first without background load."""
     nights(tmp_path, 3)
     now = history.entry(written(tmp_path, 4, factor=1.3))
     past = history.earlier(tmp_path, now)
-    found = judge(now, past, Again({}, {FLOAT32: more})).findings
+    found = judge(now, past, Reruns({}, {FLOAT32: more})).findings
     statuses = {row.id: row.status for row in found if row.kind == "latency"}
     assert expected == statuses["VGG16-64x64"]
 
 
-def test_runs_beside_a_load_are_no_measure_of_latency(tmp_path):
-    """Three runs, one of them undisturbed."""
+def test_runs_under_load_are_not_in_the_latency_baseline(tmp_path):
+    """Of three runs, one had no background load."""
     for number, share in ((1, 0.0), (2, 0.5), (3, 0.5)):
         judged(written(tmp_path, number, others_share=share))
     found = check.look(written(tmp_path, 4, factor=2)).of("no history")
-    assert "one image: 1 undisturbed runs of 3 needed" in found[0].text
+    assert "one image: 1 earlier run without background load, 3 are needed" in found[0].text
 
 
-def test_a_timed_model_that_answers_otherwise_is_found(tmp_path):
-    """0.3 off where it was 0, twice."""
+def test_a_timed_model_with_different_answers_is_a_regression(tmp_path):
+    """Probabilities differ by 0.3, and by 0.2 in the rerun; they were equal before."""
     nights(tmp_path, 3)
     run = written(tmp_path, 4)
     latency = run.latencies["VGG16-64x64"]
     off = replace(latency, timings=(replace(latency.timings[0], max_difference=0.3),))
     now = history.entry(replace(run, latencies={latency.feature_set.id: off}))
-    more = Again({}, {FLOAT32: ((timing(1.0)[0], 0.2),)})
+    more = Reruns({}, {FLOAT32: ((timing(1.0)[0], 0.2),)})
     found = judge(now, history.earlier(tmp_path, now), more)
     assert ["agreement"] == [row.kind for row in found.of("regression")]
 
 
-def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeypatch):
-    """One head of four is trained again, beside its record; then it is an alarm."""
+def test_only_suspects_are_repeated_and_the_record_stays(tmp_path, monkeypatch):
+    """One head of four is trained again, next to its record; then it is a regression."""
     first, *_ = nights(tmp_path, 3)
     run = written(tmp_path, 4, trials=worse(first))
     record = run.directory / "trials" / "VGG16-iteration-1.json"
@@ -320,8 +355,8 @@ def test_only_suspects_are_done_once_more_and_the_record_stays(tmp_path, monkeyp
     assert "regression" == store.read_run(run.directory).verdict.status
 
 
-def test_a_confirmation_of_an_earlier_attempt_does_not_count(tmp_path):
-    """The head was trained anew since."""
+def test_a_rerun_of_an_earlier_attempt_is_ignored(tmp_path):
+    """The head was trained again after it."""
     run = written(tmp_path, 1)
     name = run.trials[0].trial.id
     serialization.write(reruns.trial_path(run.directory, name), run.trials[0])
@@ -331,7 +366,7 @@ def test_a_confirmation_of_an_earlier_attempt_does_not_count(tmp_path):
 
 
 def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
-    """The run has tried it as often as it may."""
+    """After all attempts of the run."""
     first, *_ = nights(tmp_path, 3)
     run = written(tmp_path, 4)
     failed = results_records.Failure(2, first.trials[3].trial, "no memory")
@@ -339,15 +374,15 @@ def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):
     assert ["MobileNetV2 / iteration 2: failed, had a result"] == found.lost
 
 
-def test_the_run_is_judged_before_it_is_rendered():
-    """In the flow: select, judge, report; once more if there may be an export."""
+def test_the_run_is_judged_before_its_report():
+    """In the flow: select, judge, report; the report again after an export."""
     flow = (ROOT / "flows" / "benchmark.py").read_text()
     calls = re.findall(r"\b(select_model|judge|write_report|show_run)\(", flow, re.MULTILINE)
     assert ["select_model", "judge", "write_report", "write_report", "show_run"] == calls
 
 
 def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
-    """With what was changed; the trend is drawn; accepted, it is no alarm any more."""
+    """With the changes and the trend figure; once accepted, it exits with 0."""
     run = written(tmp_path, 1)
     serialization.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
     publish.write_report(str(run.directory))

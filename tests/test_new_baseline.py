@@ -8,6 +8,7 @@ import records
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
 from gfr import publish
+from gfr.config import loader
 from gfr.regression import check, compare, history
 from gfr.results import regression_records
 from gfr.storage import atomic, serialization
@@ -28,21 +29,21 @@ def night(reports, number, packages, **changed):
 
 
 def statuses(rows):
-    """Status, number of compared runs and the line of each verdict."""
+    """Status, number of compared runs and new-baseline line of each verdict."""
     return [
         (row.verdict.status, row.verdict.num_compared, row.verdict.new_baseline) for row in rows
     ]
 
 
 def test_an_update_of_tensorflow_starts_a_new_baseline_and_says_so(tmp_path):
-    """Three old runs are compared among themselves, new ones likewise; the first three say why."""
+    """Old and new runs are only compared among themselves; the first three new ones say why."""
     old = [night(tmp_path, number, OLD) for number in (1, 2, 3, 4)]
     assert [("no history", n, "") for n in range(3)] + [("ok", 3, "")] == statuses(old)
-    # Half as fast: no regression against another version, and no measure for what follows.
+    # Half as fast: not a regression from another version, and not its baseline.
     new = [night(tmp_path, number, NEW, factor=2.0) for number in (5, 6, 7, 8)]
     assert [("no history", n, LINE) for n in range(3)] + [("ok", 3, "")] == statuses(new)
     assert ["run5", "run6", "run7", "run8"] == [row.run_id for row in new[-1].verdict.runs]
-    # Back again: the old history goes on where it was.
+    # With the old version again, the old history continues.
     assert [("ok", 4, "")] == statuses([night(tmp_path, 9, OLD)])
 
 
@@ -70,7 +71,7 @@ def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
             "TensorFlow changed from 2.19.0 to 2.21.0, NumPy from 2.1.3 to 2.4",
             lambda run: versions(run, **NEW | {"numpy": "2.4"}),
         ),
-        # With other data as well: the versions alone would be enough.
+        # With other data too: a changed version is enough.
         (
             "TensorFlow changed from 2.19.0 to 2.21.0",
             lambda run: recorded(versions(run, **NEW), data=replace(records.DATA, digest="e")),
@@ -85,7 +86,7 @@ def test_the_line_names_what_changed_and_only_versions(tmp_path, expected, chang
     assert bool(expected) == bool(found.new_baseline)
 
 
-def test_the_line_is_of_the_run_that_the_version_alone_keeps_apart(tmp_path):
+def test_the_line_is_about_the_run_that_differs_only_in_its_version(tmp_path):
     """The newest run has the same version but computed its features; one before it reused them."""
     night(tmp_path, 1, OLD)
     before = reused(versions(written(tmp_path, 2), **OLD))
@@ -97,15 +98,25 @@ def test_the_line_is_of_the_run_that_the_version_alone_keeps_apart(tmp_path):
 
 
 def test_the_key_of_a_history_stays_as_it_was():
-    """A later gfr goes on with the files of this one: the same facts, the same digest of them."""
-    facts = history.facts(versions(records.run(), **OLD))
+    """The facts and their digests, so that histories written by earlier versions continue."""
+    document = {
+        **{"schema": 1, "name": "small", "seed": 7},
+        "data": {"images": 100, "test_fraction": 0.2, "validation_fraction": 0.1},
+        "training": {"batch_size": 32},
+        "backbone": [{"name": "VGG16"}, {"name": "MobileNetV2", "weights": "random"}],
+        "iteration": [{"number": 1, "size": [64, 64], "epochs": 3}],
+        "selection": {"max_latency_ms": 50.0},
+    }
+    run = recorded(versions(records.run(), **OLD), benchmark=loader.check(document))
+    facts = history.facts(run)
     names = ["benchmark", "data", "weights", "arithmetic", "features", "machine", "GPUs", "workers"]
     assert names == list(facts)
-    assert "2bbb52a2cfde" == facts["machine"]
+    assert ("small b551d7340ebf", "2bbb52a2cfde") == (facts["benchmark"], facts["machine"])
+    assert "small-a7f177d02223" == history.key(facts | {"data": "d"})
 
 
 def test_a_verdict_without_the_line_is_still_read(tmp_path):
-    """As gfr wrote it before there was one."""
+    """Verdicts written before the field existed."""
     document = asdict(records.verdict(records.run()))
     del document["new_baseline"]
     atomic.write_json(tmp_path / "verdict.json", document)
@@ -114,7 +125,7 @@ def test_a_verdict_without_the_line_is_still_read(tmp_path):
 
 
 def test_a_comparison_of_two_versions_names_them(tmp_path):
-    """As a change, and as the reason why latencies are not compared."""
+    """As a change, and as the reason that latencies are not compared."""
     first, second = (
         versions(written(tmp_path, number), **row) for number, row in ((1, OLD), (2, NEW))
     )

@@ -1,4 +1,4 @@
-"""The rule that says slower, busy or ok; figures by hand."""
+"""Latency rule: slower, inconclusive or ok; figures by hand."""
 
 from dataclasses import replace
 
@@ -18,16 +18,16 @@ SAVED = Measured(
 )
 
 
-def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
-    """The saved figures, each times so much."""
+def measured(wall=1.0, cpu=1.0, reference=1.0, others_share=0.01):
+    """The saved figures multiplied by factors."""
     return replace(
         SAVED,
         min_s=wall * SAVED.min_s,
         p10_s=wall * SAVED.p10_s,
         p50_s=wall * SAVED.p50_s,
         cpu_p10_s=cpu * SAVED.cpu_p10_s,
-        witness_s=witness * SAVED.witness_s,
-        relative=wall / witness * SAVED.relative,
+        witness_s=reference * SAVED.witness_s,
+        relative=wall / reference * SAVED.relative,
         others_share=others_share,
     )
 
@@ -38,36 +38,36 @@ def measured(wall=1.0, cpu=1.0, witness=1.0, others_share=0.01):
         ("ok", measured()),
         ("ok", measured(wall=1.14)),
         ("slower", measured(wall=1.16)),
-        ("slower", measured(wall=1.3, cpu=1.0)),  # sleeping costs no CPU time
+        ("slower", measured(wall=1.3, cpu=1.0)),  # sleeping takes no CPU time
         ("ok", measured(wall=1.1, cpu=1.5, others_share=0.5)),
         ("inconclusive", measured(wall=1.4, cpu=0.9, others_share=0.5)),
         ("inconclusive", measured(wall=1.4, cpu=1.29, others_share=0.5)),  # 1.10 + 0.4 x 0.5
         ("slower", measured(wall=1.4, cpu=1.31, others_share=0.5)),
-        ("inconclusive", measured(wall=1.3, cpu=1.3, witness=1.2)),
-        ("ok", measured(witness=1.2)),
-        ("slower", measured(wall=1.12, witness=0.9)),  # 1.24 times against a machine that is faster
-        ("ok", measured(wall=1.12, witness=0.9, others_share=0.5)),
-        ("ok", measured(wall=0.99, witness=0.8)),  # the clock says the contrary
+        ("inconclusive", measured(wall=1.3, cpu=1.3, reference=1.2)),
+        ("ok", measured(reference=1.2)),
+        ("slower", measured(wall=1.12, reference=0.9)),  # 1.24 times relative to a faster machine
+        ("ok", measured(wall=1.12, reference=0.9, others_share=0.5)),
+        ("ok", measured(wall=0.99, reference=0.8)),  # wall time contradicts
     ],
 )
-def test_what_load_does_is_not_taken_for_a_regression(expected, now):
-    """Quiet: calls against the witness; under load CPU time must agree; a slow machine is none."""
+def test_load_is_not_reported_as_a_regression(expected, now):
+    """Idle: relative to the reference workload; under load CPU time must agree."""
     assert expected == judge(now, [SAVED]).status
 
 
-def test_one_slow_minimum_or_one_slow_p10_alone_is_no_slow_down():
-    """Both must be slower: the smaller of the two ratios counts."""
+def test_minimum_and_p10_must_both_be_slower():
+    """The smaller of the two ratios counts."""
     assert "ok" == judge(replace(SAVED, min_s=0.2), [SAVED]).status
     assert "ok" == judge(replace(SAVED, p10_s=0.2), [SAVED]).status
 
 
-def test_p50_has_no_say():
-    """A load on one core raises it by a third."""
+def test_p50_is_ignored():
+    """Load on one core raises it by a third."""
     assert "ok" == judge(replace(SAVED, p50_s=9.0), [SAVED]).status
 
 
-def test_only_clean_runs_are_a_baseline():
-    """A fast clean run and two slow ones under load: the clean one counts."""
+def test_only_runs_without_load_are_a_baseline():
+    """Of a fast run without load and two slow ones under load, only the first one counts."""
     busy = measured(wall=2, others_share=0.4)
     verdict = judge(measured(wall=1.3), [busy, SAVED, busy])
     assert ("slower", 1) == (verdict.status, verdict.num_saved)
@@ -76,32 +76,32 @@ def test_only_clean_runs_are_a_baseline():
     assert "no baseline" == judge(SAVED, []).status
 
 
-def test_the_median_of_the_saved_runs_is_what_counts():
-    """One lucky saved run makes no alarm of a usual one."""
+def test_the_median_of_the_saved_runs_counts():
+    """One fast saved run does not make a usual one slower."""
     saved = [measured(wall=0.8), measured(), measured(wall=1.01)]
     assert 1.0 == pytest.approx(judge(measured(), saved).wall_ratio)
 
 
-def test_a_machine_that_changes_its_pace_does_not_widen_the_margin():
-    """Saved runs 0.8 to 1.2 times as long as the witness beside them: 1.3 times is seen."""
-    saved = [measured(wall=pace, witness=pace) for pace in (0.8, 1.0, 1.2)]
+def test_a_machine_of_varying_speed_does_not_widen_the_margin():
+    """The reference workload varies from 0.8 to 1.2 with the saved runs: 1.3 is found."""
+    saved = [measured(wall=pace, reference=pace) for pace in (0.8, 1.0, 1.2)]
     verdict = judge(measured(wall=1.3), saved)
     assert ("slower", 1.15) == (verdict.status, pytest.approx(verdict.relative_margin))
 
 
-def test_a_witness_that_does_not_keep_the_pace_leaves_it_to_the_clock():
-    """Saved calls all alike, the witness 0.8 to 1.2 times: it may still speak for the code."""
-    saved = [measured(witness=pace) for pace in (0.8, 1.0, 1.2)]
+def test_wall_time_decides_where_the_reference_workload_varies_more():
+    """Equal saved calls, the reference 0.8 to 1.2 times: a slower one still excuses the code."""
+    saved = [measured(reference=pace) for pace in (0.8, 1.0, 1.2)]
     assert "slower" == judge(measured(wall=1.2), saved).status
-    assert "inconclusive" == judge(measured(wall=1.2, witness=1.2), saved).status
-    assert "ok" == judge(measured(wall=1.1, witness=0.8), saved).status
+    assert "inconclusive" == judge(measured(wall=1.2, reference=1.2), saved).status
+    assert "ok" == judge(measured(wall=1.1, reference=0.8), saved).status
 
 
 def test_saved_runs_that_spread_widen_the_margin():
-    """Three standard deviations of the logarithm; too few runs have no spread; never less."""
+    """Three standard deviations of the logarithm, never below the minimum; two runs are too few."""
     assert 1.15 == margin([1.0, 1.0, 1.0], least=1.15)
     assert 1.15 == margin([1.0, 2.0], least=1.15)
-    assert 1e6 < margin([1e-300, 1.0, 1e300], least=1.15)  # damaged figures end nothing
+    assert 1e6 < margin([1e-300, 1.0, 1e300], least=1.15)  # invalid figures do not overflow
     # ln 0.9, ln 1, ln 1/0.9 are 0.105 apart: standard deviation 0.105, e^(3 x 0.105) = 1/0.9^3
     assert 1 / 0.9**3 == pytest.approx(margin([0.9, 1.0, 1 / 0.9], least=1.15))
 
@@ -110,22 +110,22 @@ def test_saved_runs_that_spread_widen_the_margin():
     ("expected", "settled", "walls"),
     [
         ("ok", True, [1.0]),
-        ("inconclusive", False, [1.3]),  # a suspect, not yet confirmed
+        ("inconclusive", False, [1.3]),  # needs a rerun
         ("slower", True, [1.3, 1.3]),
         ("ok", True, [1.3, 1.0]),
     ],
 )
-def test_a_suspect_is_confirmed_by_a_second_measurement(expected, settled, walls):
+def test_a_second_measurement_confirms_or_clears_a_slow_one(expected, settled, walls):
     """Slower twice is slower, fast once is ok."""
     verdicts = [judge(measured(wall=wall), [SAVED]) for wall in walls]
     assert (expected, settled) == (final(verdicts).status, is_settled(verdicts))
 
 
-def test_measuring_again_ends():
-    """A machine that stays busy is given three chances; then the reason stands there."""
+def test_a_busy_machine_is_measured_three_times_at_most():
+    """The reason is that of the last inconclusive measurement."""
     busy = judge(measured(wall=1.4, others_share=0.5), [SAVED])
     slower = judge(measured(wall=1.4), [SAVED])
     assert not is_settled([busy, slower])
     assert is_settled([busy, busy, slower])
-    assert "machine busy: others took 50% of it" == final([busy, busy, slower]).reason
+    assert "machine busy: other processes took 50% of it" == final([busy, busy, slower]).reason
     assert "slower" == final([slower, busy, slower]).status

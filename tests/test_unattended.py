@@ -40,7 +40,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
     assert [
         "1 of 4 trials unfinished",
         "MobileNetV2 at 64x64: no latency",
-        "no report of its present results",
+        "no report of the current results",
     ] == status.missing(store.read_run(run.directory))
 
 

@@ -1,8 +1,7 @@
-"""Does p_male mean what it says, and would another threshold than 0.5 answer better?
+"""Calibration of p_male, temperature scaling, and decision thresholds other than 0.5.
 
-In: logits of p_male, float (N,), and is_male bool (N,). Out: frozen records of reliability, of the
-temperature that mends it, and of thresholds. What is fitted or chosen is so on the validation split
-alone; test images are only judged. Never sees a model, an image or a file.
+Inputs are logits of p_male, float (N,), and is_male, bool (N,). Temperatures and thresholds are
+fitted on the validation split and evaluated on the test split.
 """
 
 import math
@@ -16,16 +15,16 @@ from gfr.types import Above0, Nats, Positive, Share
 
 NUM_BINS = 10
 
-MOST_TEMPERATURE = 20.0  # and its inverse the least: past either, a model is broken, not too sure
+MAX_TEMPERATURE = 20.0  # 1/20 is the minimum; a model that needs more is broken, not overconfident
 
 THRESHOLDS = tuple(percent / 100 for percent in range(1, 100))  # 0.5 is one of them
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Images with `least` <= p_male < `most` (the last bin includes 1): said and true share of men.
+    """Images with `least` <= p_male < `most`; the last bin includes 1. All values are 0..1.
 
-    `low` to `high` is the Wilson interval of `share_male`. All 0..1.
+    `share_male` is the true share of men, `low` to `high` its Wilson interval.
     """
 
     least: Share
@@ -39,7 +38,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`bins` that hold images, `expected_error` (ECE) 0..1, `brier` 0..1, `loss` in nats."""
+    """The non-empty `bins`, `expected_error` (ECE) 0..1, `brier` 0..1, `loss` in nats."""
 
     bins: tuple[Bin, ...]
     expected_error: Share
@@ -49,7 +48,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Temperature:
-    """What to divide logits by: above 1 the model was too sure. `is_bound`: no optimum within."""
+    """Divisor of the logits, above 1 for an overconfident model.
+
+    `is_bound`: the loss has no minimum within the bounds.
+    """
 
     value: Above0
     is_bound: bool
@@ -57,9 +59,9 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Point:
-    """Answers at one threshold. Shares 0..1 of women answered male, of men answered female.
+    """Results at one threshold: shares 0..1 of women classified as male, of men as female.
 
-    None where a split has no images of that sex.
+    None if the split has no images of that sex.
     """
 
     threshold: Share
@@ -70,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Choice:
-    """One threshold on the split it was chosen on, and on the one it was not."""
+    """One threshold on the split that it was chosen on, and on the test split."""
 
     validation: Point
     test: Point
@@ -78,9 +80,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """The usual threshold, the one of the best validation accuracy, the one of equal error rates.
+    """Thresholds: 0.5, that of the best validation accuracy, that of equal error rates.
 
-    `equal` is None where validation has one sex alone.
+    `equal` is None if the validation split has a single sex.
     """
 
     usual: Choice
@@ -89,31 +91,33 @@ class Choices:
 
 
 def calibration(logits: np.ndarray, is_male: np.ndarray, temperature: float = 1.0) -> Calibration:
-    """float (N,), bool (N,) -> Calibration of the logits over the temperature.
+    """Measure the calibration of the logits divided by the temperature.
 
-    Bins of equal width over p_male, not over the confidence in the answer: a model too sure of men
-    and not of women is seen. ECE is the mean over images of |mean p_male - share of men| of their
+    Bins have equal width over p_male, not over the confidence, which shows a model that is
+    overconfident for men only. ECE is the mean over images of |mean p_male - share of men| of their
     bin: Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using
-    Bayesian binning". Brier (1950) is the mean squared difference of p_male and 0 or 1.
+    Bayesian binning".
     """
+    from sklearn.metrics import brier_score_loss  # takes a second to import
+
     z = logits.astype(np.float64) / temperature
     p_male = probabilities(z)
-    place = np.minimum((p_male * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+    index = np.minimum((p_male * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     bins = tuple(
-        _bin(number, p_male[place == number], is_male[place == number])
-        for number in np.unique(place).tolist()
+        _bin(number, p_male[index == number], is_male[index == number])
+        for number in np.unique(index).tolist()
     )
-    error = sum(each.num_images * abs(each.mean_p_male - each.share_male) for each in bins)
+    error = sum(row.num_images * abs(row.mean_p_male - row.share_male) for row in bins)
     return Calibration(
         bins=bins,
         expected_error=error / len(z),
-        brier=float(np.mean((p_male - is_male) ** 2)),
+        brier=float(brier_score_loss(is_male, p_male)),
         loss=metrics(z, is_male).loss,
     )
 
 
 def _bin(number: int, p_male: np.ndarray, is_male: np.ndarray) -> Bin:
-    """The images of one bin, at least one."""
+    """Summarize the images of a non-empty bin."""
     num_images, num_male = len(is_male), int(is_male.sum())
     return Bin(
         number / NUM_BINS,
@@ -126,51 +130,51 @@ def _bin(number: int, p_male: np.ndarray, is_male: np.ndarray) -> Bin:
 
 
 def temperature(logits: np.ndarray, is_male: np.ndarray) -> Temperature:
-    """Validation logits, float (N,), bool (N,) -> the temperature of the least loss.
+    """Fit the temperature with the lowest loss on validation logits.
 
-    Platt scaling by one number, which leaves every answer at 0.5 and every rank as they are: Guo et
-    al. (2017), "On calibration of modern neural networks". The loss has one minimum over log T.
-    Where the logits separate the sexes it lies at 0, where they say the reverse at infinity: then
-    the bound is given and named.
+    Scaling changes neither the order of the images nor the side of 0.5: Guo et al. (2017), "On
+    calibration of modern neural networks". The loss has one minimum over log T. If the logits
+    separate the sexes perfectly it lies at 0, if they do so in reverse at infinity; then the result
+    is the bound.
     """
-    from scipy.optimize import minimize_scalar  # takes half a second; most commands fit nothing
+    from scipy.optimize import minimize_scalar  # takes half a second to import
 
-    far = math.log(MOST_TEMPERATURE)
+    bound = math.log(MAX_TEMPERATURE)
     z = logits.astype(np.float64)
-    found = minimize_scalar(
+    log_t = minimize_scalar(
         lambda log_t: metrics(z / math.exp(log_t), is_male).loss,
-        bounds=(-far, far),
+        bounds=(-bound, bound),
         method="bounded",
         options={"xatol": 1e-6},
-    )
-    is_bound = bool(far - abs(found.x) < 1e-4)
-    return Temperature(math.exp(math.copysign(far, found.x) if is_bound else found.x), is_bound)
+    ).x
+    is_bound = bool(bound - abs(log_t) < 1e-4)
+    return Temperature(math.exp(math.copysign(bound, log_t) if is_bound else log_t), is_bound)
 
 
 def points(logits: np.ndarray, is_male: np.ndarray) -> tuple[Point, ...]:
-    """float (N,), bool (N,) -> one Point for each of THRESHOLDS."""
+    """Evaluate each of THRESHOLDS."""
     p_male = probabilities(logits)
-    num_male, num_female = int(is_male.sum()), int((~is_male).sum())
-    found = []
-    for threshold in THRESHOLDS:
-        answer = p_male > threshold
-        false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())
-        found.append(
-            Point(
-                threshold=threshold,
-                accuracy=(len(p_male) - false_male - false_female) / len(p_male),
-                false_male=false_male / num_female if num_female else None,
-                false_female=false_female / num_male if num_male else None,
-            )
-        )
-    return tuple(found)
+    return tuple(_point(threshold, p_male > threshold, is_male) for threshold in THRESHOLDS)
+
+
+def _point(threshold: float, answer: np.ndarray, is_male: np.ndarray) -> Point:
+    """Compare answers with labels, bool (N,) each."""
+    num_male = int(is_male.sum())
+    num_female = len(is_male) - num_male
+    false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())
+    return Point(
+        threshold=threshold,
+        accuracy=(len(is_male) - false_male - false_female) / len(is_male),
+        false_male=false_male / num_female if num_female else None,
+        false_female=false_female / num_male if num_male else None,
+    )
 
 
 def choices(validation: tuple[Point, ...], test: tuple[Point, ...]) -> Choices:
-    """`points` of both splits -> the thresholds chosen on validation, and what they give on test.
+    """Choose thresholds on the `points` of validation and report them on both splits.
 
-    Of equally good ones that nearest to 0.5. Error rates are equal where the shares of women
-    answered male and of men answered female differ least; on a grid that may be at its end.
+    Among equally good thresholds the one nearest to 0.5 wins. Error rates are equal where the
+    shares of women classified as male and of men classified as female differ least.
     """
     pairs = [Choice(*pair) for pair in zip(validation, test, strict=True)]
     pairs.sort(key=lambda pair: abs(pair.validation.threshold - THRESHOLD))
@@ -182,5 +186,5 @@ def choices(validation: tuple[Point, ...], test: tuple[Point, ...]) -> Choices:
     return Choices(
         usual=pairs[0],
         best=max(pairs, key=lambda pair: pair.validation.accuracy),
-        equal=min(imbalances, key=lambda each: each[0])[1] if imbalances else None,
+        equal=min(imbalances, key=lambda pair: pair[0])[1] if imbalances else None,
     )

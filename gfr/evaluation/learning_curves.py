@@ -1,32 +1,29 @@
-"""Over- and under-fitting in words that follow from the numbers.
+"""Over- and underfitting, from the learning curves of a trial; does not use the test split."""
 
-In: a trial's history and metrics. Out: Learning, whose sentence names the figures it rests on.
-Pure: never looks at the test set, imports no TensorFlow.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from gfr.evaluation.metrics import History, Metrics
 from gfr.evaluation.statistics import newcombe
-from gfr.results.records import TrialResult
 
-WINDOW = 5  # epochs of the running mean: a single epoch's loss is an accident
+WINDOW = 5  # epochs of the running mean, since the loss of a single epoch is noisy
 
-RISE = 0.05  # of the validation loss above its least: less does no harm worth a word
+RISE = 0.05  # relative rise of the validation loss above its minimum that counts as overfitting
 
-STILL = 0.01  # of the validation loss won in the last tenth of the epochs
+STILL = 0.01  # relative fall of the validation loss in the last tenth that counts as improvement
 
-NOISY = 0.1  # epochs that lie so far from the running mean show no trend
+NOISY = 0.1  # relative distance from the running mean above which no trend is visible
 
 
 @dataclass(frozen=True)
 class Learning:
-    """`gap`: accuracy on training minus validation images, -1..1, with its 95 % interval.
+    """Summary of the learning curves; losses are running means of the validation loss.
 
-    Of the running mean of the validation loss: `best_epoch`, from 1, its least and last value, and
-    `fall` in the last tenth of the epochs, as a share of what it was. `noise`: how far an epoch's
-    loss lies from it, as a share of it, on average over the second half.
+    `gap` is training minus validation accuracy, -1..1, with its 95 % interval. `best_epoch` counts
+    from 1. `fall` is the relative decrease in the last tenth of the epochs. `noise` is the mean
+    relative distance of an epoch's loss from the running mean in the second half.
     """
 
     gap: float
@@ -40,30 +37,30 @@ class Learning:
 
     @property
     def rise(self) -> float:
-        """How far the validation loss has risen above its least, 0 if it has not."""
+        """Relative rise of the validation loss from its minimum to the last epoch."""
         return self.last_loss / self.least_loss - 1 if self.least_loss else 0.0
 
     @property
     def is_overfit(self) -> bool:
-        """Better on training images than chance allows, and worse on validation than before."""
+        """Whether training accuracy is significantly higher and the validation loss has risen."""
         return self.gap_95[0] > 0 and self.rise > max(RISE, 2 * self.noise)
 
     @property
     def is_stopped_early(self) -> bool:
-        """Still improving when it was stopped."""
+        """Whether the validation loss was still falling at the last epoch."""
         return self.fall > max(STILL, 2 * self.noise)
 
     @property
     def words(self) -> str:
-        """The finding, one sentence."""
+        """The conclusion as a predicate with the numbers that it follows from."""
         low, high = (100 * bound for bound in self.gap_95)
         gap = (
-            f"training less validation accuracy {100 * self.gap:+z.1f} points "
+            f"training minus validation accuracy {100 * self.gap:+z.1f} points "
             f"[{low:+z.1f}, {high:+z.1f}]"
         )
         if self.is_overfit:
             return (
-                f"overfits: validation loss {self.least_loss:.3f} about epoch {self.best_epoch}, "
+                f"overfits: validation loss {self.least_loss:.3f} near epoch {self.best_epoch}, "
                 f"{self.last_loss:.3f} at the end ({self.rise:+.0%}); {gap}"
             )
         if self.is_stopped_early:
@@ -73,23 +70,23 @@ class Learning:
             )
         if self.noise > NOISY:
             return (
-                f"is too noisy to say: an epoch's validation loss lies {self.noise:.0%} from the "
-                f"running mean; {gap}"
+                f"is too noisy to assess: the validation loss of an epoch is {self.noise:.0%} from "
+                f"the running mean; {gap}"
             )
         if self.gap_95[0] > 0:
-            return f"fits training images better, while validation loss stays near its least; {gap}"
-        return f"shows neither over- nor underfitting: validation loss has settled; {gap}"
+            return f"fits training images better, with validation loss near its minimum; {gap}"
+        return f"shows neither over- nor underfitting: validation loss has converged; {gap}"
 
 
-def learning(result: TrialResult) -> Learning:
-    """What a trial's curves show."""
-    losses = np.array(result.history.val_loss)
-    middle = _running_mean(losses)
-    train, validation = result.metrics["train"], result.metrics["validation"]
+def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
+    """Summarize the learning curves of a trial with the given metrics by split."""
+    losses = np.array(history.val_loss)
+    means = _running_mean(losses)
+    train, validation = metrics["train"], metrics["validation"]
     tenth = max(1, len(losses) // 10)
-    before = middle[max(0, len(middle) - 1 - tenth)]
-    best, half = int(np.argmin(middle)), len(losses) // 2
-    away = np.abs(losses - middle)[half:] / np.maximum(middle[half:], 1e-12)
+    before = means[max(0, len(means) - 1 - tenth)]
+    best, half = int(np.argmin(means)), len(losses) // 2
+    distances = np.abs(losses - means)[half:] / np.maximum(means[half:], 1e-12)
     return Learning(
         gap=train.accuracy - validation.accuracy,
         gap_95=newcombe(
@@ -97,15 +94,15 @@ def learning(result: TrialResult) -> Learning:
         ),
         num_epochs=len(losses),
         best_epoch=best + 1,
-        least_loss=float(middle[best]),
-        last_loss=float(middle[-1]),
-        fall=float(1 - middle[-1] / before) if before else 0.0,
-        noise=float(away.mean()),
+        least_loss=float(means[best]),
+        last_loss=float(means[-1]),
+        fall=float(1 - means[-1] / before) if before else 0.0,
+        noise=float(distances.mean()),
     )
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """float (E,) -> float (E,): of the epoch and those within half a window, fewer at the ends."""
+    """Average each epoch with its neighbours: float (E,) -> float (E,), shorter at both ends."""
     reach = WINDOW // 2
     return np.array(
         [np.mean(values[max(0, k - reach) : k + reach + 1]) for k in range(len(values))]

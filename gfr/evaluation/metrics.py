@@ -1,8 +1,4 @@
-"""Logits and labels -> Metrics.
-
-In: logits of p_male float (N,), and is_male bool (N,). Out: loss, accuracy, confusion matrix. Pure
-numpy: never sees a model, an image or a file.
-"""
+"""Loss, accuracy and confusion matrix from logits of p_male, float (N,), and is_male, bool (N,)."""
 
 import math
 from dataclasses import dataclass
@@ -12,12 +8,12 @@ import numpy as np
 from gfr.evaluation.statistics import wilson
 from gfr.types import Count, Nats, Positive, Share
 
-THRESHOLD = 0.5  # p_male above it answers "male"
+THRESHOLD = 0.5  # a higher p_male is classified as male
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Of one split: `loss` in nats, `accuracy` 0..1; confusion counts name truth, then answer."""
+    """Metrics of one split: `loss` in nats, `accuracy` 0..1, counts named label, then answer."""
 
     num_images: Positive
     loss: Nats
@@ -28,25 +24,25 @@ class Metrics:
     female_as_female: Count
 
     def __post_init__(self) -> None:
-        """ValueError if the four counts are not those of `num_images` answers."""
+        """Raise ValueError unless the four counts add up to `num_images`."""
         answers = self.num_right + self.male_as_female + self.female_as_male
         if answers != self.num_images:
             raise ValueError(f"{answers} answers on {self.num_images} images")
 
     @property
     def num_right(self) -> int:
-        """Images whose answer is their label."""
+        """Number of images classified correctly."""
         return self.male_as_male + self.female_as_female
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy, 0..1."""
+        """Wilson 95 % interval of the accuracy, 0..1."""
         return wilson(self.num_right, self.num_images)
 
 
 @dataclass(frozen=True)
 class History:
-    """One value an epoch. Training figures are running means within the epoch, as Keras' are."""
+    """One value per epoch. Training values are running means within the epoch, as in Keras."""
 
     loss: tuple[Nats, ...]
     accuracy: tuple[Share, ...]
@@ -54,22 +50,22 @@ class History:
     val_accuracy: tuple[Share, ...]
 
     def __post_init__(self) -> None:
-        """ValueError if the four curves are not of one length."""
+        """Raise ValueError unless the four curves have the same length."""
         lengths = {len(curve) for curve in vars(self).values()}
         if len(lengths) > 1:
             raise ValueError(f"curves of {sorted(lengths)} epochs")
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """float (N,) -> p_male float64 (N,), 0..1: the logistic function."""
+    """Apply the logistic function: float (N,) -> p_male, float64 (N,), 0..1."""
     return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
 
 
 def metrics(logits: np.ndarray, is_male: np.ndarray) -> Metrics:
-    """Logits of p_male, float (N,), and bool (N,) -> Metrics.
+    """Evaluate logits of p_male, float (N,), against is_male, bool (N,).
 
-    Loss is the mean binary cross-entropy, from logits as Keras computes it while training: a
-    probability that has rounded to 0 or 1 no longer says how wrong it is.
+    The loss is the mean binary cross-entropy, computed from logits as Keras does while training,
+    because a probability that has rounded to 0 or 1 has lost how wrong it is.
     """
     z = logits.astype(np.float64)
     answer = probabilities(z) > THRESHOLD
@@ -87,9 +83,10 @@ def metrics(logits: np.ndarray, is_male: np.ndarray) -> Metrics:
 def constant_answer(
     num_male: dict[str, int], num_female: dict[str, int], split: str
 ) -> tuple[float, float]:
-    """Accuracy and loss on a split of always answering with the training share of men.
+    """Return accuracy and loss on a split of always predicting the training share of men.
 
-    The answer is the class more frequent in training; the loss is the cross-entropy of its share.
+    The accuracy is that of the more frequent class in training, the loss the cross-entropy of its
+    share.
     """
     share = num_male["train"] / (num_male["train"] + num_female["train"])
     male, female = num_male[split], num_female[split]

@@ -1,32 +1,33 @@
-"""How far a measured figure may be off: intervals, tests, and what choosing the best flatters.
+"""Statistics for reports: confidence intervals, significance tests, selection bias.
 
-In: counts, or one value an image or a seed. Out: 95 % intervals, p-values, small records. The same
-seed gives the same numbers. Never sees a model, an image or a file.
+Inputs are counts, or one value per image or seed; outputs are 95 % intervals, p-values and small
+records. The same seed gives the same numbers. statsmodels and scipy.stats take about a second to
+import, so functions import them when called.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 _TAIL = 0.025
 
 Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 
-_NUM_MEANS = 4_000  # on 40,000 values below a second; chance moves an end by 2 % of the half width
+_NUM_MEANS = 4_000  # below a second for 40,000 values; resampling moves a bound by 2 % of the width
 
-_NUM_PAIRED = 100_000  # their cost does not grow with the images
+_NUM_PAIRED = 100_000  # their cost does not grow with the number of images
 
-_MOST_DRAWN = 2**19  # values held at once while resampling: 4 MB, within the cache
+_MAX_DRAWN = 2**19  # values in memory at once while resampling: 4 MB, which fits the cache
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Over repetitions: mean, standard deviation, Student interval `low` to `high`, extremes.
+    """Mean, standard deviation, Student interval `low` to `high` and extremes over repetitions.
 
-    `sd`, `low` and `high` are None of a single value, which says nothing about its spread.
+    `sd`, `low` and `high` are None for a single value.
     """
 
     num: int
@@ -40,10 +41,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Optimism:
-    """What choosing flatters, as a difference of accuracies, -1..1, over resamples of the images.
+    """Overestimate from selecting and testing on the same images: difference of accuracies, -1..1.
 
-    The mean, and the bounds of the middle 95 % of resamples: what one test set may do, not how well
-    the mean is known.
+    `mean`, and the bounds of the middle 95 % of the resamples: the range for a single test set, not
+    the uncertainty of the mean.
     """
 
     mean: float
@@ -52,134 +53,116 @@ class Optimism:
 
 
 def quantile_ranks(num_values: int, quantile: float) -> tuple[int, int] | None:
-    """Ranks (from 1) of the ordered values that enclose a quantile with 95 % confidence, 0..1.
+    """Return the ranks (from 1) of the ordered values that enclose a quantile with 95 % confidence.
 
-    Two-sided order-statistic interval without assumptions on the distribution, at most 2.5 % in
-    either tail; None if so few values have none. Conover (1999), "Practical Nonparametric
-    Statistics", section 3.2.
+    Two-sided order-statistic interval with at most 2.5 % in either tail, for any distribution; None
+    for too few values. Conover (1999), "Practical Nonparametric Statistics", section 3.2.
     """
-    # B, the number of values below the quantile, is binomial: P(B <= k) for k = 0, 1, ...
-    cumulative = bdtr(np.arange(num_values + 1), num_values, quantile)
-    low = int(np.searchsorted(cumulative, _TAIL))  # largest rank with P(B < rank) <= 2.5 %
-    high = int(np.searchsorted(cumulative, 1 - _TAIL)) + 1  # smallest with P(B >= rank) <= 2.5 %
-    return (low, high) if 1 <= low and high <= num_values else None
+    from scipy.stats import binom
+
+    # The number of values below the quantile is binomial.
+    low, high = binom.ppf([_TAIL, 1 - _TAIL], num_values, quantile)
+    return (int(low), int(high) + 1) if low >= 1 and high < num_values else None
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p-value, 0..1, that two classifiers err equally often on the same images.
+    """Return the two-sided exact p-value that two classifiers err equally often. McNemar (1947).
 
-    In: images that only the one and only the other gets right. Of these discordant pairs each is
-    equally likely under the hypothesis: a binomial test with probability 1/2. McNemar (1947).
+    Args:
+        only_first: images that only the first classifier gets right.
+        only_second: images that only the second one gets right.
     """
-    num_discordant = only_first + only_second
-    return min(1.0, 2 * float(bdtr(min(only_first, only_second), num_discordant, 0.5)))
+    from statsmodels.stats.contingency_tables import mcnemar as exact_test
+
+    return float(exact_test([[0, only_first], [only_second, 0]], exact=True).pvalue)
 
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
-    """Two-sided 95 % score interval of a proportion, 0..1.
+    """Return the two-sided 95 % score interval of a proportion, 0..1. Wilson (1927)."""
+    from statsmodels.stats.proportion import proportion_confint
 
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference".
-    """
-    p, z2 = num_right / num_images, Z_95**2 / num_images
-    middle = (p + z2 / 2) / (1 + z2)
-    half = math.sqrt(p * (1 - p) * z2 + z2**2 / 4) / (1 + z2)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return proportion_confint(num_right, num_images, method="wilson")
 
 
 def newcombe(
     num_right: int, num_images: int, other_right: int, other_images: int
 ) -> tuple[float, float]:
-    """Two-sided 95 % interval of the difference of two independent proportions, -1..1.
+    """Return the 95 % interval of the first minus the second of two independent proportions.
 
-    The first minus the other, built of two Wilson intervals. Newcombe (1998), "Interval estimation
-    for the difference between independent proportions", method 10.
+    Newcombe (1998), "Interval estimation for the difference between independent proportions",
+    method 10.
     """
-    p, other = num_right / num_images, other_right / other_images
-    low, high = wilson(num_right, num_images)
-    other_low, other_high = wilson(other_right, other_images)
-    difference = p - other
-    return (
-        difference - math.hypot(p - low, other_high - other),
-        difference + math.hypot(high - p, other - other_low),
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    low, high = confint_proportions_2indep(
+        num_right, num_images, other_right, other_images, method="newcomb"
     )
+    return float(low), float(high)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """p-values (A,), 0..1 -> adjusted float64 (A,), 0..1, in the order given.
+    """Adjust p-values for multiple tests: (A,), 0..1 -> float64 (A,), 0..1, in the same order.
 
-    Rejecting what lies below 5 % errs anywhere among the A with at most 5 %, however the tests
-    depend on each other. Holm (1979), "A simple sequentially rejective multiple test procedure".
+    Holm (1979), "A simple sequentially rejective multiple test procedure". Valid for dependent
+    tests.
     """
-    p = np.asarray(p_values, np.float64)
-    order = np.argsort(p)
-    steps = p[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
-    return adjusted
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p_values, method="holm")[1]
 
 
 def over_seeds(values: Sequence[float] | np.ndarray) -> Spread:
-    """One figure a seed, (S,) -> Spread. Student (1908): mean +- t sd / sqrt(S), S - 1 degrees.
+    """Summarize one value per seed, (S,). The interval of the mean is Student's (1908).
 
-    The interval is that of the mean over seeds, for figures near a normal distribution; it is not
-    cut to 0..1, since losses come here too.
+    It is not clipped to 0..1, because it is also used for losses.
     """
     x = np.asarray(values, np.float64)
-    mean, sd, half = float(np.mean(x)), None, None
+    mean, sd, low, high = float(np.mean(x)), None, None, None
     if len(x) > 1:
         sd = float(np.std(x, ddof=1))
         half = float(stdtrit(len(x) - 1, 1 - _TAIL)) * sd / math.sqrt(len(x))
-    return Spread(
-        num=len(x),
-        mean=mean,
-        sd=sd,
-        low=None if half is None else mean - half,
-        high=None if half is None else mean + half,
-        least=float(np.min(x)),
-        most=float(np.max(x)),
-    )
+        low, high = mean - half, mean + half
+    return Spread(len(x), mean, sd, low, high, float(np.min(x)), float(np.max(x)))
 
 
 def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Two-sided 95 % interval of the mean of float (N,), without assuming a distribution.
+    """Return the two-sided 95 % interval of the mean of float (N,).
 
-    Bias-corrected and accelerated bootstrap, for losses have a long tail: a few images cost much.
-    Efron (1987), "Better bootstrap confidence intervals"; the acceleration is the jackknife's,
-    which for a mean is the skewness of the values over 6 sqrt(N).
+    Bias-corrected and accelerated bootstrap, because a few images have very large losses. Efron
+    (1987), "Better bootstrap confidence intervals". The acceleration is the jackknife's in closed
+    form: for a mean it is the skewness of the values over 6 sqrt(N).
     """
     x = np.asarray(values, np.float64)
     mean = x.mean()
     if np.all(x == x[0]):
         return float(mean), float(mean)
-    means = _resampled_means(x, seed)
-    away = x - mean
-    acceleration = np.sum(away**3) / (6 * np.sum(away**2) ** 1.5)
+    rng = np.random.default_rng(seed)
+    means = np.concatenate(
+        [x[rng.integers(len(x), size=(num, len(x)))].mean(1) for num in _chunks(len(x))]
+    )
+    deviations = x - mean
+    acceleration = np.sum(deviations**3) / (6 * np.sum(deviations**2) ** 1.5)
     bias = ndtri((np.mean(means < mean) + np.mean(means <= mean)) / 2)
     z = bias + np.array([-Z_95, Z_95])
     low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
     return float(low), float(high)
 
 
-def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
-    """Means of as many values drawn with replacement: float64 (N,) -> float64 (_NUM_MEANS,)."""
-    rng = np.random.default_rng(seed)
-    rows = max(1, _MOST_DRAWN // len(values))
-    means = [
-        values[rng.integers(len(values), size=(min(rows, _NUM_MEANS - done), len(values)))].mean(1)
-        for done in range(0, _NUM_MEANS, rows)
-    ]
-    return np.concatenate(means)
+def _chunks(num_columns: int) -> Iterator[int]:
+    """Yield numbers of resamples, _NUM_MEANS in all, that fit into memory together."""
+    size = max(1, _MAX_DRAWN // num_columns)
+    for start in range(0, _NUM_MEANS, size):
+        yield min(size, _NUM_MEANS - start)
 
 
 def paired_difference(
     right_a: np.ndarray, right_b: np.ndarray, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Accuracy of a minus that of b on the same images, bool (N,) each, and its 95 % interval.
+    """Return accuracy of a minus that of b on the same images, bool (N,), and its 95 % interval.
 
     Percentile bootstrap over images: Efron and Tibshirani (1993), "An introduction to the
-    bootstrap", chapter 13. An image adds +1, -1 or 0, so that drawing N of them is drawing three
-    multinomial counts: the very same law. No discordant image gives no width: that is the
-    bootstrap's limit, not certainty.
+    bootstrap", chapter 13. Each image contributes +1, -1 or 0, so a resample is a draw of three
+    multinomial counts. Without discordant images the bootstrap interval has no width.
     """
     num_images = len(right_a)
     only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(~right_a & right_b))
@@ -190,28 +173,29 @@ def paired_difference(
 
 
 def optimism(right: np.ndarray, seed: int = 0) -> Optimism:
-    """bool (T, N), trial t answers image n rightly -> how much choosing the best of T flatters.
+    """Estimate how much selecting the best trial on the test set would overestimate its accuracy.
 
-    Draw N images with replacement, choose the trial best on them, take its accuracy on them minus
-    its accuracy on all N (the mean over those that tie). Bootstrap after Efron (1983), "Estimating
-    the error rate of a prediction rule". Too small where trials differ by chance alone: the
-    resamples take their differences for real, by about sqrt(2) if all T are equally good and
+    Draw N images with replacement, select the best trial on them, and subtract its accuracy on all
+    N images from that on the drawn ones; ties are averaged. Efron (1983), "Estimating the error
+    rate of a prediction rule". Too small by about sqrt(2) if all T trials are equally good and
     independent.
+
+    Args:
+        right: bool (T, N), whether trial t classifies image n correctly.
+        seed: seed of the resampling.
     """
     num_images = right.shape[1]
-    # Images that the same trials answer rightly are alike, so a resample is one multinomial draw.
-    kinds, counts = np.unique(right.T, axis=0, return_counts=True)  # (K, T), (K,); K <= min(N, 2^T)
-    kinds = kinds.astype(np.float64)  # whole numbers still, and BLAS multiplies them
-    num_right = counts @ kinds
+    # Images with the same column are interchangeable, so a resample is one multinomial draw.
+    columns, counts = np.unique(right.T, axis=0, return_counts=True)  # (K, T), K <= min(N, 2^T)
+    columns = columns.astype(np.float64)  # BLAS multiplies floats; the numbers stay whole
+    num_right = counts @ columns
     rng = np.random.default_rng(seed)
-    rows = max(1, _MOST_DRAWN // len(kinds))
-    flattery = []
-    for done in range(0, _NUM_MEANS, rows):
-        size = min(rows, _NUM_MEANS - done)
-        drawn = rng.multinomial(num_images, counts / num_images, size) @ kinds  # (size, T)
+    excess = []
+    for num in _chunks(len(columns)):
+        drawn = rng.multinomial(num_images, counts / num_images, num) @ columns  # (num, T)
         best = drawn.max(axis=1)
         is_best = drawn == best[:, np.newaxis]
-        flattery.append(best - is_best @ num_right / is_best.sum(axis=1))
-    found = np.concatenate(flattery) / num_images
-    low, high = np.quantile(found, [_TAIL, 1 - _TAIL])
-    return Optimism(float(found.mean()), float(low), float(high))
+        excess.append(best - is_best @ num_right / is_best.sum(axis=1))
+    differences = np.concatenate(excess) / num_images
+    low, high = np.quantile(differences, [_TAIL, 1 - _TAIL])
+    return Optimism(float(differences.mean()), float(low), float(high))

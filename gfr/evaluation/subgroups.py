@@ -1,23 +1,22 @@
-"""Where the answers are worse: error rates with and without each of CelebA's attributes.
+"""Error rates with and without each of CelebA's attributes.
 
-In: logits of p_male, float (N,), is_male bool (N,), attributes bool (N, A) of the same images. Out:
-frozen records, the largest gap in accuracy first. An attribute is what an annotator saw in a
-picture, not what a person is. Never explains a gap, never sees a model, an image or a file.
+Inputs are logits of p_male, float (N,), is_male, bool (N,), and attributes, bool (N, A), of the
+same images. An attribute is what an annotator saw in a picture, not what a person is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
 
 from gfr.evaluation.metrics import THRESHOLD, probabilities
 from gfr.evaluation.statistics import holm, newcombe, wilson
 from gfr.types import Count, Positive, Share
 
-SEX = "Male"  # the answer itself, not an attribute beside it
+SEX = "Male"  # the label, which is not compared
 
-LEAST_IMAGES = 30  # of fewer, the interval of an accuracy of 90 % is wider than 22 points
+LEAST_IMAGES = 30  # with fewer, the interval of an accuracy of 90 % is wider than 22 points
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class Rate:
 
 @dataclass(frozen=True)
 class Group:
-    """Images alike in one attribute: right answers, women answered male, men answered female.
+    """Images with, or without, an attribute: accuracy, and errors for women and for men.
 
-    A rate is None where the group has no images of that sex.
+    A rate is None if the group has no images of that sex.
     """
 
     num_images: Positive
@@ -47,10 +46,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """One attribute. `difference`: accuracy with it minus without, -1..1, and its 95 % interval.
+    """One attribute: `difference` is accuracy with it minus without it, -1..1, with 95 % interval.
 
-    `p_value` is of a two-sided exact test, `p_within_sex` of one that compares men with men and
-    women with women; `_holm` the same adjusted for all attributes compared.
+    `p_value` is from a two-sided exact test, `p_within_sex` from a test that compares men with men
+    and women with women; `_holm` are the same, adjusted for the number of attributes.
     """
 
     attribute: str
@@ -66,10 +65,10 @@ class Gap:
 
     @property
     def at_equal_shares(self) -> float | None:
-        """The difference if both groups were half men, half women; None where a sex is missing.
+        """Return the difference if both groups were half men, half women (direct standardization).
 
-        The mean over the sexes of the difference in error rates: direct standardisation. It takes
-        away what is due to the groups' unequal shares of men, and nothing else.
+        The mean over the sexes of the difference in error rates, which removes the effect of
+        unequal shares of men; None if a group lacks a sex.
         """
         having, lacking = _mean_error(self.having), _mean_error(self.lacking)
         return None if having is None or lacking is None else lacking - having
@@ -77,7 +76,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """An attribute that fewer than LEAST_IMAGES images have, or lack."""
+    """An attribute that fewer than LEAST_IMAGES images have, or do not have."""
 
     attribute: str
     num_having: Count
@@ -86,17 +85,17 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Subgroups:
-    """Gaps, the largest first whatever its sign, and what was left out, in the table's order."""
+    """Gaps, largest absolute difference first, and attributes left out, in the table's order."""
 
     gaps: tuple[Gap, ...]
     left_out: tuple[LeftOut, ...]
 
 
 def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame) -> Subgroups:
-    """float (N,), bool (N,), bool (N, A), row for row -> Subgroups.
+    """Compare the images with each attribute to those without it.
 
-    Fisher's exact test of right and wrong answers, with against without: Fisher (1935), "The logic
-    of inductive inference"; exact, since groups may be small and errors few.
+    Fisher's exact test, because groups may be small and errors few: Fisher (1935), "The logic of
+    inductive inference".
     """
     answer = probabilities(logits) > THRESHOLD
     compared, left_out = {}, []
@@ -108,95 +107,81 @@ def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame)
             left_out.append(LeftOut(name, num_having, num_lacking))
         else:
             compared[name] = _groups(answer, is_male, has)
-    tests = (
-        [_p_value(*groups) for groups in compared.values()],
-        [p_within_sex(*groups) for groups in compared.values()],
-    )
+    exact = [_p_value(*groups) for groups in compared.values()]
+    within = [p_within_sex(*groups) for groups in compared.values()]
+    columns = exact, holm(exact).tolist(), within, holm(within).tolist()
     gaps = [
-        _gap(name, *compared[name], row)
-        for name, *row in zip(
-            compared,
-            *(column for p_values in tests for column in (p_values, holm(p_values).tolist())),
-            strict=True,
+        _gap(name, *groups, p_values)
+        for (name, groups), p_values in zip(
+            compared.items(), zip(*columns, strict=True), strict=True
         )
     ]
-    return Subgroups(
-        tuple(sorted(gaps, key=lambda gap: (-abs(gap.difference), gap.attribute))), tuple(left_out)
-    )
+    gaps.sort(key=lambda gap: (-abs(gap.difference), gap.attribute))
+    return Subgroups(tuple(gaps), tuple(left_out))
 
 
 def _groups(answer: np.ndarray, is_male: np.ndarray, has: np.ndarray) -> tuple[Group, Group]:
-    """Answers of the images with an attribute and of those without: bool (N,) each."""
-    from fairlearn.metrics import MetricFrame  # takes a second; most commands compare nothing
+    """Return the group with an attribute and the one without, from bool (N,) each."""
+    from fairlearn.metrics import MetricFrame  # takes a second to import
 
     frame = MetricFrame(metrics=_group, y_true=is_male, y_pred=answer, sensitive_features=has)
     return frame.by_group[True], frame.by_group[False]
 
 
 def _group(is_male: np.ndarray, answer: np.ndarray) -> Group:
-    """What fairlearn asks of a metric: truth and answer of one group, bool (n,) each."""
+    """Summarize the labels and answers of one group, bool (n,) each, as fairlearn passes them."""
     num_images, num_male = len(is_male), int(is_male.sum())
     false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())
     num_right = num_images - false_male - false_female
     return Group(
         num_images=num_images,
         num_male=num_male,
-        accuracy=Rate(
-            num_right, num_images, num_right / num_images, *wilson(num_right, num_images)
-        ),
-        false_male=_rate(false_male, num_images - num_male),
-        false_female=_rate(false_female, num_male),
+        accuracy=_rate(num_right, num_images),
+        false_male=_rate(false_male, num_images - num_male) if num_images > num_male else None,
+        false_female=_rate(false_female, num_male) if num_male else None,
     )
 
 
-def _rate(num: int, num_images: int) -> Rate | None:
-    """None of no images."""
-    if num_images == 0:
-        return None
+def _rate(num: int, num_images: int) -> Rate:
     return Rate(num, num_images, num / num_images, *wilson(num, num_images))
 
 
-def _gap(name: str, having: Group, lacking: Group, p_values: list[float]) -> Gap:
-    """The two groups of one attribute, compared; `p_values` as Gap has them."""
-    ours, others = having.accuracy, lacking.accuracy
-    low, high = newcombe(ours.num, ours.num_images, others.num, others.num_images)
-    return Gap(name, having, lacking, ours.share - others.share, low, high, *p_values)
+def _gap(name: str, having: Group, lacking: Group, p_values: Sequence[float]) -> Gap:
+    """Compare the two groups of one attribute; `p_values` in the order of Gap."""
+    first, second = having.accuracy, lacking.accuracy
+    low, high = newcombe(first.num, first.num_images, second.num, second.num_images)
+    return Gap(name, having, lacking, first.share - second.share, low, high, *p_values)
 
 
 def _p_value(having: Group, lacking: Group) -> float:
-    """That right answers are equally frequent in both groups, 0..1."""
-    from scipy.stats import fisher_exact  # takes a second
+    """Test that both groups have the same accuracy."""
+    from scipy.stats import fisher_exact  # takes a second to import
 
-    table = [
-        [group.accuracy.num, group.num_images - group.accuracy.num] for group in (having, lacking)
-    ]
-    return min(1.0, float(fisher_exact(table).pvalue))
+    return min(1.0, float(fisher_exact(_table(having.accuracy, lacking.accuracy)).pvalue))
 
 
 def p_within_sex(having: Group, lacking: Group) -> float:
-    """That errors are equally frequent with and without the attribute in each sex, 0..1.
+    """Test that errors are equally frequent with and without the attribute within each sex.
 
     Mantel and Haenszel (1959), "Statistical aspects of the analysis of data from retrospective
-    studies of disease", without correction for continuity: what is due to the groups' unequal
-    shares of men is taken away. 1 where no sex can tell.
+    studies of disease", without continuity correction: removes the effect of unequal shares of
+    men. 1 if neither sex has both groups, and both errors and correct answers.
     """
-    excess = variance = 0.0
-    for with_it, without in (
-        (having.false_male, lacking.false_male),
-        (having.false_female, lacking.false_female),
-    ):
-        if with_it is None or without is None:
-            continue
-        num, total = with_it.num_images, with_it.num_images + without.num_images
-        wrong = with_it.num + without.num
-        excess += with_it.num - num * wrong / total
-        if total > 1:
-            variance += num * (total - num) * wrong * (total - wrong) / (total**2 * (total - 1))
-    return float(chdtrc(1, excess**2 / variance)) if variance else 1.0
+    from statsmodels.stats.contingency_tables import StratifiedTable  # takes a second to import
+
+    pairs = (having.false_male, lacking.false_male), (having.false_female, lacking.false_female)
+    tables = [_table(first, second) for first, second in pairs if first and second]
+    tables = [table for table in tables if table.sum(axis=0).all()]
+    return float(StratifiedTable(tables).test_null_odds().pvalue) if tables else 1.0
+
+
+def _table(having: Rate, lacking: Rate) -> np.ndarray:
+    """Return the contingency table of two rates: int (2, 2)."""
+    return np.array([[rate.num, rate.num_images - rate.num] for rate in (having, lacking)])
 
 
 def _mean_error(group: Group) -> float | None:
-    """Mean of the two error rates, 0..1."""
+    """Return the mean of the two error rates, 0..1."""
     if group.false_male is None or group.false_female is None:
         return None
     return (group.false_male.share + group.false_female.share) / 2

@@ -1,7 +1,6 @@
-"""A run directory judged: what the rule needs is read, what it finds is written.
+"""Regression check of a run directory: read it and its history, write verdict.json.
 
-In: a Run, the histories beside it. Out: its Verdict; in the end verdict.json and the run's line in
-its history. Never measures, imports no TensorFlow.
+Does not import TensorFlow.
 """
 
 import logging
@@ -17,30 +16,35 @@ LOG = logging.getLogger("gfr")
 
 
 def look(run: Run) -> Verdict:
-    """The verdict as it stands with what was done once more so far."""
-    reports = run.directory.parents[1]
-    now = history.entry(run)
-    others = history.neighbours(reports, now)
-    return rules.judge(now, history.earlier(reports, now), _again(run), others)
+    """Judge a run with the reruns that exist so far."""
+    reports, now = run.directory.parents[1], history.entry(run)
+    earlier, others = history.earlier(reports, now), history.neighbours(reports, now)
+    return rules.judge(now, earlier, _reruns(run), others)
 
 
-def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
-    """Keep the verdict, and the run in its history if it has selected a model.
+def finish(run: Run, result: Verdict, reasons: Mapping[tuple[str, str], str]) -> str:
+    """Write the verdict and, if the run selected a model, its history entry.
 
-    `why` something could not be done once more, by kind and id. Returns the path of verdict.json.
+    Args:
+        run: the run.
+        result: its verdict after all reruns.
+        reasons: why a rerun failed, by kind and id.
+
+    Returns:
+        The path of verdict.json.
     """
     path = run.directory / "verdict.json"
-    found = rules.conclude(found, why)
-    serialization.write(path, found)
-    for line, is_serious in regression_records.headlines(found):
+    result = rules.conclude(result, reasons)
+    serialization.write(path, result)
+    for line, is_serious in regression_records.headlines(result):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:
         history.put(run.directory.parents[1], history.entry(store.read_run(run.directory)))
     return str(path)
 
 
-def _again(run: Run) -> rules.Again:
-    """What was done once more in this run directory."""
+def _reruns(run: Run) -> rules.Reruns:
+    """Read the reruns in a run directory."""
     repeated = {row.trial.id: reruns.trial(run, row.trial.id) for row in run.trials}
     timings = {
         (name, str(timing.precision)): tuple(
@@ -53,4 +57,4 @@ def _again(run: Run) -> rules.Again:
         for timing in result.timings
     }
     heads = {name: history.trial_entry(row) for name, row in repeated.items() if row}
-    return rules.Again(heads, timings)
+    return rules.Reruns(heads, timings)

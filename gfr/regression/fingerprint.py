@@ -1,8 +1,6 @@
-"""Saved runs of the pytest-benchmark tests, and which of them may be compared.
+"""Fingerprint of a machine, and saved runs of the pytest-benchmark tests with that fingerprint.
 
-In: facts of a machine; pytest-benchmark's JSON files. Out: a fingerprint; SavedRuns, oldest first.
-A file that cannot be read is named and left out. Never measures, never writes, imports no
-TensorFlow.
+A file that cannot be read is reported and left out. Does not import TensorFlow.
 """
 
 import hashlib
@@ -19,7 +17,7 @@ from gfr.regression.latency_rule import Measured
 
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
 
-MAX_RUNS = 20  # the newest; what is older no longer says how far runs spread today
+MAX_RUNS = 20  # the newest; older runs no longer represent the spread of today
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def facts(
     versions: Mapping[str, str],
     settings: Mapping[str, str],
 ) -> dict[str, str]:
-    """What must be equal for two runs to be comparable; `settings` are environment variables."""
+    """Return what must be equal for two runs to be comparable; `settings` are from os.environ."""
     return {
         "cpu": f"{machine.cpu_architecture} {machine.cpu_model}",
         "threads": f"{num_usable_threads} of {machine.cpu_threads}",
@@ -49,19 +47,22 @@ def facts(
 
 
 def fingerprint(facts: Mapping[str, str]) -> str:
-    """Facts -> 12 hex digits, equal exactly if the facts are."""
+    """Return a digest of the facts, 12 hex digits."""
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read(path: Path) -> SavedRun:
-    """One file of pytest-benchmark with the figures of benchmarks/conftest.py; BadInput if not."""
+    """Read a file of pytest-benchmark with the figures of benchmarks/conftest.py."""
     try:
         document = json.loads(path.read_text("utf-8"))
         return SavedRun(
             name=path.name,
             fingerprint=str(document["machine_info"]["gfr"]["fingerprint"]),
             commit=str(document["commit_info"].get("id", "unknown")),
-            measured={row["fullname"]: _measured(row) for row in document["benchmarks"]},
+            measured={
+                row["fullname"]: TypeAdapter(Measured).validate_python(row["extra_info"])
+                for row in document["benchmarks"]
+            },
         )
     except OSError as error:
         reason = error.strerror or "cannot be read"
@@ -69,15 +70,15 @@ def read(path: Path) -> SavedRun:
         first = error.errors(include_url=False)[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     except (ValueError, RecursionError):
-        reason = "no JSON"
+        reason = "not JSON"
     except (KeyError, TypeError, AttributeError):
         reason = "not written by `make bench`"
     raise BadInput(f"{path}: left out ({reason}); delete it")
 
 
 def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
-    """The newest runs of one fingerprint, oldest first, and a line for each file left out."""
-    runs, problems = [], []
+    """Return the newest runs of one fingerprint, oldest first, and a line per file left out."""
+    saved, problems = [], []
     for path in sorted(directory.glob("*.json")):
         try:
             run = read(path)
@@ -85,11 +86,7 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
             problems.append(str(error))
             continue
         if run.fingerprint == fingerprint:
-            runs.append(run)
+            saved.append(run)
         else:
-            problems.append(f"{path}: left out (of another machine, {run.fingerprint})")
-    return runs[-MAX_RUNS:], problems
-
-
-def _measured(row: dict) -> Measured:
-    return TypeAdapter(Measured).validate_python(row["extra_info"])
+            problems.append(f"{path}: left out (from another machine, {run.fingerprint})")
+    return saved[-MAX_RUNS:], problems

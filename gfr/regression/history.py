@@ -1,9 +1,8 @@
-"""What runs were like before: reports/history/<key>.jsonl, one line a finished run.
+"""History of a benchmark: reports/history/<key>.jsonl, one line for each finished run.
 
-In: run directories. Out: an Entry a run, made from its directory alone, so that the files can be
-made again; earlier entries of the same key. The key is a digest of what must be equal for two runs
-to be comparable (`facts`). A line that cannot be read is named and left out, and stays in the file.
-Never judges, never measures, imports no TensorFlow.
+The key is a digest of everything that must be equal for two runs to be comparable (`facts`). An
+entry is made from its run directory alone, so the files can be rebuilt. An invalid line is reported
+and ignored, but stays in the file. Does not import TensorFlow.
 """
 
 import dataclasses
@@ -11,7 +10,6 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,14 +27,30 @@ from gfr.regression import fingerprint
 from gfr.regression.latency_rule import Measured
 from gfr.results import records, store
 from gfr.results.regression_records import Status
-from gfr.results.status import accepted_file, is_accepted
+from gfr.results.status import ACCEPTED, is_accepted
 from gfr.storage import atomic, locks, run_directory, serialization
 from gfr.types import Count, Nats, Positive, Seconds, Share
 
 SCHEMA: Literal[1] = 1
 
-# What decides answers and speed by itself; other packages are named as causes instead.
+# Packages in the key, because they decide results and speed. Changes of others are only reported.
 ENGINE = ("tensorflow", "keras", "numpy")
+
+# The fields of a benchmark, by table, that are always in the key. A field added later is left out
+# while it has its default value, so that adding one does not start a new history.
+_KEY_FIELDS = {
+    "": "schema name seed data training backbone iteration features latency selection",
+    "data": "images test_fraction validation_fraction split splits compare_rules",
+    "training": "batch_size freeze seeds fractions",
+    "backbone": "name scaling weights label",
+    "iteration": "number size epochs input backbones",
+    "features": "precision",
+    "latency": "calls seconds",
+    "selection": "max_latency_ms max_size_mb",
+}
+
+# Fields that are never in the key: they change no result, or (`file`) the weights' digest has them.
+_NOT_IN_KEY = {"": "export hardware", "backbone": "file", "latency": "accelerated"}
 
 Stage = Literal["features", "heads", "latency"]
 
@@ -45,9 +59,10 @@ LOG = logging.getLogger("gfr")
 
 @dataclass(frozen=True)
 class TrialEntry:
-    """`answers`: one bit a test image in the order of the names, 1 for male, in hex.
+    """Results of a trial.
 
-    `probabilities`: digest of the test probabilities by name.
+    `answers` has one bit per test image in the order of their names, 1 for male, in hex;
+    `probabilities` is a digest of the test probabilities by name.
     """
 
     id: str
@@ -61,14 +76,14 @@ class TrialEntry:
     answers: Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 
     def __post_init__(self) -> None:
-        """ValueError if more answers are right than there are."""
+        """Raise ValueError if more answers are correct than there are."""
         if self.num_right > self.num_test:
-            raise ValueError(f"{self.num_right} right of {self.num_test}")
+            raise ValueError(f"{self.num_right} correct of {self.num_test}")
 
 
 @dataclass(frozen=True)
 class LatencyEntry:
-    """One timed model in one precision; `cpu_p10_s` is the mean a call, which is all there is."""
+    """Latency of a model in one precision. `measured.cpu_p10_s` is the mean per call."""
 
     id: str
     title: str
@@ -79,13 +94,13 @@ class LatencyEntry:
 
     @property
     def subject(self) -> str:
-        """As people read it."""
+        """Title and precision."""
         return f"{self.title}, {self.precision}"
 
 
 @dataclass(frozen=True)
 class StageEntry:
-    """What a stage took; all features, all heads, all timings."""
+    """Time of all features, all heads or all latency measurements."""
 
     name: Stage
     wall_s: Seconds
@@ -94,7 +109,7 @@ class StageEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line. `status` is "" before a verdict; `alarms`: kind and subject of regressions."""
+    """One line. `status` is "" before the check; `alarms`: kind and subject of regressions."""
 
     schema: Literal[1]
     key: str
@@ -113,91 +128,116 @@ class Entry:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What is as it should be from this run on: earlier ones are no longer its measure."""
+    """Mark of a run that is the first of a new baseline."""
 
     schema: Literal[1]
     run_id: str
 
 
 def entry(run: records.Run) -> Entry:
-    """The line of a run, from its directory alone."""
-    found, verdict = facts(run), run.verdict
+    """Make the entry of a run."""
+    run_facts, verdict = facts(run), run.verdict
     alarms = verdict.of("regression") if verdict else []
     return Entry(
         schema=SCHEMA,
-        key=key(found),
-        facts=found,
+        key=key(run_facts),
+        facts=run_facts,
         run_id=run.record.run_id,
         created_utc=run.record.created_utc,
         provenance=run.record.provenance,
         status=verdict.status if verdict else "",
-        alarms=tuple((row.kind, row.subject) for row in alarms),
+        alarms=tuple((finding.kind, finding.subject) for finding in alarms),
         is_accepted=is_accepted(run),
         trials=tuple(map(trial_entry, run.trials)),
-        failed=tuple(row.trial.id for row in run.failures),
+        failed=tuple(failure.trial.id for failure in run.failures),
         latencies=tuple(row for result in run.latencies.values() for row in _latencies(result)),
         stages=_stages(run),
     )
 
 
 def facts(run: records.Run) -> dict[str, str]:
-    """What must be equal for two runs to be comparable."""
+    """Return what must be equal for two runs to be comparable."""
     record = run.record
-    cpus = {row.hardware.cpu_model for row in run.trials}
-    cpus |= {part.hardware.cpu_model for row in run.trials for part in row.features.parts}
-    gpus = sorted(gpu.name for gpu in record.hardware.gpus)
-    arithmetic = {row.feature_set_id: str(row.precision) for row in record.choices}
-    arithmetic |= {row.trial.feature_set.id: row.features.precision for row in run.trials}
+    cpus = {result.hardware.cpu_model for result in run.trials}
+    cpus |= {part.hardware.cpu_model for result in run.trials for part in result.features.parts}
+    precisions = {choice.feature_set_id: str(choice.precision) for choice in record.choices}
+    precisions |= {result.trial.feature_set.id: result.features.precision for result in run.trials}
+    machine_facts = fingerprint.facts(
+        record.hardware,
+        record.num_usable_threads or record.hardware.cpu_threads,
+        {name: record.provenance.versions.get(name, "missing") for name in ENGINE},
+        record.settings or {},
+    )
     return {
-        "benchmark": f"{record.benchmark.name} {_digest(_parameters(record))}",
+        "benchmark": f"{record.benchmark.name} {_digest(_key_contents(record.benchmark))}",
         "data": record.data.digest,
         "weights": ", ".join(sorted(f"{row.backbone} {row.sha256[:12]}" for row in record.weights)),
-        "arithmetic": ", ".join(f"{name} {arithmetic[name]}" for name in sorted(arithmetic)),
+        "arithmetic": ", ".join(f"{name} {precisions[name]}" for name in sorted(precisions)),
         "features": computed(run),
-        "machine": _machine(record),
-        "GPUs": ", ".join(gpus) or "none",
+        "machine": fingerprint.fingerprint(machine_facts),
+        "GPUs": ", ".join(sorted(gpu.name for gpu in record.hardware.gpus)) or "none",
         "workers": ", ".join(sorted(cpus)),
     }
 
 
+def _key_contents(value: object, table: str = "") -> object:
+    """Convert a benchmark, or one of its tables, to JSON types, only fields that are in the key."""
+    if isinstance(value, tuple | list):
+        return [_key_contents(item, table) for item in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    always, never = (names.get(table, "").split() for names in (_KEY_FIELDS, _NOT_IN_KEY))
+    contents = {
+        field.name: _key_contents(getattr(value, field.name), field.name)
+        for field in dataclasses.fields(value)
+        if field.name not in never
+        and (field.name in always or getattr(value, field.name) != _default(field))
+    }
+    # The weights' digests are in the key.
+    return contents | {"weights": ""} if table == "backbone" else contents
+
+
+def _default(field: dataclasses.Field) -> object:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
 def key(facts: dict[str, str]) -> str:
-    """Facts -> name of the history, equal exactly if they are: `full-0123456789ab`."""
+    """Return the name of the history for these facts, e.g. `full-0123456789ab`."""
     return f"{facts['benchmark'].split()[0]}-{_digest(facts)}"
 
 
 def computed(run: records.Run) -> str:
-    """Whether a run computed its features: computed, reused, mixed, or none without a trial."""
-    rows = [row.features for row in run.trials]
-    if not rows:
+    """Return whether the run's features were computed, reused, mixed, or none without a trial."""
+    features = [result.features for result in run.trials]
+    if not features:
         return "none"
-    if all(row.num_computed == 0 for row in rows):
+    if all(row.num_computed == 0 for row in features):
         return "reused"
-    return "computed" if all(row.num_reused == 0 for row in rows) else "mixed"
+    return "computed" if all(row.num_reused == 0 for row in features) else "mixed"
 
 
 def path(reports: Path, key: str) -> Path:
-    """The file of a history."""
+    """Return the file of a history."""
     return reports / "history" / f"{key}.jsonl"
 
 
 def load(file: Path) -> list[Entry]:
-    """All entries of a file, oldest first, the last line of each run; warns of what is none."""
-    found = {}
-    for number, line in enumerate(_lines(file), 1):
-        row = _parse(line, f"{file}, line {number}")
-        if row:
-            found[row.run_id] = row
-    return sorted(found.values(), key=lambda row: (row.created_utc, row.run_id))
+    """Read all entries of a file, oldest first and the last line of each run; warn of bad lines."""
+    parsed = (_parse(line, f"{file}, line {num}") for num, line in enumerate(_lines(file), 1))
+    by_run = {row.run_id: row for row in parsed if row}
+    return sorted(by_run.values(), key=lambda row: (row.created_utc, row.run_id))
 
 
 def earlier(reports: Path, now: Entry) -> list[Entry]:
-    """The comparable runs that were begun before this one, oldest first."""
-    rows = [row for row in load(path(reports, now.key)) if row.key == now.key]
-    return [row for row in rows if _is_before(row, now)]
+    """Return the comparable runs that started before this one, oldest first."""
+    rows = load(path(reports, now.key))
+    return [row for row in rows if row.key == now.key and _is_before(row, now)]
 
 
 def neighbours(reports: Path, now: Entry) -> list[Entry]:
-    """Earlier runs of a benchmark of the same name that are not comparable, oldest first."""
+    """Return earlier runs of a benchmark of the same name that are not comparable, oldest first."""
     name = now.facts["benchmark"].split()[0]
     files = sorted((reports / "history").glob(f"{name}-*.jsonl"))
     rows = [row for file in files if file.stem != now.key for row in load(file)]
@@ -207,23 +247,23 @@ def neighbours(reports: Path, now: Entry) -> list[Entry]:
 
 
 def put(reports: Path, new: Entry) -> None:
-    """Add a run's line, in the place of an older one of its own; other lines stay as they are."""
+    """Add a run's line to its history and remove its older lines from all histories."""
     folder = reports / "history"
     atomic.require_writable(folder, "reports")
     line = json.dumps(dataclasses.asdict(new), allow_nan=False).encode()
     with locks.locked(folder / "lock"):
         atomic.tidy(folder, 0)
-        for file in {path(reports, new.key), *folder.glob("*.jsonl")}:
-            known = _lines(file)
-            kept = [row for row in known if not _is_of(row, new.run_id)]
-            if file == path(reports, new.key):
-                _write(file, [*kept, line])
-            elif kept != known:
-                _write(file, kept)
+        target = path(reports, new.key)
+        for file in {target, *folder.glob("*.jsonl")}:
+            lines = _lines(file)
+            kept = [row for row in lines if _run_id(row) != new.run_id]
+            kept += [line] if file == target else []
+            if kept != lines:
+                atomic.write_bytes(file, b"".join(row + b"\n" for row in kept))
 
 
 def rebuild(reports: Path) -> int:
-    """Write the lines of all finished runs anew; returns how many. What is damaged is left out."""
+    """Write the lines of all finished runs again, without damaged runs; return how many."""
     num = 0
     for directory in run_directory.existing(reports):
         try:
@@ -238,13 +278,13 @@ def rebuild(reports: Path) -> int:
 
 
 def accept(run: records.Run) -> None:
-    """Compare later runs with this one and what follows it, not with what was before."""
-    serialization.write(accepted_file(run.directory), Accepted(SCHEMA, run.record.run_id))
+    """Make this run the first of a new baseline for the runs that follow."""
+    serialization.write(run.directory / ACCEPTED, Accepted(SCHEMA, run.record.run_id))
     put(run.directory.parents[1], entry(run))
 
 
 def trial_entry(result: records.TrialResult) -> TrialEntry:
-    """What is kept of a trial."""
+    """Make the entry of a trial."""
     test, named = result.metrics["test"], sorted(result.test_probabilities.items())
     bits = "".join("1" if p_male > THRESHOLD else "0" for _, p_male in named)
     return TrialEntry(
@@ -261,7 +301,7 @@ def trial_entry(result: records.TrialResult) -> TrialEntry:
 
 
 def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
-    """Its timings that can be judged: those with a witness."""
+    """Make the entries of the measurements that have a reference workload."""
     return [
         LatencyEntry(
             id=result.feature_set.id,
@@ -277,7 +317,7 @@ def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
 
 
 def measured(single: Samples, witness_s: float) -> Measured:
-    """Single images as gfr/regression/latency_rule.py judges them."""
+    """Convert a measurement of single images for the latency rule."""
     p10_s = single.percentile_s(10)
     return Measured(
         num_calls=len(single.values_s),
@@ -292,39 +332,15 @@ def measured(single: Samples, witness_s: float) -> Measured:
 
 
 def _stages(run: records.Run) -> tuple[StageEntry, ...]:
-    sets = {row.trial.feature_set: row.features.cost for row in run.trials}
-    return (
-        _stage("features", list(sets.values())),
-        _stage("heads", [row.train_cost for row in run.trials]),
-        _stage("latency", [row.cost for row in run.latencies.values()]),
+    costs: dict[Stage, list[Cost]] = {
+        "features": list({row.trial.feature_set: row.features.cost for row in run.trials}.values()),
+        "heads": [row.train_cost for row in run.trials],
+        "latency": [row.cost for row in run.latencies.values()],
+    }
+    return tuple(
+        StageEntry(name, sum(cost.wall_s for cost in rows), sum(cost.cpu_s for cost in rows))
+        for name, rows in costs.items()
     )
-
-
-def _stage(name: Stage, costs: Sequence[Cost]) -> StageEntry:
-    return StageEntry(name, sum(row.wall_s for row in costs), sum(row.cpu_s for row in costs))
-
-
-def _parameters(record: records.RunRecord) -> dict[str, object]:
-    """What of the benchmark decides numbers: no export, no place of weights, no watts."""
-    document = dataclasses.asdict(record.benchmark)
-    # What is in an own file is known by the digest of its weights.
-    rows = [
-        {key: row[key] for key in row if key != "file"} | {"weights": ""}
-        for row in document.pop("backbone")
-    ]
-    del document["export"], document["hardware"]
-    document["latency"].pop("accelerated")  # each precision is judged by itself
-    return document | {"backbone": rows}
-
-
-def _machine(record: records.RunRecord) -> str:
-    found = fingerprint.facts(
-        record.hardware,
-        record.num_usable_threads or record.hardware.cpu_threads,
-        {name: record.provenance.versions.get(name, "missing") for name in ENGINE},
-        record.settings or {},
-    )
-    return fingerprint.fingerprint(found)
 
 
 def _is_before(row: Entry, now: Entry) -> bool:
@@ -335,18 +351,13 @@ def _digest(document: object) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _lines(file: Path) -> Sequence[bytes]:
+def _lines(file: Path) -> list[bytes]:
     try:
-        return [row for row in file.read_bytes().split(b"\n") if row.strip()]
+        return [line for line in file.read_bytes().split(b"\n") if line.strip()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise BadInput(f"{file}: cannot be read ({error.strerror})") from None
-
-
-def _write(file: Path, lines: Sequence[bytes]) -> None:
-    content = b"".join(line + b"\n" for line in lines)
-    atomic.write_bytes(file, content)
 
 
 @functools.cache
@@ -364,9 +375,10 @@ def _parse(line: bytes, place: str) -> Entry | None:
         return None
 
 
-def _is_of(line: bytes, run_id: str) -> bool:
+def _run_id(line: bytes) -> object:
+    """Return the run id of a line; None if it has none, or is not JSON."""
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.get("run_id") == run_id
+        return None
+    return document.get("run_id") if isinstance(document, dict) else None

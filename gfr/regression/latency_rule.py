@@ -1,7 +1,7 @@
-"""Is a benchmark slower than it was, or is the machine busy? The rule, without the measuring.
+"""Latency rule: decide whether code is slower, or the machine is busy.
 
-In: the figures of one measurement and those of saved ones. Out: a Verdict. Pure: figures that hold
-under load decide (docs/regressions.md says why these and not p50). Never measures, reads no file.
+It relies on figures that are robust against background load; docs/regressions.md explains why these
+and not p50.
 """
 
 import math
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from gfr.measurement.latency import MAX_OTHERS_SHARE
 from gfr.types import Above0, Positive, Share
 
-# Half-way, as ratios go, between nothing and the 1.3x that is to be found: sqrt(1.3) = 1.14.
+# Geometric mean of 1 and the slow-down of 1.3 that must be found: sqrt(1.3) = 1.14.
 MIN_MARGIN = 1.15
 
-# Own CPU time moves with load (docs/regressions.md): two threads that wait less lose up to a third
-# of it, one thread that finds its caches cold gains up to 0.3 where others take 0.9 of the machine.
+# Own CPU time changes under load (docs/regressions.md): it falls by up to a third with two threads
+# that wait less, and rises by up to 0.3 with one thread while others take 0.9 of the machine.
 MIN_CPU_MARGIN = 1.10
 
 CPU_MARGIN_PER_OTHERS_SHARE = 0.4
@@ -25,24 +25,24 @@ NUM_SPREADS = 3  # standard deviations of the saved runs
 
 MIN_RUNS_FOR_SPREAD = 3
 
-_NO_LIMIT = 20.0  # as a logarithm; damaged figures may ask for more than a float can hold
+_MAX_LOG_MARGIN = 20.0  # the spread of invalid figures could overflow a float
 
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
 
-# A quiet machine, and each new process on it, runs up to 15 % faster or slower, and the witness
-# with it. Where calls are slower and the witness is by more than this, it was the machine.
-MAX_WITNESS_RATIO = 1.10
+# An idle machine, and each new process, runs up to 15 % faster or slower, and so does the reference
+# workload. If that is slower by more than this, the machine explains slower calls.
+MAX_REFERENCE_RATIO = 1.10
 
 OK, SLOWER, BUSY, NO_BASELINE = "ok", "slower", "inconclusive", "no baseline"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One benchmark in one run: seconds of a call on the clock, and p10 of its own CPU seconds.
+    """One benchmark in one run: wall time of a call, and p10 of its own CPU time.
 
-    `witness_s`: p10 of the seconds of the witness, which is fixed work of the same kind that shares
-    no code with gfr, beside the calls. `relative`: how often it fits into a call.
-    `others_share`: share 0..1 of the machine's CPU time that other processes took meanwhile.
+    `witness_s` is p10 of the reference workload: fixed work of the same kind without code of gfr,
+    measured next to the calls. `relative` is a call divided by it. `others_share`, 0..1, is the
+    share of the machine's CPU time that other processes took.
     """
 
     num_calls: Positive
@@ -56,15 +56,15 @@ class Measured:
 
     @property
     def is_clean(self) -> bool:
-        """Whether it was measured with the machine to itself."""
+        """Whether it was measured without background load."""
         return self.others_share <= MAX_OTHERS_SHARE
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Ratios are now over saved, 0 without a baseline; margins what they may be at most.
+    """Ratios of now to the baseline, 0 without one, and the largest ratios that are tolerated.
 
-    `status` as above; `relative` against the witness.
+    `relative` is relative to the reference workload.
     """
 
     status: str
@@ -78,15 +78,15 @@ class Verdict:
 
 
 def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
-    """One measurement against all saved ones of the same benchmark and machine.
+    """Compare a measurement with all saved ones of the same benchmark and machine.
 
-    As fast as before is ok however busy the machine is; slower counts only if the machine cannot
-    be the reason.
+    If it is as fast as before, it is ok under any load. If it is slower, that counts only if the
+    machine cannot be the reason.
     """
     clean = [row for row in saved if row.is_clean]
     if not clean:
-        return Verdict(NO_BASELINE, "none saved" if not saved else "saved while others were busy")
-    # Both the minimum and p10 must be slower: one lucky or one unlucky call decides nothing.
+        return Verdict(NO_BASELINE, "all saved under background load" if saved else "none saved")
+    # The smaller ratio of minimum and p10, so that a single fast or slow call does not decide.
     figures = Verdict(
         OK,
         "",
@@ -104,56 +104,51 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
 
 
 def _status(
-    now: Measured, found: Verdict, witness_ratio: float, cpu_margin: float
+    now: Measured, figures: Verdict, reference_ratio: float, cpu_margin: float
 ) -> tuple[str, str]:
-    """Status and reason; of clock and witness the one that spreads less among saved runs decides.
+    """Return status and reason.
 
-    By the witness calls are slower if the clock does not say the contrary, by the clock if the
-    witness is not slower too.
+    Decide by wall time or by its ratio to the reference workload, whichever spreads less over the
+    saved runs. The other one must not contradict.
     """
-    is_longer = found.wall_ratio > found.wall_margin
-    if found.relative_margin <= found.wall_margin:
-        is_slower = found.relative_ratio > found.relative_margin and found.wall_ratio > 1.0
+    is_longer = figures.wall_ratio > figures.wall_margin
+    if figures.relative_margin <= figures.wall_margin:
+        is_slower = figures.relative_ratio > figures.relative_margin and figures.wall_ratio > 1.0
     else:
-        is_slower = is_longer and witness_ratio <= MAX_WITNESS_RATIO
+        is_slower = is_longer and reference_ratio <= MAX_REFERENCE_RATIO
     if not is_longer and not (is_slower and now.is_clean):
         return OK, ""
+    reference = f"the reference workload takes {reference_ratio:.2f} times its saved time"
     if not is_slower:
-        return BUSY, f"not beside the witness, which takes {witness_ratio:.2f} times its saved time"
+        return BUSY, f"{reference} too"
     if now.is_clean:
-        return SLOWER, f"and the machine was quiet, the witness {witness_ratio:.2f} times"
-    if found.cpu_ratio > cpu_margin:
-        return SLOWER, f"own CPU time {found.cpu_ratio:.2f} times as well"
-    return BUSY, f"machine busy: others took {now.others_share:.0%} of it"
+        return SLOWER, f"no background load, {reference}"
+    if figures.cpu_ratio > cpu_margin:
+        return SLOWER, f"own CPU time takes {figures.cpu_ratio:.2f} times its saved time too"
+    return BUSY, f"machine busy: other processes took {now.others_share:.0%} of it"
 
 
 def margin(saved_s: Sequence[float], least: float) -> float:
-    """The ratio above which a figure is slower: `least`, or wider where saved runs spread more."""
+    """Return the tolerated ratio: `least`, or e^(3 standard deviations) of the saved runs."""
     if len(saved_s) < MIN_RUNS_FOR_SPREAD:
         return least
     spread = statistics.stdev([math.log(value) for value in saved_s])
-    return max(least, math.exp(min(NUM_SPREADS * spread, _NO_LIMIT)))
+    return max(least, math.exp(min(NUM_SPREADS * spread, _MAX_LOG_MARGIN)))
 
 
 def is_settled(verdicts: Sequence[Verdict]) -> bool:
-    """Whether measuring the same once more could change nothing, or has been done often enough."""
+    """Return whether another measurement could not change the result, or there were enough."""
     return final(verdicts).status != BUSY or len(verdicts) >= MAX_MEASUREMENTS
 
 
 def final(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of repeated measurements: fast once is ok, slower twice is slower, else inconclusive."""
+    """Combine repeated measurements: ok once is ok, slower twice is slower, else inconclusive."""
     for status, times in ((NO_BASELINE, 1), (OK, 1), (SLOWER, 2)):
-        found = [row for row in verdicts if row.status == status]
-        if len(found) >= times:
-            return min(found, key=lambda row: row.wall_ratio)
+        rows = [row for row in verdicts if row.status == status]
+        if len(rows) >= times:
+            return min(rows, key=lambda row: row.wall_ratio)
     busy = [row for row in verdicts if row.status == BUSY]
-    if busy:
-        return busy[-1]
-    return Verdict(BUSY, "to be measured again", **_figures(verdicts[-1]))
-
-
-def _figures(verdict: Verdict) -> dict:
-    return {key: value for key, value in vars(verdict).items() if key not in ("status", "reason")}
+    return busy[-1] if busy else replace(verdicts[-1], status=BUSY, reason="needs a rerun")
 
 
 def _ratio(now: Measured, saved: Sequence[Measured], name: str) -> float:

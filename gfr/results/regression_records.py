@@ -1,9 +1,7 @@
-"""Is a run a regression against its history? The answer as a record, and in words.
+"""Regression verdict of a run, stored in its verdict.json, and its lines for the reports.
 
-In: findings of gfr/regression/rules.py. Out: Verdict, the run's verdict.json, and its lines for
-the page,
-the terminal and Prefect. All that is drawn or printed of it is in the record: an old report can be
-rendered again when its history has gone. Never judges, reads no file, imports no TensorFlow.
+The record contains everything that the report shows, so that a report can be rendered again after
+its history was removed. Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from gfr.types import Amount, Count
 
 SCHEMA: Literal[1] = 1
 
-EXIT_CODE = 3  # of a regression
+EXIT_CODE = 3  # for a regression
 
 Status = Literal["ok", "regression", "inconclusive", "no history"]
 
@@ -30,10 +28,10 @@ Figure = Literal["accuracy", "p10_ms", "p50_ms", "duration_s"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one trial or one timed model, `id` being its file's name.
+    """Result of the check of one trial or one timed model; `id` is the name of its file.
 
-    changed: other answers than before, not worse ones. suspect: worse, to be done once more; never
-    in a finished verdict.
+    "changed": different answers that are not worse. "suspect": worse, needs a rerun; never in a
+    finished verdict.
     """
 
     kind: Kind
@@ -45,9 +43,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Series:
-    """One figure over the runs of a verdict; None where a run lacks it.
+    """One figure over the runs of a verdict; None for runs without it.
 
-    `alarms`: runs that were a regression in it. `low`, `high`: what the history allows this run.
+    `alarms` marks the runs in which it was a regression; `low` and `high` are the tolerance.
     """
 
     figure: Figure
@@ -59,14 +57,14 @@ class Series:
     high: Amount | None
 
     def __post_init__(self) -> None:
-        """ValueError if there is not one mark a value."""
+        """Raise ValueError unless there is one mark per value."""
         if len(self.values) != len(self.alarms):
             raise ValueError(f"{len(self.alarms)} marks on {len(self.values)} values")
 
 
 @dataclass(frozen=True)
 class Past:
-    """A run of the history, or this one."""
+    """A run of the history, or the run itself."""
 
     run_id: str
     created_utc: str
@@ -74,11 +72,12 @@ class Past:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one run. `runs`: those of the series, oldest first, this one last.
+    """Result of the regression check of one run.
 
-    `num_compared`: earlier runs that it was held against. `changes`: what is not as it was in the
-    newest of them and may be the cause. `new_baseline`: the sentence that says so, if another
-    version of TensorFlow, Keras or numpy keeps earlier runs from being compared; else "".
+    `runs` are those of the series, oldest first, this one last. `num_compared` is the number of
+    runs in the baseline. `changes` are differences from the newest of them that may be the cause.
+    `new_baseline` is a sentence if a new version of TensorFlow, Keras or NumPy makes earlier runs
+    not comparable, else "".
     """
 
     schema: Literal[1]
@@ -94,38 +93,38 @@ class Verdict:
     new_baseline: str = ""
 
     def __post_init__(self) -> None:
-        """ValueError if a series is not of these runs."""
+        """Raise ValueError unless all series have one value per run."""
         if any(len(row.values) != len(self.runs) for row in self.series):
-            raise ValueError(f"a series that is not of {len(self.runs)} runs")
+            raise ValueError(f"a series without {len(self.runs)} values")
 
     def of(self, *statuses: Found) -> list[Finding]:
-        """The findings with one of these, in this order."""
+        """Return the findings with one of the statuses, in the order of the statuses."""
         return [row for status in statuses for row in self.findings if row.status == status]
 
     @property
     def is_regression(self) -> bool:
-        """Whether someone should be told."""
+        """Whether the run is a regression."""
         return self.status == "regression"
 
     @property
     def lost(self) -> list[str]:
-        """What has become worse, one sentence each."""
+        """One sentence per regression."""
         return [row.text for row in self.of("regression")]
 
 
 def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
-    """What must be known before any number is read, and whether it is serious."""
+    """Return the lines for the top of a report, and whether each one is serious."""
     if verdict is None:
         return []
-    found = [(f"Regression: {text}", True) for text in verdict.lost]
+    lines = [(f"Regression: {text}", True) for text in verdict.lost]
     if verdict.is_regression and verdict.changes:
-        found.append((f"Changed since the newest good run: {', '.join(verdict.changes)}", True))
+        lines.append((f"Changed since the newest good run: {', '.join(verdict.changes)}", True))
     if not verdict.is_regression:
-        found.append((f"Against its history: {verdict.status} ({verdict.reason})", False))
+        lines.append((f"Regression check: {verdict.status} ({verdict.reason})", False))
     if verdict.new_baseline:
-        found.append((verdict.new_baseline, False))
-    found += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
-    return found + [(f"Answers changed: {row.text}", False) for row in verdict.of("changed")]
+        lines.append((verdict.new_baseline, False))
+    lines += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
+    return lines + [(f"Results changed: {row.text}", False) for row in verdict.of("changed")]
 
 
 def text(verdict: Verdict) -> str:

@@ -1,12 +1,10 @@
-"""What was done once more because it looked worse than the history allows.
+"""Reruns of results that looked worse than the history, next to the unchanged results of the run:
 
-In: a run directory. Out: the records beside those of the run, which stay as they are:
+    runs/<run_id>/again/<feature set>-<n>.json  Retimed: another measurement of single images
+    runs/<run_id>/again/<trial>.json            TrialResult: the head trained again
 
-    runs/<run_id>/again/<feature set>-<n>.json  Retimed: one more timing of single images
-    runs/<run_id>/again/<trial>.json            TrialResult: the head trained once more
-
-A record that is older than the one it confirms is of an earlier attempt and left out. Never
-measures, imports no TensorFlow.
+A rerun older than the result that it should confirm is from an earlier attempt and is ignored.
+Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ SCHEMA: Literal[1] = 1
 
 @dataclass(frozen=True)
 class Row:
-    """One precision; `max_difference` is over the timed images alone."""
+    """One precision; `max_difference` is over the timed images only."""
 
     precision: Precision
     single: Samples
@@ -35,14 +33,14 @@ class Row:
     max_difference: Share
 
     def __post_init__(self) -> None:
-        """ValueError if nothing was timed."""
+        """Raise ValueError without a timed call."""
         if not self.single.values_s:
             raise ValueError("no timed call")
 
 
 @dataclass(frozen=True)
 class Retimed:
-    """The fused model of one feature set, timed once more on single images."""
+    """Another latency measurement of one feature set's fused model on single images."""
 
     schema: Literal[1]
     feature_set: FeatureSet
@@ -50,33 +48,33 @@ class Retimed:
 
 
 def timing_path(run_dir: Path, feature_set: FeatureSet, number: int) -> Path:
-    """Where the record of one more timing is."""
+    """Return the path of a repeated measurement, counted from 1."""
     return run_dir / "again" / f"{feature_set.id}-{number}.json"
 
 
 def trial_path(run_dir: Path, trial_id: str) -> Path:
-    """Where the record of one more training is."""
+    """Return the path of a repeated trial."""
     return run_dir / "again" / f"{trial_id}.json"
 
 
 def timings(run: records.Run, feature_set: FeatureSet) -> list[Retimed]:
-    """The further timings of a model, in the order made."""
+    """Read the repeated measurements of a model, oldest first."""
     first = run.directory / "latency" / f"{feature_set.id}.json"
-    found: list[Retimed] = []
-    while _is_newer(path := timing_path(run.directory, feature_set, len(found) + 1), first):
-        found.append(serialization.read(path, Retimed))
-    return found
+    reruns: list[Retimed] = []
+    while _is_newer(path := timing_path(run.directory, feature_set, len(reruns) + 1), first):
+        reruns.append(serialization.read(path, Retimed))
+    return reruns
 
 
 def trial(run: records.Run, trial_id: str) -> records.TrialResult | None:
-    """The further training of a head, if there was one."""
+    """Read the repeated training of a head, if there is one."""
     path = trial_path(run.directory, trial_id)
     first = run.directory / "trials" / path.name
     return serialization.read(path, records.TrialResult) if _is_newer(path, first) else None
 
 
 def _is_newer(path: Path, first: Path) -> bool:
-    """Whether both are there and the first is the older one."""
+    """Return whether both files exist and `first` is the older one."""
     if not (path.exists() and first.exists()):
         return False
     return path.stat().st_mtime_ns >= first.stat().st_mtime_ns

@@ -109,40 +109,41 @@ def text(found: Inventory) -> str:
 
 
 def missing(run: Run) -> list[str]:
-    """What a complete run would have and this one has not."""
-    return unfinished(run) + ([] if _is_reported(run) else ["no report of its present results"])
+    """List what the run still lacks, one phrase each; empty if it is complete."""
+    return unfinished(run) + ([] if _is_reported(run) else ["no report of the current results"])
 
 
 def unfinished(run: Run) -> list[str]:
-    """The same but for the report, whose age is lost when a run is copied."""
-    trials, found = run.record.benchmark.trials, []
+    """List what the run still lacks except its report, whose age is lost when a run is copied."""
+    trials, lacking = run.record.benchmark.trials, []
     if run.failures:
-        found.append(f"{len(run.failures)} of {len(trials)} trials failed")
+        lacking.append(f"{len(run.failures)} of {len(trials)} trials failed")
     if num_left := len(trials) - len(run.trials) - len(run.failures):
-        found.append(f"{num_left} of {len(trials)} trials unfinished")
+        lacking.append(f"{num_left} of {len(trials)} trials unfinished")
     untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
-    found += [f"{row.title}: no latency" for row in sorted(untimed, key=lambda row: row.title)]
+    lacking += [f"{title}: no latency" for title in sorted(row.title for row in untimed)]
     if run.record.benchmark.export.precisions and run.selection and not run.export:
-        found.append("the selected model is not exported")
-    if not found and not run.selection:
-        found.append("nothing is selected")
-    return found
+        lacking.append("the selected model is not exported")
+    if not lacking and not run.selection:
+        lacking.append("no model is selected")
+    return lacking
 
 
 def advice(run: Run) -> str:
-    """What is missing but for the report, and the command that goes on; empty if nothing is."""
+    """Return what the run lacks and the command to resume it; empty if it is finished."""
     lacking = unfinished(run)
     line = resume_command(run.record, run.directory.parents[1])
-    return f"{'; '.join(lacking)}; go on with it: {line}" if lacking else ""
+    return f"{'; '.join(lacking)}. Resume with: {line}" if lacking else ""
 
 
 def resume_command(record: RunRecord, reports: Path) -> str:
-    """The command that resumes a run, with the directories that the recorded command left out."""
+    """Return the command to resume a run, with directories that the recorded command left out."""
     places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
-    if not record.command.startswith("gfr "):  # a deployment's run: options are parameters
+    if not record.command.startswith("gfr "):  # a deployment takes parameters, not options
         parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
         parameters += [f"{name}={path}" for name, path in places.items()]
-        return f"{record.command} {shlex.join(w for row in parameters for w in ('-p', row))}"
+        words = [word for parameter in parameters for word in ("-p", parameter)]
+        return f"{record.command} {shlex.join(words)}"
     options = {"--run-id": record.run_id, **{f"--{name}": str(places[name]) for name in places}}
     missing = [(name, value) for name, value in options.items() if name not in record.command]
     return " ".join([record.command, *map(shlex.join, missing)])
@@ -155,14 +156,9 @@ def _is_reported(run: Run) -> bool:
     return report.stat().st_mtime_ns >= selection.stat().st_mtime_ns
 
 
-ACCEPTED = "accepted.json"  # in the directory of a run that is as it should be
+ACCEPTED = "accepted.json"  # in the directory of a run whose results are accepted as intended
 
 
 def is_accepted(run: records.Run) -> bool:
-    """Whether what the run shows is wanted."""
-    return accepted_file(run.directory).exists()
-
-
-def accepted_file(run_dir: Path) -> Path:
-    """The file that marks a run as accepted."""
-    return run_dir / ACCEPTED
+    """Return whether the run's results were accepted as intended."""
+    return (run.directory / ACCEPTED).exists()
