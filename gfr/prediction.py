@@ -14,6 +14,7 @@ import numpy as np
 from gfr import environment
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE
+from gfr.data.sources import SOURCES
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.results import records
@@ -70,7 +71,7 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
             trial=result.trial.title,
             note="; ".join(run.notes_of(result)),
             # Own images that it was trained on may have had any proportions.
-            remark="" if run.record.data.source == "csv" else remark,
+            remark="" if SOURCES[run.record.data.source].has_own_framing else remark,
         )
         for path, p, remark in zip(paths, p_male, remarks, strict=True)
     ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gfr import markup
 from gfr.analysis import ALPHA, NUM_HARD, Against, Analysis, Face, Study, cost
+from gfr.data.sources import SOURCES
 from gfr.evaluation.calibration import Point
 from gfr.evaluation.metrics import Metrics
 from gfr.evaluation.statistics import Spread, wilson
@@ -17,11 +18,6 @@ from gfr.results.records import Run
 NUM_GAPS = 8
 LEAST_RATED = 10  # images of one sex: of fewer a rate is an anecdote
 RANDOM = "†"  # random weights
-_ATTRIBUTES = {
-    "celeba": "An attribute is an annotator's impression of a picture",
-    "csv": "An attribute is what the label file says of a picture",
-    "synthetic": "An attribute is what was drawn",
-}
 
 
 def title(run: Run, trial_id: str) -> str:
@@ -206,7 +202,8 @@ def subgroups(run: Run, analysis: Analysis, num_gaps: int | None = NUM_GAPS) -> 
         f"p: Fisher's exact test; within each sex: Mantel and Haenszel's, which compares men with "
         f"men and women with women; both corrected for {len(found.gaps)} attributes after Holm. In "
         f"brackets 95 % intervals of Wilson and Newcombe; no rate of fewer than {LEAST_RATED} "
-        f"images. {_ATTRIBUTES[run.record.data.source]}: a gap says where errors are, not why."
+        f"images. {SOURCES[run.record.data.source].attribute_note}: a gap says where errors are, "
+        "not why."
     )
 
 

@@ -9,17 +9,12 @@ from html import escape
 
 from gfr import report_details, report_evidence
 from gfr.analysis import Analysis, Face, Study
-from gfr.data.synthetic.generate import LABEL_NOISE_SHARE
+from gfr.data.sources import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.markup import blocks
 from gfr.results.records import Run, TrialResult
 
 GONE = "image not at hand"
-_LABELS = {
-    "celeba": "Labels are annotators' impressions of a picture, and some are wrong",
-    "csv": "Labels are those of the label file, and some may be wrong",
-    "synthetic": f"Labels say what was drawn, but for {LABEL_NOISE_SHARE:.0%} that are flipped",
-}
 
 
 def shown(analysis: Analysis) -> list[str]:
@@ -82,7 +77,8 @@ def gallery(run: Run, analysis: Analysis, thumbnails: Mapping[str, str]) -> str:
     num_trials, named = len(analysis.voters), classes(list(thumbnails))
     chosen = run.selection.trial_id if run.selection else None
     lost = len(set(shown(analysis)) - set(thumbnails))
-    parts = [f"<p>{_LABELS[run.record.data.source]}. p_male above {THRESHOLD:g} answers male.</p>"]
+    note = SOURCES[run.record.data.source].label_note
+    parts = [f"<p>{note}. p_male above {THRESHOLD:g} answers male.</p>"]
     if lost:
         parts.append(
             f"<p>{lost} of these images are not at hand: gone, or changed since the run.</p>"

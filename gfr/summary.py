@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gfr.analysis import Analysis, Study
 from gfr.config.schema import Trial
 from gfr.data import records
+from gfr.data.sources import SOURCES
 from gfr.evaluation.metrics import constant_answer
 from gfr.evaluation.statistics import over_seeds
 from gfr.measurement.latency import LatencyResult, Timing
@@ -303,7 +304,7 @@ def caveats(run: Run) -> list[Caveat]:
     data, *others = records.describe_data(record.data, record.split)
     history = [Caveat(*line) for line in regression_records.headlines(run.verdict)]
     found = [row for row in history if row.is_serious]
-    found.append(Caveat(data[0].upper() + data[1:], record.data.source == "synthetic"))
+    found.append(Caveat(data[0].upper() + data[1:], bool(SOURCES[record.data.source].warning)))
     found += [row for row in history if not row.is_serious]
     for row in record.weights:
         source = row.note or f"ImageNet weights, {row.why}"

@@ -5,7 +5,7 @@ In: a Run. Out: text. Pure: reads no file, imports no TensorFlow.
 
 import pandas as pd
 
-from gfr.data.dataset import SOURCES
+from gfr.data.sources import SOURCES
 from gfr.measurement.latency import LatencyResult
 from gfr.results.records import Run, TrialResult
 
@@ -69,7 +69,7 @@ def text(run: Run) -> str:
     data, split = run.record.data, run.record.split
     table, notes = _numbered(rows(run))
     lines = [
-        f"{run.record.run_id}: {SOURCES[data.source]}, {data.num_used:,} images, "
+        f"{run.record.run_id}: {SOURCES[data.source].title}, {data.num_used:,} images, "
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
         table.astype(object)

@@ -9,19 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Site:
-    """What is served at every path that `pages` does not name; `asked` has the Range of each call.
+    """What is served at every path that `pages` does not name, and how often it was requested.
 
-    `cuts`: after how many bytes the connection of each call ends; afterwards none does.
+    `cuts`: after how many bytes the connection of each request ends; afterwards none does.
     """
 
     content: bytes = b""
-    etag: str = '"one"'
-    has_ranges: bool = True
     status: int = 200
-    piece: int | None = None  # the most that one answer to a Range holds
     cuts: list[int] = field(default_factory=list)
     pages: dict[str, tuple[dict[str, str], bytes]] = field(default_factory=dict)
-    asked: list[str | None] = field(default_factory=list)
+    num_requests: int = 0
     url: str = ""
 
 
@@ -33,25 +30,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._page(with_body=False)
 
     def do_GET(self):
-        """A page, or the content from the byte that is asked for."""
+        """A page, or the content."""
         if self.path in self.site.pages:
             return self._page(with_body=True)
-        site, asked = self.site, self.headers["Range"]
-        site.asked.append(asked)
-        begin = 0
-        if asked and site.has_ranges and self.headers["If-Range"] == site.etag:
-            begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206 if begin else site.status)
-        size = len(site.content)
-        stop = min(size, begin + site.piece) if begin and site.piece else size
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{stop - 1}/{size}")
-        if site.etag:
-            self.send_header("ETag", site.etag)
-        self.send_header("Content-Length", str(stop - begin))
+        site = self.site
+        site.num_requests += 1
+        self.send_response(site.status)
+        self.send_header("Content-Length", str(len(site.content)))
         self.end_headers()
-        end = begin + site.cuts.pop(0) if site.cuts else stop
-        self.wfile.write(site.content[begin:end])
+        end = site.cuts.pop(0) if site.cuts else len(site.content)
+        self.wfile.write(site.content[:end])
 
     def _page(self, with_body):
         headers, body = self.site.pages.get(self.path, ({}, b""))

@@ -226,6 +226,41 @@ def test_faces_survive_their_table(celeba, tmp_path):
             records.read_table(path, data, split)
 
 
+@pytest.mark.parametrize(
+    ("partition", "words"),
+    [
+        (None, "needs list_eval_partition.txt"),
+        ({i: i % 3 for i in range(1, 40)}, "1 chosen images are not listed, the first is 000040"),
+        ({i: 0 for i in range(1, 41)}, "the validation split of 40 images lacks a class"),
+        ({i: 2 * (i % 2) for i in range(1, 41)}, "lacks a class. Use more images"),
+    ],
+)
+def test_an_official_split_needs_a_partition_with_both_classes(celeba, tmp_path, partition, words):
+    """No file, an image that it does not list, an empty split, a split of one class."""
+    root, smoke = celeba(40), loader.load(benchmark_files.benchmark_file("smoke"))
+    if partition:
+        lines = "".join(f"{i:06}.jpg {number}\n" for i, number in partition.items())
+        (root / "list_eval_partition.txt").write_text(lines)
+    forty = replace(smoke, data=replace(smoke.data, images=40, split="official"))
+    with pytest.raises(BadInput) as refused:
+        loading.look(str(root), forty, tmp_path)
+    assert words in str(refused.value)
+
+
+def test_the_official_partition_decides_the_split(celeba, tmp_path):
+    """Every image is in the split that the file names; a missing one moves no other."""
+    root, smoke = celeba(120), loader.load(benchmark_files.benchmark_file("smoke"))
+    number_of = {f"{i:06}.jpg": (i // 2) % 3 for i in range(1, 121)}
+    lines = "".join(f"{name} {number}\n" for name, number in number_of.items())
+    (root / "list_eval_partition.txt").write_text(lines)
+    (root / "images" / "000007.jpg").unlink()
+    every = replace(smoke, data=replace(smoke.data, images="all", split="official"))
+    looked = loading.look(str(root), every, tmp_path)
+    expected = [("train", "validation", "test")[number_of[name]] for name in looked.faces.names]
+    assert expected == looked.splits.tolist()
+    assert (119, {"000007.jpg": "missing"}) == (len(expected), looked.data.dropped)
+
+
 ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
 
 
@@ -233,13 +268,13 @@ ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
     ("spoil", "words"),
     [
         (lambda text: "", "no rows"),
-        (lambda text: text.replace("2\n", "3\n", 1), "says 3 rows, holds 2"),
+        (lambda text: text.replace("2\n", "3\n", 1), "states 3 rows, has 2"),
         (lambda text: text.replace("Male", "Mail"), "no column Male"),
         (lambda text: text.replace("000002.jpg 1", "000002.jpg 7"), "Eyeglasses is 7"),
-        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "no whole number"),
-        (lambda text: text.replace("000002.jpg 1 ", "000002.jpg "), "3 fields, 4 expected"),
+        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "not a whole number"),
+        (lambda text: text.replace("000002.jpg 1 ", "000002.jpg "), "3 fields, not 4"),
         (lambda text: text.replace("000002", "000001"), "listed twice"),
-        (lambda text: text.replace("000002", "../000002"), "no plain file name"),
+        (lambda text: text.replace("000002", "../000002"), "not a plain file name"),
     ],
 )
 def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
@@ -260,7 +295,7 @@ def test_doors_that_lead_nowhere_say_so(celeba, tmp_path):
     with pytest.raises(BadInput, match="no images found"):
         dataset.load(tmp_path / "empty", "all", 1)
     root = celeba(12)
-    with pytest.raises(BadInput, match="lists 12 images, 13 are asked for"):
+    with pytest.raises(BadInput, match="lists 12 images, 13 are needed"):
         dataset.load(root, 13, 1)
     rows = {f"{i:06}.jpg": (1, 1, 1) for i in range(1, 13)}
     write_labels(root / "list_attr_celeba.txt", rows)

@@ -73,11 +73,11 @@ def test_shards_become_the_official_layout(tmp_path, photos):
 @pytest.mark.parametrize(
     ("columns", "line"),
     [
-        ({"Male": None}, "no column Male; is it CelebA"),
+        ({"Male": None}, "no column Male. Is it CelebA"),
         ({"celeb_id": None}, "no column celeb_id"),
         ({"Male": [1, -1]}, "Male is not true or false in every row"),
         ({"Eyeglasses": [True, None]}, "Eyeglasses is not true or false in every row"),
-        ({"celeb_id": ["x", "y"]}, "celeb_id is no whole number in every row"),
+        ({"celeb_id": ["x", "y"]}, "celeb_id is not a whole number in every row"),
         ({"image": [None, None]}, "image 1 has no bytes"),
         ({"image": ["a", "b"]}, "image 1 has no bytes"),
     ],
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_celeba_is_refused_by_name(tmp_path, photos, columns,
 def test_a_file_that_is_damaged_or_repeats_itself_is_refused(tmp_path, photos):
     """And one whose name tells no partition."""
     twice = write_shard(tmp_path / "in" / "train-0.parquet", photos[:2], ["a.jpg", "a.jpg"])
-    with pytest.raises(BadInput, match=r"a\.jpg is there twice"):
+    with pytest.raises(BadInput, match=r"a\.jpg is listed twice"):
         convert([twice], tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(BadInput, match=r"all\.parquet: does not begin with train, valid, test"):
@@ -140,7 +140,9 @@ def test_a_file_of_the_hub_with_another_digest_is_deleted(hub, tmp_path):
     """It is named, and nothing is put in place."""
     path, (headers, data) = next(iter(hub.pages.items()))
     hub.pages[path] = (headers, data[:-1] + b"?")
-    with pytest.raises(BadInput, match=r"train-0\.parquet: SHA-256 .* was listed; it was deleted"):
+    with pytest.raises(
+        BadInput, match=r"train-0\.parquet: SHA-256 .* is listed. The file was deleted"
+    ):
         fetch.run(asked(hub, tmp_path, source="huggingface", url=hub.url), SOURCES)
     assert [] == list(tmp_path.glob("data/**/*.parquet"))
 
@@ -148,11 +150,11 @@ def test_a_file_of_the_hub_with_another_digest_is_deleted(hub, tmp_path):
 def test_a_hub_that_is_away_or_refuses_is_one_line(hub, tmp_path):
     """No network, and no such repository."""
     nowhere = replace(SOURCES.huggingface, endpoint="http://127.0.0.1:1")
-    with pytest.raises(BadInput, match=r"cannot be had .*; is there a network"):
+    with pytest.raises(BadInput, match=r"cannot be downloaded .* Check the network"):
         huggingface.fetch(nowhere, tmp_path, reporter("download"))
     hub.status, hub.pages = 404, {}
     unknown = replace(SOURCES.huggingface, endpoint=hub.url)
-    with pytest.raises(BadInput, match=r"flwrlabs/celeba cannot be had .*404") as caught:
+    with pytest.raises(BadInput, match=r"flwrlabs/celeba cannot be downloaded .*404") as caught:
         huggingface.fetch(unknown, tmp_path, reporter("download"))
     assert "\n" not in str(caught.value)
 
@@ -160,5 +162,5 @@ def test_a_hub_that_is_away_or_refuses_is_one_line(hub, tmp_path):
 def test_without_the_extra_its_name_is_said(tmp_path, monkeypatch):
     """And how to install it."""
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(BadInput, match=r"not installed; .*uv pip install .* -e '\.\[hf\]'"):
+    with pytest.raises(BadInput, match=r"not installed. .*uv pip install .* -e '\.\[hf\]'"):
         huggingface.fetch(SOURCES.huggingface, tmp_path, reporter("download"))

@@ -43,28 +43,28 @@ SPOILT = [
     ("image,is_male\n", "no rows"),
     ("image;is_male\na.jpg;1\n", "no column image"),
     ("image,male\na.jpg,1\n", "no column is_male"),
-    ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed in line 2 already"),
-    ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is no plain path below"),
-    ("image,is_male\n/etc/a.jpg,1\n", "'/etc/a.jpg' is no plain path"),
-    ("image,is_male\nx/../../a.jpg,1\n", "is no plain path"),
-    ("image,is_male\nC:\\a.jpg,1\n", "is no plain path"),
-    ('image,is_male\n"a\nb.jpg",1\n', "is no plain path"),
-    ("image,is_male\n<b>.jpg,1\n", "is no plain path"),
-    ("image,is_male\n,1\n", "is no plain path"),
+    ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed twice, first in line 2"),
+    ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is not a plain path below"),
+    ("image,is_male\n/etc/a.jpg,1\n", "'/etc/a.jpg' is not a plain path"),
+    ("image,is_male\nx/../../a.jpg,1\n", "is not a plain path"),
+    ("image,is_male\nC:\\a.jpg,1\n", "is not a plain path"),
+    ('image,is_male\n"a\nb.jpg",1\n', "is not a plain path"),
+    ("image,is_male\n<b>.jpg,1\n", "is not a plain path"),
+    ("image,is_male\n,1\n", "is not a plain path"),
     ("image,is_male\na.gif,1\n", "does not end in .jpg, .jpeg, .png"),
-    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; all of a column is 0/1"),
+    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; a whole column is 0/1"),
     ("image,is_male\na.jpg,\n", "is_male is ''"),
     ("image,is_male\na.jpg,0\nb.jpg,-1\n", "is_male mixes ['-1', '0']"),
     ("image,is_male,age\na.jpg,0,37\n", "age is '37'"),
-    ("image,is_male,split\na.jpg,0,1\n", "column 'split': a name that gfr needs"),
+    ("image,is_male,split\na.jpg,0,1\n", "column 'split': a name that gfr reserves"),
     ("image,is_male,Male\na.jpg,0,1\n", "column 'Male'"),
     ("image,is_male,a|b\na.jpg,0,1\n", "column 'a|b'"),
-    ("image,is_male,is_male\na.jpg,0,1\n", "'is_male' stands twice"),
-    ("image,is_male,identity\na.jpg,0,\n", "no identity; give each image one"),
-    ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, 2 as in the first line"),
-    ('image,is_male\n"a.jpg,0\n', "no CSV in UTF-8"),
-    ("image,is_male\na.jpg,0\n".encode("utf-16"), "no CSV in UTF-8"),
-    (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "no CSV in UTF-8"),
+    ("image,is_male,is_male\na.jpg,0,1\n", "'is_male' is listed twice"),
+    ("image,is_male,identity\na.jpg,0,\n", "no identity. Give each image one"),
+    ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, but the first line has 2"),
+    ('image,is_male\n"a.jpg,0\n', "not a CSV in UTF-8"),
+    ("image,is_male\na.jpg,0\n".encode("utf-16"), "not a CSV in UTF-8"),
+    (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "not a CSV in UTF-8"),
 ]
 
 
@@ -85,13 +85,13 @@ def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BadInput, match="all 2 chosen images are male"):
         dataset.load(tmp_path, "all", 1)
     (tmp_path / "list_attr_celeba.txt").write_text("")
-    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt; name the CSV"):
+    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt\. Name the CSV"):
         dataset.load(tmp_path, "all", 1)
     (tmp_path / "labels.csv").write_text("image,is_male\na.jpg,1\nb.jpg,0\n")
     faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
     assert ("a.jpg", "b.jpg") == faces.names
     with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
-        splits.by_rule("identity", faces.names, faces.is_male, None, (0.2, 0.2), 1)
+        splits.by_rule("identity", faces, (0.2, 0.2), 1)
     monkeypatch.setattr(csv_labels, "MAX_BYTES", 10)
     with pytest.raises(BadInput, match="larger than 10 bytes"):
         dataset.load(tmp_path / "labels.csv", "all", 1)

@@ -210,6 +210,11 @@ def _check_rows(benchmark: Benchmark) -> None:
             )
     if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
         raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
+    if benchmark.data.split == "official" and benchmark.data.splits > 1:
+        raise BadInput(
+            f'data: splits = {benchmark.data.splits} is impossible with split = "official", which '
+            "is one split. Set splits = 1"
+        )
     sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
     if len(sizes) < len(benchmark.feature_sets):
         raise BadInput(

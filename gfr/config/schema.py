@@ -65,7 +65,8 @@ class Iteration:
     backbones: tuple[str, ...] = ()  # labels; empty: every backbone
 
 
-SplitRule = Literal["random", "identity"]  # identity: nobody is in two splits
+# identity: nobody is in two splits; official: the partition that comes with CelebA
+SplitRule = Literal["random", "identity", "official"]
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class Benchmark:
     def refits(self, has_identity: bool) -> tuple[Refit, ...]:
         """How often each trial is trained again, and with what changed."""
         seed, rule = self.seed, self.data.split
-        other: SplitRule = "random" if rule == "identity" else "identity"
+        other: SplitRule = "identity" if rule == "random" else "random"
         has_other = has_identity and self.data.compare_rules
         return (
             *(Refit("seed", seed + k, rule, seed, 1.0) for k in range(1, self.training.seeds)),

@@ -1,1 +1,1 @@
-"""Images and labels: read, check, choose, split."""
+"""Data sets: finding, reading, choosing and splitting images."""

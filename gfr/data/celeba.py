@@ -1,7 +1,6 @@
-"""CelebA's files, however they were unpacked.
+"""CelebA's files in any of the usual layouts: find, read and write them.
 
-In: a directory. Out: where its images and label files are, the label files as tables, and tables as
-such files. Never opens an image, never chooses among images.
+Does not open an image and does not choose among images.
 """
 
 import io
@@ -28,7 +27,7 @@ PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
 
-# [0-9], not \d: what else Unicode calls a digit is no number to int().
+# [0-9], not \d: int() does not read everything that Unicode calls a digit.
 _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
 
 _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
@@ -36,51 +35,44 @@ _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a CelebA directory keeps what gfr reads."""
+    """Where a data set keeps the files that gfr reads; None for files that it lacks."""
 
     image_dir: Path
     label_file: Path
-    identity_file: Path | None
-    partition_file: Path | None
+    identity_file: Path | None = None
+    partition_file: Path | None = None
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a data set's files say of all its images, before any is chosen.
+    """The labels of all images of a data set.
 
-    attributes bool, one row an image name, sorted, with a column Male; identity and partition
-    int64 by image name, or None.
+    `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
+    `partition` (0 train, 1 validation, 2 test) are int64 by image name, or None.
     """
 
-    image_dir: Path
-    label_file: Path
+    layout: Layout
     attributes: pd.DataFrame
     identity: pd.Series | None
     partition: pd.Series | None
-    identity_file: Path | None
-    partition_file: Path | None
 
 
 def read(directory: Path) -> Labels:
-    """The labels of a CelebA directory; BadInput if they cannot be found or read."""
+    """Read the labels of a CelebA directory; BadInput if they cannot be found or read."""
     layout = find(directory)
-    identity, partition = layout.identity_file, layout.partition_file
     return Labels(
-        image_dir=layout.image_dir,
-        label_file=layout.label_file,
+        layout=layout,
         attributes=read_attributes(layout.label_file),
-        identity=read_column(identity) if identity else None,
-        partition=read_column(partition) if partition else None,
-        identity_file=identity,
-        partition_file=partition,
+        identity=read_column(layout.identity_file) if layout.identity_file else None,
+        partition=read_column(layout.partition_file) if layout.partition_file else None,
     )
 
 
 def find(directory: Path) -> Layout:
-    """Look for the image folder and the label files independently, shallowest first."""
+    """Find the image folder and the label files independently, shallowest first."""
     if not directory.is_dir():
         raise BadInput(
-            f"{directory}: no such directory; name the folder that holds CelebA, or images with a "
+            f"{directory}: no such directory. Name the folder that holds CelebA, or images with a "
             "labels.csv"
         )
     image_dir: Path | None = None
@@ -91,52 +83,49 @@ def find(directory: Path) -> Layout:
         if folder.name in IMAGE_FOLDERS and image_dir is None:
             has_images = any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
             image_dir = folder if has_images else None
+
+    def first(names: tuple[str, ...]) -> Path | None:
+        return next((files[name] for name in names if name in files), None)
+
     if image_dir is None:
         folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
         raise BadInput(
-            f"{directory}: no images found in a folder {folders}; unpack CelebA there, or put "
+            f"{directory}: no images found in a folder {folders}. Unpack CelebA there, or put "
             "a labels.csv beside images of your own"
         )
-    label_file = _first(files, LABEL_FILES)
+    label_file = first(LABEL_FILES)
     if label_file is None:
         raise BadInput(
-            f"{directory}: no label file; put {' or '.join(LABEL_FILES)} there, or labels.csv if "
+            f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    return Layout(
-        image_dir, label_file, _first(files, IDENTITY_FILES), _first(files, PARTITION_FILES)
-    )
+    return Layout(image_dir, label_file, first(IDENTITY_FILES), first(PARTITION_FILES))
 
 
 def image_names(folder: Path) -> set[str]:
-    """The image files in a folder and below it, as paths from it with slashes."""
-    found: set[str] = set()
-    for place, _, names in os.walk(folder):
-        below = Path(place).relative_to(folder).as_posix()
-        prefix = "" if below == "." else f"{below}/"
-        found.update(prefix + name for name in names if name.lower().endswith(IMAGE_SUFFIXES))
-    return found
+    """List the image files below a folder, as relative paths with slashes."""
+    return {
+        (Path(place) / name).relative_to(folder).as_posix()
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(IMAGE_SUFFIXES)
+    }
 
 
 def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
-    found = []
-    for folder, folders, names in os.walk(directory, followlinks=True):
-        depth = len(Path(folder).relative_to(directory).parts)
-        folders[:] = sorted(folders) if depth < MAX_DEPTH else []
-        found.append((depth, Path(folder), names))
-    found.sort(key=lambda row: row[:2])
-    return [(folder, names) for _, folder, names in found]
-
-
-def _first(files: dict[str, Path], names: tuple[str, ...]) -> Path | None:
-    return next((files[name] for name in names if name in files), None)
+    folders = []
+    for path, subfolders, names in os.walk(directory, followlinks=True):
+        depth = len(Path(path).relative_to(directory).parts)
+        subfolders[:] = sorted(subfolders) if depth < MAX_DEPTH else []
+        folders.append((depth, Path(path), names))
+    return [(path, names) for _, path, names in sorted(folders, key=lambda row: row[:2])]
 
 
 def read_attributes(path: Path) -> pd.DataFrame:
-    """All attributes as bool, one row an image name, sorted by name; BadInput names the line."""
+    """Read all attributes as bool, one row per image, sorted by name."""
     table = _read_table(path)
     if "Male" not in table.columns:
-        raise BadInput(f"{path}: no column Male in its header; is it CelebA's attribute list?")
+        raise BadInput(f"{path}: no column Male in its header. Is it CelebA's attribute list?")
     wrong = np.argwhere(~table.isin([1, -1]).to_numpy())
     if len(wrong):
         name, column = table.index[wrong[0][0]], table.columns[wrong[0][1]]
@@ -145,7 +134,7 @@ def read_attributes(path: Path) -> pd.DataFrame:
 
 
 def read_column(path: Path) -> pd.Series:
-    """A two-column list (identity or partition) as int64 by image name."""
+    """Read a two-column list (identity or partition) as int64 by image name."""
     table = _read_table(path)
     if table.shape[1] != 1:
         raise BadInput(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
@@ -158,7 +147,7 @@ def write_lists(
     identity: pd.Series | None = None,
     partition: pd.Series | None = None,
 ) -> None:
-    """The official label files: bool attributes (N, A) and int64 (N,), each by image name."""
+    """Write the official label files: bool attributes (N, A) and int64 (N,), by image name."""
     signs = np.where(attributes.to_numpy(bool), " 1", "-1")
     lines = [" ".join([name, *row]) for name, row in zip(attributes.index, signs, strict=True)]
     head = [str(len(attributes)), " ".join(attributes.columns)]
@@ -170,6 +159,7 @@ def write_lists(
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    """Read a list as int64 by image name: the official form with spaces, or Kaggle's CSV."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -178,33 +168,29 @@ def _read_table(path: Path) -> pd.DataFrame:
     stated_rows = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
     separator = "," if lines and "," in lines[0] else None
     header = lines[0].split(separator) if lines else []
-    if len(header) > 1 and _NUMBER.fullmatch(header[-1]):
+    if len(header) > 1 and _NUMBER.fullmatch(header[-1]):  # no header, as in the two-column lists
         header = ["image_id", *(f"column_{i}" for i in range(1, len(header)))]
     else:
         lines = lines[1:]
     if not lines:
-        raise BadInput(f"{path}: no rows; is the file cut short?")
-    if stated_rows is not None and stated_rows != len(lines):
-        raise BadInput(f"{path}: says {stated_rows:,} rows, holds {len(lines):,}; is it cut short?")
+        raise BadInput(f"{path}: no rows. Is the file cut short?")
+    if stated_rows not in (None, len(lines)):
+        raise BadInput(f"{path}: states {stated_rows:,} rows, has {len(lines):,}. Is it cut short?")
     columns = [name.strip() for name in header]
     if len(columns) == len(lines[0].split(separator)):
-        columns = columns[
-            1:
-        ]  # Kaggle's CSV names the first column, image_id; the official does not
-    return _parse_rows(path, lines, columns, separator)
-
-
-def _parse_rows(
-    path: Path, lines: list[str], columns: list[str], separator: str | None
-) -> pd.DataFrame:
+        columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
     for line in lines:
         if len(line.split(separator)) != len(columns) + 1:
             raise BadInput(
-                f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, "
-                f"{len(columns) + 1} expected"
+                f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, not "
+                f"{len(columns) + 1}"
             )
     if len(set(columns)) != len(columns):
-        raise BadInput(f"{path}: a column name stands twice in its header")
+        raise BadInput(f"{path}: its header names a column twice")
+    return _parse(path, lines, columns, separator)
+
+
+def _parse(path: Path, lines: list[str], columns: list[str], separator: str | None) -> pd.DataFrame:
     try:
         with np.errstate(invalid="raise"):  # 1e999 as int64
             table = pd.read_csv(
@@ -218,11 +204,11 @@ def _parse_rows(
                 quoting=3,
             )
     except (ValueError, ArithmeticError) as error:
-        raise BadInput(f"{path}: a value is no whole number ({error})") from None
+        raise BadInput(f"{path}: a value is not a whole number ({error})") from None
     table = table.sort_index()
     if not table.index.is_unique:
         raise BadInput(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
     for name in table.index:
         if name != Path(name).name or name in (".", ".."):
-            raise BadInput(f"{path}: {name[:60]!r} is no plain file name")
+            raise BadInput(f"{path}: {name[:60]!r} is not a plain file name")
     return table

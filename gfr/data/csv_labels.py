@@ -1,37 +1,38 @@
-"""A data set of the user's own: images, and a CSV that says what each shows.
+"""Labels of a user's own images in a CSV.
 
-In: a folder with a labels.csv, or the path of a CSV. Out: its labels as a table. Image names are
-paths below the CSV's folder. Never opens an image, never guesses a value.
+A data set is a folder with a labels.csv, or the path of a CSV. Image names are paths below the
+CSV's folder. Does not open an image.
 
     image,is_male,identity,smiling
     anna/1.jpg,0,anna,1
 
-is_male and every further column hold 0/1, -1/1 or true/false; `identity`, if there, any text that
+is_male and every further column hold 0/1, -1/1 or true/false. `identity` is optional: any text that
 is the same for all images of a person.
 """
 
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
+from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels, Layout
 from gfr.errors import BadInput, reason
 
 LABELS_NAME = "labels.csv"
 
 MAX_BYTES = 64_000_000  # CelebA's 202,599 rows of 40 attributes take 26 MB
 
-MALE = "Male"  # CelebA's name of what is_male says
+MALE = "Male"  # CelebA's name of is_male
 
-_TAKEN = ("name", "split", "partition", "pixels_sha256", MALE)  # columns of a run's faces.csv
+_RESERVED = ("name", "split", "partition", "pixels_sha256", MALE)  # columns of a run's faces.csv
 
 _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
-_NO_NAME = re.compile(r'[\\:*?"<>|`]')  # not every disk and report can hold these
+_NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
 
 _FLAGS = (
     {"0": False, "1": True},
@@ -40,43 +41,50 @@ _FLAGS = (
 )
 
 
-def is_meant(place: Path) -> bool:
-    """Whether a data set as typed is one with a CSV of this kind, not CelebA's files."""
-    return place.suffix.lower() == ".csv" or (place / LABELS_NAME).is_file()
+def matches(path: Path) -> bool:
+    """Tell whether a directory has a labels.csv, or a path is that of a CSV."""
+    return path.suffix.lower() == ".csv" or (path / LABELS_NAME).is_file()
 
 
-def read(place: Path) -> Labels:
-    """Every image that the CSV lists; BadInput names the file and the line."""
-    path = place / LABELS_NAME if place.is_dir() else place
-    if place.is_dir():
-        other = next((name for name in LABEL_FILES if (place / name).exists()), None)
+def find(path: Path) -> Layout:
+    """Locate the files, and check the CSV."""
+    return read(path).layout
+
+
+def read(path: Path) -> Labels:
+    """Read every image that the CSV lists; BadInput names the file and the line."""
+    if path.is_dir():
+        other = next((name for name in LABEL_FILES if (path / name).exists()), None)
         if other:
             raise BadInput(
-                f"{place}: holds {LABELS_NAME} and {other}; name the CSV itself, or take one away"
+                f"{path}: holds {LABELS_NAME} and {other}. Name the CSV itself, or remove one"
             )
-    header, *rows = _rows(path)
-    columns = _columns(path, header[1])
-    names = [_name(path, number, row[columns["image"]]) for number, row in rows]
-    _refuse_repeats(path, [number for number, _ in rows], names)
-    flags = {
-        MALE if column == "is_male" else column: _flags(path, column, index, rows)
-        for column, index in columns.items()
-        if column not in ("image", "identity")
-    }
-    attributes = pd.DataFrame(flags, index=pd.Index(names, dtype=object)).sort_index()
-    identity = None
+        path = path / LABELS_NAME
+    rows = _rows(path)
+    header, lines = list(rows[0][1]), [number for number, _ in rows[1:]]
+    _check_header(path, header)
+    columns = dict(zip(header, zip(*(cells for _, cells in rows[1:]), strict=True), strict=True))
+    names, identity = _names(path, lines, columns.pop("image")), None
     if "identity" in columns:
-        persons = [_person(path, number, row[columns["identity"]]) for number, row in rows]
+        persons = columns.pop("identity")
+        if "" in persons:
+            line = lines[persons.index("")]
+            raise _error(path, line, "no identity. Give each image one, or none at all")
         codes, _ = pd.factorize(np.array(persons, dtype=object), sort=True)
         identity = pd.Series(codes, index=names, dtype=np.int64)
-    return Labels(path.parent, path, attributes, identity, None, path, None)
+    flags = {
+        MALE if column == "is_male" else column: _flags(path, lines, column, cells)
+        for column, cells in columns.items()
+    }
+    attributes = pd.DataFrame(flags, index=pd.Index(names, dtype=object)).sort_index()
+    return Labels(Layout(path.parent, path, path), attributes, identity, None)
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """(line, cells) of the header and of every row that is not blank, one at least."""
+    """Read (line number, cells) of the header and of at least one row; skip blank rows."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadInput(f"{path}: larger than {MAX_BYTES:,} bytes; is it the list of labels?")
+            raise BadInput(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
@@ -84,79 +92,68 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(
-            f"{path}: no CSV in UTF-8 ({reason(error)}); save it as such, separated by commas"
+            f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one, separated by commas"
         ) from None
     rows = [(number, row) for number, row in rows if any(row)]
     if len(rows) < 2:
-        raise BadInput(f"{path}: no rows; the first line is image,is_male, then an image a line")
+        raise BadInput(f"{path}: no rows. The first line is image,is_male, then one line per image")
+    num_columns = len(rows[0][1])
     for number, row in rows:
-        if len(row) != len(rows[0][1]):
-            raise BadInput(
-                f"{path}, line {number}: {len(row)} fields, {len(rows[0][1])} as in the first line "
-                "expected"
+        if len(row) != num_columns:
+            raise _error(
+                path, number, f"{len(row)} fields, but the first line has {num_columns}. Correct it"
             )
     return rows
 
 
-def _columns(path: Path, header: list[str]) -> dict[str, int]:
+def _error(path: Path, line: int, why: str) -> BadInput:
+    return BadInput(f"{path}, line {line}: {why}")
+
+
+def _check_header(path: Path, header: list[str]) -> None:
     for needed in ("image", "is_male"):
         if needed not in header:
             raise BadInput(
-                f"{path}: no column {needed} in its first line; it begins image,is_male, "
+                f"{path}: no column {needed} in its first line. It begins image,is_male, "
                 "separated by commas"
             )
-    for column in header:
-        if header.count(column) > 1:
-            raise BadInput(f"{path}: column {column!r:.60} stands twice; take one out")
-        if column in _TAKEN or not _COLUMN.fullmatch(column):
+    for column, count in Counter(header).items():
+        if count > 1:
+            raise BadInput(f"{path}: column {column!r:.60} is listed twice. Remove one")
+        if column in _RESERVED or not _COLUMN.fullmatch(column):
             raise BadInput(
-                f"{path}: column {column!r:.60}: a name that gfr needs itself or that is no plain "
-                "word; rename it"
+                f"{path}: column {column!r:.60}: a name that gfr reserves, or not a plain word. "
+                "Rename it"
             )
-    return {column: index for index, column in enumerate(header)}
 
 
-def _name(path: Path, number: int, name: str) -> str:
-    plain = PurePosixPath(name)
-    leaves = plain.is_absolute() or ".." in plain.parts or str(plain) != name
-    if leaves or _NO_NAME.search(name) or not name.isprintable():
-        raise BadInput(
-            f"{path}, line {number}: {name!r:.80} is no plain path below {path.parent}; copy the "
-            "image there"
-        )
-    if not name.lower().endswith(IMAGE_SUFFIXES):
-        raise BadInput(
-            f"{path}, line {number}: {name!r:.80} does not end in {', '.join(IMAGE_SUFFIXES)}"
-        )
-    return name
+def _names(path: Path, lines: list[int], names: tuple[str, ...]) -> list[str]:
+    line_of: dict[str, int] = {}
+    for line, name in zip(lines, names, strict=True):
+        plain = PurePosixPath(name)
+        is_below = not plain.is_absolute() and ".." not in plain.parts and str(plain) == name
+        if not is_below or _NOT_PORTABLE.search(name) or not name.isprintable():
+            why = f"{name!r:.80} is not a plain path below {path.parent}. Copy the image there"
+            raise _error(path, line, why)
+        if not name.lower().endswith(IMAGE_SUFFIXES):
+            raise _error(path, line, f"{name!r:.80} does not end in {', '.join(IMAGE_SUFFIXES)}")
+        if name in line_of:
+            raise _error(path, line, f"{name!r:.80} is listed twice, first in line {line_of[name]}")
+        line_of[name] = line
+    return list(names)
 
 
-def _refuse_repeats(path: Path, numbers: list[int], names: list[str]) -> None:
-    first: dict[str, int] = {}
-    for number, name in zip(numbers, names, strict=True):
-        if name in first:
-            raise BadInput(
-                f"{path}, line {number}: {name!r:.80} is listed in line {first[name]} already"
-            )
-        first[name] = number
-
-
-def _flags(path: Path, column: str, index: int, rows: list[tuple[int, list[str]]]) -> list[bool]:
-    cells = [(number, row[index].lower()) for number, row in rows]
-    known = {cell for _, cell in cells}
+def _flags(path: Path, lines: list[int], column: str, cells: tuple[str, ...]) -> list[bool]:
+    values = [cell.lower() for cell in cells]
     for meaning in _FLAGS:
-        if known <= meaning.keys():
-            return [meaning[cell] for _, cell in cells]
-    any_of = {cell for meaning in _FLAGS for cell in meaning}
-    number, cell = next(((n, c) for n, c in cells if c not in any_of), cells[0])
-    what = f"{column} is {cell!r:.40}" if cell not in any_of else f"{column} mixes {sorted(known)}"
-    cure = "mend it" if column == "is_male" else "mend it, or take the column out"
-    raise BadInput(
-        f"{path}, line {number}: {what}; all of a column is 0/1, -1/1 or true/false: {cure}"
+        if meaning.keys() >= set(values):
+            return [meaning[value] for value in values]
+    valid = {value for meaning in _FLAGS for value in meaning}
+    row = next((row for row, value in enumerate(values) if value not in valid), None)
+    why = (
+        f"{column} mixes {sorted(set(values))}"
+        if row is None
+        else f"{column} is {cells[row]!r:.40}"
     )
-
-
-def _person(path: Path, number: int, person: str) -> str:
-    if not person:
-        raise BadInput(f"{path}, line {number}: no identity; give each image one, or none at all")
-    return person
+    cure = "Correct it" if column == "is_male" else "Correct it, or remove the column"
+    raise _error(path, lines[row or 0], f"{why}; a whole column is 0/1, -1/1 or true/false. {cure}")

@@ -8,31 +8,24 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr.data import celeba, csv_labels, splits
+from gfr.data import celeba, splits
+from gfr.data.sources import source_of
 from gfr.errors import BadInput
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 
-Source = Literal["celeba", "csv", "synthetic"]
-
-SOURCES = {
-    "celeba": "CelebA",
-    "csv": "own images",
-    "synthetic": "SYNTHETIC faces",
-}
-
 
 class TooFew(BadInput):
-    """A data set lists fewer images than are asked for."""
+    """A data set lists fewer images than the benchmark needs."""
 
 
 @dataclass(frozen=True)
 class Faces:
     """N images, sorted by name.
 
-    names (N,); is_male bool (N,); attributes bool (N, A) with CelebA's column names; identity
-    int64 (N,) or None; partition int64 (N,) (CelebA's own: 0 train, 1 validation, 2 test) or None;
-    pixels_sha256 (N,) once the images have been inspected.
+    `names` (N,); `is_male` bool (N,); `attributes` bool (N, A) with CelebA's column names;
+    `identity` int64 (N,) or None; `partition` int64 (N,) or None, CelebA's own: 0 train,
+    1 validation, 2 test. `pixels_sha256` (N,) is empty before the images have been inspected.
     """
 
     image_dir: Path
@@ -44,14 +37,14 @@ class Faces:
     pixels_sha256: tuple[str, ...] = ()
 
     def paths(self) -> list[Path]:
-        """The image files, in the order of `names`."""
+        """Return the image files in the order of `names`."""
         return [self.image_dir / name for name in self.names]
 
     def rows(self, keep: np.ndarray) -> "Faces":
-        """The images where bool `keep` (N,) holds."""
+        """Keep the images where bool `keep` (N,) is true."""
         return replace(
             self,
-            names=tuple(name for name, kept in zip(self.names, keep, strict=True) if kept),
+            names=tuple(np.array(self.names, object)[keep]),
             is_male=self.is_male[keep],
             attributes=self.attributes[keep],
             identity=None if self.identity is None else self.identity[keep],
@@ -61,47 +54,45 @@ class Faces:
 
 @dataclass(frozen=True)
 class Listing:
-    """The chosen images as the label file knows them, before any is opened."""
+    """The chosen images as the label file lists them, before any is opened."""
 
     faces: Faces
     num_listed: int
-    num_unlisted: int  # image files in the folder that the label file does not name
+    num_unlisted: int  # image files in the folder that the label file does not list
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
-    """Choose images from a CelebA directory, or one with a CSV; BadInput if they cannot serve."""
-    labels = (csv_labels if csv_labels.is_meant(directory) else celeba).read(directory)
-    attributes = labels.attributes
-    names = choose(list(attributes.index), num_images, seed, labels.label_file)
-    on_disk = celeba.image_names(labels.image_dir)
-    unlisted = len(on_disk.difference(attributes.index))
-    num_listed = len(attributes)
-    attributes = attributes.loc[names]
-    is_male = attributes["Male"].to_numpy(bool)
+    """Choose images from a data set on disk; BadInput if its files cannot be used."""
+    labels = source_of(directory).read(directory)
+    layout, attributes = labels.layout, labels.attributes
+    num_unlisted = len(celeba.image_names(layout.image_dir).difference(attributes.index))
+    names = choose(list(attributes.index), num_images, seed, layout.label_file)
+    chosen = attributes.loc[names]
+    is_male = chosen["Male"].to_numpy(bool)
     if is_male.all() or not is_male.any():
         only = "male" if is_male.all() else "female"
-        raise BadInput(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
+        raise BadInput(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
     faces = Faces(
-        image_dir=labels.image_dir,
+        image_dir=layout.image_dir,
         names=tuple(names),
         is_male=is_male,
-        attributes=attributes,
-        identity=_column(labels.identity_file, labels.identity, names),
-        partition=_column(labels.partition_file, labels.partition, names),
+        attributes=chosen,
+        identity=_column(layout.identity_file, labels.identity, names),
+        partition=_column(layout.partition_file, labels.partition, names),
     )
-    return Listing(faces, num_listed, unlisted)
+    return Listing(faces, len(attributes), num_unlisted)
 
 
 def choose(
     names: Sequence[str], num_images: int | Literal["all"], seed: int, source: Path
 ) -> list[str]:
-    """The same names for the same seed, whatever their order: the smallest hashes, sorted."""
+    """Choose the names with the smallest hashes: the same for a seed, in whatever order."""
     if num_images == "all" or num_images == len(names):
         return sorted(names)
     if num_images > len(names):
         raise TooFew(
-            f"{source}: lists {len(names):,} images, {num_images:,} are asked for; "
-            'lower [data] images in a copy of the benchmark file or set it to "all"'
+            f"{source}: lists {len(names):,} images, {num_images:,} are needed. "
+            'Lower [data] images in a copy of the benchmark file or set it to "all"'
         )
     return sorted(sorted(names, key=lambda name: splits.rank(seed, "choose", name))[:num_images])
 
@@ -111,5 +102,8 @@ def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np
         return None
     missing = [name for name in names if name not in column.index]
     if missing:
-        raise BadInput(f"{path}: {len(missing):,} images are not listed, the first {missing[0]}")
+        raise BadInput(
+            f"{path}: {len(missing):,} chosen images are not listed, the first is {missing[0]}. "
+            "Add them, or remove the file"
+        )
     return column.loc[names].to_numpy(np.int64)

@@ -1,13 +1,12 @@
-"""JPEG -> uint8 at native size: the one decode of the whole project.
+"""Decode image files to uint8 at native size, the only decoder of the project.
 
-In: image files. Out: uint8 (H, W, 3), RGB, 0..255, upright, and what had to be converted on the
-way. Never resizes, never scales, never imports TensorFlow. Pillow's decode (libjpeg-turbo, accurate
-integer DCT) equals `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's bit for
-bit (tests/test_images.py); TensorFlow's default, a fast DCT, differs from all of them.
+Pillow's decode (libjpeg-turbo, accurate integer DCT) equals
+`tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's decode bit for bit
+(tests/test_images.py). TensorFlow's default, a fast DCT, differs from both.
 
-A file may be anything, an attack too: only formats that photographs come in are tried (Pillow would
-hand PostScript to an interpreter), and what would take more memory or time than a photograph is
-refused before it is decoded.
+Files are not trusted: only photograph formats are tried (Pillow would hand PostScript to an
+interpreter), and files that would take more memory or time than a photograph are rejected before
+decoding. Does not resize, scale or import TensorFlow.
 """
 
 import hashlib
@@ -20,23 +19,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gfr import text
 
 NUM_DECODE_THREADS = 2  # Pillow decodes outside the GIL; two keep ahead of any backbone here
 
-MAX_PIXELS = 50_000_000  # a larger image is a mistake or an attack, no aligned face
+MAX_PIXELS = 50_000_000  # a larger image is a mistake or an attack, not an aligned face
 
-MAX_BYTES = 100_000_000  # the page takes no more either
+MAX_BYTES = 100_000_000  # the web page has the same limit
 
 MAX_SCANS = 500  # of a progressive JPEG, each over all its pixels; cameras write ten
 
-# What browsers show, and TIFF.
+# The formats that browsers show, and TIFF.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 
-# What Pillow raises for files that are spoilt (tests/test_hostile_images.py), beside OSError.
-_SPOILT = (
+# Raised by Pillow for damaged files, besides OSError (tests/test_hostile_images.py).
+_DAMAGED = (
     SyntaxError,
     ValueError,
     TypeError,
@@ -51,7 +50,8 @@ _SPOILT = (
     Image.DecompressionBombError,
 )
 
-# Formats whose EXIF browsers obey; Pillow turns TIFF itself. WebP's is ignored (docs/LOG.md).
+# Formats whose EXIF orientation browsers apply; Pillow turns TIFF itself, and browsers ignore
+# WebP's (docs/LOG.md).
 _TURNED_BY_EXIF = ("JPEG", "MPO", "PNG", "AVIF")
 
 _TURNS = {
@@ -71,9 +71,10 @@ _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I"}
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 (H, W, 3), 0..255, upright, and the mode the file had, e.g. `RGB`, `L`, `CMYK`.
+    """One decoded image.
 
-    `is_turned`: the file holds them turned or mirrored, and its EXIF says so.
+    `pixels` is uint8 (H, W, 3), 0..255, upright. `mode` is the mode of the file, e.g. `RGB`, `L` or
+    `CMYK`. `is_turned` tells that the file stores the pixels rotated or mirrored, by its EXIF.
     """
 
     pixels: np.ndarray
@@ -82,11 +83,11 @@ class Decoded:
 
 
 class Undecodable(ValueError):
-    """The file is missing or is no image; `str(error)` says which, in one line."""
+    """The file is missing or is not an image; `str(error)` is the reason in one line."""
 
 
 def decode(path: Path) -> Decoded:
-    """Read one image as RGB, upright; raises Undecodable with a reason."""
+    """Read one image as upright RGB; raises Undecodable with the reason."""
     try:
         content = _read(path)
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
@@ -106,17 +107,17 @@ def decode(path: Path) -> Decoded:
         raise
     except OSError as error:
         raise Undecodable(text.line(error.strerror or str(error) or "unreadable")) from None
-    except _SPOILT as error:
+    except _DAMAGED as error:
         raise Undecodable(text.line(str(error)) or type(error).__name__) from None
 
 
 def _read(path: Path) -> bytes:
-    """The file; Undecodable if it cannot be a photograph (a pipe would never end)."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise Undecodable("no file but something else")
-    if found.st_size > MAX_BYTES:
-        raise Undecodable(f"{found.st_size:,} bytes are more than {MAX_BYTES:,}")
+    """Read the file; raises Undecodable if it cannot be a photograph (a pipe would never end)."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise Undecodable("not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise Undecodable(f"{status.st_size:,} bytes are more than {MAX_BYTES:,}")
     content = path.read_bytes()
     if content.startswith(_JPEG_BEGIN) and content.count(_JPEG_SCAN) > MAX_SCANS:
         raise Undecodable(f"a JPEG of more than {MAX_SCANS} scans")
@@ -124,19 +125,25 @@ def _read(path: Path) -> bytes:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the image upright, as browsers would; None if it is."""
-    exif = image.info.get("exif") if image.format in _TURNED_BY_EXIF else None
-    return _TURNS.get(of(exif)) if exif else None
+    """Return the transposition that makes the image upright, or None if there is nothing to do."""
+    if image.format not in _TURNED_BY_EXIF or not (content := image.info.get("exif")):
+        return None
+    exif = Image.Exif()  # Image.getexif would also read XMP, which browsers ignore
+    try:
+        exif.load(content)
+        return _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    except (*_DAMAGED, OSError):  # damaged EXIF does not spoil the image
+        return None
 
 
 def _mode(image: Image.Image) -> str:
-    """The file's own mode: Pillow opens 16-bit RGB as RGB and tells only before it loads."""
+    """Return the mode of the file; Pillow opens 16-bit RGB as RGB and tells only before loading."""
     raw = [str(tile[3]) for tile in getattr(image, "tile", [])]
     return next((args for args in raw if ";16" in args), image.mode)
 
 
 def sha256(pixels: np.ndarray) -> str:
-    """Digest of size and pixels, uint8 (H, W, 3)."""
+    """Hash the size and the pixels, uint8 (H, W, 3)."""
     height, width, _ = pixels.shape
     digest = hashlib.sha256(f"{height} {width} ".encode())
     digest.update(np.ascontiguousarray(pixels).data)
@@ -151,7 +158,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]]:
-    """Decode in order, two batches ahead of the reader: lists of uint8 (H, W, 3)."""
+    """Decode in order, two batches ahead of the caller: lists of uint8 (H, W, 3)."""
     with ThreadPoolExecutor(NUM_DECODE_THREADS) as pool:
         waiting: list[list[Future[Decoded]]] = []
         for start in range(0, len(paths), batch_size):
@@ -161,33 +168,3 @@ def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]
                 yield [future.result().pixels for future in waiting.pop(0)]
         for futures in waiting:
             yield [future.result().pixels for future in futures]
-
-
-UPRIGHT = 1
-
-_TAG, _SHORT = 0x0112, 3
-
-_MARK = b"Exif\0\0"
-
-_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-
-_ENTRY_BYTES = 12
-
-
-def of(exif: bytes) -> int:
-    """1..8; 1, upright, where the bytes are no EXIF or do not say it as the standard has it."""
-    tiff = exif.removeprefix(_MARK)
-    order = _BYTE_ORDERS.get(tiff[:4])
-    if order is None:
-        return UPRIGHT
-    try:
-        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (num_entries,) = struct.unpack_from(f"{order}H", tiff, start)
-        for i in range(num_entries):
-            place = start + 2 + i * _ENTRY_BYTES
-            tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, place)
-            if (tag, kind, count) == (_TAG, _SHORT, 1):
-                return value if 1 <= value <= 8 else UPRIGHT
-    except struct.error:  # it points beyond its end
-        pass
-    return UPRIGHT

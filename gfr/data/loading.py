@@ -11,8 +11,10 @@ import numpy as np
 
 from gfr import types
 from gfr.config.schema import Benchmark
-from gfr.data import celeba, csv_labels, dataset, inspection, records
+from gfr.data import dataset, records
+from gfr.data import inspection as data_inspection
 from gfr.data import splits as data_splits
+from gfr.data.sources import SOURCES, DataSource, source_of
 from gfr.data.synthetic import generate
 from gfr.errors import BadInput
 from gfr.progress import reporter
@@ -20,12 +22,12 @@ from gfr.storage import atomic, hashing, locks, paths
 
 DATA_KEYWORDS = ("auto", "synthetic")
 
-NUM_SYNTHETIC_FOR_ALL = 5000  # what `images = "all"` draws
+NUM_SYNTHETIC_FOR_ALL = 5000  # number of synthetic faces for `images = "all"`
 
 
 @dataclass(frozen=True)
 class Looked:
-    """The images of a run, checked and split: splits is str (N,)."""
+    """The images of a run, inspected and split: `splits` is str (N,)."""
 
     faces: dataset.Faces
     splits: np.ndarray
@@ -33,38 +35,33 @@ class Looked:
     split: records.SplitRecord
 
 
-def locate(request: str) -> tuple[dataset.Source, Path | None]:
-    """auto, synthetic or a path -> what is meant; the path is None for synthetic faces.
+def locate(request: str) -> tuple[DataSource, Path | None]:
+    """Resolve --data (auto, synthetic or a path); the path is None for synthetic faces.
 
-    auto is CelebA under data/celeba of the project where that exists, else synthetic faces.
+    auto means CelebA under data/celeba of the project if that exists, else synthetic faces.
     """
     if request == "auto":
         default = paths.ROOT / "data" / "celeba"
         request = str(default) if default.is_dir() else "synthetic"
     if request == "synthetic":
-        return "synthetic", None
-    return ("csv" if csv_labels.is_meant(Path(request)) else "celeba"), Path(request)
-
-
-def find(source: dataset.Source, directory: Path) -> celeba.Layout | celeba.Labels:
-    """A data set's files, its images unopened; BadInput if they are not there."""
-    return csv_labels.read(directory) if source == "csv" else celeba.find(directory)
+        return SOURCES["synthetic"], None
+    return source_of(Path(request)), Path(request)
 
 
 def open_listing(
     request: str, benchmark: Benchmark, cache: Path
-) -> tuple[dataset.Source, Path, dataset.Listing]:
+) -> tuple[DataSource, Path, dataset.Listing]:
     """Find (or draw) the data set and choose the benchmark's images from it."""
     source, directory = locate(request)
+    num_images, seed = benchmark.data.images, benchmark.seed
     if directory is None:
-        num_images = benchmark.data.images
-        num_images = NUM_SYNTHETIC_FOR_ALL if num_images == "all" else num_images
-        directory = draw_synthetic(cache, num_images, benchmark.seed)
-    return source, directory, dataset.load(directory, benchmark.data.images, benchmark.seed)
+        num_faces = NUM_SYNTHETIC_FOR_ALL if num_images == "all" else num_images
+        directory = draw_synthetic(cache, num_faces, seed)
+    return source, directory, dataset.load(directory, num_images, seed)
 
 
 def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
-    """The synthetic faces of a seed, drawn if they are not in the cache."""
+    """Return the directory of a seed's synthetic faces; draw them if they are not in the cache."""
     sources = sorted(Path(generate.__file__).parent.glob("*.py"))
     code = hashing.source_sha256(*sources)[:8]
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
@@ -73,7 +70,7 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     with atomic.refusing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
     with locks.locked(directory.parent / "lock"):
-        if not _is_drawn(directory):  # by another run, while we waited
+        if not _is_drawn(directory):  # another run may have drawn them in the meantime
             with atomic.directory(directory) as folder:
                 generate.write(folder, num_images, seed, reporter("drawing synthetic faces"))
     return directory
@@ -84,38 +81,31 @@ def _is_drawn(directory: Path) -> bool:
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
-    """Open, check and split the images that a run of this benchmark would use."""
+    """Open, inspect and split the images that a run of this benchmark would use."""
     source, directory, listing = open_listing(data, benchmark, cache)
-    seen = inspection.inspect(listing.faces, reporter("checking images"))
+    listed, rule = listing.faces, benchmark.data.split
+    inspection = data_inspection.inspect(listed, reporter("checking images"))
     # Split before dropping: a damaged file moves no other image to another split.
-    names = listing.faces.names
-    splits = data_splits.by_rule(
-        benchmark.data.split,
-        names,
-        listing.faces.is_male,
-        listing.faces.identity,
-        benchmark.data.fractions,
-        benchmark.seed,
-    )
-    splits = splits[[name not in seen.dropped for name in names]]
+    splits = data_splits.by_rule(rule, listed, benchmark.data.fractions, benchmark.seed)
+    splits = splits[[name not in inspection.dropped for name in listed.names]]
     for name in types.SPLITS:
-        if len(set(seen.faces.is_male[splits == name].tolist())) < 2:
+        if len(set(inspection.faces.is_male[splits == name].tolist())) < 2:
+            cure = "Use more images" + ("" if rule == "official" else " or a larger fraction")
             raise BadInput(
-                f"{directory}: the {name} split of {len(splits):,} images lacks a class; "
-                "use more images or a larger fraction"
+                f"{directory}: the {name} split of {len(splits):,} images lacks a class. {cure}"
             )
     return Looked(
-        faces=seen.faces,
+        faces=inspection.faces,
         splits=splits,
-        data=records.describe(source, directory, listing, seen),
-        split=records.describe_split(seen.faces, splits),
+        data=records.describe(source.name, directory, listing, inspection),
+        split=records.describe_split(inspection.faces, splits),
     )
 
 
 def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[Looked, str]:
-    """`look`, but at every image where there are fewer than the benchmark asks for.
+    """Do what `look` does, but with every image if there are fewer than the benchmark needs.
 
-    Then with a sentence that says so, else with an empty one.
+    The second value is then a sentence that says so, else it is empty.
     """
     try:
         return look(data, benchmark, cache), ""

@@ -1,16 +1,13 @@
-"""The images of a run: which ones, what is known of each, and the split.
+"""The images of a run: choose them from a data set, inspect them, record them with their split.
 
-In: a CelebA directory (gfr/data/synthetic/generate.py writes the same layout) or images with a CSV
-(gfr/data/csv_labels.py), how many images, a seed. Out: Faces, a DataRecord that says what was
-found, and
-a table faces.csv in the run directory. The choice and the split depend on image names and the seed
-alone: not on file order, not on the machine. Never replaces an image that is missing, never
-resizes.
+The choice and the split depend on image names and the seed alone, not on the order of files or the
+machine. A missing image is never replaced, and no image is resized. The images, their split and
+all labels are kept in the run directory as faces.csv.
 """
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from gfr import types
-from gfr.data import dataset
-from gfr.data.dataset import Faces, Listing, Source
+from gfr.data import dataset, images
+from gfr.data.dataset import Faces, Listing
 from gfr.data.inspection import Inspection
-from gfr.data.synthetic import generate
+from gfr.data.sources import SOURCES, SourceName
 from gfr.errors import BadInput, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
@@ -30,9 +27,9 @@ from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What was found at the door. Digests are SHA-256; counts are of images."""
+    """The data of a run, as run.json keeps it. Digests are SHA-256; counts are of images."""
 
-    source: Source
+    source: SourceName
     directory: str
     image_dir: str
     num_listed: Positive
@@ -48,12 +45,12 @@ class DataRecord:
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
-    num_turned: Count = 0  # stored lying or mirrored, as EXIF says; 0 in runs before 2026-11-26
+    num_turned: Count = 0  # rotated or mirrored by EXIF; not counted in runs before 2026-11-26
 
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """Class counts of each split, and what the splits share."""
+    """Class counts of each split, and what the splits have in common."""
 
     num_female: CountsBySplit
     num_male: CountsBySplit
@@ -63,24 +60,26 @@ class SplitRecord:
     validation_images_of_shared_identities: Count | None  # shared with train, too
 
     def __post_init__(self) -> None:
-        """ValueError if only some of what identities tell is known."""
-        known = (
+        """Raise ValueError if only some of the counts of identities are known."""
+        counts = (
             self.identities_in_train_and_test,
             self.test_images_of_shared_identities,
             self.validation_images_of_shared_identities,
         )
-        if len({value is None for value in known}) > 1:
-            raise ValueError("identities are known in part")
+        if len({count is None for count in counts}) > 1:
+            raise ValueError("some counts of identities are missing")
 
     @property
     def majority_share(self) -> float:
-        """Test accuracy of always answering the class that is more frequent in training."""
+        """Test accuracy of always predicting the majority class of the training images."""
         return constant_answer(self.num_male, self.num_female, "test")[0]
 
 
-def describe(source: Source, directory: Path, listing: Listing, seen: Inspection) -> DataRecord:
-    """What was found, as the run record keeps it."""
-    faces = seen.faces
+def describe(
+    source: SourceName, directory: Path, listing: Listing, inspection: Inspection
+) -> DataRecord:
+    """Summarize the inspected images for run.json."""
+    faces = inspection.faces
     return DataRecord(
         source=source,
         directory=str(directory),
@@ -89,36 +88,51 @@ def describe(source: Source, directory: Path, listing: Listing, seen: Inspection
         num_asked=len(listing.faces.names),
         num_used=len(faces.names),
         num_unlisted=listing.num_unlisted,
-        dropped=seen.dropped,
-        converted=seen.converted,
-        num_other_size=seen.num_other_size,
+        dropped=inspection.dropped,
+        converted=inspection.converted,
+        num_other_size=inspection.num_other_size,
         has_identity=faces.identity is not None,
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
         digest=digest_of(faces),
-        pixels_digest=_digest(
-            [
-                f"{name} {sha256}"
-                for name, sha256 in zip(faces.names, faces.pixels_sha256, strict=True)
-            ]
-        ),
-        num_turned=seen.num_turned,
+        pixels_digest=_digest(map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))),
+        num_turned=inspection.num_turned,
     )
 
 
 def digest_of(faces: Faces) -> str:
-    """SHA-256 of names, labels and pixels: what a run's results are of."""
+    """Hash names, labels and pixels, which results depend on."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
-    return _digest([f"{name} {int(male)} {sha256}" for name, male, sha256 in rows])
+    return _digest(f"{name} {int(male)} {sha256}" for name, male, sha256 in rows)
+
+
+@dataclass(frozen=True)
+class _Inspected:
+    """One inspected image; `problem` is empty if it could be decoded."""
+
+    problem: str
+    mode: str = ""
+    size: tuple[int, ...] = ()  # height, width
+    sha256: str = ""
+    is_turned: bool = False
+
+
+def _inspect(path: Path) -> _Inspected:
+    try:
+        decoded = images.decode(path)
+    except images.Undecodable as error:
+        return _Inspected(str(error))
+    sha256 = images.sha256(decoded.pixels)
+    return _Inspected("", decoded.mode, decoded.pixels.shape[:2], sha256, decoded.is_turned)
 
 
 def names_digest(names: Sequence[str]) -> str:
-    """SHA-256 of image names, sorted, one a line: tells whether two runs chose the same images."""
+    """Hash sorted image names: tells whether two runs chose the same images."""
     return _digest(sorted(names))
 
 
-def _digest(lines: Sequence[str]) -> str:
+def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -127,31 +141,30 @@ def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
     by_pixels: dict[str, list[int]] = {}
     for i, sha256 in enumerate(faces.pixels_sha256):
         by_pixels.setdefault(sha256, []).append(i)
-    across = tuple(
+    duplicates = tuple(
         tuple(faces.names[i] for i in rows)
         for rows in by_pixels.values()
-        if len({splits[i] for i in rows}) > 1
+        if len(set(splits[rows])) > 1
     )
-    shared = shared_images = shared_validation = None
+    shared = shared_test = shared_validation = None
     if faces.identity is not None:
-        in_train = set(faces.identity[splits == "train"].tolist())
-        of_test = faces.identity[splits == "test"].tolist()
-        shared = len(in_train.intersection(of_test))
-        shared_images = sum(identity in in_train for identity in of_test)
-        of_validation = faces.identity[splits == "validation"].tolist()
-        shared_validation = sum(identity in in_train for identity in of_validation)
+        people = {name: faces.identity[splits == name].tolist() for name in SPLITS}
+        trained = set(people["train"])
+        shared = len(trained.intersection(people["test"]))
+        shared_test = sum(person in trained for person in people["test"])
+        shared_validation = sum(person in trained for person in people["validation"])
     return SplitRecord(
         num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
         num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
-        duplicates_across=across,
+        duplicates_across=duplicates,
         identities_in_train_and_test=shared,
-        test_images_of_shared_identities=shared_images,
+        test_images_of_shared_identities=shared_test,
         validation_images_of_shared_identities=shared_validation,
     )
 
 
 def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
-    """faces.csv: name, split, digest, identity and partition if known, every attribute as 0/1."""
+    """Write faces.csv: name, split, digest, identity and partition if known, attributes as 0/1."""
     table = faces.attributes.astype(np.int8)
     if faces.partition is not None:
         table.insert(0, "partition", faces.partition)
@@ -163,19 +176,19 @@ def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
 
 
 def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces, np.ndarray]:
-    """What `write_table` wrote -> Faces and the split, str (N,).
+    """Read what `write_table` wrote -> Faces and the split, str (N,).
 
-    BadInput if the file is damaged: if it is not what the records of its run were made from.
+    Raises BadInput if the file is damaged or does not agree with the records of its run.
     """
     try:
         faces, splits = _read_table(path, Path(data.image_dir))
         if (digest_of(faces), describe_split(faces, splits)) == (data.digest, split):
             return faces, splits
-        why = "its rows are not those of run.json"
-    # pandas' own errors on tables that are none are TypeErrors and AttributeErrors as well.
+        why = "its rows differ from run.json"
+    # pandas raises TypeError and AttributeError for some damaged files.
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = reason(error)
-    raise BadInput(f"{path}: damaged ({why}); move the directory away and begin a new run")
+    raise BadInput(f"{path}: damaged ({why}). Move the directory away and start a new run")
 
 
 def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
@@ -194,20 +207,16 @@ def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
 
 
 def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
-    """What was found in the images, one fact a line."""
-    source = dataset.SOURCES[data.source]
-    if data.source == "synthetic":
-        source += f", {generate.LABEL_NOISE_SHARE:.0%} of labels flipped"
+    """Describe the images of a run, one fact per line."""
+    source = SOURCES[data.source]
+    sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in types.SPLITS]
     lines = [
-        f"data: {source}, {data.num_used:,} of {data.num_asked:,} images "
+        f"data: {source.title}{source.note}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
         f"chosen from {data.num_listed:,} in {data.directory}"
         + ("" if data.dropped else "; none missing or damaged"),
-        "split: "
-        + ", ".join(
-            f"{name} {split.num_male[name] + split.num_female[name]:,}" for name in types.SPLITS
-        )
-        + f"; always answering the majority class scores {split.majority_share:.1%} on test",
+        f"split: {', '.join(sizes)}; always predicting the majority class scores "
+        f"{split.majority_share:.1%} on test",
         *describe_flaws(data),
     ]
     if split.duplicates_across:
@@ -223,14 +232,14 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
 
 
 def describe_flaws(data: DataRecord) -> list[str]:
-    """What is not as CelebA's aligned images are, one fact a line; empty when all is well."""
+    """Describe how the images differ from CelebA's aligned ones, one fact per line."""
     lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
     lines += [
         f"{count:,} images of mode {mode} converted to RGB"
         for mode, count in data.converted.items()
     ]
     if data.num_turned:
-        lines.append(f"{data.num_turned:,} images turned upright, as their EXIF says")
+        lines.append(f"{data.num_turned:,} images rotated upright by their EXIF")
     if data.num_other_size:
         height, width = dataset.NATIVE_SIZE
         lines.append(

@@ -1,44 +1,64 @@
-"""Which image is for what: splits and subsets that depend on names, labels and a seed alone.
+"""Splits and subsets of the images, which depend on names, labels and a seed alone.
 
-In: image names, classes, identities, a seed. Out: arrays over the images. Independent of the order
-of files, of the machine and of any library's random numbers. Never sees an image or a file.
+They are independent of the order of files, of the machine and of any library's random numbers.
+Does not read a file.
 """
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gfr.config.schema import SplitRule
 from gfr.errors import BadInput
 
+if TYPE_CHECKING:
+    from gfr.data.dataset import Faces
+
+
+_OFFICIAL = ("train", "validation", "test")  # by CelebA's number
+
 
 def rank(seed: int, purpose: str, name: str) -> bytes:
-    """What names are ordered by: a hash that looks random and is the same everywhere."""
+    """Hash a name for sorting: looks random and is the same on every machine."""
     return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
 
 
 def by_rule(
-    rule: SplitRule,
-    names: Sequence[str],
-    is_male: np.ndarray,
-    identity: np.ndarray | None,
-    fractions: tuple[float, float],
-    seed: int,
+    rule: SplitRule, faces: "Faces", fractions: tuple[float, float], seed: int
 ) -> np.ndarray:
-    """Names, bool and int (N,), fractions of test and validation -> str (N,).
+    """Split N faces by the rule of a benchmark -> str (N,): train, validation or test.
 
-    BadInput if the rule is "identity" and identities are unknown.
+    `fractions` are those of the test and the validation images; "official" ignores them and the
+    seed. Raises BadInput if the data set does not have what the rule needs.
     """
     if rule == "random":
-        return split_images(names, is_male, *fractions, seed)
-    if identity is None:
+        return split_images(faces.names, faces.is_male, *fractions, seed)
+    if rule == "official":
+        return split_officially(faces.partition)
+    if faces.identity is None:
         raise BadInput(
             '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
-            "column identity in labels.csv; "
-            'add it, or set split = "random"'
+            'column identity in labels.csv. Add it, or set split = "random"'
         )
-    return split_identities(identity, is_male, *fractions, seed)
+    return split_identities(faces.identity, faces.is_male, *fractions, seed)
+
+
+def split_officially(partition: np.ndarray | None) -> np.ndarray:
+    """Split by CelebA's own partition: int (N,) -> str (N,)."""
+    if partition is None:
+        raise BadInput(
+            '[data] split = "official": needs list_eval_partition.txt beside the label file of '
+            'CelebA. Add it, or set split = "random"'
+        )
+    unknown = set(partition.tolist()) - {0, 1, 2}
+    if unknown:
+        raise BadInput(
+            f'[data] split = "official": partition {min(unknown)} is unknown; known: 0 (train), '
+            "1 (validation), 2 (test). Correct list_eval_partition.txt"
+        )
+    return np.array(_OFFICIAL, "<U10")[partition]
 
 
 def split_images(
@@ -48,11 +68,11 @@ def split_images(
     validation_fraction: float,
     seed: int,
 ) -> np.ndarray:
-    """Names (N,) and bool (N,) -> str (N,): train, validation or test, stratified by class.
+    """Split at random, stratified by class: names (N,) and bool (N,) -> str (N,).
 
     An image's place within its class, 0..1, follows from a hash of seed and name. The lowest places
-    of all are the test images, the next the validation images: totals are exact, each class' share
-    is within one image of the total's.
+    of all are the test images, the next the validation images: totals are exact, and each class'
+    share is within one image of the total's.
     """
     order = _stratified(names, is_male, seed, "split")
     num_test = round(test_fraction * len(names))
@@ -70,17 +90,17 @@ def split_identities(
     validation_fraction: float,
     seed: int,
 ) -> np.ndarray:
-    """int (N,) and bool (N,) -> str (N,), all images of an identity in one split.
+    """Keep all images of an identity in one split: int (N,) and bool (N,) -> str (N,).
 
-    An identity's class is that of most of its images. Within a class identities stand in the order
-    of a hash of seed and number; one is in the test set if the middle of its images lies within the
-    first `test_fraction` of the class' images. So shares are within one identity of what is asked.
+    An identity's class is that of most of its images. Within a class, identities are sorted by a
+    hash of seed and number; an identity is in the test set if the middle of its images lies within
+    the first `test_fraction` of the class' images. Shares are within one identity of the fractions.
     """
     identities, index, sizes = np.unique(identity, return_inverse=True, return_counts=True)
-    is_of_men = 2 * np.bincount(index, weights=is_male) > sizes
+    is_mostly_male = 2 * np.bincount(index, weights=is_male) > sizes
     ranks = [rank(seed, "split identity", str(number)) for number in identities]
     place = np.empty(len(identities))
-    for of_class in (is_of_men, ~is_of_men):
+    for of_class in (is_mostly_male, ~is_mostly_male):
         members = np.array(sorted(np.flatnonzero(of_class), key=lambda i: ranks[i]), int)
         middles = np.cumsum(sizes[members]) - sizes[members] / 2
         place[members] = middles / max(sizes[members].sum(), 1)
@@ -93,16 +113,19 @@ def split_identities(
 def subset(
     names: Sequence[str], is_male: np.ndarray, rows: np.ndarray, fraction: float, seed: int
 ) -> np.ndarray:
-    """int (n,) -> int (about n * fraction,), in order: stratified, the smaller in the larger."""
+    """Take a fraction of the rows, stratified by class: int (n,) -> int (about n * fraction,).
+
+    Rows stay in order, and a smaller subset lies within a larger one.
+    """
     order = _stratified([names[row] for row in rows], is_male[rows], seed, "subset")
     return np.sort(rows[order[: max(1, round(fraction * len(rows)))]])
 
 
 def _stratified(names: Sequence[str], is_male: np.ndarray, seed: int, purpose: str) -> list[int]:
-    """An order of the images in which every beginning has the classes' shares.
+    """Order the images so that every beginning of the order has the classes' shares.
 
-    Within a class the images are ranked by a hash; an image's rank divided by its class' size is
-    its place in 0..1.
+    Within a class the images are ranked by a hash; an image's place in 0..1 is its rank divided by
+    the size of its class.
     """
     ranks = [rank(seed, purpose, name) for name in names]
     place = np.empty(len(names))

@@ -12,9 +12,9 @@ from typing import Any
 
 from gfr import markup
 from gfr.config.keras_applications import SCALINGS
-from gfr.data.dataset import SOURCES
 from gfr.data.download import catalog
 from gfr.data.records import DataRecord, SplitRecord
+from gfr.data.sources import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header
@@ -35,33 +35,6 @@ INTENDED_USE = (
     "decisions about people, and not for telling anyone's gender."
 )
 
-_LIMITS_OF_CELEBA = (
-    "The label is CelebA's binary `Male`: what annotators called a photograph of a celebrity. It "
-    "says nothing of how a person identifies, and knows no third answer.",
-    "CelebA shows public figures, mostly young, mostly light-skinned, posed and made up. On other "
-    "people the error rate is unknown and probably higher; it differs between groups.",
-    "About 0.5 % of CelebA's labels contradict the majority of the same person's images: no "
-    "accuracy means more than that.",
-)
-
-_LIMITS_OF_OWN_DATA = (
-    "The label is the binary `is_male` of its owner's own data set. It says nothing of how a "
-    "person identifies, and knows no third answer.",
-    "Who is shown there, and how well the labels are made, is not known to gfr: on other people "
-    "the error rate is unknown.",
-)
-
-_LIMITS_OF_SYNTHETIC_DATA = (
-    "It was trained and tested on faces drawn by gfr; no real face was seen. Its answers about "
-    "photographs mean nothing.",
-)
-
-_LIMITS_OF_DATA = {
-    "celeba": _LIMITS_OF_CELEBA,
-    "csv": _LIMITS_OF_OWN_DATA,
-    "synthetic": _LIMITS_OF_SYNTHETIC_DATA,
-}
-
 _LIMIT_OF_IMAGENET = (
     "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer."
 )
@@ -71,19 +44,6 @@ _LIMITS_OF_WEIGHTS = {
     "own": "The backbone is its owner's own model file: what it was trained on is not known to "
     "gfr, nor whether it has seen the test images.",
     "random": "The backbone's weights are random: it was never trained on images.",
-}
-
-_LIMIT_OF_ALIGNMENT = (
-    "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
-)
-
-LICENCE_OF_DATA = {
-    "celeba": "CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may "
-    "not be passed on. Whether a model trained on it may be used commercially is for its owner to "
-    "ask.",
-    "synthetic": "Synthetic faces, drawn by gfr: no licence of a data set applies.",
-    "csv": "Own images: what may be done with them, and with a model trained on them, is for their "
-    "owner to say.",
 }
 
 
@@ -125,7 +85,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "training": _training_facts(record.data, result),
         "intended_use": INTENDED_USE,
         "limits": _limits(record.data.source, result.features.weights.source),
-        "licence_of_data": LICENCE_OF_DATA[record.data.source],
+        "licence_of_data": SOURCES[record.data.source].card.licence,
         "versions": result.provenance.versions,
     }
 
@@ -175,21 +135,14 @@ def _training_facts(data: DataRecord, result: TrialResult) -> dict[str, Any]:
 
 def _hub_dataset(source: str) -> str | None:
     """The data set's id on the Hugging Face Hub; None if it is not there."""
-    if source != "celeba":
+    if SOURCES[source].card.dataset_type:
         return None
     return catalog.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface.repository
 
 
 def _limits(data: str, weights: str) -> list[str]:
-    return [
-        *_LIMITS_OF_DATA[data],
-        _LIMITS_OF_WEIGHTS.get(weights, _LIMIT_OF_IMAGENET),
-        # The page aligns faces so; other alignment needs other images, but no other page.
-        "Faces are to be framed as the images it was trained on were; the page aligns them like "
-        "CelebA's."
-        if data == "csv"
-        else _LIMIT_OF_ALIGNMENT,
-    ]
+    card = SOURCES[data].card
+    return [*card.limits, _LIMITS_OF_WEIGHTS.get(weights, _LIMIT_OF_IMAGENET), card.alignment]
 
 
 def _uncertain(result: TrialResult) -> float:
@@ -229,11 +182,7 @@ def _body(card: dict[str, Any]) -> str:
         f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
     limits = "\n".join(f"- {row}" for row in card["limits"])
-    annotators = (
-        "the owner of its training images"
-        if card["training"]["data"] == "csv"
-        else "CelebA's annotators"
-    )
+    annotators = SOURCES[card["training"]["data"]].card.labelled_by
     return f"""# {markup.text(card["title"])}
 {notes}
 Face photograph -> `p_male`, 0..1: how likely {annotators} would have said "Male".
@@ -275,7 +224,7 @@ def _model(card: dict[str, Any]) -> str:
 
 def _training(card: dict[str, Any]) -> str:
     training = card["training"]
-    data = f"{SOURCES[training['data']]}, {training['num_train_images']:,} images"
+    data = f"{SOURCES[training['data']].title}, {training['num_train_images']:,} images"
     return f"""## Training
 
 - {data} (SHA-256 `{training["data_sha256"][:12]}`)

@@ -11,13 +11,11 @@ from typing import Any
 import yaml
 
 from gfr import markup
-from gfr.data.dataset import SOURCES
+from gfr.data.sources import SOURCES
 
 _TASK = "image-classification"
 
 _TAGS = ("face", "gender-recognition", "tensorflowjs")
-
-_DATA_TAGS = {"celeba": "celeba", "csv": "own-images", "synthetic": "synthetic-data"}
 
 _WEIGHTS_TAGS = {"imagenet": "imagenet", "random": "random-weights", "own": "own-weights"}
 
@@ -28,21 +26,13 @@ _WEIGHTS_WORDS = {
     "directory": "backbone weights from a directory, taken for ImageNet's",
 }
 
-# Of data sets that are not on the Hub, whose ids all have an owner before a slash.
-_DATASET_TYPES = {"csv": "own-images", "synthetic": "synthetic-faces"}
-
-# gfr's own licence covers its code, not a model trained on these images.
-_CELEBA_LICENCE = {"license": "other", "license_name": "celeba-non-commercial-research"}
-
-_NO_LICENCE = {"license": "unknown"}  # none is stated
-
 
 def header(card: dict[str, Any]) -> str:
     """The card's metadata as a YAML block between two lines of dashes."""
     training = card["training"]
     hub_dataset = training["hub_dataset"]
     document = {
-        **(_CELEBA_LICENCE if training["data"] == "celeba" else _NO_LICENCE),
+        **_licence(SOURCES[training["data"]].card.licence_name),
         "pipeline_tag": _TASK,
         "tags": _tags(training),
         **({"datasets": [hub_dataset]} if hub_dataset else {}),
@@ -66,16 +56,21 @@ def header(card: dict[str, Any]) -> str:
     return f"---\n{text}---\n"
 
 
+def _licence(name: str) -> dict[str, str]:
+    """gfr's own licence covers its code, not a model trained on these images."""
+    return {"license": "other", "license_name": name} if name else {"license": "unknown"}
+
+
 def _tags(training: dict[str, Any]) -> list[str]:
     weights = _WEIGHTS_TAGS.get(training["weights"])
-    return [*_TAGS, _DATA_TAGS[training["data"]], *([weights] if weights else [])]
+    return [*_TAGS, SOURCES[training["data"]].card.tag, *([weights] if weights else [])]
 
 
 def _dataset(training: dict[str, Any], num_images: int) -> dict[str, Any]:
     source, weights = training["data"], _WEIGHTS_WORDS.get(training["weights"])
     return {
-        "type": training["hub_dataset"] or _DATASET_TYPES[source],
-        "name": SOURCES[source] + (f" (model with {weights})" if weights else ""),
+        "type": training["hub_dataset"] or SOURCES[source].card.dataset_type,
+        "name": SOURCES[source].title + (f" (model with {weights})" if weights else ""),
         "split": "test",
         "args": {"num_images": num_images, "data_sha256": training["data_sha256"]},
     }

@@ -202,10 +202,12 @@ def _data(request: str) -> Check:
         cure = "" if request == "synthetic" else "; `gfr data fetch` gets it (docs/data.md)"
         return Check("note", "data", f"synthetic faces: {why}{cure}")
     try:
-        found = loading.find(source, directory)
+        found = source.find(directory)
     except BadInput as error:
         return Check("bad", "data", str(error))
-    return Check("ok", "data", f"{source}: {found.image_dir}, labels in {found.label_file.name}")
+    return Check(
+        "ok", "data", f"{source.name}: {found.image_dir}, labels in {found.label_file.name}"
+    )
 
 
 def _weights(request: str, is_offline: bool) -> list[Check]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
-from gfr.data.loading import DATA_KEYWORDS, find, locate
+from gfr.data.loading import DATA_KEYWORDS, locate
 from gfr.errors import BadInput
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import check_directory
@@ -93,7 +93,7 @@ def check(request: Request) -> None:
     source, directory = locate(request.data)
     known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
     if directory and not known.exists():
-        find(source, directory)
+        source.find(directory)
 
 
 def refuse_another_request(record: records.RunRecord, request: Request) -> None:

@@ -109,14 +109,7 @@ def rows_of(splits: np.ndarray) -> dict[str, np.ndarray]:
 def _rows(ground: Ground, refit: Refit) -> dict[str, np.ndarray]:
     faces, splits = ground.faces, ground.splits
     if refit.changed in ("split", "rule"):
-        splits = data_splits.by_rule(
-            refit.rule,
-            faces.names,
-            faces.is_male,
-            faces.identity,
-            ground.data.fractions,
-            refit.split_seed,
-        )
+        splits = data_splits.by_rule(refit.rule, faces, ground.data.fractions, refit.split_seed)
     rows = rows_of(splits)
     if refit.changed != "fraction":
         return rows

@@ -25,6 +25,7 @@ from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
 from gfr.data.records import DataRecord, SplitRecord
+from gfr.data.sources import SOURCES
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.measurement.hardware import Hardware
@@ -266,8 +267,7 @@ class Run:
 
     def notes_of(self, result: TrialResult) -> list[str]:
         """What must stand beside any answer of this trial's model."""
-        is_synthetic = self.record.data.source == "synthetic"
-        data = "trained on synthetic faces" if is_synthetic else ""
+        data = SOURCES[self.record.data.source].warning
         share = f"{self.record.split.majority_share:.1%} of the test images"
         weak = f"not shown to be better than one constant answer, right for {share}"
         told = [result.features.weights.note, data]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
-from gfr.data.dataset import SOURCES
+from gfr.data.sources import SOURCES
 from gfr.errors import BadInput
 from gfr.models import feature_store
 from gfr.results import records, store
@@ -102,7 +102,7 @@ def text(found: Inventory) -> str:
         selected = f"selected {run.selected}" if run.selected else ""
         state = "" if run.state == "finished" else run.state
         rest = ", ".join(filter(None, [selected, state]))
-        data = SOURCES.get(run.data, "")
+        data = SOURCES[run.data].title if run.data else ""
         num_trials = gfr_text.counted(run.num_trials, "trial")
         lines.append(f"  {run.run_id}  {data}  {num_trials}  {rest}")
     return "\n".join(map(gfr_text.line, lines))

@@ -1,7 +1,4 @@
-"""Where data comes from, as data.
-
-In: benchmarks/sources.toml. Out: Sources. Never asks the network.
-"""
+"""Read benchmarks/sources.toml: where `gfr data fetch` gets data from, and its limits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +16,13 @@ Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip with images and a label file; an empty `sha256` is not known."""
+    """A zip with images and a label file; `sha256` is empty if it is not known."""
 
     __pydantic_config__ = _FORBID
     url: str
     sha256: Sha256
     num_images: Positive
-    label_files: tuple[str, ...]  # by name, the first that is there
+    label_files: tuple[str, ...]  # names; the first one found is used
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class HuggingFace:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that is taken from an archive; `ratio` is of one file, unpacked to packed."""
+    """The most that is taken from an archive; `ratio` is unpacked to packed bytes of one file."""
 
     __pydantic_config__ = _FORBID
     archive_bytes: Positive
@@ -54,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Sources:
-    """What `gfr data fetch` knows beforehand."""
+    """The content of sources.toml."""
 
     __pydantic_config__ = _FORBID
     schema: Literal[1]
@@ -66,5 +63,5 @@ class Sources:
 
 
 def load(path: Path) -> Sources:
-    """Read the table; BadInput names the file and the place."""
+    """Read the file; BadInput names the file and the key."""
     return serialization.read_toml(path, Sources)

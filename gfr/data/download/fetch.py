@@ -1,14 +1,12 @@
-"""From a source to a data directory that a run can use.
+"""Download a data set and put it into a directory that a run can use.
 
-In: which source, where to, and whether the user accepts the licence. Out: a directory in CelebA's
-official layout, whole and checked, and `fetched.json` in it, which says where it is from. What was
-there before stays unless it was fetched too and is asked to be replaced. Never fetches without the
-licence accepted, never when offline.
+The directory has CelebA's official layout and a file `fetched.json` that says where the data is
+from. It appears only once every image has been decoded. Existing data stays, unless it was fetched
+and --overwrite is given. Nothing is fetched before the licence is accepted, or when offline.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -17,21 +15,26 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr.data import celeba, dataset, inspection
+from pooch.utils import unique_file_name  # type: ignore[import-untyped]
+
+from gfr.data import celeba, dataset
+from gfr.data import inspection as data_inspection
 from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
-from gfr.errors import BadInput, CannotWrite, cannot_write
+from gfr.errors import BadInput, CannotWrite
 from gfr.progress import reporter
-from gfr.storage import atomic
+from gfr.storage import atomic, hashing
 
 SOURCES = ("published", "huggingface")
 
 RECORD = "fetched.json"
 
+_BY_HAND = "docs/data.md says how to get the data by hand"
+
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; `url` and `sha256` replace those of benchmarks/sources.toml."""
+    """The options of `gfr data fetch`; `url` and `sha256` replace those of sources.toml."""
 
     directory: Path
     source: str
@@ -44,9 +47,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where data is from; `sha256` of the archive, empty where each file was checked by its own.
+    """Where data is from.
 
-    `num_expected`: images of the source that gfr knows; None for another address of the user's.
+    `sha256` is that of the archive, empty for sources whose files are checked one by one.
+    `num_expected` is the number of images of a known source, None for another address.
     """
 
     source: str
@@ -58,7 +62,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched; `num_listed` counts what its label file named, there or not."""
+    """What was fetched; `num_listed` counts the rows of the label file, with an image or not."""
 
     origin: Origin
     num_listed: int
@@ -70,25 +74,23 @@ class Fetched:
 
 
 def run(request: Request, sources: Sources) -> Fetched | None:
-    """Fetch, or return None if a CelebA directory is there already.
+    """Fetch, or return None if the directory holds CelebA already.
 
-    BadInput says what is missing: licence, network, a right digest, a place to write to.
+    Raises BadInput if the licence is not accepted, there is no network, a digest differs or the
+    directory cannot be used.
     """
     if request.source not in SOURCES:
         raise BadInput(f"--from {request.source!r}: unknown; known: {', '.join(SOURCES)}")
     if not request.is_license_accepted:
         raise BadInput(
-            f"{sources.license} ({sources.license_url}); --accept-license says that you accept that"
+            f"{sources.license} ({sources.license_url}). Accept that with --accept-license"
         )
     if _is_there(request):
         return None
     if request.directory.is_mount():
-        raise BadInput(f"{request.directory}: is a mount point; name a directory in it")
+        raise BadInput(f"{request.directory}: is a mount point. Name a directory in it")
     if request.is_offline:
-        raise BadInput(
-            "offline was asked for (--offline or GFR_OFFLINE): nothing is fetched; docs/data.md "
-            "says how to get the data by hand"
-        )
+        raise BadInput(f"nothing is fetched: --offline or GFR_OFFLINE is set. {_BY_HAND}")
     fetch = _published if request.source == "published" else _huggingface
     work = request.directory.with_name(f"fetch-{request.directory.name}")
     with alone(work):
@@ -98,72 +100,73 @@ def run(request: Request, sources: Sources) -> Fetched | None:
 
 
 def _is_there(request: Request) -> bool:
-    """Whether data stands there that shall stay; BadInput for what is neither data nor nothing."""
+    """Tell whether the directory holds data to keep; BadInput if it holds anything else."""
     directory = request.directory
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return False
     if request.replace:
         if not (directory / RECORD).is_file():
-            raise BadInput(f"{directory}: was not fetched by gfr; move it away yourself")
+            raise BadInput(f"{directory}: was not fetched by gfr. Move it away yourself")
         return False
     try:
         celeba.find(directory)
     except BadInput:
-        raise BadInput(f"{directory}: exists and is no CelebA; name another directory") from None
+        raise BadInput(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
 
 
 @contextlib.contextmanager
 def alone(work: Path) -> Iterator[None]:
-    """A directory for what has arrived so far; BadInput if another process is filling it."""
-    try:
+    """Lock the directory for downloads; BadInput if another process has locked it."""
+    with atomic.refusing(work):
         work.mkdir(parents=True, exist_ok=True)
-        opened = os.open(work, os.O_RDONLY)
-    except OSError as error:
-        raise cannot_write(work, error) from None
+        descriptor = os.open(work, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"{work}: another gfr data fetch is at work there") from None
+            raise BadInput(
+                f"{work}: another gfr data fetch is running there. Wait for its end"
+            ) from None
         yield
     finally:
-        os.close(opened)
-        with contextlib.suppress(OSError):  # it stays while something is in it
+        os.close(descriptor)
+        with contextlib.suppress(OSError):  # not empty: files for the next attempt, or removed
             work.rmdir()
 
 
 def _published(request: Request, sources: Sources, work: Path) -> Fetched:
     url = request.url or sources.published.url
-    expected = sources.published.sha256 if request.url is None else ""
-    expected = _checked_sha256(request.sha256) or expected
-    archive = work / "archive.zip"
-    http.fetch(url, archive, sources.limits.archive_bytes, _megabytes("download, MB"))
-    with archive.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected and sha256 != expected:
-        http.forget(archive)
-        raise BadInput(f"{url}: SHA-256 {sha256}, {expected} was expected; the file was deleted")
+    expected = _checked_sha256(request.sha256)
+    if not expected and request.url is None:
+        expected = sources.published.sha256
+    archive = work / unique_file_name(url)  # a file of another URL is never taken for this one
+    megabytes = reporter("download, MB")
+
+    def report(done: int, total: int | None) -> None:
+        megabytes(done // 10**6, None if total is None else total // 10**6)
 
     def write(directory: Path) -> int:
         return zip_archive.unpack(
             archive, directory, sources.published.label_files, sources.limits, reporter("unpack")
         )
 
+    http.fetch(url, archive, expected, sources.limits.archive_bytes, report)
     num_expected = sources.published.num_images if request.url is None else None
+    sha256 = hashing.file_sha256(archive)
     origin = Origin(request.source, url, sha256, bool(expected), num_expected)
     try:
         return _finish(request.directory, write, origin, sources.license)
     except CannotWrite:
         raise
     except BadInput:
-        http.forget(archive)  # what it is not now it will never be
+        archive.unlink()  # unpacking it again would fail again
         raise
 
 
 def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
     if request.sha256:
-        raise BadInput("--sha256: Hugging Face lists a digest for each file; leave it out")
+        raise BadInput("--sha256: Hugging Face lists a digest for each file. Leave it out")
     source = sources.huggingface
     if request.url:
         source = replace(source, endpoint=request.url.rstrip("/"))
@@ -178,23 +181,24 @@ def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
 
 
 def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_: str) -> Fetched:
-    """Write beside the target, decode every image, and only then give it its name."""
+    """Write into a temporary directory, decode every image, then rename it to `target`."""
     with atomic.directory(target) as directory:
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
-            seen = inspection.inspect(listing.faces, reporter("check images"))
+            inspection = data_inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
         except BadInput as error:
-            reason = str(error).replace(f"{directory}/", "")
-            raise BadInput(f"{origin.url}: {reason}; nothing was put at {target}") from None
+            why = str(error).replace(f"{directory}/", "")
+            why += "" if why.endswith("?") else "."
+            raise BadInput(f"{origin.url}: {why} Nothing was written to {target}") from None
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
-            num_images=len(seen.faces.names),
-            num_male=int(seen.faces.is_male.sum()),
-            num_undecodable=len(seen.dropped),
+            num_images=len(inspection.faces.names),
+            num_male=int(inspection.faces.is_male.sum()),
+            num_undecodable=len(inspection.dropped),
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
             license=license_,
         )
@@ -202,14 +206,7 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
     return fetched
 
 
-def _megabytes(step: str) -> http.Report:
-    """Bytes as a stage's progress."""
-    report = reporter(step)
-    return lambda done, total: report(done // 10**6, None if total is None else total // 10**6)
-
-
-def _checked_sha256(typed: str | None) -> str:
-    sha256 = (typed or "").lower()
-    if not re.fullmatch("([0-9a-f]{64})?", sha256):
-        raise BadInput(f"--sha256 {typed!r}: not 64 hexadecimal digits")
-    return sha256
+def _checked_sha256(sha256: str | None) -> str:
+    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise BadInput(f"--sha256 {sha256!r}: not 64 hexadecimal digits")
+    return (sha256 or "").lower()

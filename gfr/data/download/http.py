@@ -1,206 +1,118 @@
-"""One file over HTTP, whole or to be gone on with.
+"""Download one file over HTTP with pooch: limited in size and checked against its SHA-256.
 
-In: a URL and a path. Out: the file at that path. What has arrived is kept beside it as `.part`, and
-a second call goes on from its last byte, if the server can and has the same file still (RFC 9110,
-13.1.5 and 14.2). Never waits, never unpacks, never trusts a length that the server states.
+A file gets its name only when it is complete. Does not resume and does not unpack.
 """
 
-import json
 import logging
-import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
+import pooch  # type: ignore[import-untyped]
 
-from gfr.errors import BadInput, CannotWrite, cannot_write, reason
-from gfr.storage import atomic
-
-LOG = logging.getLogger("gfr")
-
-MAX_ATTEMPTS = 20  # each of them must bring more than was there
+from gfr.errors import BadInput, cannot_write, reason
 
 _TIMEOUT_S = 30.0
 
-_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_CHUNK_BYTES = 1 << 16
 
-Report = Callable[[int, int | None], None]  # bytes so far, bytes in all where that is known
-
-
-class _StartOver(Exception):
-    """What is there is no beginning of what the server has now."""
+Report = Callable[[int, int | None], None]  # bytes so far, total bytes if known
 
 
-def fetch(url: str, path: Path, max_bytes: int, report: Report) -> None:
-    """Get `url` into `path`; one that is there from the same URL stays.
+def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> None:
+    """Download `url` to `path`, unless a file with this SHA-256 (empty: any) is already there.
 
-    BadInput if the server cannot be reached, refuses, or sends more than `max_bytes`; CannotWrite
-    if the disk is full.
+    Raises BadInput if the server cannot be reached or refuses, or if the file is larger than
+    `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full.
     """
-    _refuse_other_schemes(url)
-    note, part = _note(path), _part(path)
-    if path.exists() and _read(note).get("url") == url:
-        return
-    path.unlink(missing_ok=True)  # of another URL: the note will not be its own any more
-    with _client(url) as client:
-        for _ in range(MAX_ATTEMPTS):
-            before = _size(part)
-            try:
-                _receive(client, url, part, note, max_bytes, report)
-                part.replace(path)
-                return
-            except _StartOver:
-                part.unlink(missing_ok=True)
-            except httpx.HTTPError as error:
-                if _size(part) <= before:
-                    raise _unreachable(url, part, note, error) from None
-                LOG.info("cut off at %.1f MB: going on", _size(part) / 1e6)
-            except OSError as error:
-                raise CannotWrite(
-                    f"{cannot_write(part, error)}; the same command goes on"
-                ) from None
-    raise BadInput(f"{url}: cut off {MAX_ATTEMPTS} times; the same command goes on")
+    _check_scheme(url)
+    pooch.get_logger().setLevel(logging.WARNING)
+
+    def download(url: str, target: str, _: object) -> None:
+        downloader = pooch.HTTPDownloader(
+            progressbar=_ProgressBar(url, Path(target), max_bytes, report),
+            chunk_size=_CHUNK_BYTES,
+            timeout=_TIMEOUT_S,
+            headers={"Accept-Encoding": "identity"},
+            hooks={"response": lambda response, **_: _reject_plain_http(url, response)},
+        )
+        try:
+            downloader(url, target, None)
+        except BadInput:
+            raise
+        except (OSError, ValueError) as error:
+            raise _explained(url, error, path) from None
+
+    known_hash = f"sha256:{sha256}" if sha256 else None
+    try:
+        pooch.retrieve(url, known_hash, path.name, path.parent, downloader=download)
+    except BadInput:
+        raise
+    except ValueError as error:  # another SHA-256: pooch has deleted the file
+        raise BadInput(f"{url}: {error}") from None
 
 
 def require_reachable(url: str) -> None:
-    """BadInput if nothing answers at `url`, at once: for downloaders that try again for long."""
-    _refuse_other_schemes(url)
-    with _client(url) as client:
-        try:
-            client.head(url, follow_redirects=False)
-        except httpx.HTTPError as error:
-            raise _out_of_reach(url, error) from None
-
-
-def forget(path: Path) -> None:
-    """Remove a download and what was kept of it: the next one begins anew."""
-    for left in (path, _note(path), _part(path)):
-        left.unlink(missing_ok=True)
-
-
-def _client(url: str) -> httpx.Client:
-    """BadInput if what the environment says of the way to the network is no way."""
+    """Raise BadInput at once if nothing answers at `url`, for libraries that retry for minutes."""
+    _check_scheme(url)
     try:
-        return httpx.Client(follow_redirects=True, timeout=_TIMEOUT_S)
-    # A proxy of a kind that httpx does not know, or in SOCKS; certificates that are not there.
-    except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
-        raise BadInput(
-            f"{url}: cannot be asked for ({reason(error)}); look at HTTPS_PROXY, ALL_PROXY and "
-            "SSL_CERT_FILE"
-        ) from None
+        pooch.HTTPDownloader(timeout=_TIMEOUT_S)(url, None, None, check_only=True)
+    except (OSError, ValueError) as error:
+        raise _explained(url, error) from None
 
 
-def _note(path: Path) -> Path:
-    """What is known of the download: URL and validator."""
-    return path.with_name(f"{path.name}.json")
+class _ProgressBar:
+    """Called by pooch after every chunk: enforces the size limit and reports progress."""
+
+    total = 0  # set by pooch to the length that the server states, 0 if it states none
+
+    def __init__(self, url: str, target: Path, max_bytes: int, report: Report) -> None:
+        self._url, self._target = url, target
+        self._max_bytes, self._report = max_bytes, report
+
+    def update(self, _: int) -> None:
+        num_bytes = self._target.stat().st_size
+        if max(num_bytes, self.total) > self._max_bytes:
+            raise BadInput(
+                f"{self._url}: larger than {self._max_bytes / 1e6:,.0f} MB. If that is right, "
+                "raise archive_bytes in benchmarks/sources.toml"
+            )
+        self._report(num_bytes, self.total or None)
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
-
-
-def _receive(
-    client: httpx.Client, url: str, part: Path, note: Path, max_bytes: int, report: Report
-) -> None:
-    have, known = _size(part), _read(note)
-    headers = {"Accept-Encoding": "identity"}
-    if have and known.get("url") == url and known.get("validator"):
-        headers |= {"Range": f"bytes={have}-", "If-Range": known["validator"]}
-    with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise _StartOver
-        if response.status_code == httpx.codes.PARTIAL_CONTENT:
-            total = _total_of_range(response, have)
-        else:
-            have, total = 0, _stated_length(response)
-        _refuse_what_is_no_file(url, response, total, max_bytes)
-        if not have:  # else a kill before the first byte would pair the old part with the new note
-            part.unlink(missing_ok=True)
-        atomic.require_room(part, (total or have) - have)
-        atomic.write_json(note, {"url": url, "validator": _validator(response)})
-        with part.open("ab" if have else "wb") as file:
-            for chunk in response.iter_raw():
-                have += len(chunk)
-                if have > max_bytes:
-                    part.unlink()
-                    raise _too_large(url, max_bytes)
-                file.write(chunk)
-                report(have, total)
-        if total is not None and have < total:  # a server may answer with less than was asked for
-            raise httpx.RemoteProtocolError(f"{have:,} of {total:,} bytes came")
-
-
-def _total_of_range(response: httpx.Response, have: int) -> int | None:
-    stated = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if stated is None or int(stated[1]) != have:
-        raise _StartOver
-    return None if stated[2] == "*" else int(stated[2])
-
-
-def _stated_length(response: httpx.Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
-
-
-def _validator(response: httpx.Response) -> str:
-    """What tells this file from a later one of the same URL; empty if nothing does for sure."""
-    etag = response.headers.get("ETag", "")
-    found = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    return found if found.isascii() else ""  # what could not be sent back
-
-
-def _refuse_what_is_no_file(
-    url: str, response: httpx.Response, total: int | None, max_bytes: int
-) -> None:
-    if not response.is_success:
-        cure = "try again later" if response.is_server_error else "name another with --url"
-        answer = f"{response.status_code} {response.reason_phrase}".strip()
-        raise BadInput(f"{url}: the server answers {answer}; {cure}")
-    if url.startswith("https:") and response.url.scheme != "https":
-        raise BadInput(f"{url}: leads to {response.url}, which anyone on the way could change")
-    if total is not None and total > max_bytes:
-        raise _too_large(url, max_bytes)
-
-
-def _refuse_other_schemes(url: str) -> None:
+def _check_scheme(url: str) -> None:
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise BadInput(f"--url {url!r}: no URL ({error})") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadInput(f"--url {url!r}: not a URL ({error})") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"--url {url!r}: must begin with https:// or http://")
 
 
-def _too_large(url: str, max_bytes: int) -> BadInput:
-    return BadInput(
-        f"{url}: more than {max_bytes / 1e6:,.0f} MB; if that is right, raise archive_bytes in "
-        "benchmarks/sources.toml"
-    )
+def _reject_plain_http(url: str, response: Any) -> None:
+    if url.startswith("https:") and not response.url.startswith("https:"):
+        raise BadInput(
+            f"{url}: redirects to {response.url}, which is not encrypted. Name another with --url"
+        )
 
 
-def _unreachable(url: str, part: Path, note: Path, error: httpx.HTTPError) -> BadInput:
-    if _size(part) and _read(note).get("validator"):
-        kept = f"{_size(part) / 1e6:,.1f} MB are kept"
-        return BadInput(f"{url}: cut off ({reason(error)}); {kept}, the same command goes on")
-    return _out_of_reach(url, error)
-
-
-def _out_of_reach(url: str, error: httpx.HTTPError) -> BadInput:
-    return BadInput(
-        f"{url}: cannot be had ({reason(error)}); is there a network? docs/data.md says how "
-        "to get the data by hand"
-    )
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _read(note: Path) -> dict[str, str]:
-    """The note beside a download; one that is damaged or missing knows nothing."""
-    try:
-        known = json.loads(note.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    texts = known.items() if isinstance(known, dict) else ()
-    return {key: value for key, value in texts if isinstance(value, str)}
+def _explained(url: str, error: Exception, path: Path | None = None) -> BadInput:
+    """Translate an error of requests (an OSError without a number) or of the disk."""
+    if path and isinstance(error, OSError) and error.errno:
+        return cannot_write(path, error)
+    response = getattr(error, "response", None)
+    if response is None:
+        while isinstance(error.__context__, Exception):  # requests wraps urllib3's and Python's
+            error = error.__context__
+        return BadInput(
+            f"{url}: cannot be downloaded ({reason(error)}). Check the network, HTTPS_PROXY, "
+            "ALL_PROXY and REQUESTS_CA_BUNDLE; docs/data.md says how to get the data by hand"
+        )
+    cure = "Try again later" if response.status_code >= 500 else "Name another with --url"
+    answer = f"{response.status_code} {response.reason}".strip()
+    return BadInput(f"{url}: the server answers {answer}. {cure}")

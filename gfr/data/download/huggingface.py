@@ -1,14 +1,12 @@
-"""CelebA as Hugging Face keeps it: parquet files with image bytes and attributes.
+"""CelebA as Hugging Face stores it: parquet files with image bytes and attributes.
 
-In: a repository, or parquet files on disk. Out: the official layout that gfr/data/celeba.py reads.
-The
-download is that of huggingface_hub, an extra of gfr: it resumes, and each file is held against the
-SHA-256 of the repository's listing. Never sends a token, never needs the package `datasets`.
+Downloads a repository's parquet files with huggingface_hub (an optional extra, which resumes) and
+converts them to the official layout that gfr/data/celeba.py reads. Every file is checked against
+the
+SHA-256 in the repository's listing. Does not send a token and does not need the package `datasets`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,77 +19,63 @@ from gfr.data import celeba
 from gfr.data.download import http
 from gfr.data.download.catalog import HuggingFace
 from gfr.errors import BadInput, reason
-from gfr.storage import atomic
+from gfr.storage import atomic, hashing
 
-_PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # how a file's name begins -> CelebA's number
+_PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # prefix of a file's name -> CelebA's number
 
 _BATCH_ROWS = 256
 
 _SUFFIX_OF = {b"\xff\xd8\xff": ".jpg", b"\x89PN": ".png"}
 
-_TWICE = 2  # shards and the images in them are on disk together
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One parquet file of the repository; `sha256` as its listing has it."""
-
-    path: str
-    num_bytes: int
-    sha256: str
+_COPIES = 2  # shards and the images in them are on disk together
 
 
 def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], None]) -> list[Path]:
-    """Download all shards to `directory`; those that are there and whole stay.
+    """Download all shards to `directory`, except those that are there already.
 
-    BadInput if the extra is not installed, the server cannot be reached or refuses, or a digest is
-    not what the listing says.
+    Raises BadInput if the extra is not installed, the server cannot be reached or refuses, or a
+    digest differs from the listing.
     """
     try:
         from huggingface_hub import HfApi, errors, hf_hub_download
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise BadInput(
-            "--from huggingface: huggingface_hub is not installed; it is in the lock. Install it "
-            "with .venv/bin/uv pip install --constraints requirements.lock -e '.[hf]'"
+            "--from huggingface: huggingface_hub is not installed. Install it with "
+            ".venv/bin/uv pip install --constraints requirements.lock -e '.[hf]'"
         ) from None
     http.require_reachable(source.endpoint)
     disable_progress_bars()
-    found = []
+    options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
+    api = HfApi(endpoint=source.endpoint, token=False)
+    options |= {"endpoint": source.endpoint, "token": False, "local_dir": directory}
+    paths = []
     try:
-        shards = _listing(HfApi(endpoint=source.endpoint, token=False), source)
-        atomic.require_room(directory, _TWICE * sum(shard.num_bytes for shard in shards))
+        shards = _listing(api, source)
+        atomic.require_room(directory, _COPIES * sum(shard.size for shard in shards))
         for done, shard in enumerate(shards):
             report(done, len(shards))
-            path = hf_hub_download(
-                source.repository,
-                shard.path,
-                repo_type="dataset",
-                revision=source.revision,
-                endpoint=source.endpoint,
-                local_dir=directory,
-                token=False,
-            )
-            _check(Path(path), shard)
-            found.append(Path(path))
+            path = Path(hf_hub_download(source.repository, shard.path, **options))
+            _check_digest(path, shard.lfs.sha256)
+            paths.append(path)
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise BadInput(
-            f"{source.endpoint}: {source.repository} cannot be had ({reason(error)}); what has "
-            "arrived is kept, the same command goes on"
+            f"{source.endpoint}: {source.repository} cannot be downloaded ({reason(error)}). "
+            "Complete files are kept; run the same command again"
         ) from None
     report(len(shards), len(shards))
-    return found
+    return paths
 
 
-def _listing(api: Any, source: HuggingFace) -> list[Shard]:
-    """The folder's parquet files, in the order of CelebA's own partition."""
+def _listing(api: Any, source: HuggingFace) -> list[Any]:
+    """List the folder's parquet files (path, size, lfs.sha256) in the order of the partition."""
     tree = api.list_repo_tree(
         source.repository, source.folder, revision=source.revision, repo_type="dataset"
     )
     shards = [
-        Shard(file.path, file.size, file.lfs.sha256)
+        file
         for file in tree
-        if str(PurePosixPath(file.path).parent) == source.folder  # a mirror may list what it likes
+        if str(PurePosixPath(file.path).parent) == source.folder  # a mirror may list anything
         and file.path.endswith(".parquet")
         and getattr(file, "lfs", None)
     ]
@@ -100,86 +84,80 @@ def _listing(api: Any, source: HuggingFace) -> list[Shard]:
     return sorted(shards, key=lambda shard: _order(PurePosixPath(shard.path)))
 
 
-def _order(path: Path | PurePosixPath) -> tuple[int, str]:
-    """BadInput unless the name says which partition a shard is of."""
+def _order(path: PurePosixPath | Path) -> tuple[int, str]:
+    """Sort key: the partition that the name begins with, then the name."""
     partition = _PARTITIONS.get(path.name.partition("-")[0])
     if partition is None:
         raise BadInput(f"{path.name}: does not begin with {', '.join(_PARTITIONS)}")
     return partition, path.name
 
 
-def _check(path: Path, shard: Shard) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != shard.sha256:
+def _check_digest(path: Path, listed: str) -> None:
+    sha256 = hashing.file_sha256(path)
+    if sha256 != listed:
         path.unlink()
         raise BadInput(
-            f"{shard.path}: SHA-256 {found}, {shard.sha256} was listed; it was deleted: "
-            "the same command gets it again"
+            f"{path.name}: SHA-256 is {sha256}, but {listed} is listed. The file was deleted; run "
+            "the same command again"
         )
 
 
 def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int], None]) -> int:
-    """Write images and label files of parquet files; returns how many images.
+    """Write images and label files of parquet files; returns the number of images.
 
-    BadInput names a file that is damaged or has other columns.
+    Raises BadInput that names a file which is damaged or has other columns.
     """
     images = directory / celeba.IMAGE_FOLDERS[0]
     images.mkdir()
     names: list[str] = []
-    rows: list[np.ndarray] = []  # bool (n, A)
-    identity: list[int] = []
-    partition: list[int] = []
-    columns: list[str] = []
+    tables: list[pd.DataFrame] = []
     for done, shard in enumerate(sorted(shards, key=_order)):
         report(done, len(shards))
         for batch in _batches(shard):
-            columns = columns or [c for c in batch.schema.names if c not in ("image", "celeb_id")]
-            if {*columns, "image", "celeb_id"} != set(batch.schema.names):
-                raise BadInput(f"{shard.name}: other columns than the files before it")
-            for image in batch.column("image").to_pylist():
-                names.append(_write(images, image, len(names) + 1, shard))
-            rows.append(np.stack([_bools(batch, column, shard) for column in columns], axis=1))
-            identity += _integers(batch, "celeb_id", shard)
-        partition += [_order(shard)[0]] * (len(names) - len(partition))
+            photos = batch.column("image").to_pylist()
+            start = len(names) + 1
+            names += [_write(images, image, start + i, shard) for i, image in enumerate(photos)]
+            tables.append(_table(batch, shard).assign(partition=_order(shard)[0]))
+            if set(tables[-1].columns) != set(tables[0].columns):
+                raise BadInput(f"{shard.name}: its columns differ from those of the first file")
     if not names:
         raise BadInput("no rows in the parquet files")
-    table = pd.DataFrame(np.concatenate(rows), index=names, columns=columns)
-    celeba.write_lists(
-        directory, table, pd.Series(identity, index=names), pd.Series(partition, index=names)
-    )
+    table = pd.concat(tables).set_index(pd.Index(names))
+    identity, partition = table.pop("celeb_id"), table.pop("partition")
+    celeba.write_lists(directory, table, identity, partition)
     report(len(shards), len(shards))
     return len(names)
 
 
 def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
-    """Rows of a shard, few at a time; BadInput if it is damaged or has other columns."""
+    """Read the rows of a shard, a few at a time."""
     try:
         with pq.ParquetFile(shard) as file:
             for column in ("image", "celeb_id", "Male"):
                 if column not in file.schema_arrow.names:
-                    raise BadInput(f"{shard.name}: no column {column}; is it CelebA?")
+                    raise BadInput(f"{shard.name}: no column {column}. Is it CelebA?")
             yield from file.iter_batches(_BATCH_ROWS)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{shard.name}: damaged ({reason(error)})") from None
 
 
-def _bools(batch: pa.RecordBatch, column: str, shard: Path) -> np.ndarray:
-    values = batch.column(column)
-    if not pa.types.is_boolean(values.type) or values.null_count:
-        raise BadInput(f"{shard.name}: {column} is not true or false in every row")
-    return values.to_numpy(zero_copy_only=False)
-
-
-def _integers(batch: pa.RecordBatch, column: str, shard: Path) -> list[int]:
-    values = batch.column(column)
-    if not pa.types.is_integer(values.type) or values.null_count:
-        raise BadInput(f"{shard.name}: {column} is no whole number in every row")
-    return values.to_pylist()
+def _table(batch: pa.RecordBatch, shard: Path) -> pd.DataFrame:
+    """Convert every column but the images: celeb_id as int64, attributes as bool."""
+    columns: dict[str, np.ndarray] = {}
+    for name in batch.schema.names:
+        values, is_identity = batch.column(name), name == "celeb_id"
+        if name == "image":
+            continue
+        has_type = pa.types.is_integer if is_identity else pa.types.is_boolean
+        if not has_type(values.type) or values.null_count:
+            expected = "a whole number" if is_identity else "true or false"
+            raise BadInput(f"{shard.name}: {name} is not {expected} in every row")
+        columns[name] = values.to_numpy(zero_copy_only=False)
+    return pd.DataFrame(columns)
 
 
 def _write(images: Path, image: Any, number: int, shard: Path) -> str:
-    """Write one image under its own name where that is a plain one, else under its number."""
+    """Write one image under its own name if that is a plain one, else under its number."""
     data = image.get("bytes") if isinstance(image, dict) else None
     if not isinstance(data, bytes):
         raise BadInput(f"{shard.name}: image {number} has no bytes")
@@ -189,6 +167,6 @@ def _write(images: Path, image: Any, number: int, shard: Path) -> str:
         name = f"{number:06}{_SUFFIX_OF.get(data[:3], '.jpg')}"
     path = images / name
     if path.exists():
-        raise BadInput(f"{shard.name}: {name} is there twice")
+        raise BadInput(f"{shard.name}: {name} is listed twice")
     path.write_bytes(data)
     return name
