@@ -24,7 +24,7 @@ MAX_RUNS = 20  # the newest; what is older no longer says how far runs spread to
 
 @dataclass(frozen=True)
 class SavedRun:
-    """One file: its benchmarks by full name, e.g. `benchmarks/test_report.py::test_report`."""
+    """One file: its benchmarks by full name, `benchmarks/micro/test_report.py::test_report`."""
 
     name: str
     fingerprint: str
@@ -54,14 +54,14 @@ def fingerprint(facts: Mapping[str, str]) -> str:
 
 
 def read(path: Path) -> SavedRun:
-    """One file of pytest-benchmark with the figures of benchmarks/conftest.py; BadInput if not."""
+    """Read a file of pytest-benchmark with the figures of benchmarks/micro/conftest.py."""
     try:
         document = json.loads(path.read_text("utf-8"))
         return SavedRun(
             name=path.name,
             fingerprint=str(document["machine_info"]["gfr"]["fingerprint"]),
             commit=str(document["commit_info"].get("id", "unknown")),
-            measured={row["fullname"]: _measured(row) for row in document["benchmarks"]},
+            measured={_name(row["fullname"]): _measured(row) for row in document["benchmarks"]},
         )
     except OSError as error:
         reason = error.strerror or "cannot be read"
@@ -89,6 +89,11 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
         else:
             problems.append(f"{path}: left out (of another machine, {run.fingerprint})")
     return runs[-MAX_RUNS:], problems
+
+
+def _name(full_name: str) -> str:
+    """Full name of a benchmark; files saved before it moved have it in another folder."""
+    return full_name.replace("benchmarks/test_", "benchmarks/micro/test_")
 
 
 def _measured(row: dict) -> Measured:
