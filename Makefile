@@ -59,31 +59,31 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
-	$(BIN)/python benchmarks/chaos.py $(CHAOS)
+	$(BIN)/python -m benchmarks.validation.kill_and_resume $(CHAOS)
 
 soak: $(READY) ## 200 small runs on one server: does anything grow? goes on when begun again
-	$(BIN)/python benchmarks/soak.py $(SOAK)
+	$(BIN)/python -m benchmarks.validation.soak $(SOAK)
 
 speed: $(READY) ## features once against fit with a frozen backbone: DATA=DIR [WEIGHTS=DIR]
-	$(BIN)/python benchmarks/speed.py $(DATA) --weights $(or $(WEIGHTS),auto) $(SPEED)
+	$(BIN)/python -m benchmarks.studies.speed $(DATA) --weights $(or $(WEIGHTS),auto) $(SPEED)
 
 bench: $(READY) ## time latency, extraction and report; save that as this machine's baseline
-	$(BIN)/python benchmarks/compare.py --save
+	$(BIN)/python -m benchmarks.tools.compare --save
 
 bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if something is slower
-	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python -m benchmarks.tools.compare
 
 alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
-	$(BIN)/python benchmarks/alarms.py $(ALARMS)
+	$(BIN)/python -m benchmarks.validation.alarms $(ALARMS)
 
 verdicts: $(READY) ## do the runs' verdicts find what became worse, and only that? an hour
-	$(BIN)/python benchmarks/verdicts.py $(VERDICTS)
+	$(BIN)/python -m benchmarks.validation.regressions $(VERDICTS)
 
 parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
-	$(BIN)/python benchmarks/parity.py $(RUN) $(PARITY)
+	$(BIN)/python -m benchmarks.studies.parity $(RUN) $(PARITY)
 
 page-latency: $(READY) ## one image on the page in Chromium, for each backend [RUN=ID]
-	$(BIN)/python benchmarks/page.py $(RUN) $(PAGE)
+	$(BIN)/python -m benchmarks.studies.page_latency $(RUN) $(PAGE)
 	$(BIN)/gfr report $(RUN)
 
 serve: $(READY) ## the page with the newest run's model, on this machine
@@ -120,13 +120,13 @@ endif
 	fi
 
 alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
-	$(BIN)/python benchmarks/alignment.py $(DATA)
+	$(BIN)/python -m benchmarks.tools.alignment $(DATA)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
 
 example: $(READY) ## keep a run on synthetic faces as docs/example: [RUN=ID]
-	$(BIN)/python benchmarks/example.py $(RUN)
+	$(BIN)/python -m benchmarks.tools.example $(RUN)
 
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api

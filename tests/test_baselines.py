@@ -13,6 +13,9 @@ from gfr.errors import BadInput
 from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
+sys.path.append(str(ROOT))
+from benchmarks.tools import compare
+
 FIGURES = {
     **{"num_calls": 8, "min_s": 1.0, "p10_s": 1.1, "p50_s": 1.2, "p95_s": 1.3},
     **{"cpu_p10_s": 2.0, "witness_s": 0.01, "relative": 99.0, "others_share": 0.0},
@@ -57,6 +60,20 @@ def test_a_saved_run_is_read_by_full_name(tmp_path):
     run = fingerprint.read(path)
     assert ("run.json", "f1", "abc") == (run.name, run.fingerprint, run.commit)
     assert (1.0, 2.0) == (run.measured["b.py::b"].min_s, run.measured["b.py::b"].cpu_p10_s)
+
+
+def test_a_run_saved_before_the_benchmarks_moved_is_still_their_baseline(tmp_path, monkeypatch):
+    """A file with the older full names settles a comparison of the present ones."""
+    old, new = document(), document()
+    old["benchmarks"][0]["fullname"] = "benchmarks/test_report.py::test_report"
+    new["benchmarks"][0]["fullname"] = "benchmarks/micro/test_report.py::test_report"
+    for name, content in (("f1/1.json", old), ("new.json", new)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+    measured = fingerprint.read(tmp_path / "new.json")
+    monkeypatch.setattr(compare, "measure", lambda tests: (new, measured))
+    assert 0 == compare.compare(["benchmarks/micro"], tmp_path)
+    assert ["1.json"] == [path.name for path in (tmp_path / "f1").iterdir()]  # nothing new to save
 
 
 @pytest.mark.parametrize(
@@ -112,8 +129,8 @@ def test_deciding_needs_no_tensorflow():
 @pytest.mark.slow
 def test_a_benchmark_is_saved_with_what_comparisons_need(tmp_path):
     """The first comparison on a machine finds no baseline and leaves one."""
-    words = [sys.executable, "benchmarks/compare.py", "--storage", tmp_path]
-    words += ["benchmarks/test_report.py"]
+    words = [sys.executable, "-m", "benchmarks.tools.compare", "--storage", tmp_path]
+    words += ["benchmarks/micro/test_report.py"]
     # pytest-benchmark times nothing where it believes itself in a process of `pytest -n`.
     alone = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=alone)

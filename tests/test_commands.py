@@ -164,7 +164,9 @@ def prefect(words, is_whole):
 
 
 def script(words, is_whole):
-    """A file of ours, with options that stand in it; tests by file and function."""
+    """Check files of the project, their options, and tests by file and function."""
+    if words[:1] == ["-m"] and words[1].startswith("benchmarks."):
+        words = [words[1].replace(".", "/") + ".py", *words[2:]]
     for word in words:
         name, _, function = word.partition("::")
         if name.endswith(".py"):
@@ -173,7 +175,7 @@ def script(words, is_whole):
             if f"def {function.partition('[')[0]}" not in (ROOT / name).read_text():
                 return f"{word}: no such test"
     if words and words[0].startswith("benchmarks/"):
-        text = (ROOT / words[0]).read_text()
+        text = (ROOT / words[0]).read_text() + (ROOT / "benchmarks/harness.py").read_text()
         unknown = [word for word in words if word[:2] == "--" and f'"{word}"' not in text]
         return f"{words[0]}: no option {unknown[0]}" if unknown else ""
     return ""
@@ -212,9 +214,9 @@ def test_wrong_commands_are_found():
         (make, "smok"),
         (make, "speed DATUM=x"),
         (prefect, "deployment run gfr/full-benchmark --wach"),
-        (script, "benchmarks/compare.py --sav"),
-        (script, "benchmarks/none.py"),
-        (script, "benchmarks/test_latency.py::test_none"),
+        (script, "-m benchmarks.tools.compare --sav"),
+        (script, "-m benchmarks.tools.none"),
+        (script, "benchmarks/micro/test_latency.py::test_none"),
     ):
         assert parser(line.split(), True), line
     assert gfr(["run", "--weight", "random"], False)

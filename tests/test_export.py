@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,29 +122,9 @@ def name_an_unknown_operation(model):
     (model / "model.json").write_text(text.replace('"ResizeBilinear"', '"NoSuchOperation"'))
 
 
-# In a process of its own: the converter changes TensorFlow's settings for good.
-_SUMS = """
-import sys, keras, numpy as np
-from pathlib import Path
-from gfr.export import tfjs
-from gfr.models.external import tfjs_graph
-from gfr.export.saved_model import SAVED_MODEL, write_graph
-layers = keras.layers
-pixels = keras.Input((8, 8, 3))
-x = layers.Conv2D(3, 3, padding="same", use_bias=False)(pixels)
-x = layers.Activation("hard_sigmoid")(layers.Conv2D(3, 3, padding="same", use_bias=False)(x))
-x = layers.Conv2D(3, 3, padding="same", use_bias=False)(x) + pixels
-model = keras.Model(pixels, layers.Dense(1, "sigmoid")(layers.Flatten()(x / 255)))
-write_graph(model, Path(sys.argv[1]) / SAVED_MODEL)
-tfjs.convert(("float32",), sys.argv[1])
-images = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-p_male = tfjs_graph.load(tfjs.directory(sys.argv[1], "float32"))(images)
-print(float(abs(p_male - model(images.astype(np.float32))).numpy().max()))
-"""
-
-
 def test_what_is_added_to_a_convolution_is_not_taken_for_its_bias(tmp_path):
     """The 3 of MobileNetV3's hard sigmoid, ResNet50's residual: TensorFlow crashed on both."""
-    done = subprocess.run([sys.executable, "-c", _SUMS, tmp_path], capture_output=True, text=True)
+    program = Path(__file__).with_name("programs") / "convert_sums.py"
+    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
     assert float(done.stdout.split()[-1]) < 1e-5

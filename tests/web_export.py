@@ -19,41 +19,7 @@ from gfr.data.synthetic import generate
 HEIGHT_PX, WIDTH_PX = 218, 178
 NUM_GOLDEN = 3
 NOTES = ["random weights", "trained on synthetic faces"]
-
-# In a process of its own: the converter changes TensorFlow's settings for good.
-_BUILD = """
-import sys, numpy as np, keras, tensorflow as tf
-from pathlib import Path
-from gfr import environment
-environment.import_tensorflowjs()
-from tensorflowjs.converters.tf_saved_model_conversion_v2 import convert_tf_saved_model
-folder = Path(sys.argv[1])
-keras.utils.set_random_seed(7)
-layers = keras.layers
-pixels = keras.Input((None, None, 3))
-x = layers.Rescaling(1 / 127.5, -1.0)(layers.Resizing(48, 40, interpolation="bilinear")(pixels))
-for filters in (12, 24, 48):
-    x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-head = layers.Dense(1, "sigmoid")
-model = keras.Model(pixels, head(layers.Flatten()(x)))
-faces = np.load(folder / "faces.npy").astype(np.float32)
-logits = np.log(p := model.predict(faces, verbose=0)[:, 0].astype(np.float64)) - np.log1p(-p)
-kernel, bias = head.get_weights()
-spread = 2 / logits.std()  # answers all over 0..1, or an error would not show
-head.set_weights([kernel * spread, bias * spread - logits.mean() * spread])
-archive = keras.export.ExportArchive()
-archive.track(model)
-pixels = tf.TensorSpec((None, None, None, 3), tf.float32)
-archive.add_endpoint("serve", lambda x: model(x, training=False), [pixels])
-archive.write_out(str(folder / "saved"), verbose=False)
-convert_tf_saved_model(
-    str(folder / "saved"), str(folder / "model" / "tfjs"), signature_def="serve",
-    weight_shard_size_bytes=16384,
-)
-model.save(folder / "model.keras")
-np.save(folder / "p_male.npy", model.predict(faces, verbose=0)[:, 0])
-"""
+BUILD = Path(__file__).with_name("programs") / "build_web_model.py"
 
 
 def face(index: int) -> Image.Image:
@@ -67,7 +33,8 @@ def build(folder: Path) -> Path:
     (model / "golden").mkdir(parents=True)
     faces = [face(index) for index in range(1, 9)]
     np.save(folder / "faces.npy", np.stack([np.asarray(picture) for picture in faces]))
-    _python(_BUILD, str(folder))
+    done = subprocess.run([sys.executable, BUILD, folder], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     golden = []
     for i, p_male in enumerate(np.load(folder / "p_male.npy")[:NUM_GOLDEN].tolist()):
         file = f"golden/face-{i + 1}.png"
@@ -133,13 +100,6 @@ def _keras_model(file: Path):
     import keras
 
     return keras.models.load_model(file)
-
-
-def _python(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def _write(path: Path, content: object) -> None:

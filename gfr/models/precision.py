@@ -5,8 +5,8 @@ In: what a benchmark asks for, the machine's rates, the weights, the gates that 
 workers compute alike. Never computes, never imports TensorFlow.
 
 A gate compares the accuracy of heads on bfloat16 features with that of heads on float32 features,
-on real faces and ImageNet weights, over several head seeds (benchmarks/precision.py). It passes if
-the 95 % interval of the mean difference lies within +-0.5 points.
+on real faces and ImageNet weights, over several seeds (benchmarks/studies/precision.py). It passes
+if the 95 % interval of the mean difference lies within +-0.5 points.
 """
 
 from collections.abc import Sequence
@@ -174,7 +174,7 @@ def load_gates(path: Path) -> tuple[GateRow, ...]:
     except (OSError, ValidationError) as error:
         raise BadInput(
             f"{path}: no list of gates ({reason(error)}); make it again with "
-            "benchmarks/precision.py"
+            "benchmarks/studies/precision.py"
         ) from None
 
 

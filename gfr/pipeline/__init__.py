@@ -1,1 +1,1 @@
-"""The stages of a run."""
+"""The stages of a run, from the request to the exported model, and what runs them."""

@@ -8,6 +8,7 @@ TensorFlow takes seconds to import; they end with their parent, however that end
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -28,6 +29,7 @@ from typing import Any
 import psutil
 
 from gfr.errors import BadInput, StepFailed
+from gfr.pipeline.worker import answer
 
 _LOOK_EVERY_S = 0.2
 
@@ -45,11 +47,13 @@ LOG = logging.getLogger("gfr")
 class Limits:
     """What a step may take before its process is ended.
 
-    `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size.
+    `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size. Without
+    `isolated` there are none: the step runs in the calling process.
     """
 
     silence_s: float = 900.0
     memory_bytes: int = int(0.9 * psutil.virtual_memory().total)
+    isolated: bool = True
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
@@ -67,8 +71,10 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
     """Call `place`, "module:function", with picklable arguments in a child process.
 
     With `gpu` the child sees that one alone. BadInput raised there is raised here; any other end
-    than returning is StepFailed.
+    than returning is StepFailed. Called in this process if the limits say so.
     """
+    if not limits.isolated:
+        return _value(*answer(place, arguments))
     with _worker(gpu) as worker:
         return worker.call(place, arguments, limits)
 
@@ -80,7 +86,7 @@ def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None =
     """
     end_idle()
     try:
-        return call(place, *arguments, limits=limits, gpu=gpu)
+        return call(place, *arguments, limits=dataclasses.replace(limits, isolated=True), gpu=gpu)
     finally:
         end_idle()
 
@@ -117,13 +123,7 @@ class _Worker:
             kind, value = self._answer(limits)
         except (EOFError, OSError):
             raise StepFailed(f"its process {self._end()}") from None
-        if kind == "refused":
-            raise value
-        if kind == "failed":
-            reason, trace = value
-            LOG.debug("%s", trace)
-            raise StepFailed(reason)
-        return value
+        return _value(kind, value)
 
     def _answer(self, limits: Limits) -> tuple[str, Any]:
         watched = psutil.Process(self.process.pid)
@@ -173,6 +173,18 @@ class _Worker:
         self.process.wait()
         self.connection.close()
         self.words.close()
+
+
+def _value(kind: str, value: Any) -> Any:
+    """What a step returned, or the exception for why it did not; see
+    `gfr.pipeline.worker.answer`."""
+    if kind == "refused":
+        raise value
+    if kind == "failed":
+        reason, trace = value
+        LOG.debug("%s", trace)
+        raise StepFailed(reason)
+    return value
 
 
 _ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()

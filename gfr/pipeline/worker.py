@@ -57,10 +57,14 @@ def main() -> None:
             place, arguments = connection.recv()
         except EOFError:
             return
-        to_parent.send(*_answer(place, arguments))
+        to_parent.send(*answer(place, arguments))
 
 
-def _answer(place: str, arguments: tuple) -> tuple[str, object]:
+def answer(place: str, arguments: tuple) -> tuple[str, object]:
+    """Call `place`, "module:function" -> "done" and what it returned, or how and why it failed.
+
+    "refused" comes with the BadInput, "failed" with the reason and the traceback.
+    """
     module, name = place.split(":")
     if module.startswith("gfr."):
         environment.import_tensorflow()

@@ -22,7 +22,7 @@ MAX_RUNS = 20  # the newest; older runs no longer represent the spread of today
 
 @dataclass(frozen=True)
 class SavedRun:
-    """One file: its benchmarks by full name, e.g. `benchmarks/test_report.py::test_report`."""
+    """One file: its benchmarks by full name, `benchmarks/micro/test_report.py::test_report`."""
 
     name: str
     fingerprint: str
@@ -52,7 +52,7 @@ def fingerprint(facts: Mapping[str, str]) -> str:
 
 
 def read(path: Path) -> SavedRun:
-    """Read a file of pytest-benchmark with the figures of benchmarks/conftest.py."""
+    """Read a file of pytest-benchmark with the figures of benchmarks/micro/conftest.py."""
     try:
         document = json.loads(path.read_text("utf-8"))
         return SavedRun(
@@ -60,7 +60,7 @@ def read(path: Path) -> SavedRun:
             fingerprint=str(document["machine_info"]["gfr"]["fingerprint"]),
             commit=str(document["commit_info"].get("id", "unknown")),
             measured={
-                row["fullname"]: TypeAdapter(Measured).validate_python(row["extra_info"])
+                _name(row["fullname"]): TypeAdapter(Measured).validate_python(row["extra_info"])
                 for row in document["benchmarks"]
             },
         )
@@ -90,3 +90,8 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
         else:
             problems.append(f"{path}: left out (from another machine, {run.fingerprint})")
     return saved[-MAX_RUNS:], problems
+
+
+def _name(full_name: str) -> str:
+    """Full name of a benchmark; files saved before it moved have it in another folder."""
+    return full_name.replace("benchmarks/test_", "benchmarks/micro/test_")

@@ -10,7 +10,7 @@ exported model, and the rule that chooses its precision. Never measures, never i
       tfjs/                the TensorFlow.js graph model in the chosen precision
       model_card.json, .md
       golden.json, golden/ a few images with Keras' probabilities
-      page.json            PageResult, if benchmarks/page.py was run
+      page.json            PageResult, if benchmarks/studies/page_latency.py was run
 """
 
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ class PageTiming:
 
 @dataclass(frozen=True)
 class PageResult:
-    """What benchmarks/page.py measured of the model with this `digest`."""
+    """What benchmarks/studies/page_latency.py measured of the model with this `digest`."""
 
     schema: Literal[1]
     digest: str

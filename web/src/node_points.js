@@ -3,7 +3,7 @@
  *
  * In: images as node_images.js reads them. Out: one line of JSON on stdout: for each image its
  * faces, from left to right, with score and points in pixels. It measures where CelebA's alignment
- * has the points of a face (benchmarks/alignment.py). Never writes a file.
+ * has the points of a face (benchmarks/tools/alignment.py). Never writes a file.
  */
 
 import {readFileSync} from 'node:fs';

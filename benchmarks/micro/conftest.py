@@ -1,9 +1,8 @@
-"""What the pytest-benchmark tests share: models built once a session, and how a call is measured.
+"""Fixtures of the pytest-benchmark tests: models built once a session, and how a call is measured.
 
-In: nothing; weights are drawn from a fixed seed into the cache directory, pixels are noise. Out:
-fixtures, and in the saved JSON the figures and facts that benchmarks/compare.py decides on. Never
-asserts a time. `GFR_SLOWED="test_report=1.3"` makes that one benchmark slower by busy waiting, for
-benchmarks/alarms.py: nothing else reads it.
+Weights are drawn from a fixed seed into the cache directory, pixels are noise. The saved JSON has
+the figures and facts that tools/compare.py decides on; no test asserts a time.
+`GFR_SLOWED="test_report=1.3"` makes that benchmark slower, for validation/alarms.py alone.
 """
 
 import operator
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.slowing import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software
@@ -34,7 +34,7 @@ Measure = Callable[[Call, Call, int, int], None]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Note what must be equal for two runs to be comparable, before TensorFlow sets variables."""
+    """Collect what must be equal in comparable runs, before TensorFlow sets variables."""
     config.stash[FACTS] = fingerprint.facts(
         hardware.collect(),
         hardware.num_usable_threads(),
@@ -58,7 +58,9 @@ def measure(benchmark) -> Measure:
     """
 
     def run(call: Call, witness: Call, num_warmups: int, num_rounds: int) -> None:
-        call = _slowed(call, benchmark.name)
+        victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
+        if victim == benchmark.name:
+            call = slowed(call, float(factor))
         cpu_s: list[float] = []
         witness_s: list[float] = []
 
@@ -107,22 +109,6 @@ def figures(
     }
 
 
-def _slowed(call: Call, name: str) -> Call:
-    victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
-    if victim != name:
-        return call
-
-    def run() -> object:
-        start_s = time.perf_counter()
-        value = call()
-        end_s = start_s + float(factor) * (time.perf_counter() - start_s)
-        while time.perf_counter() < end_s:
-            pass
-        return value
-
-    return run
-
-
 @pytest.fixture(scope="session", params=BACKBONES)
 def name(request) -> str:
     """One backbone after the other, all its benchmarks before the next is built."""
@@ -147,19 +133,10 @@ def backbone(name) -> Iterator:
 @pytest.fixture(scope="session")
 def fused(backbone):
     """Pixels -> probability with a head as gfr trains it, as one graph."""
-    import keras
+    from gfr.models import fused_model, head
 
-    from gfr.models import fused_model
-
-    keras.utils.set_random_seed(SEED)
-    head = keras.Sequential(
-        [
-            keras.Input((backbone.output.shape[-1],)),
-            keras.layers.Dense(128, "relu"),
-            keras.layers.Dense(1, "sigmoid"),
-        ]
-    )
-    return fused_model.compiled(fused_model.fuse(backbone, 1.0, head))
+    untrained = head.build(backbone.output.shape[-1], SEED)
+    return fused_model.compiled(fused_model.fuse(backbone, 1.0, untrained))
 
 
 @pytest.fixture(scope="session")

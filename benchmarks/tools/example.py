@@ -1,20 +1,20 @@
-"""Keep a run's report as the example that the documents show: `benchmarks/example.py RUN`.
+"""Keep the report of a run on synthetic faces as the example in docs/example/.
 
-In: a finished run on synthetic faces. Out: docs/example/ with its summary.md, summary.html,
-results.csv and figures, in the place of the older one. Refuses any run that is not on synthetic
-faces, since thumbnails of real ones must never be committed; texts that name a directory outside
-the project (paths within it become relative); and more than LARGEST_BYTES in all.
+    .venv/bin/python -m benchmarks.tools.example [RUN]
+
+Replaces the older example with the run's summary.md, summary.html, results.csv and figures. Refuses
+runs on other images, since thumbnails of real faces must never be committed; texts that name a
+directory outside the project (paths inside become relative); and more than LARGEST_BYTES in all.
 """
 
-import argparse
 import re
 import shutil
-import sys
 from pathlib import Path
 
+from benchmarks import harness
 from gfr.errors import BadInput
 from gfr.results import store
-from gfr.storage import atomic, paths, run_directory
+from gfr.storage import atomic, paths
 
 OUT = paths.ROOT / "docs" / "example"
 LARGEST_BYTES = 2_500_000
@@ -27,20 +27,12 @@ _ABSOLUTE = re.compile(
 
 
 def main() -> None:
-    """Read, refuse or copy."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", nargs="?", help="the newest finished one if not given")
-    parser.add_argument("--reports", type=Path, default=Path(paths.default_directory("reports")))
-    arguments = parser.parse_args()
-    try:
-        found = run_directory.find(arguments.reports, arguments.run)
-        print(keep(found, OUT))
-    except BadInput as error:
-        sys.exit(f"example: {error}")
+    """Copy the report, or refuse it."""
+    print(keep(harness.read_run(harness.run_parser(__doc__).parse_args()).directory, OUT))
 
 
 def keep(run_dir: Path, out: Path) -> str:
-    """Copy what the example is of; BadInput if it must not be shown."""
+    """Copy the files of the example; BadInput if they must not be shown."""
     run = store.read_run(run_dir)
     if run.record.data.source != "synthetic":
         raise BadInput(
@@ -66,7 +58,7 @@ def keep(run_dir: Path, out: Path) -> str:
 
 
 def _relative(path: Path) -> str:
-    """A text of the run without the project's own place; BadInput if it names another one."""
+    """A text with paths relative to the project; BadInput if it names another place."""
     text = path.read_text("utf-8")
     for root in (paths.ROOT, path.resolve().parents[3]):  # ROOT/reports/runs/ID/summary.md
         if root != Path("/"):
@@ -77,4 +69,4 @@ def _relative(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    harness.execute(main)

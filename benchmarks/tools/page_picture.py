@@ -1,15 +1,17 @@
-"""Take the picture of the page that the documents show: `benchmarks/page_picture.py MODEL_DIR`.
+"""Take the picture of the page that the documents show.
 
-In: what `gfr export` wrote. Out: docs/images/page.png. The faces are drawn, never photographed.
-Needs Chromium.
+    .venv/bin/python -m benchmarks.tools.page_picture MODEL_DIR
+
+MODEL_DIR is what `gfr export` wrote. Writes docs/images/page.png. The faces are drawn, never
+photographed. Needs Chromium.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from benchmarks import harness
 from gfr.data.synthetic import generate
 from gfr.storage.paths import ROOT
 
@@ -25,12 +27,12 @@ PORTRAIT = 7
 
 
 def main() -> None:
-    """Serve, visit, give two files, take the picture."""
+    """Serve the page, open it, add two files, take the picture."""
     from playwright.sync_api import sync_playwright
     from web_browser import Visit, encoded, launch
     from web_host import serve
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = harness.parser(__doc__)
     parser.add_argument("model", type=Path)
     with serve(parser.parse_args().model) as host, sync_playwright() as playwright:
         page = launch(playwright).new_page(
@@ -41,7 +43,7 @@ def main() -> None:
         visit.give(
             ("wall.jpg", encoded(wall(), "JPEG", quality=92)), ("portrait.png", encoded(portrait))
         )
-        page.wait_for_timeout(600)  # the marks slide to their places
+        page.wait_for_timeout(600)  # the marks slide into place
         bottom_px = page.evaluate(
             "document.querySelector('#results').getBoundingClientRect().bottom"
         )
@@ -61,4 +63,4 @@ def wall() -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    harness.execute(main)

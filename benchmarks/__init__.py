@@ -1,0 +1,1 @@
+"""Benchmark files that users run (TOML), and measurements of gfr itself."""

@@ -1,0 +1,1 @@
+"""pytest-benchmark tests: the seconds of single calls, compared by tools/compare.py."""

@@ -1,0 +1,1 @@
+"""Studies: each answers one question about speed, memory or accuracy of gfr."""

@@ -1,0 +1,81 @@
+"""Measure how long one image takes on the page, in a real browser, on each backend it offers.
+
+    .venv/bin/python -m benchmarks.studies.page_latency [RUN] [--trial ID] [--calls 30] [--software]
+
+Needs a run with its export, Playwright and the system's Chromium. Writes `page.json` beside the
+export, which the report shows beside the server-side numbers (`gfr report`), and prints the same.
+A graphics card that is emulated in software is measured only with --software, and marked.
+"""
+
+import json
+import shutil
+import threading
+
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks import harness
+from gfr.export import web
+from gfr.measurement import hardware
+from gfr.results import export_records
+from gfr.storage import serialization
+
+ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
+BACKENDS = {
+    "wasm": (),
+    "webgl": ("--use-angle=default", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
+    "webgpu": ("--enable-unsafe-webgpu", "--ignore-gpu-blocklist"),
+}
+PATIENCE_MS = 900_000
+
+
+def main() -> None:
+    """Measure each backend in a browser of its own, write, print."""
+    parser = harness.run_parser(__doc__)
+    parser.add_argument("--trial", help="not the selected one")
+    parser.add_argument("--calls", type=int, default=30)
+    parser.add_argument("--software", action="store_true")
+    options = parser.parse_args()
+    folder = web.exported(harness.read_run(options), options.trial)
+    digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
+    timings = []
+    with web.server(folder, 0) as server, sync_playwright() as playwright:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://{web.HOST}:{server.server_address[1]}/"
+        for backend, more in BACKENDS.items():
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"),
+                args=[*ARGUMENTS, *more],
+                chromium_sandbox=False,
+            )
+            query = f"{address}?backend={backend}&measure={options.calls}"
+            timings += measured(browser, query, backend, options.software)
+            version = browser.version
+            browser.close()
+        server.shutdown()
+    cpu = hardware.collect().cpu_model
+    page = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
+    serialization.write(folder / "page.json", page)
+    for timing in timings:
+        print(f"{timing.title}: {export_records.milliseconds(timing.values_s)}")
+
+
+def measured(
+    browser: Browser, address: str, backend: str, with_software: bool
+) -> list[export_records.PageTiming]:
+    """Measure one backend; empty where it is unavailable, or emulated without --software."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address)
+    page.wait_for_selector("body[data-state=ready]")
+    choice = page.locator(f".choice:has(#backend-{backend})").inner_text()
+    is_software = "software" in choice
+    is_used = page.locator("body").get_attribute("data-backend") == backend
+    if not is_used or (is_software and not with_software):
+        return []
+    raw = page.wait_for_selector("#measure-result[data-measurement]", state="attached")
+    values_s = [ms / 1000 for ms in json.loads(raw.get_attribute("data-measurement"))["raw_ms"]]
+    return [export_records.PageTiming(backend, is_software, tuple(values_s))]
+
+
+if __name__ == "__main__":
+    harness.execute(main)

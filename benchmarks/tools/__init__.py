@@ -1,0 +1,1 @@
+"""Tools: comparing benchmarks, and remaking files that the project keeps."""

@@ -1,0 +1,1 @@
+"""Validation: whether alarms, regression checks and resuming work over many runs."""

@@ -1,0 +1,266 @@
+"""Run the benchmark `tiny` many times on one Prefect server: does anything grow?
+
+    .venv/bin/python -m benchmarks.validation.soak [--runs 200] [--dir DIR] [--one-process]
+
+Everything lives under DIR, with a line for each run in DIR/soak.jsonl. Prints a table of slopes;
+exit code 1 if a run failed. After a kill, the same command resumes with the next run on a new
+server. The first run draws faces and computes features, which all later ones reuse; `--keep` is the
+`--keep-runs` of each run, so that the reports reach a plateau. Each run is a process of its own;
+with `--one-process` one process does them all, and its memory is recorded too. Locks lie under DIR:
+other runs on this machine are not waited for, but show in the seconds and in the recorded load.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+from scipy.stats import theilslopes
+
+from benchmarks import harness
+from gfr.storage import atomic, locks
+
+MARK = "GFR_SOAK"
+NUM_RESAMPLES = 500
+FIGURES = {  # of a line: its unit and what that is divided by
+    "wall_s": ("s", 1),
+    "server_rss_bytes": ("MB", 1e6),
+    "process_rss_bytes": ("MB", 1e6),  # with --one-process, its child that computes included
+    "server_files": ("open files", 1),
+    "database_bytes": ("MB", 1e6),
+    "reports_bytes": ("MB", 1e6),
+    "cache_bytes": ("MB", 1e6),
+    "temporary_bytes": ("MB", 1e6),
+}
+OF_ONE_SERVER = ("server_rss_bytes", "server_files", "process_rss_bytes")  # start anew with it
+
+Row = dict[str, Any]
+
+
+class Trend(NamedTuple):
+    """Change per run: the Theil-Sen slope with its 95 % interval, and the level at both ends."""
+
+    slope: float
+    low: float
+    high: float
+    first: float
+    last: float
+
+    @property
+    def words(self) -> str:
+        """What the interval says."""
+        if self.low > 0:
+            return "grows"
+        return "falls" if self.high < 0 else "no significant growth"
+
+
+def trend(values: Sequence[float], seed: int = 0) -> Trend:
+    """Estimate the trend of the values of successive runs, at least 4.
+
+    The interval is of a moving-block bootstrap of the residuals, blocks of sqrt(n) runs: neighbours
+    resemble each other, for which Theil-Sen's own interval is too narrow.
+    """
+    numbers, num = np.arange(len(values)), len(values)
+    slope, intercept, *_ = theilslopes(values, numbers)
+    residuals = np.asarray(values) - intercept - slope * numbers
+    block, end = max(1, round(num**0.5)), max(1, num // 10)
+    generator = np.random.default_rng(seed)
+    slopes = []
+    for _ in range(NUM_RESAMPLES):
+        starts = generator.integers(0, num - block + 1, -(-num // block))
+        drawn = np.concatenate([residuals[start : start + block] for start in starts])[:num]
+        slopes.append(slope + theilslopes(drawn, numbers)[0])
+    ends = np.median(values[:end]), np.median(values[-end:])
+    return Trend(*map(float, (slope, *np.percentile(slopes, [2.5, 97.5]), *ends)))
+
+
+def read(path: Path) -> list[Row]:
+    """Read the lines so far."""
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def series(rows: Sequence[Row], figure: str) -> list[float]:
+    """Return a figure of each run but the first, which fills the cache, and resumed ones.
+
+    What starts anew with each server is returned for the server of the most runs.
+    """
+    usable = [row for row in rows if row["run"] != 1 and not row["is_resumed"] and figure in row]
+    if figure in OF_ONE_SERVER and usable:
+        longest = Counter(row["server"] for row in usable).most_common(1)[0][0]
+        usable = [row for row in usable if row["server"] == longest]
+    return [float(row[figure]) for row in usable]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """List what grows, over all runs and over their last half."""
+    codes = Counter(row["exit_code"] for row in rows)
+    lines = [
+        f"{len(rows)} runs on {len({row['server'] for row in rows})} servers; exit codes "
+        + ", ".join(f"{code}: {num}" for code, num in sorted(codes.items()))
+        + f"; processes left over: {sum(row['left_processes'] for row in rows):.0f}"
+    ]
+    for figure, (unit, size) in FIGURES.items():
+        values = [value / size for value in series(rows, figure)]
+        for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
+            line = f"{figure:17} {which:9} n = {len(part)}: "
+            if len(part) < 4:
+                lines.append(f"{line}too few for a slope")
+                continue
+            change = trend(part)
+            lines.append(
+                f"{line}{change.slope:+.4f} [{change.low:+.4f}, {change.high:+.4f}] {unit} a run, "
+                f"{change.first:.2f} -> {change.last:.2f}: {change.words}"
+            )
+    return "\n".join(lines)
+
+
+def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list[Row]:
+    """Do the missing runs up to number `num_runs`, with a line in soak.jsonl after each."""
+    path = folder / "soak.jsonl"
+    rows = read(path)
+    if len(rows) >= num_runs:
+        return rows
+    served = start(folder)
+    server = 1 + max((row["server"] for row in rows), default=0)
+    try:
+        for number in range(len(rows) + 1, num_runs + 1):
+            run_id = f"soak-{number:05}"
+            is_resumed = (folder / "reports" / "runs" / run_id).exists()
+            begun, begun_s = datetime.now(UTC), time.monotonic()
+            row: Row = {"run": number, "begun_utc": begun.isoformat(timespec="seconds")}
+            row |= {"server": server, "is_resumed": is_resumed, "exit_code": served.run(run_id)}
+            row |= {"wall_s": round(time.monotonic() - begun_s, 2), "load": psutil.getloadavg()[0]}
+            rows.append(row | served.measure())
+            # Whole, not appended: a kill leaves no half line.
+            atomic.write_text(path, "".join(json.dumps(line) + "\n" for line in rows))
+            print(json.dumps(rows[-1]), flush=True)
+    finally:
+        served.stop()
+    return rows
+
+
+class Served:
+    """One Prefect server with its database under a folder, and runs on it."""
+
+    def __init__(self, folder: Path, keep: int, is_one_process: bool) -> None:
+        """End what a killed soak of this folder has left, then start."""
+        self.folder, self.keep = folder, keep
+        for process in harness.processes_with(MARK, str(folder)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        (folder / "tmp").mkdir(exist_ok=True)
+        # Inherited by the server and by every run.
+        os.environ |= {
+            **{MARK: str(folder), "TMPDIR": str(folder / "tmp")},
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        }
+        self.server = harness.prefect_server(folder)
+        os.environ |= self.server.environment
+        context = get_context("spawn")
+        self.pool = ProcessPoolExecutor(1, context) if is_one_process else None
+
+    def run(self, run_id: str) -> int:
+        """Do one run of `tiny`; returns its exit code."""
+        if self.pool:
+            return self.pool.submit(run_flow, self.folder, run_id, self.keep).result()
+        with (self.folder / "runs.log").open("wb") as log:  # of the newest run
+            return subprocess.run(
+                harness.run_command("tiny", run_id, "--keep-runs", str(self.keep)),
+                cwd=self.folder,
+                env=harness.environment(),
+                stdout=log,
+                stderr=log,
+            ).returncode
+
+    def measure(self) -> Row:
+        """Memory, files and processes, after a run."""
+        server = family(self.server.started[0].pid)
+        runner = family(self.pool.submit(os.getpid).result()) if self.pool else []
+        row: Row = {"process_rss_bytes": rss_bytes(runner)} if runner else {}
+        known = family(os.getpid())
+        left = [row for row in harness.processes_with(MARK, str(self.folder)) if row not in known]
+        return row | {
+            "server_rss_bytes": rss_bytes(server),
+            "server_files": sum(process.num_fds() for process in server),
+            "database_bytes": size(self.folder / "prefect"),
+            "reports_bytes": size(self.folder / "reports"),
+            "cache_bytes": size(self.folder / "cache"),
+            "temporary_bytes": size(self.folder / "tmp"),
+            "left_processes": len(left),
+        }
+
+    def stop(self) -> None:
+        """End what was started."""
+        if self.pool:
+            self.pool.shutdown()
+        self.server.stop()
+
+
+def run_flow(folder: Path, run_id: str, keep: int) -> int:
+    """Run the flow of `tiny` in this process, as `gfr run` does; 1 if it is not complete."""
+    from cli import start
+    from gfr import environment
+
+    environment.prepare()
+    request = dataclasses.replace(harness.request("tiny", folder, run_id=run_id), keep_runs=keep)
+    return int(not start.flow(request, "threads").is_completed())
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all below it."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def rss_bytes(processes: Sequence[psutil.Process]) -> int:
+    """Memory of processes, shared pages counted in each."""
+    return sum(process.memory_info().rss for process in processes)
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    num_bytes = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the server's files come and go
+            num_bytes += 0 if path.is_dir() else path.lstat().st_size
+    return num_bytes
+
+
+def main() -> int:
+    """Run what is missing, print the table."""
+    parser = harness.parser(__doc__)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "gfr-soak")
+    parser.add_argument("--keep", type=int, default=10)
+    parser.add_argument("--one-process", action="store_true", help="one process for all runs")
+    parser.add_argument("--show", action="store_true", help="only print the table")
+    options = parser.parse_args()
+    folder = options.dir.absolute()
+    if options.show:
+        rows = read(folder / "soak.jsonl")
+    else:
+        with locks.claimed(folder):
+            rows = soak(
+                folder,
+                options.runs,
+                lambda place: Served(place, options.keep, options.one_process),
+            )
+    print(table(rows))
+    return int(any(row["exit_code"] not in (0, harness.REGRESSION) for row in rows))
+
+
+if __name__ == "__main__":
+    harness.execute(main)

@@ -1,0 +1,88 @@
+"""Run a whole benchmark without Prefect: the same stages as the flow, in one call."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from gfr import environment, publish
+from gfr.errors import BadInput, CannotWrite, StepFailed
+from gfr.models import feature_store
+from gfr.pipeline import selection, steps
+from gfr.pipeline.request import Request
+from gfr.results import cleanup, store
+from gfr.storage import locks, run_directory
+
+LOG = logging.getLogger("gfr")
+
+
+def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path:
+    """Run every trial of a benchmark, select one and write the report; returns the run directory.
+
+    A run of the same id is resumed. A trial or a latency measurement that fails is retried, and
+    then recorded or left out, as in the flow. Raises BadInput for what the user has to fix first
+    and StepFailed if the run cannot start.
+
+    Args:
+        request: the benchmark, its data and where to write; see `gfr.pipeline.request.request`
+        isolated: run each step in a child process; otherwise in this one, which a crash ends
+        export: export the selected trial if the benchmark asks for it, always in child processes,
+            since the converter changes TensorFlow's settings for good
+    """
+    if not isolated:
+        environment.prepare()
+    limits = dataclasses.replace(request.limits, isolated=isolated)
+    request = dataclasses.replace(request, limits=limits)
+    with locks.claimed(run_directory.directory(Path(request.reports), request.run_id)):
+        run_dir = steps.prepare(request, limits)
+        _run_trials(request, run_dir)
+        selection.select(run_dir)
+        steps.judge(run_dir, limits)
+        publish.write_report(run_dir)
+        if export and request.benchmark.export.precisions:
+            _log_failure("export", _attempt(steps.export_selected, request, run_dir))
+            publish.write_report(run_dir)
+        if request.keep_runs:
+            cleanup.remove_old_runs(run_dir, request.keep_runs)
+    return Path(run_dir)
+
+
+def _run_trials(request: Request, run_dir: str) -> None:
+    """Compute features, train heads and measure latencies; failures become records."""
+    finished = set()
+    for feature_set in request.benchmark.feature_sets:
+        no_features = _attempt(steps.extract, request, run_dir, feature_set, feature_store.WHOLE)
+        for trial in request.benchmark.trials:
+            if trial.feature_set != feature_set:
+                continue
+            if failure := no_features or _attempt(steps.train, request, run_dir, trial):
+                store.write_failure(run_dir, trial, failure)
+                _log_failure(trial.title, failure)
+            else:
+                finished.add(feature_set)
+    # After all training: nothing else of gfr runs on this machine while a model is timed.
+    for feature_set in request.benchmark.feature_sets:
+        if feature_set in finished:
+            failure = _attempt(steps.time_model, request, run_dir, feature_set)
+            _log_failure(f"{feature_set.title}, latency", failure)
+
+
+def _attempt(step: Callable[..., object], request: Request, *arguments: object) -> str:
+    """Run a step, again if it failed for no fault of its input; returns why it failed, or ""."""
+    failure = ""
+    for _ in range(request.retries + 1):
+        try:
+            step(*arguments, request.limits)
+            return ""
+        except CannotWrite:  # a full disk is not a property of a trial
+            raise
+        except BadInput as error:
+            return str(error)
+        except StepFailed as error:
+            failure = str(error)
+    return failure
+
+
+def _log_failure(title: str, failure: str) -> None:
+    if failure:
+        LOG.warning("%s failed: %s", title, failure)
