@@ -24,10 +24,11 @@ import sys
 from pathlib import Path
 from gfr import publish
 from gfr.pipeline import request as pipeline_request
-from gfr.config import schema
+from gfr.pipeline.options import RunOptions
 folder = sys.argv[1]
-request = pipeline_request.request("smoke", "synthetic", "random", "r", True, False,
-    folder + "/reports", folder + "/cache", "overhead", 900, None, 0, schema.Selecting())
+request = pipeline_request.request(RunOptions("smoke", "synthetic", "random", "r", fresh=True,
+    allow_download=False, reports=folder + "/reports", cache=folder + "/cache",
+    command="overhead"))
 limits = request.limits
 """
 IN_CHILDREN = """

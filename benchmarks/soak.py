@@ -44,16 +44,17 @@ _SERVE = """
 import sys
 from gfr import environment
 from gfr.pipeline import request as pipeline_request
-from gfr.config import schema
+from gfr.pipeline.options import RunOptions
 environment.prepare()
-from cli import places, start
+from cli import paths, prefect_session
 for line in sys.stdin:
-    request = pipeline_request.request(
-        *("tiny", "synthetic", "random", line.strip(), False, False),
-        *(places.typed("reports"), places.typed("cache"), "gfr run tiny"),
-        *(900, None, 1, schema.Selecting(None, None)), keep_runs=int(sys.argv[1]),
-    )
-    print(int(not start.flow(request, "threads").is_completed()), flush=True)
+    request = pipeline_request.request(RunOptions(
+        "tiny", "synthetic", "random", line.strip(), allow_download=False,
+        reports=paths.absolute("reports"), cache=paths.absolute("cache"),
+        command="gfr run tiny", keep_runs=int(sys.argv[1]),
+    ))
+    state = prefect_session.run_flow(request, "threads")
+    print(int(not state.is_completed()), flush=True)
 """
 REGRESSION = 3  # a complete run with a verdict
 NUM_RESAMPLES = 500

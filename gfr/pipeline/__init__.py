@@ -1,1 +1,1 @@
-"""The stages of a run."""
+"""The way of a run from a request to the exported model, one module a stage."""
