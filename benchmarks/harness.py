@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr.config import schema
 from gfr.errors import BadInput
 from gfr.pipeline import request as pipeline_request
+from gfr.pipeline.options import RunOptions
 from gfr.results import records, regression_records, store
 from gfr.storage import paths, run_directory
 from gfr.storage.paths import ROOT
@@ -68,15 +69,24 @@ def run_command(benchmark: str | Path, run_id: str, *more: str | Path) -> list[s
     return list(map(str, words))
 
 
-def request(
-    benchmark: str | Path, folder: Path, data: str = "synthetic", run_id: str = "run"
-) -> pipeline_request.Request:
-    """The same run for `gfr.pipeline.run`, with reports and cache below a folder."""
-    return pipeline_request.request(
-        *(str(benchmark), data, "random", run_id, False, False),
-        *(str(folder / "reports"), str(folder / "cache"), f"gfr run {benchmark}"),
-        *(TIMEOUT_S, None, 0, schema.Selecting()),
+def request(benchmark: str | Path, folder: Path, **options: Any) -> pipeline_request.Request:
+    """The same run for `gfr.pipeline.run`, with reports and cache below a folder.
+
+    `options` are fields of `RunOptions` that replace those given here.
+    """
+    defaults = RunOptions(
+        benchmark=str(benchmark),
+        data="synthetic",
+        weights="random",
+        run_id="run",
+        allow_download=False,
+        reports=str(folder / "reports"),
+        cache=str(folder / "cache"),
+        command=f"gfr run {benchmark}",
+        timeout_s=TIMEOUT_S,
+        retries=0,
     )
+    return pipeline_request.request(dataclasses.replace(defaults, **options))
 
 
 def environment(root: Path = ROOT, **variables: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The command line `gfr`: cli/main.py; one call of the library per command."""
+"""The command line `gfr`; main.py registers its commands."""

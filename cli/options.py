@@ -1,12 +1,44 @@
-"""Options and arguments that several commands take, with what `--help` says of them."""
+"""Options and arguments that several commands share, with their help texts.
 
+Paths reach a command absolute, and directories that are not given with their defaults.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli import completion
+from cli import completion, paths
+from gfr.pipeline.options import DATA_KEYWORDS
 from gfr.storage.paths import VARIABLES
+
+
+def print_json(value: Any) -> None:
+    """Print a value that may hold dataclasses as JSON."""
+    print(json.dumps(value, indent=1, default=dataclasses.asdict))
+
+
+def print_result(value: Any, text: Callable[[Any], str], as_json: bool) -> None:
+    """Print a value as JSON, or as the text that `text` makes of it."""
+    if as_json:
+        print_json(value)
+    else:
+        print(text(value))
+
+
+def _directory(name: str, help_text: str) -> Any:
+    return typer.Option(
+        envvar=VARIABLES[name],
+        help=help_text,
+        callback=lambda path: paths.directory(path, name),
+    )
+
+
+def _path_unless(keywords: tuple[str, ...]) -> Callable[[str], str]:
+    return lambda word: paths.absolute(word, keywords)
 
 
 def _print_version(context: typer.Context, is_asked: bool) -> None:
@@ -23,87 +55,56 @@ Version = Annotated[
         "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
 ]
-
 Benchmark = Annotated[
     str,
     typer.Argument(
-        help="A file of benchmarks/ by name (full, smoke, tiny), or a path to a TOML.",
+        help="Name of a benchmark (full, smoke, tiny) or path of a TOML file.",
         autocompletion=completion.benchmarks,
+        callback=paths.benchmark,
     ),
 ]
 Data = Annotated[
     str,
     typer.Option(
         envvar="GFR_DATA",
-        help="A directory of CelebA, one with a labels.csv, such a CSV, or `synthetic`; `auto` is "
-        "data/celeba if there, else synthetic.",
-        autocompletion=completion.words(*completion.DATA),
+        help="`auto`, `synthetic`, or a path: a CelebA directory, a directory with a labels.csv, "
+        "or such a CSV file. `auto`: data/celeba if it exists, else synthetic faces.",
+        autocompletion=completion.words(*DATA_KEYWORDS),
+        callback=_path_unless(DATA_KEYWORDS),
     ),
 ]
 Weights = Annotated[
     str,
     typer.Option(
         envvar="GFR_WEIGHTS",
-        help="A directory of files under Keras' names, `imagenet` or `random`; `auto` tries "
-        "Keras' cache, then a download, then random.",
+        help="`auto`, `imagenet`, `random`, or a directory of weight files under Keras' names. "
+        "`auto`: Keras' cache, else a download, else random weights.",
         autocompletion=completion.words(*completion.WEIGHTS),
+        callback=_path_unless(completion.WEIGHTS),
     ),
 ]
 Cache = Annotated[
-    Path | None,
-    typer.Option(envvar=VARIABLES["cache"], help="Features, drawn faces and random weights."),
+    Path, _directory("cache", "Directory of features, synthetic faces and random weights.")
 ]
-Reports = Annotated[
-    Path | None, typer.Option(envvar=VARIABLES["reports"], help="Where runs are written.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Offline = Annotated[
-    bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never try to download weights.")
-]
-RunId = Annotated[
-    str | None,
-    typer.Option(
-        help="Name of the run; an existing one is continued.", autocompletion=completion.run_ids
-    ),
-]
+CacheDir = Annotated[Path, _directory("cache", "Directory of the cached features.")]
+Reports = Annotated[Path, _directory("reports", "Directory of the runs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Offline = Annotated[bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Download nothing.")]
 Timeout = Annotated[
-    float, typer.Option(help="Seconds that a step may go without a sign of progress.")
+    float, typer.Option(help="Seconds a step may run without progress before it is stopped.")
 ]
 MemoryLimit = Annotated[
     float | None,
-    typer.Option(metavar="GB", help="What a step may take; 9/10 of the machine by default."),
+    typer.Option(metavar="GB", help="Memory a step may use; default: 9/10 of the machine's."),
 ]
 Trial = Annotated[
-    str | None, typer.Option(help="A trial such as VGG16-iteration-3, not the selected one.")
+    str | None, typer.Option(help="A trial, e.g. VGG16-iteration-3; default: the selected one.")
 ]
 Run = Annotated[
     str | None,
     typer.Argument(
         metavar="[RUN]",
-        help="A run id; the newest finished one if not given.",
+        help="Run id; default: the newest finished run.",
         autocompletion=completion.run_ids,
     ),
-]
-RunA = Annotated[
-    str, typer.Argument(metavar="RUN_A", help="A run id.", autocompletion=completion.run_ids)
-]
-RunB = Annotated[
-    str, typer.Argument(metavar="RUN_B", help="Another one.", autocompletion=completion.run_ids)
-]
-Keep = Annotated[
-    int | None, typer.Option(help="Runs older than the newest N finished ones of a benchmark.")
-]
-OlderThan = Annotated[
-    float | None, typer.Option(metavar="DAYS", help="Runs begun so long ago, or longer.")
-]
-UnusedFeatures = Annotated[
-    bool, typer.Option("--cache", help="Features too that no kept run is made of.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
-CacheDir = Annotated[
-    Path | None, typer.Option(envvar=VARIABLES["cache"], help="Where features are kept.")
-]
-KeepRuns = Annotated[
-    int | None,
-    typer.Option(help="In the end remove this benchmark's runs but the newest N (gfr clean)."),
 ]

@@ -1,1 +1,1 @@
-"""Prefect flows: flows/benchmark.py holds `gfr`."""
+"""The Prefect flow `gfr` (benchmark.py) and the runners of its tasks."""

@@ -1,1 +1,1 @@
-"""One statement per Prefect task: what `gfr` does, under the names that Prefect shows."""
+"""The stages of gfr as Prefect tasks, and what Prefect shows of a run."""

@@ -1,7 +1,6 @@
-"""What Prefect's server shall do by itself: automations.yaml, put on the server.
+"""Put the notifications of automations.yaml on Prefect's server.
 
-In: the file and the address of a webhook. Out: a webhook block and the file's automations on the
-server, those of the same name replaced. Never touches automations that are not in the file.
+Automations of the same names are replaced; others are not touched.
 """
 
 from pathlib import Path
@@ -23,12 +22,12 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 async def apply(path: Path, webhook: str) -> list[str]:
-    """Put the automations of a file on the server; returns their names."""
+    """Put a file's automations on the server, sent to the URL `webhook`; returns their names."""
     url = PREFECT_API_URL.value()
     if not url:
         raise BadInput(
-            "PREFECT_API_URL: not set; automations are for a server that stays: "
-            "export PREFECT_API_URL=http://127.0.0.1:4200/api after make server"
+            "PREFECT_API_URL: not set. Run `make server`, then `export "
+            "PREFECT_API_URL=http://127.0.0.1:4200/api`"
         )
     try:
         await Webhook.register_type_and_schema()
@@ -37,7 +36,7 @@ async def apply(path: Path, webhook: str) -> list[str]:
             rows = yaml.safe_load(path.read_text("utf-8"))["automations"]
             return [await _replace(client, row, block) for row in rows]
     except httpx.TransportError as error:
-        raise BadInput(f"{url}: does not answer ({error}); start the server first") from None
+        raise BadInput(f"{url}: no answer ({error}). Start the server: make server") from None
 
 
 async def _replace(client: PrefectClient, row: dict[str, Any], block: UUID) -> str:
@@ -45,8 +44,7 @@ async def _replace(client: PrefectClient, row: dict[str, Any], block: UUID) -> s
         if action.get("block_document_id") == _PLACEHOLDER:
             action["block_document_id"] = str(block)
     automation = AutomationCore.model_validate(row)
-    known = await client.read_automations_by_name(automation.name)
-    for older in known:
-        await client.delete_automation(older.id)
+    for existing in await client.read_automations_by_name(automation.name):
+        await client.delete_automation(existing.id)
     await client.create_automation(automation)
     return automation.name

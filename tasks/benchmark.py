@@ -1,7 +1,6 @@
-"""The stages of gfr as Prefect tasks.
+"""The stages of gfr as Prefect tasks, under the names that Prefect shows.
 
-In: functions of `gfr`. Out: the same functions under the names that Prefect shows. No logic here.
-Results are files, so Prefect neither caches nor keeps what the stages return.
+Results are files, so Prefect neither caches nor stores what the stages return.
 """
 
 from functools import partial
@@ -15,28 +14,28 @@ from gfr import publish
 from gfr.errors import BadInput
 from gfr.pipeline import selection, steps
 from gfr.results import cleanup
-from tasks import seen
+from tasks.artifacts import publish_run, with_progress
 
 
-def _is_no_bad_input(_task: Any, _run: Any, state: State) -> bool:
-    """What the user has to mend fails the same way twice."""
+def _can_be_retried(_task: Any, _run: Any, state: State) -> bool:
+    """Bad input fails the same way twice."""
     return not isinstance(get_state_exception(state), BadInput)
 
 
 _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)
-_step = partial(_stage, retry_condition_fn=_is_no_bad_input)
+_step = partial(_stage, retry_condition_fn=_can_be_retried)
 
-prepare = _stage(name="prepare")(seen.shown(steps.prepare))
+prepare = _stage(name="prepare")(with_progress(steps.prepare))
 extract_features = _step(name="extract-features", task_run_name="{feature_set.title}{part}")(
-    seen.shown(steps.extract)
+    with_progress(steps.extract)
 )
-train_head = _step(name="train-head", task_run_name="{trial.title}")(seen.shown(steps.train))
+train_head = _step(name="train-head", task_run_name="{trial.title}")(with_progress(steps.train))
 measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
-    seen.shown(steps.time_model)
+    with_progress(steps.time_model)
 )
 select_model = _stage(name="select-model")(selection.select)
-judge = _stage(name="judge")(seen.shown(steps.judge))
+judge = _stage(name="judge")(with_progress(steps.judge))
 write_report = _stage(name="write-report")(publish.write_report)
-export_model = _step(name="export-model")(seen.shown(steps.export_selected))
-show_run = _stage(name="show-run")(seen.show_run)
-remove_old_runs = _stage(name="remove-old-runs")(seen.shown(cleanup.remove_old_runs))
+export_model = _step(name="export-model")(with_progress(steps.export_selected))
+show_run = _stage(name="show-run")(publish_run)
+remove_old_runs = _stage(name="remove-old-runs")(with_progress(cleanup.remove_old_runs))

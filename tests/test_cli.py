@@ -1,5 +1,6 @@
-"""The command line as a user meets it: words, exit codes, JSON."""
+"""The command line: output, exit codes, JSON."""
 
+import dataclasses
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import pytest
 import records
 from PIL import Image
 
-from cli import display, ending, outcome, start
+from cli import exit_codes, paths, prefect_session, progress, run_summary
 from cli.main import app
 from gfr import environment, errors
 from gfr.errors import BadInput
+from gfr.pipeline.options import RunOptions
 from gfr.progress import LOGGER
 from gfr.results import store
 from gfr.storage import serialization
@@ -28,7 +30,7 @@ from gfr.storage.paths import ROOT
 
 
 def gfr(*words, cwd=ROOT):
-    """A command to its end."""
+    """Run a command and return its exit code and output."""
     return kept.gfr(cwd, *words)
 
 
@@ -49,7 +51,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("words", "line"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
 def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
-    """What, where, how to mend; no traceback."""
+    """The line says what failed, why, and what to do, without a traceback."""
     places = ["--reports", tmp_path] if words[0] in ("run", "predict", "serve") else []
     caches = ["--cache", tmp_path] if words[0] == "run" or "check" in words else []
     done = gfr(*words, *places, *caches)
@@ -58,8 +60,8 @@ def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_disk_that_refuses_is_one_line_and_a_defect_keeps_its_traceback(capsys):
-    """Whether it was read or written is only said where it is known."""
+def test_a_disk_error_is_one_line_and_a_defect_keeps_its_traceback(capsys):
+    """The message says whether reading or writing failed only where that is known."""
     cure = "give gfr the right to it, or name another directory"
     for error, line in (
         (PermissionError(13, "Denied", "/a"), f"/a: cannot be read or written (Denied); {cure}"),
@@ -73,7 +75,7 @@ def test_a_disk_that_refuses_is_one_line_and_a_defect_keeps_its_traceback(capsys
         def fail(error=error):
             raise error
 
-        assert 2 == outcome.of(fail)
+        assert 2 == exit_codes.call(fail)
         assert f"gfr: {line}\n" == capsys.readouterr().err
     for defect in (KeyError("a"), OSError("nothing is known of it"), ValueError()):
 
@@ -81,18 +83,18 @@ def test_a_disk_that_refuses_is_one_line_and_a_defect_keeps_its_traceback(capsys
             raise error
 
         with pytest.raises(type(defect)):
-            outcome.of(fail)
+            exit_codes.call(fail)
 
 
 def test_every_option_of_run_reaches_the_flow(monkeypatch, tmp_path):
-    """As the flow's parameters, under their names and in their units."""
-    asked = []
+    """The options become the flow's parameters, under its names and in its units."""
+    parameters = []
 
-    def flow(request, runner):
-        asked.append(start._parameters(request) | {"runner": runner})
+    def run_flow(request, runner):
+        parameters.append(dataclasses.asdict(request.options) | {"runner": runner})
         raise BadInput("seen")
 
-    monkeypatch.setattr(start, "flow", flow)
+    monkeypatch.setattr(prefect_session, "run_flow", run_flow)
     words = "--data synthetic --weights random --run-id r --fresh --offline --timeout 7 "
     words += "--memory-limit 2 --retries 3 --max-latency-ms 40 --max-size-mb 90 --keep-runs 5 "
     words += f"--runner dask:2 --cache {tmp_path}/c --reports {tmp_path}/r"
@@ -103,13 +105,13 @@ def test_every_option_of_run_reaches_the_flow(monkeypatch, tmp_path):
         **{"data": "synthetic", "weights": "random", "run_id": "r", "fresh": True},
         **{"allow_download": False, "timeout_s": 7, "memory_limit_gb": 2, "retries": 3},
         **{"max_latency_ms": 40, "max_size_mb": 90, "keep_runs": 5, "runner": "dask:2"},
-        **{"cache": f"{tmp_path}/c", "reports": f"{tmp_path}/r", "return_state": True},
+        **{"cache": f"{tmp_path}/c", "reports": f"{tmp_path}/r"},
     }
-    assert [expected] == [{key: row[key] for key in row if key != "command"} for row in asked]
+    assert [expected] == [{key: row[key] for key in row if key != "command"} for row in parameters]
 
 
 def test_list_names_trials_and_feature_sets(tmp_path):
-    """The same facts as text and as JSON, from any directory."""
+    """Text and JSON have the same facts, from any directory."""
     words = ("list", "full", "--cache", tmp_path, "--reports", tmp_path)
     found = json.loads(gfr(*words, "--json", cwd=tmp_path).stdout)
     assert (9, 6, [], []) == (
@@ -123,7 +125,7 @@ def test_list_names_trials_and_feature_sets(tmp_path):
 
 @pytest.fixture
 def no_model(monkeypatch):
-    """p_male is 0.7 of whatever is shown; TensorFlow stays out."""
+    """A model whose p_male is always 0.7, without TensorFlow."""
     answer = SimpleNamespace(
         load=lambda *_: None, classifier=lambda _: lambda pixels: np.full((len(pixels), 1), 0.7)
     )
@@ -135,7 +137,7 @@ def no_model(monkeypatch):
 def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
     no_model, tmp_path, capfd
 ):
-    """A run is not always the one that was meant, nor a photograph a face cropped out of it."""
+    """The output shows which run answered, and warns about images that are not cropped faces."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
     sizes = ((178, 218), (300, 400), (200, 200), (640, 480), (1000, 1225))
@@ -172,7 +174,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
 
 
 def test_doctor_finds_this_machine_fit():
-    """The locked set is what pyproject.toml asks for; every check is a row."""
+    """The installed versions are those that pyproject.toml requires, and no check is bad."""
     done = gfr("doctor", "--json", "--data", "synthetic")
     checks = json.loads(done.stdout)
     assert 0 == done.returncode
@@ -183,31 +185,39 @@ def test_doctor_finds_this_machine_fit():
 
 
 def test_doctor_says_what_data_and_weights_a_run_would_use(monkeypatch, tmp_path):
-    """Without CelebA how to get it; without weights whether a run could begin."""
+    """How to get CelebA, and the weights that each of the benchmark's backbones would get."""
     from gfr.models import weights
     from gfr.pipeline import doctor
     from gfr.storage import paths as storage_paths
 
+    spec = tmp_path / "three.toml"
+    text = (ROOT / "benchmarks" / "tiny.toml").read_text()
+    row = '[[backbone]]\nname = "VGG16"\n[[backbone]]\nname = "VGG16"\nlabel = "own"\n'
+    row += 'weights = "random"\n[[backbone]]\nname = "mynet"\nfile = "mynet.keras"\n'
+    spec.write_text(text.replace('[[backbone]]\nname = "MobileNet"\n', row))
     monkeypatch.setattr(storage_paths, "ROOT", tmp_path)
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     checks = {
         row.subject: row.finding
-        for row in doctor.examine("auto", "auto", ROOT, ROOT / "none", True)
+        for row in doctor.examine(RunOptions(str(spec), allow_download=False))
     }
-    assert "`gfr data fetch` gets it" in checks["data"]
-    assert checks["weights VGG16"].endswith("not here: random weights, since offline")
-    asked = [
-        row
-        for row in doctor.examine("auto", "imagenet", ROOT, ROOT / "none", True)
-        if "VGG16" in row.subject
-    ]
+    assert "Download CelebA: gfr data fetch" in checks["data"]
+    assert {"VGG16", "own", "mynet"} == {
+        name.removeprefix("weights ") for name in checks if name.startswith("weights ")
+    }
+    assert checks["weights VGG16"].endswith("missing: random weights, since offline")
+    assert checks["weights own"] == "random, as requested"
+    assert f"{tmp_path}/mynet.keras: no such file" in checks["weights mynet"]
+    required = doctor.examine(RunOptions(str(spec), weights="imagenet", allow_download=False))
     assert [("bad", True)] == [
-        (row.status, "cannot be had offline" in row.finding) for row in asked
+        (row.status, "unavailable offline. Name a directory" in row.finding)
+        for row in required
+        if row.subject == "weights VGG16"
     ]
 
 
-def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
-    """Killed at the start, or in the export; one that is complete is none of its business."""
+def test_doctor_lists_unfinished_runs_with_the_commands_that_resume_them(tmp_path, monkeypatch):
+    """Runs killed at the start or in the export are listed, a complete one is not."""
     from gfr.models import weights
     from gfr.pipeline import doctor
 
@@ -219,7 +229,8 @@ def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
     export = store.export_directory(written.directory, written.selection.trial_id)
     serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
-    checks = doctor.examine("synthetic", "random", ROOT, tmp_path, True)
+    options = RunOptions("tiny", "synthetic", "random", reports=str(tmp_path))
+    checks = doctor.examine(options)
     found = [row.finding for row in checks if row.subject == "run"]
     where = f"--reports {tmp_path} --cache cache"
     again = f"go on with it: gfr run smoke --run-id r {where}"
@@ -233,7 +244,7 @@ def test_doctor_names_unfinished_runs_with_what_goes_on(tmp_path, monkeypatch):
 
 
 def test_data_check_says_what_was_found(celeba, tmp_path):
-    """Counts, classes, and what is odd, by a benchmark file beside the user."""
+    """A benchmark file in the current directory decides which images are counted."""
     spec = tmp_path / "forty.toml"
     text = (ROOT / "benchmarks" / "smoke.toml").read_text()
     spec.write_text(text.replace("images = 200", "images = 40"))
@@ -245,7 +256,7 @@ def test_data_check_says_what_was_found(celeba, tmp_path):
 
 
 def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
-    """Fewer than `full` asks for are looked at, and that is said; by name it is refused."""
+    """Too few images for `full` are a remark, and an error if `full` is named."""
     folder = celeba(40)
     done = gfr("data", "check", folder)
     assert 0 == done.returncode
@@ -257,16 +268,18 @@ def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_becomes_the_exit_code_that_is_documented(number, code):
-    """Afterwards the signal is what it was before."""
-    before = signal.getsignal(number)
-    with pytest.raises(start.Interrupted) as interrupted, start.interruptible():
+def test_a_signal_becomes_the_exit_code_that_is_documented(number, code, monkeypatch):
+    """The last line says how to resume; afterwards the signal is handled as before."""
+    calls, before = [], signal.getsignal(number)
+    monkeypatch.setattr(exit_codes, "leave", lambda *arguments: calls.append(arguments))
+    with exit_codes.interruptible("Do it again"):
         os.kill(os.getpid(), number)
-    assert (code, before) == (interrupted.value.code, signal.getsignal(number))
+    assert [(code, "interrupted. Do it again")] == calls
+    assert before == signal.getsignal(number)
 
 
 def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
-    """As `gfr predict` does: run, benchmark and what limits its answers, then where it is."""
+    """It prints the run, the benchmark and the limits of the model, then the address."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
     export = store.export_directory(written.directory, written.selection.trial_id)
@@ -278,37 +291,37 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     assert address.startswith("http://127.0.0.1:")
 
 
-def test_the_time_left_is_told_once_enough_is_done_to_know_it(monkeypatch, capfd):
-    """By the pace of what is computed: neither the start nor what a cache had says anything."""
+def test_the_time_left_is_estimated_once_enough_is_done(monkeypatch, capfd):
+    """Neither the start nor steps that were done before count as pace."""
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    found, first, *others = display.effort(records.BENCHMARK)
+    found, first, *others = progress.costs(records.BENCHMARK)
     told = [(50, "checking images", 9), (51, found, 10), (60, first, 0), (71, first, 1)]
     told += [(72, step, 9) for step in others]
-    with display.progress(records.BENCHMARK):
+    with progress.display(records.BENCHMARK):
         for now_s, step, done in [*told, (131, first, 9)]:
             clock[0] = now_s
             LOGGER.debug("", extra={"step": step, "done": done, "total": 10, "unit": "images"})
     assert [
-        "checking images: 9 of 10 images; 50 s gone",
-        f"{first}: 1 of 10 images; 71 s gone",
-        f"{first}: 9 of 10 images; 2 min gone, about 7 s left in all",
+        "checking images: 9 of 10 images, 50 s elapsed",
+        f"{first}: 1 of 10 images, 71 s elapsed",
+        f"{first}: 9 of 10 images, 2 min elapsed, about 7 s left for the run",
     ] == capfd.readouterr().err.splitlines()
 
 
 @pytest.mark.parametrize(("done", "shown"), [(5, "-:--:--"), (50, "0:01:00")])
-def test_on_a_terminal_the_time_left_waits_as_well(done, shown):
-    """A step of which a twentieth is done, and one half way after a minute."""
+def test_the_terminal_shows_the_time_left_once_enough_is_done(done, shown):
+    """There is no estimate at 5 %, and one minute left at 50 % after one minute."""
     clock = iter((0.0, 30.0, 60.0, 60.0, 60.0))
-    bars = display.Progress(get_time=lambda: next(clock, 60.0))
+    bars = progress.Progress(get_time=lambda: next(clock, 60.0))
     step = bars.add_task("step", total=100)
     bars.update(step, completed=done / 2)
     bars.update(step, completed=done)
-    assert shown == str(display._Left().render(bars.tasks[0]))
+    assert shown == str(progress._TimeLeft().render(bars.tasks[0]))
 
 
-def test_a_copy_that_keeps_a_benchmarks_name_is_told_so(tmp_path):
-    """Its runs would count as those of `smoke`, and go when those do."""
+def test_a_copy_with_the_name_of_another_benchmark_is_warned_about(tmp_path):
+    """Its runs would count as runs of `smoke` and be removed with them."""
     copy = tmp_path / "mine.toml"
     copy.write_text((ROOT / "benchmarks" / "smoke.toml").read_text())
     places = ("--cache", tmp_path, "--reports", tmp_path)
@@ -319,37 +332,35 @@ def test_a_copy_that_keeps_a_benchmarks_name_is_told_so(tmp_path):
     assert f"{tmp_path}/none.keras: no such file" in gfr("list", copy, *places).stderr
 
 
-def test_commands_to_type_are_those_that_the_users_shell_finds(monkeypatch, tmp_path):
-    """By its path where `gfr` is on no PATH, else by its name; with its place for reports."""
-    from cli import places
-
+def test_printed_commands_work_in_the_users_shell(monkeypatch, tmp_path):
+    """`gfr` has its path if it is not in PATH, and directories other than the default are named."""
     program = tmp_path / "bin" / "gfr"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(program), "run"])
-    assert "bin/gfr serve r" == places.command("serve", "r", reports=ROOT / "reports")
-    assert "bin/gfr serve r --reports mine" == places.command(
+    assert "bin/gfr serve r" == paths.command("serve", "r", reports=ROOT / "reports")
+    assert "bin/gfr serve r --reports mine" == paths.command(
         "serve", "r", reports=tmp_path / "mine"
     )
     monkeypatch.setenv("PATH", str(program.parent))
-    assert "gfr run 'a b.toml'" == places.command("run", "a b.toml")
+    assert "gfr run 'a b.toml'" == paths.command("run", "a b.toml")
 
 
-def test_a_run_ends_with_a_narrow_table_what_it_took_and_the_same_benchmark_on_real_faces():
-    """A note stands once below, its number in every row that it is about."""
-    text = ending.text(records.run(), "own/mine.toml")
+def test_a_run_ends_with_a_narrow_table_the_time_taken_and_the_next_step():
+    """A note is printed once below the table, with its number in each row that it concerns."""
+    text = run_summary.text(records.run(), "own/mine.toml")
     table, *rest = text.split("\n\n(1) ")
     assert max(map(len, table.splitlines())) < 140
     assert 2 == sum(line.endswith("(1)") for line in table.splitlines())
     assert rest[0].startswith("random weights: not comparable\n")
-    assert re.search(r"time: .*features \d+ s.*; begun \d+ min \d+ s ago", text)
+    assert re.search(r"time: .*features \d+ s.*; started \d+ min \d+ s ago", text)
     assert "run own/mine.toml --data DIR" in text
 
 
 def test_help_starts_without_anything_heavy():
-    """What takes long to import is imported by the command that needs it."""
+    """Slow imports happen in the command that needs them."""
     program = (
         "import contextlib, sys; sys.argv = ['gfr', '--help']; from cli.main import main\n"
         "with contextlib.suppress(SystemExit): main()\n"

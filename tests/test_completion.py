@@ -1,4 +1,4 @@
-"""Shell completion, asked as a shell asks: through environment variables."""
+"""Shell completion, requested through environment variables as shells do."""
 
 import os
 import subprocess
@@ -8,8 +8,7 @@ import pytest
 import records
 
 from cli import completion
-from flows import runners
-from gfr.data import loading
+from flows import task_runners
 from gfr.data.download import fetch
 from gfr.models import weights
 from gfr.results import export_records
@@ -44,7 +43,7 @@ def offered(line, cwd, **environment):
 
 
 def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
-    """Runs of the directory that is typed before, or of the variable; names of files by bash."""
+    """Run ids come from --reports or its variable; file names are left to bash."""
     for name in ("20261123T000000Z-smoke", "mine"):
         records.write(records.run(tmp_path / "r" / "runs" / name))
     there = {"GFR_REPORTS": "r"}
@@ -63,18 +62,17 @@ def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
     assert [] == offered("gfr report ", tmp_path, GFR_REPORTS="~nobody-of-this-name")
 
 
-def test_what_is_offered_is_what_is_accepted():
-    """The words of the modules that are too heavy to import for a completion."""
-    assert loading.DATA_KEYWORDS == completion.DATA
+def test_offered_words_are_the_accepted_ones():
+    """The copies in cli/completion.py equal the originals, which are too slow to import there."""
     assert weights.KEYWORDS == completion.WEIGHTS
-    assert runners._MAKERS.keys() == set(completion.RUNNERS)
+    assert task_runners._MAKERS.keys() == set(completion.RUNNERS)
     assert fetch.SOURCES == completion.SOURCES
     assert export_records.BITS.keys() == set(completion.PRECISIONS)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_has_its_script(shell):
-    """Which asks for words as the test above does."""
+    """Each script requests completions as the test above does."""
     environment = os.environ | {"_GFR_COMPLETE": f"source_{shell}", "PYTHONPATH": str(paths.ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True

@@ -1,6 +1,6 @@
-"""A real Prefect server and a real worker: by schedule, and with a wrong parameter.
+"""Deployments on a real Prefect server with a real worker.
 
-By hand, as a user types it: tests/test_docs.py, with the README's commands.
+tests/test_docs.py runs the README's commands as a user would type them.
 """
 
 import datetime
@@ -42,8 +42,8 @@ def server(tmp_path_factory):
         running.stop()
 
 
-def test_the_nightly_is_in_the_api(server):
-    """At two in the morning, from scratch, and never two at once."""
+def test_the_nightly_run_is_scheduled(server):
+    """It starts at two in the morning and computes features again."""
 
     def nights():
         return [row for row in server.flow_runs("full-benchmark") if row["auto_scheduled"]]
@@ -54,7 +54,7 @@ def test_the_nightly_is_in_the_api(server):
 
 
 def test_a_schedule_fires_and_names_its_run_by_its_start(server):
-    """Nobody started it."""
+    """The schedule alone starts it."""
 
     def runs():
         return [
@@ -71,8 +71,8 @@ def test_a_schedule_fires_and_names_its_run_by_its_start(server):
     assert (run_dir / "summary.md").exists()
 
 
-def test_a_wrong_parameter_says_what_is_known(server):
-    """The state's message is the line that the command line would print."""
+def test_a_wrong_parameter_names_the_known_ones(server):
+    """The message of the state is the line that `gfr run` would print."""
     words = ("deployment", "run", "gfr/smoke-benchmark", "--watch", "-p", "benchmark=smok")
     assert 0 != server.prefect(*words).returncode
     messages = [row["state"]["message"] for row in server.flow_runs("smoke-benchmark")]

@@ -8,7 +8,7 @@ from gfr.pipeline import doctor
 
 
 def subject(name):
-    """The check of this name; nothing that costs time is looked at."""
+    """The check with this subject, of the quick ones."""
     checks = [doctor._python(), doctor._platform(), *doctor._requirements()]
     return next((row for row in checks if row.subject == name), None)
 
@@ -18,7 +18,7 @@ def subject(name):
     [("3.10.9", "note"), ("3.11.2", "ok"), ("3.13.0", "ok"), ("3.14.0", "note")],
 )
 def test_supported_pythons_are_ok_and_others_are_told_which(monkeypatch, version, status):
-    """Those that pyproject.toml names."""
+    """Supported are the versions that pyproject.toml names."""
     monkeypatch.setattr(platform, "python_version", lambda: version)
     found = subject("Python")
     assert (status, status == "note") == (found.status, "3.11, 3.12, 3.13" in found.finding)
@@ -32,15 +32,20 @@ def test_supported_pythons_are_ok_and_others_are_told_which(monkeypatch, version
             "Linux",
             "aarch64",
             "note",
-            "Linux aarch64: the lock resolves here, but gfr was never run",
+            "Linux aarch64: the lock can be installed, but gfr was never run",
         ),
-        ("Darwin", "arm64", "note", "macOS arm64: the lock resolves here, but gfr was never run"),
-        ("Windows", "AMD64", "note", "Windows: the lock resolves here, but gfr was never run"),
+        (
+            "Darwin",
+            "arm64",
+            "note",
+            "macOS arm64: the lock can be installed, but gfr was never run",
+        ),
+        ("Windows", "AMD64", "note", "Windows: the lock can be installed, but gfr was never run"),
         ("FreeBSD", "amd64", "note", "FreeBSD amd64; only Linux x86_64 is tested"),
     ],
 )
-def test_a_platform_that_was_never_run_is_said_so(monkeypatch, system, machine, status, shown):
-    """Those that the lock is made for, and one that it is not."""
+def test_an_untested_platform_is_reported(monkeypatch, system, machine, status, shown):
+    """Platforms that the lock resolves for, and one that it does not."""
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     found = subject("platform")
@@ -51,7 +56,7 @@ def test_a_platform_that_was_never_run_is_said_so(monkeypatch, system, machine, 
 def test_a_package_that_is_missing_or_wrong_comes_with_the_commands_that_install(
     monkeypatch, found
 ):
-    """In one line; without them there is none."""
+    """The commands are one line, which is left out if all packages fit."""
     assert subject("install") is None
     monkeypatch.setattr(doctor, "version", lambda name: found)
     assert "bad" == subject("prefect").status

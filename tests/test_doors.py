@@ -4,16 +4,17 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import kept
 import pytest
 import records
 
 from cli.main import app
-from gfr.config import schema
 from gfr.errors import BadInput
 from gfr.pipeline import prepare, steps
 from gfr.pipeline import request as pipeline_request
+from gfr.pipeline.options import RunOptions
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -45,9 +46,9 @@ def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, o
     below = str(tmp_path / "file" / "below")
     places = {"--reports": str(tmp_path / "other"), "--cache": str(tmp_path / "other")}
     reports, cache = (places | {option: below}).values()
-    words = ("smoke", "synthetic", "random", None, False, False, reports, cache, "gfr run smoke")
+    options = RunOptions("smoke", "synthetic", "random", reports=reports, cache=cache)
     with pytest.raises(BadInput) as refusal:
-        prepare.prepare(pipeline_request.request(*words, 900, None, 1, schema.Selecting()))
+        prepare.prepare(pipeline_request.request(options))
     said = str(refusal.value)
     assert said.startswith(f"{option}: {below}")
     assert "Not a directory" in said and "name another directory" in said
@@ -76,15 +77,46 @@ def test_a_run_that_cannot_begin_is_refused_before_a_process_is_started(
     assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "none"]
 
 
-def test_a_run_that_has_begun_is_not_refused_for_data_that_are_gone(tmp_path):
-    """All that it needs of them may be computed."""
-    words = ("smoke", "none", "random", "r", False, False, str(tmp_path), str(tmp_path), "gfr run")
-    request = pipeline_request.request(*words, 900, None, 1, schema.Selecting())
+@pytest.fixture
+def resumed(tmp_path):
+    """A request that resumes a run whose data directory no longer exists."""
+    options = RunOptions("smoke", "/none", "random", "r", reports=str(tmp_path), cache="cache")
+    request = pipeline_request.request(options)
     with pytest.raises(BadInput, match="none: no such directory"):
         pipeline_request.check(request)
-    (tmp_path / "runs" / "r").mkdir(parents=True)
-    (tmp_path / "runs" / "r" / "run.json").write_text("")
-    pipeline_request.check(request)
+    record = replace(
+        records.run().record,
+        benchmark=request.benchmark,
+        data_request=request.options.data,
+        weights_request="random",
+        cache=request.options.cache,
+        fresh=False,
+    )
+    serialization.write(request.run_dir / "run.json", record)
+    return request
+
+
+def test_a_run_is_resumed_without_its_data(resumed):
+    """All that it needs of them may be in the cache."""
+    pipeline_request.check(resumed)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"data": "auto"}, "started with --data /none, but got --data auto. Use another --run-id"),
+        ({"weights": "auto"}, "started with --weights random, but got --weights auto. Use"),
+        ({"fresh": True}, "started with no --fresh, but got --fresh. Use another --run-id, or"),
+        ({"benchmark": "tiny"}, "started with benchmark smoke, but got benchmark tiny. Use"),
+        ({"max_size_mb": 9}, "but got benchmark smoke with other settings. Use another --run-id"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_options(resumed, change, says):
+    """The message names the option, both values, and the command that resumes the run."""
+    with pytest.raises(BadInput) as refusal:
+        pipeline_request.check(pipeline_request.request(replace(resumed.options, **change)))
+    assert says in str(refusal.value)
+    assert "or resume with: gfr run" in str(refusal.value)
 
 
 def test_an_image_that_is_none_costs_no_tensorflow(run):
@@ -161,7 +193,7 @@ def test_a_run_without_a_verdict_says_how_to_get_one(run):
     """It is of an earlier version, or was killed before it was judged."""
     (run / "verdict.json").unlink()
     said = refused("verdict", "r", "--reports", run.parents[1])
-    assert f"{run}: has no verdict; run again with --run-id r" in said
+    assert f"{run}: has no verdict. Resume the run with --run-id r" in said
 
 
 def test_a_comparison_needs_two_runs_and_their_images(run):
@@ -220,5 +252,5 @@ def test_a_full_disk_stops_a_run_and_more_room_lets_it_go_on(tmp_path, server_at
     assert 0 == done.returncode, done.stderr
     (line,) = re.findall(r"^gfr: .*", done.stderr, re.MULTILINE)
     assert "No space left on device" in line or "is the disk full?" in line
-    assert "go on with --run-id r" in line
+    assert "resume with --run-id r" in line
     assert "Traceback" not in done.stderr

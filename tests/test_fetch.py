@@ -113,7 +113,7 @@ def test_the_command_fills_what_a_link_leads_to(site, tmp_path, repository, monk
     assert 0 == ending.value.code and link.is_symlink()
     assert {"faces", "tmp-old-faces"} == {path.name for path in (tmp_path / "disk").iterdir()}
     assert "12 images (6 male, 6 female)" in said
-    assert "listed without an image in it, and left out: 1" in said
+    assert "listed but not in the archive, left out: 1" in said
     assert "were expected" not in said  # of another address gfr expects nothing
 
 

@@ -1,5 +1,6 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
+import inspect
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -21,6 +22,7 @@ from processes import is_alive, wait_for
 from gfr.config import benchmark_files, loader
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.errors import BadInput
+from gfr.pipeline.options import RunOptions
 from gfr.regression import history
 from gfr.results import status, store
 from gfr.storage import paths
@@ -298,16 +300,19 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_id_goes_on_and_refuses_other_parameters(two_runs):
-    """The same id is the same run; with another seed it is somebody's mistake."""
+def test_a_run_id_resumes_its_run_and_refuses_other_options(two_runs):
+    """The same id resumes the run; with another seed it is refused."""
     folder, _ = two_runs
     again = run(folder, "first")
-    assert (0, True) == (again.returncode, "continuing" in again.stderr)
+    assert (0, True) == (again.returncode, "resuming" in again.stderr)
     refused = run(folder, "first", spec=SPEC.replace("1024", "7"))
-    assert (2, True) == (refused.returncode, "was begun with another benchmark" in refused.stderr)
+    assert (2, True) == (
+        refused.returncode,
+        "but got benchmark ten with other settings" in refused.stderr,
+    )
     record = store.read_run(folder / "reports" / "runs" / "first").record
     line = status.resume_command(record, folder / "reports")
-    assert f"go on with it: {line}" in refused.stderr
+    assert f"resume with: {line}" in refused.stderr
 
 
 @pytest.mark.slow
@@ -322,6 +327,14 @@ def test_predict_answers_as_the_run_did(two_runs):
     (row,) = json.loads(done.stdout)
     assert pytest.approx(expected, abs=1e-4) == row["p_male"]
     assert row["note"].startswith("random weights: not comparable; trained on synthetic faces")
+
+
+def test_the_flow_takes_every_option_of_a_run():
+    """Its parameters have the names and defaults of RunOptions, so deployments can set them."""
+    from flows.benchmark import gfr as flow
+
+    parameters = inspect.signature(flow.fn).parameters.values()
+    assert asdict(RunOptions()) == {row.name: row.default for row in parameters}
 
 
 def test_prefect_yaml_names_a_flow_that_loads():
@@ -370,7 +383,7 @@ def interrupt(folder, name, number, monkeypatch, *more):
     else:
         assert 128 + number == process.returncode
         assert [] == [child for child in children if is_alive(child)]
-        line = said.splitlines()[-1].removeprefix("gfr: interrupted; to go on: ")
+        line = said.splitlines()[-1].removeprefix("gfr: interrupted. Resume with: ")
     assert line.startswith("gfr run ")
     line = line.removeprefix("gfr ")
     assert 0 == kept.gfr(folder, *shlex.split(line)).returncode

@@ -369,8 +369,8 @@ def test_output_that_nobody_takes(tmp_path, monkeypatch, command, code, said):
 def test_a_log_that_nobody_takes_costs_no_run():
     """What is shown of a run goes to a full disk; the run goes on."""
     code = (
-        "import logging; from cli import display\n"
-        "with display.progress(None): [logging.getLogger('gfr').info('x') for _ in range(9)]\n"
+        "import logging; from cli import progress\n"
+        "with progress.display(None): [logging.getLogger('gfr').info('x') for _ in range(9)]\n"
         "print('done')"
     )
     with Path("/dev/full").open("w") as full:

@@ -12,6 +12,7 @@ from gfr.measurement import hardware, software
 from gfr.models.precision import may_accelerate_bfloat16
 from gfr.pipeline import doctor, isolation
 from gfr.pipeline.isolation import Limits
+from gfr.pipeline.options import RunOptions
 from gfr.storage.paths import ROOT
 
 GPU = hardware.Gpu("RTX 3050", "575.1", 8 << 30, 1 << 30, 7 << 30, None, (8, 6))
@@ -74,16 +75,16 @@ def test_a_gate_that_a_cpu_has_passed_is_not_claimed_of_a_gpu():
 @pytest.mark.parametrize(
     ("num_usable", "installed", "environment", "expected"),
     [
-        (0, "missing", {}, ("note", "GPU there, but TensorFlow has no CUDA: make gpu")),
-        (0, "9.3", {}, ("note", "TensorFlow sees none: is the driver older")),
-        (1, "9.3", {}, ("ok", "taken as needed")),
+        (0, "missing", {}, ("note", "CUDA is not installed. Install it: make gpu")),
+        (0, "9.3", {}, ("note", "TensorFlow finds no GPU: is the driver older")),
+        (1, "9.3", {}, ("ok", "allocated as needed")),
         (
             1,
             "9.3",
             {gfr_environment.GROWTH: "false"},
-            ("note", "TensorFlow takes all of it; unset it"),
+            ("note", "TensorFlow allocates all of it. Unset it"),
         ),
-        (1, "9.3", {"CUDA_VISIBLE_DEVICES": "-1"}, ("note", "hides every GPU: unset it")),
+        (1, "9.3", {"CUDA_VISIBLE_DEVICES": "-1"}, ("note", "hides every GPU. Unset it")),
     ],
 )
 def test_the_doctor_says_what_keeps_a_gpu_idle(
@@ -99,7 +100,7 @@ def test_the_doctor_says_what_keeps_a_gpu_idle(
         doctor, "version", lambda name: installed if name == doctor.CUDA_LIBRARY else version(name)
     )
     monkeypatch.setattr(doctor, "_num_tensorflow_gpus", lambda: num_usable)
-    found = doctor.examine("synthetic", "random", ROOT, ROOT / "none", True)
+    found = doctor.examine(RunOptions("tiny", "synthetic", "random"))
     (gpu,) = [row.finding for row in found if row.subject == "GPU"]
     assert gpu.startswith("NVIDIA GeForce RTX 3050, 8.6 GB, driver 575.1, compute capability 8.6")
     status, words = expected

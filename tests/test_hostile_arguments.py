@@ -1,4 +1,4 @@
-"""Words on the command line that mean nothing: exit code 2, no traceback, no wait."""
+"""Invalid words on the command line end at once with exit code 2 and no traceback."""
 
 import itertools
 import sys
@@ -85,7 +85,7 @@ def ended(words, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_strange_word_is_refused(command, reports, monkeypatch, capsys, tmp_path):
-    """Some 600 cases: code 2; one line of gfr's own, or the usage where a word cannot be read."""
+    """Each of some 600 cases ends with code 2 and one line of gfr, or with the usage."""
     monkeypatch.chdir(tmp_path)
     words = COMMANDS[command]
     places = (
@@ -110,15 +110,15 @@ def test_a_strange_word_is_refused(command, reports, monkeypatch, capsys, tmp_pa
         ["--timeout", "--memory-limit", "--max-latency-ms", "--max-size-mb"],
     ),
 )
-def test_a_number_that_is_no_amount_is_refused(number, option, reports, monkeypatch, capsys):
-    """Of seconds, gigabytes, milliseconds, megabytes."""
+def test_a_number_out_of_range_is_refused(number, option, reports, monkeypatch, capsys):
+    """Seconds, gigabytes, milliseconds and megabytes must be positive."""
     words = ["run", "smoke", "--data", "synthetic", f"{option}={number}", "--reports", str(reports)]
     assert 2 == ended(words, monkeypatch)
     assert 1 == len(capsys.readouterr().err.splitlines())
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "1e3", "80 80", "٣", ""])
-def test_a_port_that_is_none_is_refused(port, reports, monkeypatch, capsys):
-    """Numbers from 0 to 65535."""
+def test_an_invalid_port_is_refused(port, reports, monkeypatch, capsys):
+    """A port is a number from 0 to 65535."""
     assert 2 == ended(["serve", "r", f"--port={port}", "--reports", str(reports)], monkeypatch)
     assert "Traceback" not in capsys.readouterr().err

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli import display
+from cli import progress as display
 from cli.main import app
 from gfr import prediction, progress, publish
-from gfr.config import loader, schema
+from gfr.config import loader
 from gfr.data import records
 from gfr.errors import BadInput
 from gfr.models import backbone, custom_model, feature_store, fused_model
@@ -23,9 +23,10 @@ from gfr.pipeline import features as pipeline_features
 from gfr.pipeline import isolation, latency, prepare, selection, steps, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.isolation import Limits
+from gfr.pipeline.options import RunOptions
 from gfr.results import store
 from gfr.results.export_records import STEP, ExportResult
-from gfr.storage import hashing, run_directory, serialization
+from gfr.storage import hashing, serialization
 from gfr.storage.paths import ROOT
 
 BLOCKS = [
@@ -64,12 +65,11 @@ def request(folder, name, run_id, data):
         "[training]", 'compare_rules = false\n[features]\nprecision = "float32"\n[training]'
     )
     path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
-    places = [str(folder / "reports"), str(folder / "cache")]
-    limits = schema.Selecting()
-    return pipeline_request.request(
-        *(str(path), str(data), "random", run_id, False, False, *places, "gfr run", 900, None, 0),
-        limits,
+    places = {"reports": str(folder / "reports"), "cache": str(folder / "cache")}
+    options = RunOptions(
+        str(path), str(data), "random", run_id, allow_download=False, command="gfr run", **places
     )
+    return pipeline_request.request(options)
 
 
 def run(asked):
@@ -83,7 +83,7 @@ def run(asked):
         latency.time_model(run_dir, feature_set)
     selection.select(run_dir)
     publish.write_report(run_dir)
-    return store.read_run(run_directory.directory(Path(asked.reports), asked.run_id))
+    return store.read_run(asked.run_dir)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_an_own_model_is_a_backbone(finished):
 @pytest.mark.slow
 def test_every_step_is_reported_to_its_end(finished, shares):
     """Else the time that is left stays too long."""
-    expected = display.effort(finished[1].record.benchmark).keys() - {STEP}
+    expected = display.costs(finished[1].record.benchmark).keys() - {STEP}
     assert dict.fromkeys(expected, 1.0) == {step: shares.get(step) for step in expected}
 
 

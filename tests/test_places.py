@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import records
 
-from cli import places, start
+from cli import paths, prefect_session
 from cli.main import app
-from gfr.config import schema
 from gfr.errors import BadInput
 from gfr.pipeline import request as pipeline_request
+from gfr.pipeline.options import RunOptions
 from gfr.results import status
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
@@ -31,36 +31,35 @@ def elsewhere(monkeypatch, tmp_path):
 
 
 def request_of_run(monkeypatch, *words):
-    """What `gfr run tiny` would ask for; no flow is started."""
-    asked = []
+    """The request that `gfr run tiny` makes; no flow is started."""
+    requests = []
 
-    def flow(request, runner):
-        asked.append(request)
+    def run_flow(request, runner):
+        requests.append(request)
         raise BadInput("seen")
 
-    monkeypatch.setattr(start, "flow", flow)
+    monkeypatch.setattr(prefect_session, "run_flow", run_flow)
     with pytest.raises(BadInput, match="seen"):
         app(["run", "tiny", *words], standalone_mode=False)
-    return asked[0]
+    return requests[0]
 
 
 def request_of_flow():
-    """What the flow asks for where a deployment gives no directories."""
-    more = (True, None, None, "prefect", 900, None, 1, schema.Selecting())
-    return pipeline_request.request("tiny", "auto", "auto", "r", False, *more)
+    """The request that the flow makes if a deployment names no directories."""
+    return pipeline_request.request(RunOptions("tiny", run_id="r"))
 
 
 def test_the_variables_are_the_defaults_of_a_run_and_of_the_flow(elsewhere, monkeypatch):
-    """Relative to the current directory, `~` expanded; an option comes first, empty is unset."""
-    own = (str(elsewhere / "kept"), str(elsewhere / "features"))
+    """Values are relative to the current directory; options win, and empty counts as unset."""
+    own = (elsewhere / "kept", elsewhere / "features")
     for request in (request_of_run(monkeypatch), request_of_flow()):
         assert own == (request.reports, request.cache)
     typed = request_of_run(monkeypatch, "--reports", "other", "--cache", "c")
-    assert (str(elsewhere / "other"), str(elsewhere / "c")) == (typed.reports, typed.cache)
+    assert (elsewhere / "other", elsewhere / "c") == (typed.reports, typed.cache)
     monkeypatch.setenv("GFR_REPORTS", "")
     monkeypatch.delenv("GFR_CACHE")
     for request in (request_of_run(monkeypatch), request_of_flow()):
-        assert (str(ROOT / "reports"), str(ROOT / "cache")) == (request.reports, request.cache)
+        assert (ROOT / "reports", ROOT / "cache") == (request.reports, request.cache)
 
 
 @pytest.mark.parametrize(
@@ -72,29 +71,28 @@ def test_the_variables_are_the_defaults_of_a_run_and_of_the_flow(elsewhere, monk
         ("doctor --data synthetic", "GB free for {}/features"),
     ],
 )
-def test_other_commands_look_there(elsewhere, words, shown, monkeypatch, capfd):
-    """For runs, and for the disk that features are kept on."""
-    monkeypatch.setattr(start, "prefect_checks", lambda _: [])
+def test_other_commands_use_the_variables(elsewhere, words, shown, monkeypatch, capfd):
+    """They read runs there and check the disk of the cache there."""
     app(words.split(), standalone_mode=False)
     assert shown.format(elsewhere) in capfd.readouterr().out
 
 
-def test_a_directory_that_cannot_be_looked_at_is_named(elsewhere, monkeypatch):
-    """The variable's value, as an option's would be."""
+def test_a_directory_that_cannot_be_read_is_named(elsewhere, monkeypatch):
+    """The message has the value of the variable."""
     monkeypatch.setenv("GFR_REPORTS", "~nobody-of-this-name/reports")
     with pytest.raises(BadInput, match=r"~nobody-of-this-name/reports: .*; name another"):
         app(["report"], standalone_mode=False)
 
 
 def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(monkeypatch):
-    """Any but the project's own, and that too where a variable names another one."""
+    """Directories are named unless the project's defaults apply in any shell."""
     record = replace(records.run().record, command="gfr run full", cache=str(ROOT / "cache"))
     own, other = ROOT / "reports", Path("/r s")
     assert "gfr run full --run-id r" == status.resume_command(record, own)
     away = status.resume_command(record, other)
     assert "gfr run full --run-id r --reports '/r s'" == away
     assert ["gfr", "serve", "r", "--reports", "/r s"] == shlex.split(
-        places.command("serve", "r", reports=other)
+        paths.command("serve", "r", reports=other)
     )
     monkeypatch.setenv("GFR_REPORTS", str(other))
     monkeypatch.setenv("GFR_CACHE", "/c")
@@ -105,7 +103,7 @@ def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(
 
 
 def test_a_command_of_a_deployment_names_the_run_and_its_directories(monkeypatch):
-    """Without its id a deployment would begin another run; directories are parameters."""
+    """Without the id a deployment would start another run; directories are parameters."""
     record = replace(records.run().record, command="prefect x", fresh=True, cache="/c")
     line = status.resume_command(record, Path("/r"))
     assert "prefect x -p run_id=r -p fresh=true -p reports=/r -p cache=/c" == line

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import records
 
-from cli import main, outcome
+from cli import exit_codes, main
 from gfr.errors import BadInput
 from gfr.regression import history
 from gfr.results import cleanup, status, store
@@ -237,7 +237,7 @@ def test_the_command_shows_first_and_then_removes(place, monkeypatch, capsys):
 
     def gfr(keep, *more):
         words = ["--keep", keep, "--reports", "reports", "--cache-dir", "cache", "--json"]
-        code = outcome.of(lambda: main.app(["clean", *words, *more]))
+        code = exit_codes.call(lambda: main.app(["clean", *words, *more]))
         return code, *capsys.readouterr()
 
     shown = json.loads(gfr("1", "--dry-run")[1])

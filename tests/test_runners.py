@@ -1,4 +1,4 @@
-"""Other engines than threads: the same numbers, and a worker that sees other files says so."""
+"""Other runners than threads give the same results; a worker that sees other files is refused."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from conftest import write_celeba
 from processes import wait_for
 from test_flow import assert_equal_results, gfr, run, run_words, trials
 
-from flows import runners
+from flows import task_runners
 from gfr.errors import BadInput
 from gfr.models import feature_store
 from gfr.pipeline import shared_storage
@@ -30,19 +30,19 @@ TWO_SHARDS = (ROOT / "benchmarks" / "tiny.toml").read_text().replace(
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("slurm", "unknown; known: threads"),
-        ("threads:0", "'0' is no number of workers"),
-        ("dask:two", "'two' is no number of workers"),
+        ("slurm", "unknown. Known: threads"),
+        ("threads:0", "'0' is not a number of workers"),
+        ("dask:two", "'two' is not a number of workers"),
     ],
 )
-def test_an_unknown_runner_is_refused_with_those_there_are(setting, says):
-    """Before anything is looked at."""
+def test_an_unknown_runner_is_refused_with_the_known_ones(setting, says):
+    """The message lists the known runners."""
     with pytest.raises(BadInput, match=says):
-        runners.make(setting)
+        task_runners.make(setting)
 
 
 def test_parts_share_the_shards_of_a_feature_set():
-    """Each shard in exactly one part, whole or not."""
+    """Each shard is in exactly one part."""
     for of in (1, 2, 3, 5):
         found = [k for n in range(1, of + 1) for k in feature_store.Part(n, of).shards(1100)]
         assert [0, 1, 2] == sorted(found)
@@ -50,7 +50,7 @@ def test_parts_share_the_shards_of_a_feature_set():
 
 @pytest.fixture(scope="module")
 def local_run(tmp_path_factory, server_at_hand):
-    """600 images, two trials, by threads."""
+    """A run of two trials on 600 images, with threads."""
     folder = tmp_path_factory.mktemp("runners")
     write_celeba(folder / "celeba", 600)
     done = run(folder, "local", "--data", "celeba", spec=TWO_SHARDS)
@@ -60,7 +60,7 @@ def local_run(tmp_path_factory, server_at_hand):
 
 @pytest.mark.slow
 def test_two_dask_workers_share_the_work_and_change_no_number(local_run, tmp_path):
-    """A scheduler and two worker processes on loopback, started from elsewhere."""
+    """The scheduler and both workers are processes of their own on loopback."""
     environment = {**os.environ, "DO_NOT_TRACK": "1"}
     address = tmp_path / "scheduler.json"
     began = []
@@ -107,7 +107,7 @@ def num_workers(address):
 
 @pytest.mark.slow
 def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
-    """No run directory, another cache, no images: each named with the worker."""
+    """A missing run directory, another cache and missing images are each named, with the worker."""
     run_dir = run_directory.directory(local_run / "reports", "local")
     shared_storage.check(str(run_dir), "far/1")
     with pytest.raises(BadInput, match=r"worker far/1: .*nowhere/run.json is not there"):

@@ -1,4 +1,4 @@
-"""What runs at night with nobody looking: found dead, told of, cut off from Prefect."""
+"""Unattended runs: crashes, notifications, and a Prefect server that fails."""
 
 import json
 import os
@@ -19,14 +19,14 @@ from test_flow import run_words
 from gfr.results import status, store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
-from tasks import stale
+from tasks import stale_runs
 
 TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
 LONG = TINY.replace("epochs = 2", "epochs = 10000").replace("batch_size = 16", "batch_size = 1")
 
 
 def test_a_run_is_complete_by_its_files(tmp_path):
-    """Without an export; all there; without a trial, a latency, a report of the selection."""
+    """A missing export, trial, latency or report is named; nothing is if all files exist."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     (run.directory / "summary.md").write_text("the report")
@@ -45,7 +45,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
 
 
 class Webhook(HTTPServer):
-    """What Slack would be: keeps the texts it was sent."""
+    """Receives notifications as Slack would, and keeps their texts."""
 
     def __init__(self):
         """On any free port, until the end of the tests."""
@@ -65,13 +65,13 @@ class Webhook(HTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def heard(self, *words):
-        """Whether one of the texts holds all of these."""
+        """Whether one of the texts has all of these words."""
         return any(all(word in text for word in words) for text in self.texts)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server with the automations of automations.yaml, and the webhook that they call."""
+    """A Prefect server with the automations of automations.yaml, and the webhook they call."""
     running, webhook = Server(tmp_path_factory.mktemp("prefect")), Webhook()
     try:
         url = f"http://127.0.0.1:{webhook.server_port}/"
@@ -85,12 +85,12 @@ def server(tmp_path_factory):
 
 
 def command(server, *words):
-    """`gfr` with this server."""
+    """Run `gfr` with this server."""
     return kept.gfr(ROOT, *words, server=server)
 
 
 def program(server, text, *arguments):
-    """A few lines of Python with this server."""
+    """Run a few lines of Python with this server."""
     words = [sys.executable, "-c", text, *arguments]
     done = subprocess.run(words, env=server.environment, cwd=ROOT, capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
@@ -98,7 +98,7 @@ def program(server, text, *arguments):
 
 
 def begin(server, folder, run_id, spec=TINY):
-    """A run in a session of its own, once its first features are there."""
+    """Start a run in its own session and wait for its first features."""
     (folder / "ten.toml").write_text(spec)
     process = subprocess.Popen(
         run_words(run_id),
@@ -125,14 +125,14 @@ def runs_by_id(server):
 
 
 def findings(server, *words):
-    """What `gfr doctor` says of runs that have not ended, by run id."""
+    """What `gfr doctor` finds about unfinished runs."""
     rows = json.loads(command(server, "doctor", "--json", *words).stdout)
     return [row["finding"] for row in rows if row["subject"].startswith("run ")]
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
-    """Let alone while it lives; a run of another machine is never judged."""
+def test_a_killed_run_is_found_marked_and_sends_a_notification(server, tmp_path):
+    """It is left alone while it lives, and a run of another machine is never judged."""
     server, webhook = server
     process = begin(server, tmp_path, "killed", LONG)
     try:
@@ -141,7 +141,7 @@ def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
         state = {"type": "RUNNING"}
         server.post("flow_runs/", {"flow_id": flow_id, "parameters": far, "state": state})
         alive = findings(server, "--mark-crashed")
-        assert any("runs/killed is being worked in" in line for line in alive), alive
+        assert any("a process works in" in line and "runs/killed" in line for line in alive), alive
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -151,41 +151,43 @@ def test_a_killed_run_is_found_marked_and_told_of(server, tmp_path):
     marked = findings(server, "--mark-crashed")
     assert any("marked Crashed" in line for line in marked), marked
     assert {"killed": "CRASHED", "far": "RUNNING"} == runs_by_id(server)
-    assert any("ask in the clone that runs it" in line for line in findings(server))
+    assert any("run gfr doctor where it is" in line for line in findings(server))
     wait_for(lambda: webhook.heard("is Crashed", "no process works in"), timeout_s=30)
 
 
-def test_a_server_that_a_killed_run_has_left_is_named():
-    """SIGKILL is passed on to nobody: whoever looks is told which process to end."""
-    program = f"exec {sys.executable} -c 'import time; time.sleep(60)' {stale._FACTORY}"
-    words = f"{stale._TEMPORARY}=1; export {stale._TEMPORARY}; ({program}) >&- 2>&- & echo $!"
+def test_the_server_of_a_killed_run_is_reported():
+    """SIGKILL does not reach the server, so that `gfr doctor` names the process to end."""
+    program = f"exec {sys.executable} -c 'import time; time.sleep(60)' {stale_runs._FACTORY}"
+    words = (
+        f"{stale_runs._TEMPORARY}=1; export {stale_runs._TEMPORARY}; ({program}) >&- 2>&- & echo $!"
+    )
     left = int(subprocess.run(["sh", "-c", words], capture_output=True, check=True).stdout)
     try:
-        wait_for(lambda: stale._FACTORY in psutil.Process(left).cmdline())
-        assert f"kill {left}" in " ".join(row.finding for row in stale._left_behind())
+        wait_for(lambda: stale_runs._FACTORY in psutil.Process(left).cmdline())
+        assert f"kill {left}" in " ".join(row.finding for row in stale_runs._abandoned_servers())
     finally:
         os.kill(left, signal.SIGKILL)
-    wait_for(lambda: str(left) not in str(stale._left_behind()))
+    wait_for(lambda: str(left) not in str(stale_runs._abandoned_servers()))
 
 
 @pytest.mark.slow
-def test_a_failed_run_is_told_of(server):
-    """By its reason."""
+def test_a_failed_run_sends_a_notification(server):
+    """The notification has the reason."""
     server, webhook = server
     program(server, "from flows.benchmark import gfr; gfr('smok', return_state=True)")
     wait_for(lambda: webhook.heard("is Failed", "benchmark 'smok': unknown"), timeout_s=30)
 
 
 @pytest.mark.slow
-def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
-    """By its verdict; both artifacts are there as well."""
+def test_a_regression_sends_a_notification(server, tmp_path):
+    """The notification has the verdict, and both artifacts are published."""
     server, webhook = server
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
     serialization.write(run.directory / "verdict.json", records.verdict(run, lost))
     (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.png)\n")
-    show = "import sys; from tasks import seen; seen.show_run(sys.argv[1])"
+    show = "import sys; from tasks import artifacts; artifacts.publish_run(sys.argv[1])"
     program(server, show, str(run.directory))
     wait_for(lambda: webhook.heard("run r is a regression", lost), timeout_s=30)
     artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
@@ -197,7 +199,7 @@ def test_a_run_that_fell_behind_is_told_of(server, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_outlives_its_server(tmp_path):
-    """Every file is there, exit code 0, and what Prefect does not know is said; a new run asks."""
+    """A run completes with exit code 0 after its server died; a new run is refused without one."""
     server = Server(tmp_path)
     try:
         process = begin(server, tmp_path, "alone")
@@ -215,4 +217,4 @@ def test_a_run_outlives_its_server(tmp_path):
         run_words("new"), env=server.environment, cwd=tmp_path, capture_output=True, text=True
     )
     assert 2 == refused.returncode, refused.stderr
-    assert "start it (`make server`) or unset PREFECT_API_URL" in refused.stderr
+    assert "Start it (`make server`) or unset PREFECT_API_URL" in refused.stderr

@@ -22,7 +22,7 @@ from benchmarks import harness
 from gfr.config import schema
 from gfr.config.schema import Precision
 from gfr.measurement import hardware, software
-from gfr.models import feature_store, weights
+from gfr.models import feature_store
 from gfr.models.precision import GateRow, GateTrial, dump_gates
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import run as pipeline
@@ -44,12 +44,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        request = dataclasses.replace(
-            harness.request(options.benchmark, Path(folder), options.data),
-            weights=paths.at_root(options.weights, weights.KEYWORDS),
-            cache=str(options.cache.absolute()),
+        exact, rounded = (
+            run(
+                harness.request(
+                    options.benchmark,
+                    Path(folder),
+                    data=options.data,
+                    weights=options.weights,
+                    cache=str(options.cache.absolute()),
+                    run_id=precision,
+                ),
+                precision,
+                options.seeds,
+            )
+            for precision in ("float32", "bfloat16")
         )
-        exact, rounded = (run(request, name, options.seeds) for name in ("float32", "bfloat16"))
         by_set: dict[schema.FeatureSet, list[tuple[TrialResult, TrialResult]]] = {}
         for pair in zip(exact.trials, rounded.trials, strict=True):
             by_set.setdefault(pair[0].features.feature_set, []).append(pair)
@@ -73,7 +82,7 @@ def run(request: pipeline_request.Request, precision: Precision, num_seeds: int)
         features=schema.Features(precision),
         latency=schema.Latency(calls=2, seconds=0, accelerated=False),
     )
-    request = dataclasses.replace(request, benchmark=benchmark, run_id=precision)
+    request = dataclasses.replace(request, benchmark=benchmark)
     finished = store.read_run(pipeline.run(request, export=False))
     if finished.failures:
         raise SystemExit(f"error: {finished.failures[0]}")

@@ -11,7 +11,6 @@ other runs on this machine are not waited for, but show in the seconds and in th
 """
 
 import contextlib
-import dataclasses
 import json
 import os
 import subprocess
@@ -211,12 +210,12 @@ class Served:
 
 def run_flow(folder: Path, run_id: str, keep: int) -> int:
     """Run the flow of `tiny` in this process, as `gfr run` does; 1 if it is not complete."""
-    from cli import start
+    from cli import prefect_session
     from gfr import environment
 
     environment.prepare()
-    request = dataclasses.replace(harness.request("tiny", folder, run_id=run_id), keep_runs=keep)
-    return int(not start.flow(request, "threads").is_completed())
+    request = harness.request("tiny", folder, run_id=run_id, keep_runs=keep)
+    return int(not prefect_session.run_flow(request, "threads").is_completed())
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -20,8 +20,6 @@ from gfr.errors import BadInput
 from gfr.progress import reporter
 from gfr.storage import atomic, hashing, locks, paths
 
-DATA_KEYWORDS = ("auto", "synthetic")
-
 NUM_SYNTHETIC_FOR_ALL = 5000  # number of synthetic faces for `images = "all"`
 
 

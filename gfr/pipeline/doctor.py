@@ -1,7 +1,6 @@
-"""Is this machine fit to run gfr?
+"""Checks whether this machine can run a benchmark, for `gfr doctor`.
 
-In: the project root, data and weights as the user would give them. Out: one Check a fact. Reads
-metadata first: imports the packages it judges only if none is missing. Never mends anything.
+Reads the metadata of packages first, and imports them only if none is missing. Changes nothing.
 """
 
 import os
@@ -15,12 +14,16 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 
 from gfr import text as gfr_text
+from gfr.config import benchmark_files
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import BadInput
 from gfr.measurement.software import version
+from gfr.pipeline.options import RunOptions
+from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
+    from gfr.config.schema import Backbone
     from gfr.measurement.hardware import Gpu, Hardware
 
 
@@ -48,31 +51,32 @@ CUDA_LIBRARY = "nvidia-cudnn-cu12"  # of the extra `gpu`
 
 _OLD_DRIVER = "is the driver older than 525.60?"  # the first for CUDA 12
 
-BENCHMARKED = ("VGG16", "InceptionV3", "InceptionResNetV2")
-
 
 @dataclass(frozen=True)
 class Check:
-    """`status`: ok, note (worth knowing) or bad (mend it before you run)."""
+    """`status`: ok, note (worth knowing) or bad (fix it before a run)."""
 
     status: str
     subject: str
     finding: str
 
 
-def examine(
-    data: str, weights_request: str, cache: Path, reports: Path, is_offline: bool
-) -> list[Check]:
-    """All checks, in the order in which one would mend what they find."""
+def examine(options: RunOptions) -> list[Check]:
+    """All checks for a run with these options, in the order in which one would fix problems."""
     checks = [_python(), _platform(), *_requirements()]
     if is_incomplete(checks):
-        return checks  # what follows needs the packages
-    weights = _weights(weights_request, is_offline)
-    return [*checks, *_hardware(), _disk(cache), _data(data), *weights, *_runs(reports)]
+        return checks  # the other checks need the packages
+    reports = Path(paths.directory_or_default(options.reports, "reports"))
+    cache = Path(paths.directory_or_default(options.cache, "cache"))
+    from gfr.config import loader
+
+    backbones = loader.load(benchmark_files.benchmark_file(options.benchmark)).backbone
+    weights = [_weights(backbone, options) for backbone in backbones]
+    return [*checks, *_hardware(), _disk(cache), _data(options.data), *weights, *_runs(reports)]
 
 
 def is_incomplete(checks: list[Check]) -> bool:
-    """Whether a package is missing, so that nothing can be said that needs it."""
+    """Whether a package is missing, so that the other checks were left out."""
     return any(check.finding.startswith("missing") for check in checks)
 
 
@@ -86,19 +90,19 @@ def text(checks: list[Check]) -> str:
 
 
 def _python() -> Check:
-    found = platform.python_version()
-    if found.rpartition(".")[0] in SUPPORTED:
-        return Check("ok", "Python", found)
-    return Check("note", "Python", f"{found}: gfr supports {', '.join(SUPPORTED)}")
+    python = platform.python_version()
+    if python.rpartition(".")[0] in SUPPORTED:
+        return Check("ok", "Python", python)
+    return Check("note", "Python", f"{python}: gfr supports {', '.join(SUPPORTED)}")
 
 
 def _platform() -> Check:
-    found = f"{platform.system()} {platform.machine()}"
-    if found == TESTED_PLATFORM:
-        return Check("ok", "platform", found)
-    name = _UNTESTED_PLATFORMS.get(found)
-    known = f"{name}: the lock resolves here, but gfr was never run here" if name else found
-    return Check("note", "platform", f"{known}; only {TESTED_PLATFORM} is tested")
+    here = f"{platform.system()} {platform.machine()}"
+    if here == TESTED_PLATFORM:
+        return Check("ok", "platform", here)
+    name = _UNTESTED_PLATFORMS.get(here)
+    finding = f"{name}: the lock can be installed, but gfr was never run here" if name else here
+    return Check("note", "platform", f"{finding}; only {TESTED_PLATFORM} is tested")
 
 
 def _requirements() -> list[Check]:
@@ -107,10 +111,10 @@ def _requirements() -> list[Check]:
         requirement = Requirement(line)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
-        found = version(requirement.name)
-        fits = found != "missing" and requirement.specifier.contains(found, prereleases=True)
-        wanted = f" (wanted: {requirement.specifier})" if requirement.specifier and not fits else ""
-        checks.append(Check("ok" if fits else "bad", requirement.name, found + wanted))
+        installed, required = version(requirement.name), requirement.specifier
+        fits = installed != "missing" and required.contains(installed, prereleases=True)
+        finding = f"{installed} (required: {required})" if required and not fits else installed
+        checks.append(Check("ok" if fits else "bad", requirement.name, finding))
     if any(check.status == "bad" for check in checks):
         checks.append(Check("note", "install", _REINSTALL))
     return checks
@@ -119,42 +123,38 @@ def _requirements() -> list[Check]:
 def _hardware() -> list[Check]:
     from gfr.measurement import hardware
 
-    found = hardware.collect()
-    busy = found.cpu_load > 0.5 * found.cpu_threads
+    machine = hardware.collect()
+    is_busy = machine.cpu_load > 0.5 * machine.cpu_threads
+    cpu = (
+        f"{machine.cpu_model}, {machine.cpu_physical_cores} cores, {machine.cpu_threads} threads, "
+        f"{' '.join(machine.cpu_flags) or 'no AVX2'}"
+    )
+    available_gb, total_gb = machine.memory_available_bytes / 1e9, machine.memory_total_bytes / 1e9
+    memory = f"{available_gb:.1f} of {total_gb:.1f} GB available; a full run needs up to 7 GB"
     return [
-        Check(
-            "ok",
-            "CPU",
-            f"{found.cpu_model}, {found.cpu_physical_cores} cores, {found.cpu_threads} threads, "
-            f"{' '.join(found.cpu_flags) or 'no AVX2'}",
-        ),
-        Check("note" if busy else "ok", "load", f"{found.cpu_load:.2f} (1 minute)"),
-        Check(
-            "ok" if found.memory_available_bytes > 8e9 else "note",
-            "memory",
-            f"{found.memory_available_bytes / 1e9:.1f} of {found.memory_total_bytes / 1e9:.1f} GB "
-            "available; a full run needs up to 7",
-        ),
-        *_gpus(found),
+        Check("ok", "CPU", cpu),
+        Check("note" if is_busy else "ok", "load", f"{machine.cpu_load:.2f} (1 minute)"),
+        Check("ok" if available_gb > 8 else "note", "memory", memory),
+        *_gpus(machine),
         _energy(),
     ]
 
 
-def _gpus(found: "Hardware") -> list[Check]:
-    """What stands between the GPUs of this machine and a run; TensorFlow is asked if there are."""
+def _gpus(machine: "Hardware") -> list[Check]:
+    """The GPUs of this machine, and what keeps TensorFlow from using them."""
     from gfr.measurement import hardware
 
-    if not found.gpus:
-        return [Check("ok", "GPU", found.gpu_note)]
-    checks = [Check("ok", "GPU", _gpu(gpu)) for gpu in found.gpus]
+    if not machine.gpus:
+        return [Check("ok", "GPU", machine.gpu_note)]
+    checks = [Check("ok", "GPU", _gpu(gpu)) for gpu in machine.gpus]
     if hardware.visible_gpus() == ():
-        return [*checks, Check("note", "CUDA", "CUDA_VISIBLE_DEVICES hides every GPU: unset it")]
+        return [*checks, Check("note", "CUDA", "CUDA_VISIBLE_DEVICES hides every GPU. Unset it")]
     if num_usable := _num_tensorflow_gpus():
         return [*checks, Check("ok", "CUDA", f"TensorFlow uses {num_usable} GPU"), _growth()]
-    reason = "GPU there, but TensorFlow has no CUDA: make gpu"
+    reason = "CUDA is not installed. Install it: make gpu"
     if version(CUDA_LIBRARY) != "missing":
-        reason = f"GPU there and CUDA installed, but TensorFlow sees none: {_OLD_DRIVER}"
-    return [*checks, Check("note", "CUDA", f"{reason}; runs compute on the CPU")]
+        reason = f"CUDA is installed, but TensorFlow finds no GPU: {_OLD_DRIVER}"
+    return [*checks, Check("note", "CUDA", f"runs use the CPU: {reason}")]
 
 
 def _gpu(gpu: "Gpu") -> str:
@@ -171,19 +171,20 @@ def _num_tensorflow_gpus() -> int:
 
 
 def _growth() -> Check:
-    """gfr has GPU memory grow unless the user's environment says otherwise (gfr/environment.py)."""
+    """Whether TensorFlow allocates GPU memory as needed, which gfr sets unless the user does."""
     if os.environ.get(GROWTH, "true") == "true":
-        return Check("ok", "GPU memory", "taken as needed")
-    return Check("note", "GPU memory", f"{GROWTH} is set: TensorFlow takes all of it; unset it")
+        return Check("ok", "GPU memory", "allocated as needed")
+    finding = f"{GROWTH} is set: TensorFlow allocates all of it. Unset it"
+    return Check("note", "GPU memory", finding)
 
 
 def _energy() -> Check:
     from gfr.measurement import cpu_energy
 
-    found = cpu_energy.meter(cpu_energy.POWERCAP)()
-    unavailable = found.joules is None
-    words = f"of the CPU unavailable: {found.note}" if unavailable else f"of the CPU: {found.note}"
-    return Check("note" if unavailable else "ok", "energy", words)
+    reading = cpu_energy.meter(cpu_energy.POWERCAP)()
+    if reading.joules is None:
+        return Check("note", "energy", f"unavailable for the CPU: {reading.note}")
+    return Check("ok", "energy", f"of the CPU: {reading.note}")
 
 
 def _disk(cache: Path) -> Check:
@@ -198,9 +199,10 @@ def _data(request: str) -> Check:
 
     source, directory = loading.locate(request)
     if directory is None:
-        why = "asked for" if request == "synthetic" else "no CelebA under data/celeba"
-        cure = "" if request == "synthetic" else "; `gfr data fetch` gets it (docs/data.md)"
-        return Check("note", "data", f"synthetic faces: {why}{cure}")
+        reason = "data/celeba does not exist. Download CelebA: gfr data fetch (docs/data.md)"
+        if request == "synthetic":
+            reason = "as requested"
+        return Check("note", "data", f"synthetic faces: {reason}")
     try:
         found = source.find(directory)
     except BadInput as error:
@@ -210,36 +212,41 @@ def _data(request: str) -> Check:
     )
 
 
-def _weights(request: str, is_offline: bool) -> list[Check]:
+def _weights(backbone: "Backbone", options: RunOptions) -> Check:
+    """Where a run would find the weights of a backbone."""
+    from gfr.config import loader
     from gfr.models import weights as models_weights
 
+    subject = f"weights {backbone.label}"
+    if backbone.file:
+        missing = loader.absence(Path(backbone.file))
+        return Check("bad" if missing else "ok", subject, missing or backbone.file)
+    request = paths.at_root(backbone.weights or options.weights, models_weights.KEYWORDS)
     if request == "random":
-        return [Check("note", "weights", "random: asked for")]
-    must = request == "imagenet"
-    status, otherwise = {
-        (False, False): ("note", "download, else random weights"),
-        (False, True): ("note", "random weights, since offline"),
-        (True, False): ("note", "download"),
-        (True, True): ("bad", "cannot be had offline; name a directory of them"),
-    }[must, is_offline]
-    checks = []
-    for name in BENCHMARKED:
-        path = models_weights.in_keras_cache(name)
+        return Check("note", subject, "random, as requested")
+    try:
+        path = models_weights.in_keras_cache(backbone.name)
         if request not in models_weights.KEYWORDS:
-            try:
-                path = models_weights.in_directory(name, Path(request)) or path
-            except BadInput as error:
-                return [Check("bad", "weights", str(error))]
-        missing = f"{APPLICATIONS[name].weights_file} not here: {otherwise}"
-        checks.append(Check("ok" if path else status, f"weights {name}", str(path or missing)))
-    return checks
+            path = models_weights.in_directory(backbone.name, Path(request)) or path
+    except BadInput as error:
+        return Check("bad", subject, str(error))
+    if path:
+        return Check("ok", subject, str(path))
+    is_required = request == "imagenet"
+    status, instead = {
+        (False, True): ("note", "will be downloaded, else random weights"),
+        (False, False): ("note", "random weights, since offline"),
+        (True, True): ("note", "will be downloaded"),
+        (True, False): ("bad", "unavailable offline. Name a directory of weights"),
+    }[is_required, options.allow_download]
+    return Check(status, subject, f"{APPLICATIONS[backbone.name].weights_file} missing: {instead}")
 
 
 def _runs(reports: Path) -> list[Check]:
-    """Runs that ended before they were complete, and what goes on with each."""
+    """Unfinished runs that no process works on, with the commands that resume them."""
     from gfr.results import status as results_status
     from gfr.results import store
-    from gfr.storage import locks, run_directory
+    from gfr.storage import locks
 
     checks = []
     for path in run_directory.existing(reports):

@@ -14,9 +14,9 @@ from gfr.measurement.resources import Cost, metered
 from gfr.models import custom_model, precision
 from gfr.models.weights import Weights, resolve
 from gfr.pipeline import shared_storage
-from gfr.pipeline.request import Request, check, refuse_another_request
+from gfr.pipeline.request import Request, check
 from gfr.results import records as results_records
-from gfr.storage import atomic, paths, run_directory, serialization
+from gfr.storage import atomic, paths, serialization
 
 _ABANDONED_S = 86_400.0  # another run may be writing in the cache
 
@@ -26,23 +26,21 @@ LOG = logging.getLogger("gfr")
 def prepare(request: Request) -> str:
     """Write what the run is about; returns its directory. An existing one is continued."""
     check(request)
-    run_dir = run_directory.directory(Path(request.reports), request.run_id)
+    run_dir, options = request.run_dir, request.options
     path = run_dir / "run.json"
     atomic.tidy(run_dir, 0)
-    atomic.tidy(Path(request.cache), _ABANDONED_S)
+    atomic.tidy(request.cache, _ABANDONED_S)
     if path.exists():
-        known = serialization.read(path, results_records.RunRecord)
-        refuse_another_request(known, request)
         if (run_dir / "features").exists():
-            LOG.info("run %s exists: continuing", request.run_id)
-            for line in describe(known):
+            LOG.info("run %s exists: resuming", request.run_id)
+            for line in describe(serialization.read(path, results_records.RunRecord)):
                 LOG.info(line)
         return str(run_dir)
     LOG.info("run %s", request.run_id)
-    if clash := benchmark_files.shared_name(Path(request.benchmark_path), request.benchmark.name):
+    if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
         LOG.warning(clash)
     custom_model.refuse_unfit(request.benchmark)
-    looked, cost = metered(lambda: look(request.data, request.benchmark, Path(request.cache)))
+    looked, cost = metered(lambda: look(options.data, request.benchmark, request.cache))
     record = _record(request, looked, cost)
     for line in describe(record):
         LOG.info(line)
@@ -58,18 +56,18 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results_records.Run
         schema=serialization.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        command=request.command,
-        data_request=request.data,
-        weights_request=request.weights,
+        command=request.options.command,
+        data_request=request.options.data,
+        weights_request=request.options.weights,
         benchmark=request.benchmark,
         data=looked.data,
         split=looked.split,
         weights=weights,
         rates=rates,
         choices=_choose(request.benchmark, weights, rates),
-        cache=request.cache,
-        cache_id=shared_storage.mark(Path(request.cache)),
-        fresh=request.fresh,
+        cache=str(request.cache),
+        cache_id=shared_storage.mark(request.cache),
+        fresh=request.options.fresh,
         provenance=software.collect(paths.ROOT),
         hardware=hardware.collect(),
         cost=cost,
@@ -79,15 +77,10 @@ def _record(request: Request, looked: Looked, cost: Cost) -> results_records.Run
 
 
 def _resolve_weights(request: Request) -> tuple[Weights, ...]:
+    benchmark, options = request.benchmark, request.options
     return tuple(
-        resolve(
-            row,
-            request.weights,
-            request.benchmark.seed,
-            Path(request.cache),
-            request.allow_download,
-        )
-        for row in request.benchmark.backbone
+        resolve(row, options.weights, benchmark.seed, request.cache, options.allow_download)
+        for row in benchmark.backbone
     )
 
 

@@ -1,115 +1,104 @@
 """What the user asked for, checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
-from gfr.data.loading import DATA_KEYWORDS, locate
+from gfr.data.loading import locate
 from gfr.errors import BadInput
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import check_directory
 from gfr.pipeline.isolation import Limits
+from gfr.pipeline.options import DATA_KEYWORDS, RunOptions
 from gfr.results import records, status
 from gfr.results.cleanup import Rule
-from gfr.storage import atomic, paths, run_directory
+from gfr.storage import atomic, paths, run_directory, serialization
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; `reports` and `cache` are absolute directories."""
+    """A validated request for a run. Names and paths in `options` are resolved."""
 
     run_id: str
-    benchmark_path: str
+    run_dir: Path
+    cache: Path
     benchmark: Benchmark
-    data: str  # auto | synthetic | a directory
-    weights: str  # auto | imagenet | random | a directory
-    reports: str
-    cache: str
-    fresh: bool
-    allow_download: bool
-    command: str
     limits: Limits
-    retries: int  # of a step that failed for no fault of its input
-    keep_runs: int | None = None  # of this benchmark, when the run has ended; None: all
+    options: RunOptions
+
+    @property
+    def reports(self) -> Path:
+        """The directory of all runs, reports and histories."""
+        return self.run_dir.parents[1]
 
 
-def request(
-    benchmark: str,
-    data: str,
-    weights: str,
-    run_id: str | None,
-    fresh: bool,
-    allow_download: bool,
-    reports: str | None,
-    cache: str | None,
-    command: str,
-    timeout_s: float,
-    memory_limit_gb: float | None,
-    retries: int,
-    limits: schema.Selecting,
-    begun: datetime | None = None,
-    keep_runs: int | None = None,
-) -> Request:
-    """Names and paths as typed, relative to the project root -> a checked Request.
+def request(options: RunOptions, start: datetime | None = None) -> Request:
+    """Validate options; paths in them are relative to the project root.
 
-    `limits` that are given stand in place of the benchmark file's. `begun` names a run without an
-    id; a later attempt at the same start finds the same run.
+    `start` names a run without an id, so that a second attempt at the same start continues it.
     """
-    Rule(keep=keep_runs)  # BadInput if it is none
-    path = benchmark_files.benchmark_file(benchmark)
-    loaded = loader.limited(loader.load(path), limits)
-    run_id = run_id or run_directory.new_id(loaded.name, begun)
-    reports = paths.directory_or_default(reports, "reports")
-    run_directory.directory(Path(reports), run_id)
-    weights = paths.at_root(weights, WEIGHTS_KEYWORDS)
+    Rule(keep=options.keep_runs)  # BadInput if it is not a number of runs
+    path = benchmark_files.benchmark_file(options.benchmark)
+    selecting = schema.Selecting(options.max_latency_ms, options.max_size_mb)
+    benchmark = loader.limited(loader.load(path), selecting)
+    run_id = options.run_id or run_directory.new_id(benchmark.name, start)
+    reports = paths.directory_or_default(options.reports, "reports")
+    cache = paths.directory_or_default(options.cache, "cache")
+    weights = paths.at_root(options.weights, WEIGHTS_KEYWORDS)
+    run_dir = run_directory.directory(Path(reports), run_id)
     if weights not in WEIGHTS_KEYWORDS:
         check_directory(Path(weights))
     return Request(
         run_id=run_id,
-        benchmark_path=str(path),
-        benchmark=loaded,
-        data=paths.at_root(data, DATA_KEYWORDS),
-        weights=weights,
-        reports=reports,
-        cache=paths.directory_or_default(cache, "cache"),
-        fresh=fresh,
-        allow_download=allow_download,
-        command=command,
-        limits=Limits.checked(timeout_s, memory_limit_gb),
-        retries=retries,
-        keep_runs=keep_runs,
+        run_dir=run_dir,
+        cache=Path(cache),
+        benchmark=benchmark,
+        limits=Limits.checked(options.timeout_s, options.memory_limit_gb),
+        options=replace(
+            options,
+            benchmark=str(path),
+            data=paths.at_root(options.data, DATA_KEYWORDS),
+            weights=weights,
+            run_id=run_id,
+            reports=str(reports),
+            cache=str(cache),
+        ),
     )
 
 
 def check(request: Request) -> None:
-    """BadInput for places closed to us and, of a new run, data that are not there; leaves no run.
+    """Raise BadInput for a run that cannot start; writes no run and does not import TensorFlow.
 
-    Costs no TensorFlow: `prepare`, in a process of its own, says the same seconds later.
+    `prepare` checks the same, but in a child process and seconds later.
     """
-    atomic.require_writable(Path(request.reports), "--reports")
-    atomic.require_writable(Path(request.cache), "--cache")
-    source, directory = locate(request.data)
-    known = run_directory.directory(Path(request.reports), request.run_id) / "run.json"
-    if directory and not known.exists():
+    atomic.require_writable(request.reports, "--reports")
+    atomic.require_writable(request.cache, "--cache")
+    path = request.run_dir / "run.json"
+    if path.exists():
+        _refuse_other_options(serialization.read(path, records.RunRecord), request)
+        return
+    source, directory = locate(request.options.data)
+    if directory:
         source.find(directory)
 
 
-def refuse_another_request(record: records.RunRecord, request: Request) -> None:
-    """BadInput if a run of this id exists and was asked for something else."""
-    asked = (
-        ("benchmark", record.benchmark, request.benchmark),
-        ("--data", record.data_request, request.data),
-        ("--weights", record.weights_request, request.weights),
-        ("--cache", record.cache, request.cache),
-        ("--fresh", record.fresh, request.fresh),
-    )
-    resume = status.resume_command(record, Path(request.reports))
-    for what, then, now in asked:
-        if then != now:
-            how = "" if what == "benchmark" else f", {then!r:.80} and not {now!r:.80}"
+def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
+    """Raise BadInput if the run of this id was started with other options."""
+    options, name = request.options, request.benchmark.name
+    resume = status.resume_command(record, request.reports)
+    is_same = record.benchmark == request.benchmark
+    for before, now in (
+        (f"benchmark {record.benchmark.name}", f"benchmark {name}"),
+        (f"benchmark {name}", f"benchmark {name}{'' if is_same else ' with other settings'}"),
+        (f"--data {record.data_request}", f"--data {options.data}"),
+        (f"--weights {record.weights_request}", f"--weights {options.weights}"),
+        (f"--cache {record.cache}", f"--cache {request.cache}"),
+        ("--fresh" if record.fresh else "no --fresh", "--fresh" if options.fresh else "no --fresh"),
+    ):
+        if before != now:
             raise BadInput(
-                f"run {record.run_id}: was begun with another {what}{how}; "
-                f"use another --run-id, or go on with it: {resume}"
+                f"run {record.run_id}: was started with {before}, but got {now}. "
+                f"Use another --run-id, or resume with: {resume}"
             )

@@ -11,7 +11,7 @@ from gfr.models import feature_store
 from gfr.pipeline import selection, steps
 from gfr.pipeline.request import Request
 from gfr.results import cleanup, store
-from gfr.storage import locks, run_directory
+from gfr.storage import locks
 
 LOG = logging.getLogger("gfr")
 
@@ -33,7 +33,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         environment.prepare()
     limits = dataclasses.replace(request.limits, isolated=isolated)
     request = dataclasses.replace(request, limits=limits)
-    with locks.claimed(run_directory.directory(Path(request.reports), request.run_id)):
+    with locks.claimed(request.run_dir):
         run_dir = steps.prepare(request, limits)
         _run_trials(request, run_dir)
         selection.select(run_dir)
@@ -42,8 +42,8 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         if export and request.benchmark.export.precisions:
             _log_failure("export", _attempt(steps.export_selected, request, run_dir))
             publish.write_report(run_dir)
-        if request.keep_runs:
-            cleanup.remove_old_runs(run_dir, request.keep_runs)
+        if request.options.keep_runs:
+            cleanup.remove_old_runs(run_dir, request.options.keep_runs)
     return Path(run_dir)
 
 
@@ -70,7 +70,7 @@ def _run_trials(request: Request, run_dir: str) -> None:
 def _attempt(step: Callable[..., object], request: Request, *arguments: object) -> str:
     """Run a step, again if it failed for no fault of its input; returns why it failed, or ""."""
     failure = ""
-    for _ in range(request.retries + 1):
+    for _ in range(request.options.retries + 1):
         try:
             step(*arguments, request.limits)
             return ""

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pooch.utils import unique_file_name  # type: ignore[import-untyped]
+from pooch.utils import unique_file_name
 
 from gfr.data import celeba, dataset
 from gfr.data import inspection as data_inspection

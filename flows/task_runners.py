@@ -1,7 +1,7 @@
-"""Where the tasks of a run go: threads of this process, Dask or Ray.
+"""Task runners: whether the steps of a run are threads of this process or go to Dask or Ray.
 
-In: a setting such as `threads:2`, `dask:tcp://host:8786` or `ray`. Out: Prefect's task runner for
-it, and how many parts a feature set is worth there. Nothing else of a run depends on the setting.
+A setting such as `threads:2`, `dask:tcp://host:8786` or `ray` names one. Results of a run do not
+depend on it.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from gfr.models.feature_store import Part
 
 DEFAULT = "threads"
 FORMS = "threads[:N], dask[:N], dask:SCHEDULER, ray[:N], ray:ADDRESS"
-_LOCAL_WORKERS = 2  # of a cluster that lives only as long as the run, unless N is given
+_LOCAL_WORKERS = 2  # of a cluster for this run alone, unless N is given
 
 
 def make(setting: str) -> TaskRunner[Any]:
-    """The task runner; BadInput if there is no such thing or its package is not installed."""
+    """The task runner; BadInput if it is unknown or its package is not installed."""
     kind, _, where = setting.partition(":")
     if kind not in _MAKERS:
-        raise BadInput(f"runner {setting!r}: unknown; known: {FORMS}")
+        raise BadInput(f"runner {setting!r}: unknown. Known: {FORMS}")
     try:
         return _MAKERS[kind](setting, where)
     except ImportError as error:
@@ -37,18 +37,18 @@ def make(setting: str) -> TaskRunner[Any]:
 
 
 def parts() -> tuple[Part, ...]:
-    """The parts of each feature set in the current flow run: one a worker."""
-    context = FlowRunContext.get()
-    num_workers = _COUNTERS.get(type(context.task_runner).__name__, lambda _: 1)
-    of = max(1, num_workers(context.task_runner))
+    """The parts of each feature set in the current flow run: one for each worker."""
+    runner = FlowRunContext.get().task_runner
+    count_workers = _COUNTERS.get(type(runner).__name__, lambda _: 1)
+    of = max(1, count_workers(runner))
     return tuple(Part(number, of) for number in range(1, of + 1))
 
 
 @contextlib.contextmanager
 def api_for(runner: TaskRunner[Any]) -> Iterator[None]:
-    """Inside the block workers find the flow's API: without a configured server a temporary one.
+    """Give workers an API to report to: without a configured server a temporary one.
 
-    Its address is this machine's loopback: workers elsewhere need PREFECT_API_URL to be set.
+    It listens on loopback only, so workers on other machines need PREFECT_API_URL.
     """
     if isinstance(runner, ThreadPoolTaskRunner) or PREFECT_API_URL.value():
         yield
@@ -61,10 +61,9 @@ def api_for(runner: TaskRunner[Any]) -> Iterator[None]:
 
 
 def _threads(setting: str, where: str) -> TaskRunner[Any]:
-    # One heavy step at a time, or one a GPU: gfr.storage.locks sees to it whatever N is.
-    return ThreadPoolTaskRunner(
-        max_workers=_count(setting, where) if where else max(1, len(hardware.gpu_ids()))
-    )
+    # gfr.storage.locks runs one heavy step at a time, or one for each GPU, whatever N is.
+    default = max(1, len(hardware.gpu_ids()))
+    return ThreadPoolTaskRunner(max_workers=_num_workers(setting, where, default))
 
 
 def _dask(setting: str, where: str) -> TaskRunner[Any]:
@@ -72,7 +71,7 @@ def _dask(setting: str, where: str) -> TaskRunner[Any]:
 
     if ":" in where:
         return DaskTaskRunner(address=where)
-    num_workers = _count(setting, where) if where else _LOCAL_WORKERS
+    num_workers = _num_workers(setting, where)
     local = {"n_workers": num_workers, "threads_per_worker": 1, "dashboard_address": None}
     return DaskTaskRunner(cluster_kwargs=local)
 
@@ -82,22 +81,24 @@ def _ray(setting: str, where: str) -> TaskRunner[Any]:
 
     if where and not where.isdecimal():
         return RayTaskRunner(address=where)
-    num_workers = _count(setting, where) if where else _LOCAL_WORKERS
+    num_workers = _num_workers(setting, where)
     return RayTaskRunner(init_kwargs={"num_cpus": num_workers, "include_dashboard": False})
 
 
-def _count(setting: str, where: str) -> int:
+def _num_workers(setting: str, where: str, default: int = _LOCAL_WORKERS) -> int:
+    if not where:
+        return default
     if not where.isdecimal() or not int(where):
-        raise BadInput(f"runner {setting!r}: {where!r} is no number of workers; known: {FORMS}")
+        raise BadInput(f"runner {setting!r}: {where!r} is not a number of workers. Known: {FORMS}")
     return int(where)
 
 
-def _num_dask_workers(runner: Any) -> int:
+def _count_dask_workers(runner: Any) -> int:
     return len(runner.client.scheduler_info(n_workers=-1)["workers"])
 
 
-def _num_ray_workers(runner: Any) -> int:
-    """Machines of a cluster; of a local one its processes."""
+def _count_ray_workers(runner: Any) -> int:
+    """The machines of a cluster, or the processes of a local one."""
     import ray
 
     if runner.address is None:
@@ -111,6 +112,6 @@ _MAKERS: dict[str, Callable[[str, str], TaskRunner[Any]]] = {
     "ray": _ray,
 }
 _COUNTERS: dict[str, Callable[[Any], int]] = {
-    "DaskTaskRunner": _num_dask_workers,
-    "RayTaskRunner": _num_ray_workers,
+    "DaskTaskRunner": _count_dask_workers,
+    "RayTaskRunner": _count_ray_workers,
 }

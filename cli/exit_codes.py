@@ -1,0 +1,141 @@
+"""Exit codes of `gfr`, and how a command ends: normally, refused, or interrupted."""
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import psutil
+
+from gfr import text
+from gfr.errors import BadInput, StepFailed, of_the_disk
+
+if TYPE_CHECKING:
+    from gfr.results.records import Run
+
+COMPLETE, FAILURES, BAD_INPUT, REGRESSION = 0, 1, 2, 3
+CLOSED_OUTPUT = 141  # 128 + SIGPIPE: whatever reads the output has ended
+
+
+def call(command: Callable[[], object]) -> int:
+    """Call `command`, which may raise SystemExit, and return the exit code.
+
+    An error that the user, a disk or the reader of the output has caused becomes one line on
+    standard error. Any other one is a defect of gfr and keeps its traceback.
+    """
+    _open_streams()
+    output, code = sys.stdout, COMPLETE
+    try:
+        try:
+            command()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+    except BadInput as error:
+        return _print_error(str(error), BAD_INPUT)
+    except StepFailed as error:
+        return _print_error(str(error), FAILURES)
+    except OSError as error:
+        return _from_os_error(error, code)
+    # Click replaces the output by a null stream when its reader has ended, and returns 1.
+    return code if sys.stdout is output else CLOSED_OUTPUT
+
+
+def of_run(run: "Run", is_complete: bool) -> int:
+    """The exit code of a finished run."""
+    if not is_complete:
+        return FAILURES
+    return REGRESSION if run.verdict and run.verdict.is_regression else COMPLETE
+
+
+def _from_os_error(error: OSError, code: int) -> int:
+    """The exit code when a disk or the output fails; an earlier failure, `code`, stays."""
+    # Files are written by gfr/storage/atomic.py, whose errors name them.
+    is_output = error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE)
+    if is_output:
+        _silence(1)
+    if is_output and error.errno == errno.EPIPE:
+        return code or CLOSED_OUTPUT
+    refusal = of_the_disk(error, "standard output" if is_output else "")
+    if refusal is None and error.filename:  # a file that was removed, a name that is too long
+        return _print_error(f"{error.filename}: {error.strerror}", code or BAD_INPUT)
+    if refusal is None:
+        raise error
+    return _print_error(str(refusal), code or BAD_INPUT)
+
+
+def _print_error(line: str, code: int) -> int:
+    try:
+        print(f"gfr: {text.line(line)}", file=sys.stderr, flush=True)
+    except OSError:
+        _silence(2)
+    return code
+
+
+def _silence(descriptor: int) -> None:
+    """Discard what is still buffered: Python would try to write it and change the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _open_streams() -> None:
+    """Open descriptors 0 to 2 if the caller has closed them.
+
+    The next file opened would take the number, and output would be written into it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    # Python sets a closed stream to None, and `print` would use the other one.
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; `code` is the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextlib.contextmanager
+def interruptible(message: str) -> Iterator[None]:
+    """End the process with 130 or 143 and `message` on Ctrl-C or SIGTERM inside the block."""
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        raise _Interrupted(128 + number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    code = None
+    try:
+        yield
+    except _Interrupted as interrupted:
+        code = interrupted.code
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if code is not None:
+        leave(code, f"interrupted. {message}")
+
+
+def leave(code: int, message: str = "") -> NoReturn:
+    """End at once, with all child processes; files are written atomically, so none is damaged."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        child.terminate()
+    for child in psutil.wait_procs(children, timeout=5)[1]:
+        child.kill()
+    if message:
+        with contextlib.suppress(OSError):
+            print(f"gfr: {message}", file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)

@@ -1,0 +1,102 @@
+"""Runs the flow `gfr` in this process, with or without a Prefect server."""
+
+import dataclasses
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from gfr.errors import BadInput
+from gfr.pipeline import request as pipeline_request
+from gfr.pipeline import steps
+from gfr.pipeline.options import RunOptions
+from gfr.results import status, store
+
+# pyproject.toml has the same, but Prefect reads it only in the project's directory.
+_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "gfr",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    # A server that has gone costs half a minute at the end of a run, not two.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
+    # The terminal shows gfr's own lines; Prefect's go to its server.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+}
+
+UNREPORTED = "Unreported"  # name of a final state that Prefect's server did not receive
+
+
+def set_environment() -> None:
+    """Set what Prefect reads from the environment; call it before the first import of Prefect."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def run_flow(request: pipeline_request.Request, runner: str) -> Any:
+    """Run the flow with the steps where `runner` says, and return Prefect's final state.
+
+    Raises BadInput for an unknown runner, and if the user has to fix something before the flow can
+    go on.
+    """
+    set_environment()
+    if runner != "threads":
+        _task_runner(runner)  # an unknown one is refused before anything is written
+    # Before Prefect's server starts, so that bad input costs no time and shows no traceback.
+    pipeline_request.check(request)
+    if (request.run_dir / "run.json").exists():
+        task_runner = _task_runner(runner)
+    else:  # in a child process, while this one takes seconds to import Prefect
+        prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
+        task_runner = _task_runner(runner)
+        prepared.result()
+    import httpx
+    from prefect.exceptions import FailedRun, PrefectException
+    from prefect.states import get_state_exception
+
+    # Not in the main thread: Prefect would take its signals and wait for the running step.
+    future = ThreadPoolExecutor(1).submit(_run_in_thread, request.options, task_runner)
+    try:
+        state = future.result()
+        error = None if state.is_completed() else get_state_exception(state)
+    except (httpx.HTTPError, PrefectException, RuntimeError) as lost:
+        return _state_from_files(request, lost)  # what the flow itself raises is in its state
+    # The state of a run with failed trials is a FailedRun, which is a PrefectException too.
+    if isinstance(error, httpx.HTTPError | PrefectException) and not isinstance(error, FailedRun):
+        return _state_from_files(request, error)
+    if isinstance(error, BadInput):
+        raise BadInput(f"{error}. Finished steps are kept: resume with --run-id {request.run_id}")
+    return state
+
+
+def _task_runner(setting: str) -> Any:
+    from flows import task_runners
+
+    return task_runners.make(setting)
+
+
+def _run_in_thread(options: RunOptions, task_runner: Any) -> Any:
+    from flows import task_runners
+    from flows.benchmark import gfr
+
+    # The server that Prefect starts inherits it: on Ctrl-C it would print lines of its own.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with task_runners.api_for(task_runner):
+        flow = gfr.with_options(task_runner=task_runner)
+        return flow(**dataclasses.asdict(options), return_state=True)
+
+
+def _state_from_files(request: pipeline_request.Request, error: Exception) -> Any:
+    """The final state that a run's files show, if Prefect's server has failed."""
+    from prefect.states import Completed, Failed
+
+    reason = f"Prefect's server failed ({str(error).splitlines()[0]})"
+    run = store.read_run(request.run_dir)
+    if not (run.trials or run.failures):
+        cure = "Start it (`make server`) or unset PREFECT_API_URL"
+        raise BadInput(f"{reason}: no trial was run. {cure}") from None
+    missing = status.missing(run)
+    message = "; ".join([*missing, f"{reason}: this state is derived from the files of the run"])
+    return (Failed if missing else Completed)(name=UNREPORTED, message=message)

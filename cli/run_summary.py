@@ -1,0 +1,56 @@
+"""What `gfr run` prints at its end: results, files, time taken and next steps."""
+
+from datetime import UTC, datetime
+
+from cli import paths
+from gfr import publish, table
+from gfr import text as gfr_text
+from gfr.results import costs, regression_records
+from gfr.results.records import Run
+
+
+def text(run: Run, benchmark: str) -> str:
+    """Everything on standard output after `gfr run benchmark`."""
+    page = publish.page(run)
+    lines = [line for line, _ in regression_records.headlines(run.verdict)]
+    lines.append(_time_taken(run))
+    lines.append(f"report: {paths.relative(page.with_suffix('.html'))}, {paths.relative(page)}")
+    lines += [f"next: {step}" for step in _next_steps(run, benchmark)]
+    return "\n".join([gfr_text.lines(table.text(run)), *map(gfr_text.line, lines)])
+
+
+def _time_taken(run: Run) -> str:
+    """The time of each kind of stage, and since the start, which may be days for a resumed run."""
+    since = datetime.now(UTC) - datetime.fromisoformat(run.record.created_utc)
+    stages = {
+        kind.partition(" (")[0].lower(): sum(cost.wall_s for _, cost in rows)
+        for kind, rows in costs.costs(run).items()
+    }
+    if run.export:
+        stages["export"] = run.export.wall_s
+    times = ", ".join(f"{kind} {_duration(time_s)}" for kind, time_s in stages.items())
+    return f"time: {times}; started {_duration(since.total_seconds())} ago"
+
+
+def _duration(time_s: float) -> str:
+    minutes, seconds = divmod(max(0, round(time_s)), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _next_steps(run: Run, benchmark: str) -> list[str]:
+    record, reports = run.record, run.directory.parents[1]
+    steps = []
+    if run.failures:
+        steps.append(f"fix the failed trials and resume with --run-id {record.run_id}")
+    if record.data.source == "synthetic":
+        line = paths.command("run", benchmark, "--data", "DIR")
+        steps.append(f"real faces: {line}, where DIR has CelebA")
+    if any(row.source == "random" for row in record.weights):
+        steps.append("ImageNet weights: --weights DIR, where DIR has Keras' files, or go online")
+    if run.selection:
+        line = paths.command("predict", "photo.jpg", "--run", record.run_id, reports=reports)
+        steps.append(f"classify a photograph with the selected model: {line}")
+    if run.export:
+        line = paths.command("serve", record.run_id, reports=reports)
+        steps.append(f"open the selected model in your browser: {line}")
+    return steps

@@ -1,0 +1,30 @@
+"""The options of a run.
+
+Adding one takes a field here, an option in cli/commands/run.py, a parameter of flows/benchmark.py,
+and its use in the pipeline.
+"""
+
+from dataclasses import dataclass
+
+DATA_KEYWORDS = ("auto", "synthetic")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked to do, with the defaults; paths are relative to the project root."""
+
+    benchmark: str = "full"  # the name of a file in benchmarks/, or the path of another one
+    data: str = "auto"  # one of DATA_KEYWORDS, or a path
+    weights: str = "auto"  # one of gfr.models.weights.KEYWORDS, or a directory
+    run_id: str | None = None  # None: made of the start time and the benchmark
+    fresh: bool = False
+    allow_download: bool = True  # of weights
+    reports: str | None = None  # None: $GFR_REPORTS, else reports
+    cache: str | None = None  # None: $GFR_CACHE, else cache
+    command: str = "prefect deployment run gfr/full-benchmark"  # what started the run
+    timeout_s: float = 900
+    memory_limit_gb: float | None = None  # None: nine tenths of the machine
+    retries: int = 1  # of a failed step
+    max_latency_ms: float | None = None  # None: as the benchmark says
+    max_size_mb: float | None = None  # None: as the benchmark says
+    keep_runs: int | None = None  # of this benchmark, after the run; None: all

@@ -1,0 +1,141 @@
+"""What Prefect shows of a run beyond its states: progress, table, summary, regression event.
+
+Publishing is best effort: a slow or missing server costs an artifact, never a result, and the end
+of a run waits for it at most `MAX_WAIT_S`.
+"""
+
+import contextvars
+import functools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events import emit_event
+from prefect.logging.handlers import APILogHandler
+
+from gfr import table
+from gfr.results import store
+
+PROGRESS_EVERY_S = 5.0
+MAX_WAIT_S = 10.0
+
+LOG = logging.getLogger("gfr")
+
+
+class _Publisher:
+    """Makes calls to Prefect in the background, one after the other."""
+
+    def __init__(self) -> None:
+        self.calls: queue.Queue[Callable[[], object]] = queue.Queue()
+        self.has_failed = False
+        threading.Thread(target=self._work, daemon=True, name="gfr-publisher").start()
+
+    def submit(self, function: Callable, *arguments: Any, **named: Any) -> None:
+        """Call soon, in the context of the caller, which tells Prefect the task."""
+        call = functools.partial(function, *arguments, **named)
+        self.calls.put(functools.partial(contextvars.copy_context().run, call))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until all calls submitted so far are done."""
+        done = threading.Event()
+        self.calls.put(done.set)
+        done.wait(timeout_s)
+
+    def _work(self) -> None:
+        while True:
+            call = self.calls.get()
+            try:
+                call()
+            except Exception as error:  # whatever it is, the run goes on
+                if not self.has_failed:
+                    LOG.warning(
+                        "artifacts of this run are incomplete in Prefect: %s",
+                        str(error).partition("\n")[0],
+                    )
+                self.has_failed = True
+
+
+_PUBLISHER = _Publisher()
+
+
+class _ProgressArtifact(logging.Handler):
+    """Shows the progress records of one thread as one artifact."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.thread = threading.get_ident()
+        self.last_s = 0.0
+        self.artifact: Any = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now_s = time.monotonic()
+        is_early = now_s - self.last_s < PROGRESS_EVERY_S and record.done < record.total
+        if threading.get_ident() != self.thread or is_early or _PUBLISHER.has_failed:
+            return
+        self.last_s = now_s
+        _PUBLISHER.submit(self._show, 100 * record.done / record.total, record.step)
+
+    def _show(self, percent: float, step: str) -> None:
+        if self.artifact is None:
+            self.artifact = create_progress_artifact(percent, description=step)
+        else:
+            update_progress_artifact(self.artifact, percent)
+
+
+def with_progress(step: Callable) -> Callable:
+    """The same step, with its progress and its log lines shown in Prefect."""
+
+    @functools.wraps(step)
+    def run(*arguments: Any, **named: Any) -> Any:
+        _enable_logging()
+        logger, handler = logging.getLogger("gfr.progress"), _ProgressArtifact()
+        logger.addHandler(handler)
+        try:
+            return step(*arguments, **named)
+        finally:
+            logger.removeHandler(handler)
+
+    return run
+
+
+def _enable_logging() -> None:
+    """Set the levels, which PREFECT_LOGGING_EXTRA_LOGGERS leaves as they are.
+
+    Progress records reach gfr's own handlers but not Prefect's log.
+    """
+    if not LOG.isEnabledFor(logging.INFO):
+        LOG.setLevel(logging.INFO)
+    logging.getLogger("gfr.progress").setLevel(logging.DEBUG)
+    for handler in LOG.handlers:
+        if isinstance(handler, APILogHandler):
+            handler.setLevel(logging.INFO)
+
+
+def publish_run(run_dir: str) -> None:
+    """Publish the comparison as a table, the summary as a page, and a regression as an event."""
+    run = store.read_run(Path(run_dir))
+    run_id = run.record.run_id
+    rows = table.rows(run).round(4).astype(object)
+    cells = rows.where(rows.notna(), None).to_dict("records")
+    _PUBLISHER.submit(
+        create_table_artifact, cells, key="comparison", description=f"Run {run_id}; * is selected"
+    )
+    lines = (run.directory / "summary.md").read_text("utf-8").splitlines()
+    # Prefect's UI cannot reach the figures, which are files of the run.
+    page = "\n".join(line for line in lines if not line.startswith("!["))
+    _PUBLISHER.submit(create_markdown_artifact, page, key="summary", description=run_id)
+    if run.verdict and run.verdict.is_regression:
+        resource = {"prefect.resource.id": f"gfr.run.{run_id}", "prefect.resource.name": run_id}
+        payload = {"lost": run.verdict.lost}
+        _PUBLISHER.submit(emit_event, "gfr.regression", resource=resource, payload=payload)
+    _PUBLISHER.wait(MAX_WAIT_S)
