@@ -11,7 +11,6 @@ import argparse
 import json
 import shutil
 import sys
-import threading
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -49,20 +48,17 @@ def main() -> int:
         return 2
     digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
     timings = []
-    with web.server(folder, 0) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://{web.HOST}:{server.server_address[1]}/"
+    with web.server(folder, 0).in_background() as server, sync_playwright() as playwright:
         for backend, more in BACKENDS.items():
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"),
                 args=[*ARGUMENTS, *more],
                 chromium_sandbox=False,
             )
-            timing = measured(browser, address, backend, asked.calls, asked.software)
+            timing = measured(browser, server.url, backend, asked.calls, asked.software)
             timings += [timing] if timing else []
             version = browser.version
             browser.close()
-        server.shutdown()
     cpu = hardware.collect().cpu_model
     found = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
     serialization.write(folder / "page.json", found)

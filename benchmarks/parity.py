@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gfr import engines
 from gfr.data import images
-from gfr.engines import node
-from gfr.export import tfjs, validate
-from gfr.export.saved_model import REFERENCE, examined
+from gfr.engines.base import Predictions, classify_files
+from gfr.export.validate import agreement, test_images
 from gfr.measurement import hardware
 from gfr.pipeline import isolation
 from gfr.results import export_records, store
@@ -47,36 +47,38 @@ def main() -> None:
         if path.exists()
         else "uint16"
     )
-    paths, _ = examined(str(run.directory))
+    paths, _ = test_images(run.directory)
     precisions = tuple(dict.fromkeys(("float32", precision)))
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         limits = isolation.Limits()
         isolation.call_alone(
-            "gfr.export.saved_model:fuse", str(run.directory), trial.id, folder, limits=limits
+            "gfr.export.saved_model:fuse", run.directory, trial.id, folder, limits=limits
         )
         isolation.call_alone("gfr.export.tfjs:convert", precisions, folder, limits=limits)
-        reference = np.load(Path(folder) / REFERENCE)
+        reference = np.load(folder / export_records.REFERENCE)
         for row in precisions:
-            model = tfjs.directory(folder, row)
+            model = export_records.directory(folder, row)
             spoken = in_javascript(model, paths[: asked.images])
-            rows.append((row, node.agreement(spoken, reference, validate.in_graph(model, paths))))
+            p_male = classify_files(engines.get("tensorflow").load(model), paths)
+            rows.append((row, agreement(spoken, reference, p_male)))
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(map(as_row, rows)).to_markdown(index=False, floatfmt=".3g"))
     float32 = rows[0][1]
     sys.exit(float32.from_keras > export_records.TOLERANCE or float32.num_other_answers > 0)
 
 
-def in_javascript(model: Path, paths: Sequence[Path]) -> node.Answers:
+def in_javascript(model: Path, paths: Sequence[Path]) -> Predictions:
     """Every image, by as many processes as there are processors."""
     parts = np.array_split(np.array(paths), hardware.collect().cpu_threads)
 
-    def classify(part: Sequence[Path]) -> node.Answers:
-        return node.classify(model, [images.decode(path).pixels for path in part])
+    def classify(part: Sequence[Path]) -> Predictions:
+        return engines.get("node").load(model)([images.decode(path).pixels for path in part])
 
     with ThreadPoolExecutor(len(parts)) as pool:
         found = list(pool.map(classify, parts))
-    return node.Answers(
+    return Predictions(
         np.concatenate([row.p_male for row in found]),
         tuple(second for row in found for second in row.seconds),
         found[0].backend,

@@ -140,10 +140,9 @@ def accuracy(
     seed: int,
 ) -> float:
     """Of one head on the test images, 0..1."""
-    model, _ = head.train(
-        *(table, scale, is_male, by_split["train"], by_split["validation"]),
-        *(trial.iteration.epochs, trial.batch_size, seed, lambda done, total: None),
-    )
+    fit = head.trainer(table, scale, is_male, trial.batch_size)
+    rows = by_split["train"], by_split["validation"]
+    model, _ = fit(*rows, trial.iteration.epochs, seed, lambda done, total: None)
     test = by_split["test"]
     return metrics(head.logits(model, table, scale, test), is_male[test]).accuracy
 

@@ -86,10 +86,8 @@ def measure(data: Path, num_images: int) -> dict[str, float | int]:
             stage_s = time.perf_counter()
             table = feature_store.read(Path(made.extracted.directory))
             parts = rows[: 4 * num_images // 5], rows[4 * num_images // 5 :]
-            head.train(
-                *(table, 1.0, faces.is_male, *parts, EPOCHS, BATCH_SIZE, SEED),
-                lambda done, total: None,
-            )
+            fit = head.trainer(table, 1.0, faces.is_male, BATCH_SIZE)
+            fit(*parts, EPOCHS, SEED, lambda done, total: None)
             found[f"{name}, head (s)"] = time.perf_counter() - stage_s
         found["all (s)"] = time.perf_counter() - begun_s
     return found | {"peak (GB)": peak.stop() / 1e9}

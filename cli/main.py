@@ -5,7 +5,6 @@ In: words on the command line. Out: what the library found, as text or JSON, and
 imports stand inside the commands, so that `gfr --help` starts at once.
 """
 
-import contextlib
 import dataclasses
 import json
 import shlex
@@ -344,11 +343,10 @@ def serve(
     from gfr.results import store
 
     run = store.read_run(run_directory.find(Path(or_default(reports, "reports")), run_id))
-    with web.server(web.exported(run, trial), port) as server:
-        print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
-        print(f"http://{web.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+    server = web.server(web.exported(run, trial), port)
+    print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
+    print(f"{server.url}  (Ctrl-C ends)", flush=True)
+    server.run()
 
 
 @app.command()

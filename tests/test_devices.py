@@ -22,10 +22,10 @@ class Missing(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
+from gfr import engines
+from gfr.results import export_records
 from gfr.export import tfjs
-from gfr.models.external import tfjs_graph
 import numpy as np, tensorflow as tf
-from gfr.export.saved_model import SAVED_MODEL, SIGNATURE
 
 class Mean(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")])
@@ -34,12 +34,13 @@ class Mean(tf.Module):
 
 module, folder = Mean(), Path(sys.argv[1])
 module.scale = tf.Variable(255.0)
-tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={SIGNATURE: module.serve})
-tfjs.convert(("float32",), str(folder))
-classify = tfjs_graph.load(tfjs.directory(str(folder), "float32"))
+signatures = {export_records.SIGNATURE: module.serve}
+tf.saved_model.save(module, str(folder / export_records.SAVED_MODEL), signatures=signatures)
+tfjs.convert(("float32",), folder)
+classify = engines.get("tensorflow").load(export_records.directory(folder, "float32"))
 pixels = np.full((2, 5, 4, 3), 51, np.uint8)
 left = [name for name in sys.modules if name.split(".")[0] in DROPPED]
-print(json.dumps({"p_male": classify(pixels).numpy().ravel().tolist(), "left": left}))
+print(json.dumps({"p_male": classify(pixels).p_male.tolist(), "left": left}))
 """
 
 
