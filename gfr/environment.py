@@ -15,24 +15,24 @@ from types import ModuleType
 GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
 ENVIRONMENT = {
-    # Memory as it is needed: TensorFlow takes all of it otherwise, and another process finds none.
+    # Otherwise TensorFlow reserves all GPU memory, and other processes find none.
     GROWTH: "true",
-    # float32 is float32: from Ampere on, NVIDIA's libraries round it to 10 bits (TF32) unasked.
+    # Otherwise NVIDIA's libraries round float32 to 10 bits (TF32) on Ampere and newer.
     "NVIDIA_TF32_OVERRIDE": "0",
-    # GPU 0 of TensorFlow is GPU 0 of NVML, whose use and power are recorded beside its work.
+    # The numbers of GPUs are then the same in TensorFlow and in NVML, which records their use.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
 
 def prepare() -> None:
-    """Set what is not set; call it before TensorFlow first looks for a GPU."""
+    """Set variables that are not set; call it before TensorFlow first looks for a GPU."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
-# What TensorFlow and Keras import where it is installed, and do without where it is not: Keras'
-# wrappers for scikit-learn, its plots, TensorFlow Lite's converter of JAX.
+# Optional imports of TensorFlow and Keras: Keras' wrappers for scikit-learn, its plots, TensorFlow
+# Lite's converter of JAX.
 _UNUSED = ("sklearn", "matplotlib", "jax")
 
 
@@ -78,7 +78,7 @@ def import_tensorflowjs() -> None:
 
 @contextmanager
 def _replaced(modules: Mapping[str, ModuleType | None]) -> Iterator[None]:
-    """Put `modules` into `sys.modules`; at the end, what was there before is back."""
+    """Put `modules` into `sys.modules` while the block runs."""
     before = {name: sys.modules[name] for name in modules if name in sys.modules}
     sys.modules.update(modules)  # type: ignore[arg-type]
     try:

@@ -1,8 +1,7 @@
-"""The selected model on images of the user's.
+"""Classify a user's images with the selected model of a run.
 
-In: a run, image files. Out: p_male for each. Through the same decode, layers and head as the run
-itself. Never trains, never crops or aligns, never guesses where a file cannot be read; starts
-TensorFlow when all of them have been decoded once.
+Decoding, layers and head are those of the run itself; images are neither cropped nor aligned. Does
+not import TensorFlow before all images have been decoded once.
 """
 
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ from gfr import environment
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE
 from gfr.data.sources import SOURCES
+from gfr.engines.base import classify_files
+from gfr.engines.tensorflow import classifier
 from gfr.errors import BadInput
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.results import records
-
-BATCH = 64
 
 MAX_STRETCH = 1.2  # of width against height, beside CelebA's: 3:4 has 1.09, a square 1.22
 
@@ -28,9 +27,9 @@ MAX_LARGER = 4  # times CelebA's height: above, a photograph is likelier than a 
 
 @dataclass(frozen=True)
 class Prediction:
-    """`p_male` 0..1; `note` is what must stand beside it, e.g. that weights are random.
+    """`p_male` 0..1; `note` must be shown beside it, e.g. that weights are random.
 
-    `remark` is what is odd about the image, empty if nothing is.
+    `remark` says that the image does not look like a cropped face; "" if it does.
     """
 
     path: str
@@ -46,21 +45,17 @@ class Prediction:
 def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
     """Classify images with the selected trial of a run, or with the one named."""
     result = run.result_of(trial_id)
-    for path in paths:  # before any is decoded
+    for path in paths:
         if path.is_dir():
             raise BadInput(f"{path}: is a directory; name the images in it")
         if not path.is_file():
             raise BadInput(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
-    environment.import_tensorflow()
-    from gfr.engines import (
-        keras_model,
-    )  # here, not above: a wrong file must not cost TensorFlow's start
+    environment.import_tensorflow()  # not earlier: a wrong file must not cost its start
+    from gfr.engines import keras_model
 
-    classify = keras_model.classifier(keras_model.load(str(run.directory), result))
-    p_male: list[float] = []
-    for start in range(0, len(paths), BATCH):
-        p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()
+    classify = classifier(keras_model.load(run.directory, result))
+    p_male = classify_files(classify, paths).tolist()
     return [
         Prediction(
             path=str(path),
@@ -78,7 +73,7 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
 
 
 def _remark(pixels: np.ndarray) -> str:
-    """uint8 (H, W, 3) -> a sentence if it is hardly a face cropped as CelebA's are."""
+    """Return a sentence if uint8 (H, W, 3) is unlikely to be a face cropped as in CelebA."""
     height, width, _ = pixels.shape
     usual_height, usual_width = NATIVE_SIZE
     stretch = (width / height) / (usual_width / usual_height)
@@ -90,7 +85,7 @@ def _remark(pixels: np.ndarray) -> str:
         return ""
     return (
         f"{width} wide x {height} high, {odd} CelebA's {usual_width} x {usual_height}: "
-        "crop the face as CelebA's are, or use the page, which does (gfr serve)"
+        "crop the face as in CelebA, or use the page, which does it (gfr serve)"
     )
 
 

@@ -27,10 +27,10 @@ class Gpu:
         self.answers = {
             "nvmlInit": lambda: None,
             "nvmlShutdown": lambda: None,
-            "nvmlSystemGetDriverVersion": lambda: b"575.1",
+            "nvmlSystemGetDriverVersion": lambda: "575.1",
             "nvmlDeviceGetCount": lambda: 1,
             "nvmlDeviceGetHandleByIndex": lambda index: index,
-            "nvmlDeviceGetName": lambda handle: NAME.encode(),
+            "nvmlDeviceGetName": lambda handle: NAME,
             "nvmlDeviceGetUtilizationRates": self.utilization,
             "nvmlDeviceGetMemoryInfo": lambda handle: SimpleNamespace(
                 total=8 << 30, used=self.num_samples << 30, free=7 << 30

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 
 import kept
@@ -21,8 +20,10 @@ from PIL import Image
 from cli import exit_codes, paths, prefect_session, progress, run_summary
 from cli.main import app
 from gfr import environment, errors
+from gfr.engines.base import Predictions
 from gfr.errors import BadInput
 from gfr.pipeline.options import RunOptions
+from gfr.export import web
 from gfr.progress import LOGGER
 from gfr.results import store
 from gfr.storage import serialization
@@ -125,10 +126,10 @@ def test_list_names_trials_and_feature_sets(tmp_path):
 
 @pytest.fixture
 def no_model(monkeypatch):
-    """A model whose p_male is always 0.7, without TensorFlow."""
-    answer = SimpleNamespace(
-        load=lambda *_: None, classifier=lambda _: lambda pixels: np.full((len(pixels), 1), 0.7)
-    )
+    """A model whose p_male is always 0.7; TensorFlow is not imported."""
+    answer = SimpleNamespace(load=lambda *_: None)
+    classify = lambda pixels: Predictions(np.full(len(pixels), 0.7))  # noqa: E731
+    monkeypatch.setattr("gfr.prediction.classifier", lambda _: classify)
     monkeypatch.setattr(environment, "import_tensorflow", lambda: None)
     monkeypatch.setitem(sys.modules, "gfr.engines.keras_model", answer)
     monkeypatch.setattr("gfr.engines.keras_model", answer, raising=False)
@@ -284,7 +285,7 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     records.write(written)
     export = store.export_directory(written.directory, written.selection.trial_id)
     serialization.write(export / "export.json", records.export(written))
-    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
+    monkeypatch.setattr(web.PageServer, "run", lambda _: None)
     app(["serve", "r", "--port", "0", "--reports", str(tmp_path)], standalone_mode=False)
     model, address = capfd.readouterr().out.splitlines()
     assert model.startswith("model: VGG16 / iteration 2, run r of benchmark smoke (trained on syn")

@@ -92,7 +92,7 @@ def test_nothing_is_estimated_unasked():
     """Without a counter and without the user's watts there is no number."""
     found = energy.of_cpu(COST, Stated(), 2)
     assert energy.Energy("unavailable", None, "no processor package") == found
-    assert "did not look" in energy.of_cpu(records.COST, Stated(), 2).how
+    assert "did not measure it" in energy.of_cpu(records.COST, Stated(), 2).how
 
 
 def test_an_estimate_is_the_users_watts_for_the_threads_kept_busy():

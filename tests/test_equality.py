@@ -46,7 +46,8 @@ def test_head_on_cached_features_equals_fit_end_to_end(name, num_train, faces, t
     table = feature_store.read(job.directory("float32"))
     train, validation = np.arange(num_train), np.arange(num_train, NUM_IMAGES)
     scale = weights.calibrate(table.rows(train))
-    _, ours = head.train(table, scale, faces.is_male, train, validation, EPOCHS, BATCH, SEED, quiet)
+    fit = head.trainer(table, scale, faces.is_male, BATCH)
+    _, ours = fit(train, validation, EPOCHS, SEED, quiet)
 
     pixels = np.stack([images.decode(path).pixels for path in faces.paths()]).astype(np.float32)
     backbone = models_backbone.build(feature_set, Path(used.path))

@@ -12,6 +12,7 @@ from PIL import Image
 from test_flow import SPEC, run
 from web_browser import Visit
 
+from gfr import engines
 from gfr.errors import StepFailed
 from gfr.export import web
 
@@ -84,13 +85,10 @@ def test_the_keras_file_loads_in_safe_mode_and_gives_the_golden_probabilities(fi
 
 def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
     """`gfr serve` in Chromium: the golden images, within what the precision costs, no error."""
-    with web.server(exported(finished[0]), 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://{web.HOST}:{server.server_address[1]}/?backend=wasm"
-        visit = Visit(chrome.new_page(), address).ready()
+    with web.server(exported(finished[0]), 0).in_background() as server:
+        visit = Visit(chrome.new_page(), f"{server.url}?backend=wasm").ready()
         visit.page.click("#check")
         check = visit.data("#check-result", "check")
-        server.shutdown()
     assert (5, 0) == (check["numImages"], check["numOtherAnswers"])
     assert check["maxDifference"] <= 1e-3
     assert ([], []) == (visit.errors, visit.foreign())
@@ -98,17 +96,16 @@ def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
 
 def test_a_model_that_javascript_cannot_run_is_no_export(finished, tmp_path):
     """The converter exits 0 on such models: a missing shard, an operation that is unknown."""
-    from gfr.engines import node
-
+    node = engines.get("node")
     source = exported(finished[0]) / "tfjs"
     image = np.zeros((20, 20, 3), np.uint8)
-    assert 1 == len(node.classify(source, [image]).p_male)
+    assert 1 == len(node.load(source)([image]).p_male)
     for spoil in (cut_a_shard, name_an_unknown_operation):
         copy = tmp_path / spoil.__name__
         subprocess.run(["cp", "-r", source, copy], check=True)
         spoil(copy)
         with pytest.raises(StepFailed, match=r"TensorFlow\.js cannot run it"):
-            node.classify(copy, [image])
+            node.load(copy)([image])
 
 
 def cut_a_shard(model):

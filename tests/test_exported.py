@@ -2,7 +2,10 @@
 
 import http.client
 import json
-import threading
+import signal
+import subprocess
+import sys
+import urllib.request
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +15,13 @@ import records
 from cli.main import app
 from gfr import report
 from gfr.analysis import analyse
-from gfr.engines.node import Answers, agreement
+from gfr.engines.base import Predictions
 from gfr.errors import BadInput, StepFailed
 from gfr.export import model_card, validate, web
-from gfr.export.validate import choose, refuse_disagreement
+from gfr.export.validate import agreement, choose, refuse_disagreement
 from gfr.results import store
 from gfr.storage import atomic, serialization
+from gfr.storage.paths import ROOT
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def test_the_smallest_that_cannot_be_told_apart_is_exported():
 def test_runtimes_that_answer_otherwise_are_refused():
     """In float32 1e-4 apart is agreement, more is not; images at 0.5 may tip over, others not."""
     reference = np.array([0.2, 0.49999, 0.8, 0.7], np.float32)
-    spoken = Answers(np.array([0.20003, 0.50002, 0.8]), (0.1, 0.1, 0.1), "wasm", "4.22.0")
+    spoken = Predictions(np.array([0.20003, 0.50002, 0.8]), (0.1, 0.1, 0.1), "wasm", "4.22.0")
     found = agreement(spoken, reference, reference)
     assert (3, 0) == (found.num_images, found.num_other_answers)
     assert 3e-5 == pytest.approx(found.from_keras, rel=0.01)
@@ -121,30 +125,49 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
 
 @pytest.fixture
 def get(run):
-    """Ask the server for a path: status and body."""
-    with web.server(web.exported(store.read_run(run.directory), None), 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    """A function that asks the server for a path: status, body, headers."""
+    export = web.exported(store.read_run(run.directory), None)
+    with web.server(export, 0).in_background() as server:
 
         def ask(path, host="localhost"):
-            connection = http.client.HTTPConnection(*server.server_address)
+            connection = http.client.HTTPConnection(web.HOST, server.port)
             connection.putrequest("GET", path, skip_host=True)
             connection.putheader("Host", host)
             connection.endheaders()
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(), answer.headers
 
         yield ask
-        server.shutdown()
 
 
 def test_the_server_shows_the_page_the_model_and_the_report(get):
-    """And nothing else: no other file of the run, no way up, no other site's name."""
+    """It serves no other file of the run, none outside, and refuses another site's name."""
     assert b"<title>" in get("/")[1]
-    assert (200, b"tfjs/model.json") == get("/model/tfjs/model.json")
-    assert (200, b"# summary") == get("/report/summary.md?x=1")
+    assert (200, b"tfjs/model.json") == get("/model/tfjs/model.json")[:2]
+    assert (200, b"# summary") == get("/report/summary.md?x=1")[:2]
     for path in ("/model/model.keras", "/report/run.json", "/../run.json", "/%2e%2e/run.json"):
         assert 404 == get(path)[0]
-    assert 403 == get("/", host="example.org")[0]
+    assert 400 == get("/", host="example.org")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/worker.js", "text/javascript; charset=utf-8"),
+        ("/tfjs-backend-wasm-simd.wasm", "application/wasm"),
+        ("/model/tfjs/model.json", "application/json"),
+        ("/report/summary.md", "text/plain; charset=utf-8"),
+    ],
+)
+def test_files_have_their_media_type_and_are_not_cached(get, path, media_type):
+    """WebAssembly and modules load only with the right type; the page caches the model itself."""
+    _, _, headers = get(path)
+    assert (media_type, "no-store") == (headers["Content-Type"], headers["Cache-Control"])
+    assert ("nosniff", "no-referrer") == (
+        headers["X-Content-Type-Options"],
+        headers["Referrer-Policy"],
+    )
 
 
 def test_the_site_is_written_for_any_static_host(run, tmp_path):
@@ -173,11 +196,25 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     other = run.trials[0].trial.id
     with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
         web.exported(store.read_run(run.directory), other)
-    with (
-        web.server(web.exported(store.read_run(run.directory), None), 0) as server,
-        pytest.raises(BadInput, match="choose another with --port"),
-    ):
-        web.server(run.directory, server.server_address[1])
+    export = web.exported(store.read_run(run.directory), None)
+    server = web.server(export, 0)
+    with pytest.raises(BadInput, match="choose another with --port"):
+        web.server(export, server.port)
+
+
+def test_ctrl_c_ends_the_server_with_code_0(run):
+    """`gfr serve` in a process of its own, up to its last byte of output."""
+    words = ["serve", "r", "--port", "0", "--reports", str(run.directory.parents[1])]
+    program = "import sys; from cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=-1, stderr=-1, text=True) as served:
+        lines = [served.stdout.readline() for _ in range(2)]
+        url = lines[1].split()[0]
+        assert b"# summary" == urllib.request.urlopen(f"{url}report/summary.md").read()
+        served.send_signal(signal.SIGINT)
+        assert ("", "") == (served.stdout.read(), served.stderr.read())
+    assert 0 == served.returncode
+    assert lines[0].startswith("model: VGG16 / iteration 2, run r")
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are():

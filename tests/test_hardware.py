@@ -40,10 +40,10 @@ def test_a_gpu_is_read_through_nvml(monkeypatch):
     answers = {
         "nvmlInit": lambda: None,
         "nvmlShutdown": lambda: None,
-        "nvmlSystemGetDriverVersion": lambda: b"575.1",
+        "nvmlSystemGetDriverVersion": lambda: "575.1",
         "nvmlDeviceGetCount": lambda: 1,
         "nvmlDeviceGetHandleByIndex": lambda index: index,
-        "nvmlDeviceGetName": lambda handle: b"NVIDIA GeForce RTX 3050",
+        "nvmlDeviceGetName": lambda handle: "NVIDIA GeForce RTX 3050",
         "nvmlDeviceGetMemoryInfo": lambda handle: memory,
         "nvmlDeviceGetUtilizationRates": lambda handle: SimpleNamespace(gpu=10),
         "nvmlDeviceGetCudaComputeCapability": lambda handle: (8, 6),

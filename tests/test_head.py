@@ -27,13 +27,11 @@ def table(tmp_path_factory):
 
 
 def train(table, epochs, seed=1024):
-    """A head on the first 500 rows, validated on the next 100, asked about the last 100."""
+    """Train on the first 500 rows, validate on the next 100; return the logits of the last 100."""
     make_deterministic()
     features, is_male = table
-    train_rows, validation_rows = np.arange(500), np.arange(500, 600)
-    model, history = head.train(
-        features, 1.0, is_male, train_rows, validation_rows, epochs, 64, seed, lambda *_: None
-    )
+    fit = head.trainer(features, 1.0, is_male, 64)
+    model, history = fit(np.arange(500), np.arange(500, 600), epochs, seed, lambda *_: None)
     return head.logits(model, features, 1.0, np.arange(600, 700)), history
 
 

@@ -9,7 +9,6 @@ A graphics card that is emulated in software is measured only with --software, a
 
 import json
 import shutil
-import threading
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -38,20 +37,17 @@ def main() -> None:
     folder = web.exported(harness.read_run(options), options.trial)
     digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
     timings = []
-    with web.server(folder, 0) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://{web.HOST}:{server.server_address[1]}/"
+    with web.server(folder, 0).in_background() as server, sync_playwright() as playwright:
         for backend, more in BACKENDS.items():
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"),
                 args=[*ARGUMENTS, *more],
                 chromium_sandbox=False,
             )
-            query = f"{address}?backend={backend}&measure={options.calls}"
+            query = f"{server.url}?backend={backend}&measure={options.calls}"
             timings += measured(browser, query, backend, options.software)
             version = browser.version
             browser.close()
-        server.shutdown()
     cpu = hardware.collect().cpu_model
     page = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
     serialization.write(folder / "page.json", page)

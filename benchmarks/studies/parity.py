@@ -16,9 +16,9 @@ import pandas as pd
 
 from benchmarks import harness
 from gfr.data import images
-from gfr.engines import node
-from gfr.export import tfjs, validate
-from gfr.export.saved_model import REFERENCE, examined
+from gfr import engines
+from gfr.engines.base import classify_files
+from gfr.export.validate import agreement, test_images
 from gfr.measurement import hardware
 from gfr.pipeline import isolation
 from gfr.results import export_records, store
@@ -39,22 +39,23 @@ def main() -> int:
         if path.exists()
         else "uint16"
     )
-    paths, _ = examined(str(run.directory))
+    paths, _ = test_images(run.directory)
     precisions = tuple(dict.fromkeys(("float32", exported_in)))
     compared: dict[str, export_records.JavaScript] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         limits = isolation.Limits()
         isolation.call_alone(
-            "gfr.export.saved_model:fuse", str(run.directory), trial.id, folder, limits=limits
+            "gfr.export.saved_model:fuse", run.directory, trial.id, folder, limits=limits
         )
         isolation.call_alone("gfr.export.tfjs:convert", precisions, folder, limits=limits)
-        reference = np.load(Path(folder) / REFERENCE)
+        reference = np.load(folder / export_records.REFERENCE)
         for precision in precisions:
-            model = tfjs.directory(folder, precision)
+            model = export_records.directory(folder, precision)
             pixels = [images.decode(path).pixels for path in paths[: options.images]]
-            answers = node.classify(model, pixels)
-            in_graph = validate.in_graph(model, paths)
-            compared[precision] = node.agreement(answers, reference, in_graph)
+            in_node = engines.get("node").load(model)(pixels)
+            p_male = classify_files(engines.get("tensorflow").load(model), paths)
+            compared[precision] = agreement(in_node, reference, p_male)
     print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     rows = [as_row(*item) for item in compared.items()]
     print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g"))
@@ -62,16 +63,16 @@ def main() -> int:
     return int(float32.from_keras > export_records.TOLERANCE or float32.num_other_answers > 0)
 
 
-def as_row(precision: str, agreement: export_records.JavaScript) -> dict[str, object]:
+def as_row(precision: str, compared: export_records.JavaScript) -> dict[str, object]:
     """One precision as a row of the table."""
     return {
         "precision": precision,
-        "images": agreement.num_images,
-        "max dp, Keras": agreement.from_keras,
-        "max dp, same weights": agreement.from_graph,
-        "other answers": agreement.num_other_answers,
-        "p50, ms": 1000 * float(np.median(agreement.values_s)),
-        "runtime": f"TensorFlow.js {agreement.version}, {agreement.backend}",
+        "images": compared.num_images,
+        "max dp, Keras": compared.from_keras,
+        "max dp, same weights": compared.from_graph,
+        "other answers": compared.num_other_answers,
+        "p50, ms": 1000 * float(np.median(compared.values_s)),
+        "runtime": f"TensorFlow.js {compared.version}, {compared.backend}",
     }
 
 

@@ -25,11 +25,12 @@ def no_graph(_: Function) -> Function:
     """The model is called without a graph."""
     import keras
 
+    from gfr.engines.base import Predictions
     from gfr.models import fused_model
 
     def changed(model: Any) -> Function:
         eager = lambda pixels: model(keras.ops.cast(pixels, "float32"), training=False)  # noqa: E731
-        return lambda pixels: fused_model.run_batch(eager, pixels)
+        return lambda pixels: Predictions(fused_model.run_batch(eager, pixels)[:, 0])
 
     return changed
 
@@ -124,8 +125,8 @@ def shifted_features(extract: Function) -> Function:
 
 # Functions of gfr and what replaces them; the docstring of the first one names the change.
 CHANGES = (
-    {"gfr.engines.keras_model:classifier": slow_calls},
-    {"gfr.engines.keras_model:classifier": no_graph},
+    {"gfr.engines.tensorflow:classifier": slow_calls},
+    {"gfr.engines.tensorflow:classifier": no_graph},
     {"gfr.engines.keras_model:load": no_calibration},
     {"gfr.models.head:trainer": high_learning_rate},
     {"gfr.models.head:trainer": flipped_labels},

@@ -15,9 +15,9 @@ from gfr.types import NAME, Above0, Amount, Share
 
 @dataclass(frozen=True)
 class Stated:
-    """Table `[hardware]` of a benchmark: what only its user can know; changes no measured number.
+    """Table `[hardware]` of a benchmark file. It does not change any measured number.
 
-    `cpu_watts`: of the whole processor with every thread busy, to estimate with where no counter
+    `cpu_watts`: power of the whole processor with every thread busy, for estimates where no counter
     can be read. `gpu_power_samples`: estimate a GPU without a counter as mean power x seconds.
     `carbon_g_per_kwh`: CO2 equivalent of the electricity.
     """

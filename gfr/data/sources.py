@@ -59,7 +59,7 @@ _SYNTHETIC = DataSource(
     card=ModelCardNotes(
         limits=(
             "It was trained and tested on faces drawn by gfr; no real face was seen. Its answers "
-            "about photographs mean nothing.",
+            "for photographs are meaningless.",
         ),
         licence="Synthetic faces, drawn by gfr: no licence of a data set applies.",
         alignment=_CELEBA_ALIGNMENT,
@@ -80,16 +80,16 @@ _OWN_IMAGES = DataSource(
     attribute_note="An attribute is what the label file says of a picture",
     card=ModelCardNotes(
         limits=(
-            "The label is the binary `is_male` of its owner's own data set. It says nothing of "
-            "how a person identifies, and knows no third answer.",
-            "Who is shown there, and how well the labels are made, is not known to gfr: on other "
+            "The label is the binary `is_male` of its owner's data set. It says nothing about "
+            "how a person identifies, and has no third answer.",
+            "gfr does not know who is shown there, nor how accurate the labels are: for other "
             "people the error rate is unknown.",
         ),
         licence="Own images: what may be done with them, and with a model trained on them, is for "
         "their owner to say.",
         # The web page aligns faces so; other alignment needs other images, but no other page.
-        alignment="Faces are to be framed as the images it was trained on were; the page aligns "
-        "them like CelebA's.",
+        alignment="Faces must be framed like the training images; the page aligns them like "
+        "CelebA's.",
         labelled_by="the owner of its training images",
         tag="own-images",
         dataset_type="own-images",
@@ -107,16 +107,16 @@ _CELEBA = DataSource(
     card=ModelCardNotes(
         limits=(
             "The label is CelebA's binary `Male`: what annotators called a photograph of a "
-            "celebrity. It says nothing of how a person identifies, and knows no third answer.",
+            "celebrity. It says nothing about how a person identifies, and has no third answer.",
             "CelebA shows public figures, mostly young, mostly light-skinned, posed and made up. "
-            "On other people the error rate is unknown and probably higher; it differs between "
-            "groups.",
+            "For other people the error rate is unknown and probably higher; it differs "
+            "between groups.",
             "About 0.5 % of CelebA's labels contradict the majority of the same person's images: "
-            "no accuracy means more than that.",
+            "differences in accuracy below that mean nothing.",
         ),
-        licence="CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images may "
-        "not be passed on. Whether a model trained on it may be used commercially is for its owner "
-        "to ask.",
+        licence="CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images must "
+        "not be redistributed. Whether a model trained on it may be used commercially is for its owner "
+        "to find out.",
         alignment=_CELEBA_ALIGNMENT,
         labelled_by="CelebA's annotators",
         tag="celeba",

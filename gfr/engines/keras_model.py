@@ -1,15 +1,12 @@
-"""The fused model of a finished trial: pixels to probability in one.
+"""The fused model of a finished trial, from pixels to probability.
 
-In: a run directory and a TrialResult. Out: the Keras model, and the function that classifies with
-it. Timing, prediction and export use this one. Never trains, never measures.
+Latency measurement, prediction and export use the same model.
 """
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from gfr.config.schema import Precision
 from gfr.errors import BadInput, reason
@@ -17,13 +14,11 @@ from gfr.models import backbone as models_backbone
 from gfr.models import fused_model
 from gfr.results import records
 
-Classify = Callable[[list[np.ndarray]], np.ndarray]
-
 
 def load(
-    run_dir: str, result: records.TrialResult, precision: Precision = "float32"
+    run_dir: Path, result: records.TrialResult, precision: Precision = "float32"
 ) -> keras.Model:
-    """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
+    """Build the model: raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 
     BadInput if the backbone's weights have changed since the run, or the head's file is damaged.
     """
@@ -32,18 +27,12 @@ def load(
     backbone = models_backbone.build(
         result.trial.feature_set, Path(result.features.weights.path), precision
     )
-    head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
+    head = _load_head(run_dir / "heads" / f"{result.trial.id}.keras")
     return fused_model.fuse(backbone, result.features.scale, head)
 
 
-def classifier(model: keras.Model) -> Classify:
-    """The model as a function: uint8 (H, W, 3) images, sizes may differ -> float32 (n, 1)."""
-    graph = fused_model.compiled(model)
-    return lambda pixels: fused_model.run_batch(graph, pixels)
-
-
 def _load_head(path: Path) -> keras.Model:
-    if not path.is_file():  # Keras would take a directory for a checkpoint of another kind
+    if not path.is_file():  # Keras would load a directory as another kind of checkpoint
         raise BadInput(f"{path}: no trained head; run again with the same --run-id")
     try:
         return keras.saving.load_model(path, safe_mode=True)

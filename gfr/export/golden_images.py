@@ -1,7 +1,7 @@
-"""A few images that anyone may have, with which any runtime can check itself.
+"""Golden images of an export: a runtime classifies them to check itself against Keras.
 
-In: nothing but a seed and the photograph in gfr/golden/. Out: named images; as files and a list of
-their probabilities. Never an image of CelebA.
+They are synthetic faces and a photograph in the public domain; images of CelebA may not be
+redistributed.
 """
 
 import functools
@@ -18,7 +18,7 @@ from gfr.storage import atomic
 
 SCHEMA = 1
 
-_SEED = 1963  # of no benchmark here: nothing was trained on these faces
+_SEED = 1963  # not used by any benchmark: no model was trained on these faces
 
 _NUM_FACES = 4
 
@@ -40,7 +40,7 @@ class Golden:
 
 
 def collect() -> tuple[Golden, ...]:
-    """Synthetic faces, then the photograph."""
+    """Return synthetic faces, then the photograph."""
     faces = [
         Golden(
             f"golden/face-{index}.png",
@@ -55,11 +55,11 @@ def collect() -> tuple[Golden, ...]:
     return (*faces, photograph)
 
 
-def write(directory: Path, found: Sequence[Golden], p_male: np.ndarray) -> None:
-    """`golden.json` and its images, without loss; p_male (N,) are Keras' in float32."""
+def write(directory: Path, samples: Sequence[Golden], p_male: np.ndarray) -> None:
+    """Write the images and golden.json; p_male (N,) of Keras in float32."""
     rows = []
-    for row, p in zip(found, p_male.tolist(), strict=True):
-        picture = Image.fromarray(row.pixels)
-        atomic.write(directory / row.file, functools.partial(picture.save, format="PNG"))
-        rows.append({"file": row.file, "source": row.source, "p_male": p})
+    for sample, p in zip(samples, p_male.tolist(), strict=True):
+        picture = Image.fromarray(sample.pixels)
+        atomic.write(directory / sample.file, functools.partial(picture.save, format="PNG"))
+        rows.append({"file": sample.file, "source": sample.source, "p_male": p})
     atomic.write_json(directory / "golden.json", {"schema": SCHEMA, "images": rows})

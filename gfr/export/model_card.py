@@ -1,62 +1,46 @@
-"""The model card: what a model is, was trained on, can and cannot do.
+"""The model card: what a model is, what it was trained on, and its limits.
 
-In: a Run, the trial, its ExportResult. Out: model_card.json, from which the page takes every value
-that training fixed, and model_card.md, the same for people. Reads gfr/export/alignment.json and
-benchmarks/sources.toml too. Never measures.
+model_card.json holds every value fixed by training, for the page; model_card.md is for people.
 """
 
-import dataclasses
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gfr import markup
 from gfr.config.keras_applications import SCALINGS
-from gfr.data.download import catalog
-from gfr.data.records import DataRecord, SplitRecord
 from gfr.data.sources import SOURCES
+from gfr.data.download import catalog
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
-from gfr.export.model_card_header import header
+from gfr.export.model_card_header import header, texts
 from gfr.report_details import table
 from gfr.results import export_records
-from gfr.results.export_records import ExportResult, WebModel
+from gfr.results.export_records import ExportResult
 from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic, paths
 
 SCHEMA = 1
 
-UNCERTAIN = (0.4, 0.6)  # an answer between these is shown as none
+UNCERTAIN = (0.4, 0.6)  # the page shows p_male between these as "uncertain"
 
 _ALIGNMENT = Path(__file__).parent / "alignment.json"
 
-INTENDED_USE = (
-    "Comparing backbones, and showing on one's own device what such a model answers. Not for "
-    "decisions about people, and not for telling anyone's gender."
-)
-
-_LIMIT_OF_IMAGENET = (
-    "The backbone saw ImageNet, not faces; hair, make-up and clothes carry much of the answer."
-)
-
-# By the source of the backbone's weights, where it is not ImageNet.
-_LIMITS_OF_WEIGHTS = {
-    "own": "The backbone is its owner's own model file: what it was trained on is not known to "
-    "gfr, nor whether it has seen the test images.",
-    "random": "The backbone's weights are random: it was never trained on images.",
-}
-
 
 def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
-    """Both files."""
+    """Write model_card.json and model_card.md."""
     card = facts(run, result, export)
     atomic.write_json(folder / "model_card.json", card)
     atomic.write_text(folder / "model_card.md", render(card))
 
 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
-    """Plain values; shares and probabilities 0..1, sizes (height, width) px, points (x, y) px."""
+    """Return the card: shares 0..1, sizes (height, width) and points (x, y) in px."""
     trial, record = result.trial, run.record
+    p_male = result.test_probabilities.values()
+    card = SOURCES[record.data.source].card
+    weights = texts()["weights"][result.features.weights.source]
     alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
     return {
         "schema": SCHEMA,
@@ -77,15 +61,15 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
             "uncertain": list(UNCERTAIN),
         },
         "alignment": {key: alignment[key] for key in ("height", "width", "points")},
-        "metrics": _metrics_facts(record.split, result),
+        "metrics": _metrics_facts(run, result),
         "better_than_majority": run.is_better_than_majority(result),
-        "uncertain_share": _uncertain(result),
-        "precisions": [_precision(row, export) for row in export.models],
+        "uncertain_share": sum(UNCERTAIN[0] < p < UNCERTAIN[1] for p in p_male) / len(p_male),
+        "precisions": _precision_facts(export),
         "keras_float32": _accuracy(export.keras_right, export.num_images),
-        "training": _training_facts(record.data, result),
-        "intended_use": INTENDED_USE,
-        "limits": _limits(record.data.source, result.features.weights.source),
-        "licence_of_data": SOURCES[record.data.source].card.licence,
+        "training": _training_facts(run, result),
+        "intended_use": texts()["intended_use"],
+        "limits": [*card.limits, weights["limit"], card.alignment],
+        "licence_of_data": card.licence,
         "versions": result.provenance.versions,
     }
 
@@ -97,58 +81,31 @@ def _model_facts(export: ExportResult) -> dict[str, Any]:
         "num_bytes": export.written.num_bytes,
         "num_parameters": export.num_parameters,
         "digest": export.digest,
-        # How far from Keras a device may be that computes right with these weights.
+        # Largest difference from Keras on a device that computes correctly with these weights.
         "tolerance": max(export_records.MAX_DIFFERENCE, export.written.max_difference),
     }
 
 
-def _metrics_facts(split: SplitRecord, result: TrialResult) -> dict[str, Any]:
-    """By split."""
+def _metrics_facts(run: Run, result: TrialResult) -> dict[str, Any]:
+    """Return the metrics by split."""
+    split = run.record.split
     return {
         name: {
-            "accuracy": found.accuracy,
-            "accuracy_interval": list(found.interval),
-            "loss": found.loss,
-            "num_images": found.num_images,
+            **_accuracy(metrics.num_right, metrics.num_images),
+            "loss": metrics.loss,
             "majority_share": constant_answer(split.num_male, split.num_female, name)[0],
         }
-        for name, found in result.metrics.items()
+        for name, metrics in result.metrics.items()
     }
 
 
-def _training_facts(data: DataRecord, result: TrialResult) -> dict[str, Any]:
-    trial, weights = result.trial, result.features.weights
-    return {
-        "backbone": trial.backbone.name,
-        "weights": weights.source,
-        "weights_sha256": weights.sha256,
-        "features": result.features.precision,
-        "epochs": trial.iteration.epochs,
-        "batch_size": trial.batch_size,
-        "seed": trial.seed,
-        "data": data.source,
-        "data_sha256": data.digest,
-        "hub_dataset": _hub_dataset(data.source),
-        "num_train_images": result.metrics["train"].num_images,
-    }
-
-
-def _hub_dataset(source: str) -> str | None:
-    """The data set's id on the Hugging Face Hub; None if it is not there."""
-    if SOURCES[source].card.dataset_type:
-        return None
-    return catalog.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface.repository
-
-
-def _limits(data: str, weights: str) -> list[str]:
-    card = SOURCES[data].card
-    return [*card.limits, _LIMITS_OF_WEIGHTS.get(weights, _LIMIT_OF_IMAGENET), card.alignment]
-
-
-def _uncertain(result: TrialResult) -> float:
-    """Share of the test images whose answer would be shown as none."""
-    values = result.test_probabilities.values()
-    return sum(UNCERTAIN[0] < p < UNCERTAIN[1] for p in values) / len(values)
+def _precision_facts(export: ExportResult) -> list[dict[str, Any]]:
+    return [
+        asdict(model)
+        | _accuracy(model.num_right, model.num_images)
+        | {"p_value": model.p_value, "is_exported": model == export.written}
+        for model in export.models
+    ]
 
 
 def _accuracy(num_right: int, num_images: int) -> dict[str, Any]:
@@ -159,40 +116,41 @@ def _accuracy(num_right: int, num_images: int) -> dict[str, Any]:
     }
 
 
-def _precision(row: WebModel, export: ExportResult) -> dict[str, Any]:
+def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
+    trial, weights, data = result.trial, result.features.weights, run.record.data
+    hub = catalog.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface
     return {
-        "precision": row.precision,
-        "num_bytes": row.num_bytes,
-        **_accuracy(row.num_right, row.num_images),
-        "max_difference": row.max_difference,
-        "mean_difference": row.mean_difference,
-        "p_value": row.p_value,
-        "javascript": dataclasses.asdict(row.javascript),
-        "is_exported": row.precision == export.precision,
+        "backbone": trial.backbone.name,
+        "weights": weights.source,
+        "weights_sha256": weights.sha256,
+        "features": result.features.precision,
+        "epochs": trial.iteration.epochs,
+        "batch_size": trial.batch_size,
+        "seed": trial.seed,
+        "data": data.source,
+        "data_sha256": data.digest,
+        "hub_dataset": None if SOURCES[data.source].card.dataset_type else hub.repository,
+        "num_train_images": result.metrics["train"].num_images,
     }
 
 
 def render(card: dict[str, Any]) -> str:
-    """The card as Markdown, after a YAML header for the Hugging Face Hub."""
-    return header(card) + _body(card)
-
-
-def _body(card: dict[str, Any]) -> str:
+    """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
+    annotators = SOURCES[card["training"]["data"]].card.labelled_by
     notes = "".join(
         f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
-    limits = "\n".join(f"- {row}" for row in card["limits"])
-    annotators = SOURCES[card["training"]["data"]].card.labelled_by
-    return f"""# {markup.text(card["title"])}
+    limits = "\n".join(f"- {limit}" for limit in card["limits"])
+    return f"""{header(card)}# {markup.text(card["title"])}
 {notes}
-Face photograph -> `p_male`, 0..1: how likely {annotators} would have said "Male".
+Face photograph -> `p_male`, 0..1: how likely {annotators} would have called it "Male".
 Run `{card["run_id"]}`, {card["created_utc"]}.
 
 {_model(card)}
 
-{_training(card)}
+{_training(card["training"])}
 
-{_result(card)}
+{_results(card)}
 
 ## Intended use
 
@@ -210,7 +168,7 @@ Run `{card["run_id"]}`, {card["created_utc"]}.
 
 def _model(card: dict[str, Any]) -> str:
     training, (height, width) = card["training"], card["input"]["size"]
-    unsure = "between {:g} and {:g}".format(*card["output"]["uncertain"])
+    uncertain = "between {:g} and {:g}".format(*card["output"]["uncertain"])
     return f"""## Model
 
 - {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256 \
@@ -218,39 +176,37 @@ def _model(card: dict[str, Any]) -> str:
   pooling, Dense(128, relu), Dense(1, sigmoid); {card["model"]["num_parameters"]:,} parameters
 - input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width);
   then {card["input"]["scaling"]}
-- output: above {card["output"]["threshold"]:g} is "male"; {unsure} it is better read as no answer
+- output: above {card["output"]["threshold"]:g} means "male"; treat values {uncertain} as uncertain
   ({card["uncertain_share"]:.1%} of the test images)"""
 
 
-def _training(card: dict[str, Any]) -> str:
-    training = card["training"]
-    data = f"{SOURCES[training['data']].title}, {training['num_train_images']:,} images"
+def _training(training: dict[str, Any]) -> str:
     return f"""## Training
 
-- {data} (SHA-256 `{training["data_sha256"][:12]}`)
-- {training["epochs"]} epochs, batch {training["batch_size"]}, seed {training["seed"]}; features
-  computed in {training["features"]}"""
+- {SOURCES[training["data"]].title}, {training["num_train_images"]:,} images (SHA-256 \
+`{training["data_sha256"][:12]}`)
+- {training["epochs"]} epochs, batch size {training["batch_size"]}, seed {training["seed"]};
+  features computed in {training["features"]}"""
 
 
-def _result(card: dict[str, Any]) -> str:
-    test, rows = card["metrics"]["test"], [_row(found) for found in card["precisions"]]
+def _results(card: dict[str, Any]) -> str:
+    test = card["metrics"]["test"]
     low, high = test["accuracy_interval"]
-    return f"""## Result
+    rows = [
+        [
+            f"**{row['precision']}**" if row["is_exported"] else row["precision"],
+            f"{row['num_bytes'] / 1e6:.1f}",
+            f"{row['accuracy']:.3f}",
+            f"{row['max_difference']:.1e}",
+        ]
+        for row in card["precisions"]
+    ]
+    return f"""## Results
 
 - test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,},
-  Wilson's 95 % interval), loss {test["loss"]:.3f}; always answering the majority class scores
+  Wilson's 95 % interval), loss {test["loss"]:.3f}; the majority class alone scores
   {test["majority_share"]:.3f}
 - the fused Keras model in float32: {card["keras_float32"]["accuracy"]:.3f}
+- exported files by precision (the exported one in bold):
 
-{table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows)}"""
-
-
-def _row(found: dict[str, Any]) -> list[str]:
-    """A precision's cells; what was exported is in bold."""
-    name = found["precision"]
-    return [
-        f"**{name}**" if found["is_exported"] else name,
-        f"{found['num_bytes'] / 1e6:.1f}",
-        f"{found['accuracy']:.3f}",
-        f"{found['max_difference']:.1e}",
-    ]
+{table(["Precision", "MB", "Test accuracy", "max Δp from Keras"], rows)}"""

@@ -1,11 +1,14 @@
-"""The YAML header of a model card: metadata that the Hugging Face Hub reads.
+"""The YAML header of a model card: metadata for the Hugging Face Hub.
 
-Everything follows from the card's values. The package huggingface_hub is an extra of gfr and not
-needed to write the header; tests/test_model_card.py reads it back with that package. The header
-names no library: the Hub's list has none for TensorFlow.js. Reads no file.
+The package huggingface_hub would write the same header, but is an extra of gfr;
+tests/test_model_card.py reads the header back with it. The header names no library, since the Hub's
+list has no entry for TensorFlow.js.
 """
 
+import functools
 import math
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,71 +16,51 @@ import yaml
 from gfr import markup
 from gfr.data.sources import SOURCES
 
+_TEXTS = Path(__file__).parent / "model_card.toml"
+
 _TASK = "image-classification"
 
 _TAGS = ("face", "gender-recognition", "tensorflowjs")
 
-_WEIGHTS_TAGS = {"imagenet": "imagenet", "random": "random-weights", "own": "own-weights"}
 
-# Stands in the data set's name, which the Hub shows beside every result.
-_WEIGHTS_WORDS = {
-    "random": "RANDOM backbone weights",
-    "own": "the owner's own backbone file",
-    "directory": "backbone weights from a directory, taken for ImageNet's",
-}
+@functools.cache
+def texts() -> dict[str, Any]:
+    """Return the card's intended use, and its texts by source of the backbone's weights."""
+    return tomllib.loads(_TEXTS.read_text("utf-8"))
 
 
 def header(card: dict[str, Any]) -> str:
-    """The card's metadata as a YAML block between two lines of dashes."""
+    """Return the card's metadata as a YAML block between two lines of dashes."""
     training = card["training"]
-    hub_dataset = training["hub_dataset"]
+    source = SOURCES[training["data"]]
+    licence = source.card.licence_name
+    weights = texts()["weights"][training["weights"]]
+    hub_dataset, test = training["hub_dataset"], card["metrics"]["test"]
+    warning = f" (model with {weights['warning']})" if weights["warning"] else ""
+    dataset = {
+        "type": hub_dataset or source.card.dataset_type,
+        "name": source.title + warning,
+        "split": "test",
+        "args": {"num_images": test["num_images"], "data_sha256": training["data_sha256"]},
+    }
+    results = {"task": {"type": _TASK}, "dataset": dataset, "metrics": _metrics(card)}
     document = {
-        **_licence(SOURCES[training["data"]].card.licence_name),
+        # gfr's own licence covers its code, not a model trained on these images.
+        **({"license": "other", "license_name": licence} if licence else {"license": "unknown"}),
         "pipeline_tag": _TASK,
-        "tags": _tags(training),
+        "tags": [*_TAGS, source.card.tag, *weights["tags"]],
         **({"datasets": [hub_dataset]} if hub_dataset else {}),
         "metrics": ["accuracy"],
-        "model-index": [
-            {
-                # As text of Markdown too: some readers of the file know no such header.
-                "name": markup.text(card["title"]),
-                "results": [
-                    {
-                        "task": {"type": _TASK},
-                        "dataset": _dataset(training, card["metrics"]["test"]["num_images"]),
-                        "metrics": _metrics(card),
-                    }
-                ],
-            }
-        ],
+        # Escaped: some readers of Markdown show the header as text.
+        "model-index": [{"name": markup.text(card["title"]), "results": [results]}],
     }
-    # A line for each value: folded text could begin a line with a sign of Markdown.
+    # One line per value: a folded line could start with Markdown syntax.
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=math.inf)
     return f"---\n{text}---\n"
 
 
-def _licence(name: str) -> dict[str, str]:
-    """gfr's own licence covers its code, not a model trained on these images."""
-    return {"license": "other", "license_name": name} if name else {"license": "unknown"}
-
-
-def _tags(training: dict[str, Any]) -> list[str]:
-    weights = _WEIGHTS_TAGS.get(training["weights"])
-    return [*_TAGS, SOURCES[training["data"]].card.tag, *([weights] if weights else [])]
-
-
-def _dataset(training: dict[str, Any], num_images: int) -> dict[str, Any]:
-    source, weights = training["data"], _WEIGHTS_WORDS.get(training["weights"])
-    return {
-        "type": training["hub_dataset"] or SOURCES[source].card.dataset_type,
-        "name": SOURCES[source].title + (f" (model with {weights})" if weights else ""),
-        "split": "test",
-        "args": {"num_images": num_images, "data_sha256": training["data_sha256"]},
-    }
-
-
 def _metrics(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every result on the test images, unrounded; the text of the card rounds them."""
+    """Return every result on the test images, unrounded."""
     test = card["metrics"]["test"]
     exported = next(row for row in card["precisions"] if row["is_exported"])
     is_better = card["better_than_majority"]

@@ -1,59 +1,50 @@
-"""The model of one trial on its way to TensorFlow.js: fused, and as Keras answers.
+"""First stage of an export: the fused Keras model, as a .keras file and a SavedModel.
 
-In: a run directory and a finished trial. Out: in a folder, the .keras file, a SavedModel, the
-golden images and Keras' probabilities. The first of three stages, each for a process of its own
-(gfr/pipeline/steps.py): InceptionResNetV2 takes up to 7 GB in a single one. Then
-gfr/export/tfjs.py converts and
-gfr/export/validate.py measures. Never quantises.
+Fusing, converting (gfr/export/tfjs.py) and validating (gfr/export/validate.py) take a process each
+(gfr/pipeline/steps.py):
+in a single one InceptionResNetV2 needs up to 7 GB.
 """
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gfr.data import images
 from gfr.engines import keras_model
+from gfr.engines.base import classify_files
+from gfr.engines.tensorflow import classifier
 from gfr.export import golden_images
+from gfr.export.validate import test_images
 from gfr.models import backbone
-from gfr.progress import reporter
 from gfr.results import store
-from gfr.results.export_records import STEP
+from gfr.results.export_records import REFERENCE, SAVED_MODEL, SIGNATURE, report_stage
 from gfr.storage import atomic
 
-NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
 
-SIGNATURE = "serve"
+def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
+    """Write model, SavedModel, golden images and Keras' test probabilities into `folder`.
 
-REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"
-
-_BATCH = 64
-
-
-def fuse(run_dir: str, trial_id: str, folder: str) -> int:
-    """Fill `folder`; returns the model's number of parameters."""
-    report = reporter(STEP, UNIT)
-    report(0, NUM_STAGES)
-    model = keras_model.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
-    atomic.save(Path(folder) / "model.keras", model.save)
-    classify = keras_model.classifier(model)
-    found = golden_images.collect()
-    golden_images.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
-    paths, _ = examined(run_dir)
-    reference = over(paths, classify)
-    atomic.write(Path(folder) / REFERENCE, lambda file: np.save(file, reference))
-    write_graph(model, Path(folder) / SAVED_MODEL)
-    report(1, NUM_STAGES)
+    Returns the model's number of parameters.
+    """
+    report_stage(0)
+    model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
+    atomic.save(folder / "model.keras", model.save)
+    classify = classifier(model)
+    samples = golden_images.collect()
+    golden_images.write(folder, samples, classify([sample.pixels for sample in samples]).p_male)
+    reference = classify_files(classify, test_images(run_dir)[0])
+    atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
+    write_graph(model, folder / SAVED_MODEL)
+    report_stage(1)
     return model.count_params()
 
 
 def write_graph(model: keras.Model, target: Path) -> None:
-    """Write the SavedModel that the converter reads; BatchNorm's axes change, answers do not.
+    """Write the SavedModel that the converter reads; changes the axes of the model's BatchNorm.
 
-    The one graph and its variables. Keras' own ExportArchive has TensorFlow trace every layer as
-    well, which nobody calls and which takes more than twice as long (docs/LOG.md).
+    Keras' own ExportArchive also has TensorFlow trace every layer, which nothing calls and which
+    takes more than twice as long (docs/LOG.md).
     """
     count_from_the_end(model)
     module = tf.Module()
@@ -67,22 +58,8 @@ def write_graph(model: keras.Model, target: Path) -> None:
     tf.saved_model.save(module, str(target), signatures={SIGNATURE: serve})
 
 
-def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:
-    """The test images that exports are measured on, and is_male, bool (N,)."""
-    _, faces, splits = store.open_run(run_dir)
-    rows = np.flatnonzero(splits == "test")
-    paths = faces.paths()
-    return [paths[row] for row in rows], faces.is_male[rows]
-
-
-def over(paths: Sequence[Path], classify: Callable[[list[np.ndarray]], np.ndarray]) -> np.ndarray:
-    """p_male float32 (N,) of image files."""
-    batches = [classify(batch) for batch in images.batches(paths, _BATCH)]
-    return np.concatenate(batches)[:, 0]
-
-
 def count_from_the_end(model: keras.Model) -> None:
-    """Have every BatchNorm call its axis -1; nothing else changes.
+    """Give every BatchNorm the axis -1 instead of 3; its results do not change.
 
     With Inception's `axis=3` its constants have four dimensions, and the wasm backend refuses what
     the converter makes of them: "FusedConv2D only supports rank-1 bias but got rank 4".

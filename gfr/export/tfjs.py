@@ -1,11 +1,8 @@
-"""TensorFlow.js graph models on disk: converted, quantised, and read back into TensorFlow.
+"""Convert a SavedModel to TensorFlow.js graph models in several precisions.
 
-In: a SavedModel, or a directory with model.json and its shards. Out: such directories, and the
-written graph with the written weights as a function, so that what is measured is what a browser
-downloads. Imports tensorflowjs, which takes seconds: for child processes alone.
+Importing this module imports tensorflowjs, which takes seconds.
 """
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -16,13 +13,9 @@ import tensorflow as tf
 
 from gfr import environment
 from gfr.config.schema import WebPrecision
-from gfr.export.saved_model import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
-from gfr.models.external.tfjs_graph import _model
-from gfr.progress import reporter
-from gfr.results.export_records import STEP
-from gfr.storage.hashing import file_sha256
+from gfr.results.export_records import SAVED_MODEL, SIGNATURE, directory, report_stage
 
-environment.import_tensorflowjs()  # before what follows, hence E402
+environment.import_tensorflowjs()  # must come before the next imports, hence E402
 
 from tensorflowjs import read_weights, write_weights  # noqa: E402
 from tensorflowjs.converters import normalize_bias_add, tf_saved_model_conversion_v2  # noqa: E402
@@ -32,9 +25,9 @@ _normalize_bias_add_op = normalize_bias_add.normalize_bias_add_op
 _SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache
 
 
-def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
-    """The SavedModel in `folder` -> a graph model for each precision; the SavedModel goes."""
-    source, float32 = Path(folder) / SAVED_MODEL, directory(folder, "float32")
+def convert(precisions: tuple[WebPrecision, ...], folder: Path) -> None:
+    """Replace the SavedModel in `folder` by one graph model per precision."""
+    source, float32 = folder / SAVED_MODEL, directory(folder, "float32")
     with mock.patch.object(normalize_bias_add, "normalize_bias_add_op", _constants_as_biases):
         tf_saved_model_conversion_v2.convert_tf_saved_model(
             str(source),
@@ -46,16 +39,15 @@ def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
     for precision in precisions:
         if precision != "float32":
             quantise(float32, precision, directory(folder, precision))
-    reporter(STEP, UNIT)(2, NUM_STAGES)
+    report_stage(2)
 
 
 def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
-    """The converter's pass that makes a BiasAdd of convolution + x, for constant vectors x alone.
+    """Run the converter's pass that turns convolution + x into BiasAdd for constant vectors only.
 
-    As it is, it takes anything for a bias where a convolution has none of its own, as with random
-    weights, whose biases are zeros and gone by then: ResNet50's residuals, or the 3 that
-    MobileNetV3's hard sigmoid adds, and no runtime has a bias without a dimension
-    (tensorflowjs 4.22).
+    Unpatched (tensorflowjs 4.22), the pass takes any x for a bias if a convolution has none of its
+    own. With random weights all biases are zeros and already removed, so it takes ResNet50's
+    residuals, or the scalar 3 of MobileNetV3's hard sigmoid, and no runtime accepts such a bias.
     """
     vectors = {
         node.name
@@ -68,25 +60,20 @@ def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
         if node.op in ("Add", "AddV2") and node.input[1] not in vectors
     ]
     for node, _ in sums:
-        node.op = "AddN"  # which the pass leaves alone
+        node.op = "AddN"  # the pass ignores it
     _normalize_bias_add_op(graph)
     for node, op in sums:
         node.op = op
     return graph
 
 
-def directory(folder: str, precision: WebPrecision) -> Path:
-    """Where a precision stands until one is chosen."""
-    return Path(folder) / f"tfjs-{precision}"
-
-
 def quantise(source: Path, precision: WebPrecision, target: Path) -> None:
-    """A float32 graph model -> the same graph with its kernels in another precision.
+    """Write a float32 graph model with its kernels in another precision.
 
     Kernels are the float32 weights of two and more dimensions; biases and scalars, a thousandth of
     the size, stay float32. uint8 and uint16 map each kernel's range linearly onto the integers.
     """
-    model = _model(source)
+    model = json.loads((source / "model.json").read_text("utf-8"))
     groups = read_weights.read_weights(model["weightsManifest"], str(source))
     kernels = [
         row["name"]
@@ -103,14 +90,3 @@ def quantise(source: Path, precision: WebPrecision, target: Path) -> None:
         quantization_dtype_map={precision: kernels},
     )
     (target / "model.json").write_text(json.dumps(model), "utf-8")
-
-
-def num_bytes(source: Path) -> int:
-    """What a browser downloads."""
-    return sum(path.stat().st_size for path in source.iterdir())
-
-
-def digest(source: Path) -> str:
-    """SHA-256, in hex, over the name and SHA-256 of each file."""
-    lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,156 +1,174 @@
-"""What each precision of an exported model costs, and whether runtimes agree on it.
+"""Validate an export: measure every precision in TensorFlow and TensorFlow.js, keep one.
 
-In: a folder that gfr/export/saved_model.py and gfr/export/tfjs.py have filled. Out: the chosen
-precision, measured and
-described (gfr/results/export_records.py). Done only when every precision has classified the test
-set in
-TensorFlow and some of it in TensorFlow.js. StepFailed where the two do not agree.
+An export counts as done only when each precision has classified the whole test set in TensorFlow
+and some of it in TensorFlow.js, and both agree.
 """
 
 import shutil
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gfr import engines
 from gfr.config.schema import WebPrecision
 from gfr.data import images
-from gfr.engines import node
+from gfr.engines.base import Predictions, classify_files
 from gfr.errors import BadInput, StepFailed
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.export import model_card, tfjs
-from gfr.export.saved_model import NUM_STAGES, REFERENCE, UNIT, examined, over
+from gfr.export import model_card
 from gfr.measurement import hardware
-from gfr.models import fused_model
-from gfr.models.external import tfjs_graph
-from gfr.progress import reporter
-from gfr.results import store
-from gfr.results.export_records import BITS, STEP, TOLERANCE, ExportResult, WebModel
+from gfr.results import export_records, store
+from gfr.results.export_records import (
+    BITS,
+    REFERENCE,
+    TOLERANCE,
+    ExportJob,
+    ExportResult,
+    JavaScript,
+    WebModel,
+)
 from gfr.storage import serialization
 
 
-def examine(
-    run_dir: str,
-    trial_id: str,
-    precisions: tuple[WebPrecision, ...],
-    asked: WebPrecision | None,
-    num_parameters: int,
-    begun_s: float,
-    folder: str,
-) -> None:
-    """Measure every precision, keep one, describe it.
+@dataclass(frozen=True)
+class TestSet:
+    """The test images that exports are measured on.
 
-    `asked` names the one to keep, None leaves it to the rule; `begun_s`: time.time() at the start.
+    `is_male` bool (N,); `reference` float32 (N,): p_male of the fused Keras model in float32.
     """
-    run = store.read_run(Path(run_dir))
-    result = run.result_of(trial_id)
-    paths, is_male = examined(run_dir)
-    reference = np.load(Path(folder) / REFERENCE)
-    num_few = run.record.benchmark.export.javascript_images
-    models = _measure(paths, is_male, reference, precisions, num_few, folder)
-    chosen = asked or choose(models).precision
-    _keep(chosen, precisions, folder)
+
+    paths: list[Path]
+    is_male: np.ndarray
+    reference: np.ndarray
+
+
+def examine(job: ExportJob, num_parameters: int) -> None:
+    """Measure every precision, keep the requested or the best one, write its record and card."""
+    run = store.read_run(job.run_dir)
+    result = run.result_of(job.trial_id)
+    test = TestSet(*test_images(job.run_dir), np.load(job.folder / REFERENCE))
+    models = _measure(job, test, run.record.benchmark.export.javascript_images)
+    chosen = job.requested or choose(models).precision
+    _keep(chosen, job)
     export = ExportResult(
         schema=1,
         run_id=run.record.run_id,
         trial=result.trial,
         precision=chosen,
-        is_asked_for=asked is not None,
+        is_asked_for=job.requested is not None,
         num_parameters=num_parameters,
-        num_images=len(paths),
-        keras_right=int(_is_right(reference, is_male).sum()),
+        num_images=len(test.paths),
+        keras_right=int(_is_right(test.reference, test.is_male).sum()),
         recorded_right=result.metrics["test"].num_right,
         models=models,
-        digest=tfjs.digest(Path(folder) / "tfjs"),
-        wall_s=time.time() - begun_s,
+        digest=export_records.digest(job.folder / "tfjs"),
+        wall_s=time.time() - job.started_s,
     )
-    serialization.write(Path(folder) / "export.json", export)
-    model_card.write(Path(folder), run, result, export)
-    reporter(STEP, UNIT)(NUM_STAGES, NUM_STAGES)
+    serialization.write(job.folder / "export.json", export)
+    model_card.write(job.folder, run, result, export)
+    export_records.report_stage(4)
 
 
-def _measure(
-    paths: Sequence[Path],
-    is_male: np.ndarray,
-    reference: np.ndarray,
-    precisions: tuple[WebPrecision, ...],
-    num_few: int,
-    folder: str,
-) -> tuple[WebModel, ...]:
-    """Every precision in both runtimes; is_male bool and reference float32 (N,)."""
-    in_tensorflow = {row: in_graph(tfjs.directory(folder, row), paths) for row in precisions}
-    reporter(STEP, UNIT)(3, NUM_STAGES)
-    few = [images.decode(path).pixels for path in paths[:num_few]]
+def test_images(run_dir: Path) -> tuple[list[Path], np.ndarray]:
+    """Return the test images of a run, and is_male, bool (N,)."""
+    _, faces, splits = store.open_run(str(run_dir))
+    rows = np.flatnonzero(splits == "test")
+    paths = faces.paths()
+    return [paths[row] for row in rows], faces.is_male[rows]
+
+
+def _measure(job: ExportJob, test: TestSet, num_javascript: int) -> tuple[WebModel, ...]:
+    """Measure every precision in both runtimes."""
+    sources = {row: export_records.directory(job.folder, row) for row in job.precisions}
+    tensorflow, node = engines.get("tensorflow"), engines.get("node")
+    in_tensorflow = [
+        classify_files(tensorflow.load(source), test.paths) for source in sources.values()
+    ]
+    export_records.report_stage(3)
+    first = [images.decode(path).pixels for path in test.paths[:num_javascript]]
     with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
-        spoken = pool.map(lambda row: node.classify(tfjs.directory(folder, row), few), precisions)
+        in_node = pool.map(lambda source: node.load(source)(first), sources.values())
         return tuple(
-            _compared(precision, folder, is_male, reference, in_tensorflow[precision], answers)
-            for precision, answers in zip(precisions, spoken, strict=True)
+            _compare(precision, export_records.num_bytes(source), test, p_male, predictions)
+            for (precision, source), p_male, predictions in zip(
+                sources.items(), in_tensorflow, in_node, strict=True
+            )
         )
 
 
-def in_graph(source: Path, paths: Sequence[Path]) -> np.ndarray:
-    """p_male float32 (N,) of a written graph with its written weights, by TensorFlow."""
-    graph = tfjs_graph.load(source)
-    return over(paths, lambda pixels: fused_model.run_batch(graph, pixels))
-
-
-def _compared(
+def _compare(
     precision: WebPrecision,
-    folder: str,
-    is_male: np.ndarray,
-    reference: np.ndarray,
+    num_bytes: int,
+    test: TestSet,
     p_male: np.ndarray,
-    spoken: node.Answers,
+    in_node: Predictions,
 ) -> WebModel:
-    keras_right, this_right = _is_right(reference, is_male), _is_right(p_male, is_male)
-    difference = np.abs(p_male - reference)
-    found = WebModel(
+    """Compare one precision with Keras; StepFailed if the runtimes disagree."""
+    keras_right = _is_right(test.reference, test.is_male)
+    this_right = _is_right(p_male, test.is_male)
+    difference = np.abs(p_male - test.reference)
+    model = WebModel(
         precision=precision,
-        num_bytes=tfjs.num_bytes(tfjs.directory(folder, precision)),
+        num_bytes=num_bytes,
         num_images=len(p_male),
         num_right=int(this_right.sum()),
         only_keras_right=int((keras_right & ~this_right).sum()),
         only_this_right=int((this_right & ~keras_right).sum()),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        javascript=node.agreement(spoken, reference, p_male),
+        javascript=agreement(in_node, test.reference, p_male),
     )
-    refuse_disagreement(found)
-    return found
+    refuse_disagreement(model)
+    return model
+
+
+def agreement(in_node: Predictions, reference: np.ndarray, p_male: np.ndarray) -> JavaScript:
+    """Compare JavaScript's p_male of the first images with Keras' and the graph's own, (N,)."""
+    num = len(in_node.p_male)
+    is_clear = np.abs(reference[:num] - THRESHOLD) > TOLERANCE
+    is_other = (in_node.p_male > THRESHOLD) != (reference[:num] > THRESHOLD)
+    return JavaScript(
+        backend=in_node.backend,
+        version=in_node.version,
+        num_images=num,
+        from_keras=float(np.abs(in_node.p_male - reference[:num]).max()),
+        from_graph=float(np.abs(in_node.p_male - p_male[:num]).max()),
+        num_other_answers=int((is_other & is_clear).sum()),
+        values_s=in_node.seconds,
+    )
 
 
 def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:
     return (p_male > THRESHOLD) == is_male
 
 
-def _keep(chosen: WebPrecision, precisions: tuple[WebPrecision, ...], folder: str) -> None:
-    """The chosen precision becomes `tfjs`; the others and what led to them go."""
-    tfjs.directory(folder, chosen).rename(Path(folder) / "tfjs")
-    for precision in precisions:
+def _keep(chosen: WebPrecision, job: ExportJob) -> None:
+    """Rename the chosen precision to `tfjs`; delete the others and the reference."""
+    export_records.directory(job.folder, chosen).rename(job.folder / "tfjs")
+    for precision in job.precisions:
         if precision != chosen:
-            shutil.rmtree(tfjs.directory(folder, precision))
-    (Path(folder) / REFERENCE).unlink()
+            shutil.rmtree(export_records.directory(job.folder, precision))
+    (job.folder / REFERENCE).unlink()
 
 
-def refuse_disagreement(found: WebModel) -> None:
-    """StepFailed if a runtime computes something else than the other from the same weights."""
-    spoken, num_other = found.javascript, 0
-    off = spoken.from_graph
-    if found.precision == "float32":
-        off = max(off, found.max_difference, spoken.from_keras)
-        num_other = spoken.num_other_answers
-    if not (off <= TOLERANCE and num_other == 0):  # NaN is no agreement either
+def refuse_disagreement(model: WebModel) -> None:
+    """StepFailed if the runtimes compute different probabilities from the same weights."""
+    difference, num_other = model.javascript.from_graph, 0
+    if model.precision == "float32":
+        difference = max(difference, model.max_difference, model.javascript.from_keras)
+        num_other = model.javascript.num_other_answers
+    if not (difference <= TOLERANCE and num_other == 0):  # NaN is a disagreement too
         raise StepFailed(
-            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
-            f"apart, more than {TOLERANCE:g}, or {num_other} other answers"
+            f"{model.precision}: TensorFlow.js, TensorFlow and Keras disagree: probabilities "
+            f"differ by {difference:.1e} (at most {TOLERANCE:g} allowed), {num_other} other answers"
         )
 
 
 def choose(models: tuple[WebModel, ...]) -> WebModel:
-    """The smallest faithful model, of two of one size the closer; else the closest of all."""
+    """Return the smallest faithful model, else the closest; equal sizes: the closer one."""
     faithful = [row for row in models if row.is_faithful]
     if faithful:
         return min(faithful, key=lambda row: (BITS[row.precision], row.max_difference))
@@ -158,10 +176,7 @@ def choose(models: tuple[WebModel, ...]) -> WebModel:
 
 
 def checked(precision: str | None) -> WebPrecision | None:
-    """A precision as typed; BadInput for an unknown one."""
-    for known in BITS:
-        if precision == known:
-            return known
-    if precision is None:
-        return None
-    raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")
+    """Return a precision as typed; BadInput for an unknown one."""
+    if precision is not None and precision not in BITS:
+        raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")
+    return precision

@@ -1,21 +1,27 @@
-"""The page with one exported model: served on this machine, or written for any static host.
+"""Serve the page with one exported model on this machine, or write it for a static host.
 
-In: the directory of an export. Out: the built page of web/dist at `/`, the export under `/model/`,
-and on this machine the run's report under `/report/`: it names images and paths, which are nobody
-else's business. Never on another address than loopback, never builds the page.
+The page of web/dist is at `/`, the export under `/model/` and, on this machine only, the run's
+report under `/report/`: it names images and directories, which are private.
 """
 
-import functools
+import contextlib
 import html
 import re
 import shutil
-import sys
-import urllib.parse
+import socket
+import threading
 from collections.abc import Iterator
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+from uvicorn import Config, Server
 
 from gfr.errors import BadInput, CannotWrite
 from gfr.results import records, store
@@ -26,17 +32,24 @@ PAGE = ROOT / "web" / "dist"
 
 HOST = "127.0.0.1"
 
-_OUR_NAMES = ("localhost", HOST)
-
 _ALL: tuple[str, ...] = ("**/*",)
 
-_REPORT = ("summary.md", "summary.json", "figures/*.png")
+_REPORT = ("summary.md", "summary.json", "figures/*.png", "figures/*.svg")
 
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 
+# Not left to the machine's own list of types, which may lack the first two.
+_MEDIA_TYPES = {
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".md": "text/plain",
+}
+
 
 def exported(run: records.Run, trial_id: str | None) -> Path:
-    """The export of a run's selected trial, or of the one named; BadInput if there is none yet."""
+    """Return the export of the selected or the given trial; BadInput if there is none yet."""
     trial = run.result_of(trial_id).trial
     path = store.export_directory(run.directory, trial.id)
     if not (path / "export.json").exists():
@@ -45,23 +58,83 @@ def exported(run: records.Run, trial_id: str | None) -> Path:
     return path
 
 
-def server(export: Path, port: int) -> ThreadingHTTPServer:
-    """A server on loopback, not yet running; port 0 is any free one. BadInput if it is taken."""
-    try:
-        return _Server((HOST, port), functools.partial(Handler, export, _report(export)))
-    except (OSError, OverflowError) as error:
-        raise BadInput(f"port {port}: {error}; choose another with --port") from None
+class PageServer:
+    """A server of the page with `model` and `report`, listening on loopback.
+
+    BadInput if the port is in use; port 0 takes any free one.
+    """
+
+    def __init__(self, model: Path, report: Path, port: int) -> None:
+        """Bind the port; nothing is answered before `run` or `in_background`."""
+        try:
+            self._socket = socket.create_server((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise BadInput(f"port {port}: {error}; choose another with --port") from None
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{HOST}:{self.port}/"
+        self.uvicorn = Server(
+            Config(
+                application(model, report),
+                http="h11",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+                headers=[
+                    ("Cache-Control", "no-store"),  # the page caches the model itself
+                    ("X-Content-Type-Options", "nosniff"),
+                    ("Referrer-Policy", "no-referrer"),
+                    ("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'"),
+                ],
+            )
+        )
+
+    def run(self) -> None:
+        """Serve until Ctrl-C."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self.uvicorn.run([self._socket])
+
+    @contextlib.contextmanager
+    def in_background(self) -> Iterator[Self]:
+        """Serve in a thread while the block runs."""
+        thread = threading.Thread(target=self.run, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.uvicorn.should_exit = True
+            thread.join()
+
+
+def server(export: Path, port: int) -> PageServer:
+    """Return a server of the page with an export and the report of its run."""
+    return PageServer(export, export.parents[1], port)
+
+
+def application(model: Path, report: Path) -> Starlette:
+    """Answer GET and HEAD of the page's, model's and report's files; 404 for everything else."""
+
+    def answer(request: Request) -> FileResponse:
+        path = dict(_files(model, report)).get(request.path_params["path"] or "index.html")
+        if path is None:
+            raise HTTPException(404)
+        return FileResponse(path, media_type=_MEDIA_TYPES.get(path.suffix))
+
+    # Another site's name may resolve to this machine, so names other than our own are refused.
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=["localhost", HOST])
+    return Starlette(routes=[Route("/{path:path}", answer)], middleware=[trusted])
 
 
 def unused(target: Path) -> Path:
-    """The place itself; BadInput if it is neither new nor an empty directory."""
+    """Return `target`; BadInput if it exists and is not an empty directory."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target}: exists and is not an empty directory; name another")
     return target
 
 
 def write(export: Path, target: Path) -> None:
-    """Page and model as files; BadInput if `target` is not `unused`."""
+    """Write page and model as files; BadInput if `target` is not `unused`."""
     unused(target)
     try:
         with atomic.refusing(target):
@@ -69,84 +142,27 @@ def write(export: Path, target: Path) -> None:
                 (target / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / place)
     except CannotWrite:
-        # Half a site would be in the way of the next attempt; `target` may be a mount: it stays.
+        # Files left behind would block the next attempt. `target` stays: it may be a mount.
         for left in target.iterdir() if target.is_dir() else ():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         raise
 
 
-def _report(export: Path) -> Path:
-    """The run's directory is two above its exports."""
-    return export.parents[1]
-
-
 def _files(model: Path, report: Path | None = None) -> Iterator[tuple[str, Path]]:
-    """Every file that is shown, and where, relative to `/`."""
+    """Yield the path relative to `/` and the file of everything that is served."""
     places = [("", PAGE, _ALL), ("model/", model, _ALL)]
     places += [("report/", report, _REPORT)] if report else []
     for place, root, patterns in places:
-        for path in (found for pattern in patterns for found in root.glob(pattern)):
-            # A link may lead anywhere.
+        for path in (match for pattern in patterns for match in root.glob(pattern)):
+            # Symbolic links may lead outside.
             if path.is_file() and not path.is_symlink() and path.name != _KERAS:
                 yield place + path.relative_to(root).as_posix(), path
 
 
 def policy() -> str:
-    """The Content-Security-Policy in the page itself: browsers do not apply that to its worker."""
+    """Return the page's Content-Security-Policy, which browsers do not apply to its worker."""
     page = (PAGE / "index.html").read_text("utf-8")
-    found = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', page)
-    if found is None:
+    match = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', page)
+    if match is None:
         raise ValueError(f"{PAGE / 'index.html'}: no Content-Security-Policy")
-    return html.unescape(found[1])
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no error of ours; anything else is."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """GET and HEAD of the page, an export and a run's report, and of nothing else."""
-
-    timeout = 60  # seconds that a connection may be silent
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        ".md": "text/plain; charset=utf-8",
-        ".mjs": "text/javascript",
-        ".js": "text/javascript",
-        ".json": "application/json",
-        ".wasm": "application/wasm",
-    }
-
-    def __init__(self, model: Path, report: Path, *arguments: Any) -> None:
-        """Keep the directories served; the rest is the server's."""
-        self.model, self.report = model, report
-        super().__init__(*arguments)
-
-    def translate_path(self, path: str) -> str:
-        """The file behind an address; one that does not exist for all others."""
-        place = urllib.parse.unquote(urllib.parse.urlsplit(path).path).lstrip("/")
-        files = dict(_files(self.model, self.report))
-        return str(files.get(place or "index.html", PAGE / "no such file"))
-
-    def parse_request(self) -> bool:
-        """Refuse names that are not ours: another site's name may point here."""
-        if not super().parse_request():
-            return False
-        if self.headers.get("Host", "").partition(":")[0] in _OUR_NAMES:
-            return True
-        self.send_error(HTTPStatus.FORBIDDEN)
-        return False
-
-    def end_headers(self) -> None:
-        """Nothing kept by the browser, nothing from elsewhere, no frame around it."""
-        self.send_header("Cache-Control", "no-store")  # the page keeps the model itself
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
-        super().end_headers()
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: what a browser asks for is of no interest here."""
+    return html.unescape(match[1])

@@ -1,8 +1,7 @@
-"""The energy counters of the processor: RAPL through Linux's powercap.
+"""Processor energy: the RAPL counters in /sys/class/powercap.
 
-In: /sys/class/powercap. Out: joules of all processor packages since a moment, or why there are
-none. Of the whole package, whatever ran on it; memory modules and the rest of the machine are not
-in it. Never estimates.
+Joules are those of whole processor packages, whichever process used them; memory modules and the
+rest of the machine are not included.
 
 Source: Documentation/power/powercap/powercap.rst of Linux.
 """
@@ -16,23 +15,23 @@ from gfr.types import Amount
 
 POWERCAP = Path("/sys/class/powercap")
 
-# `intel-rapl:0` is a package, on AMD too; `intel-rapl:0:0` is a part of it, already counted there.
+# `intel-rapl:0` is a package, on AMD too; `intel-rapl:0:0` is a part of it and counted in it.
 _PACKAGE = re.compile(r"[\w-]+:\d+")
 
 
 @dataclass(frozen=True)
 class CpuEnergy:
-    """`joules` of the packages that `note` names; None: `note` says why."""
+    """`joules` of the packages named in `note`; None if unavailable, for the reason in `note`."""
 
     joules: Amount | None
     note: str
 
 
 def meter(root: Path) -> Callable[[], CpuEnergy]:
-    """A function that says what was used since now.
+    """Return a function that returns the energy used since now.
 
-    To be called every few minutes at least: counters start over at `max_energy_range_uj`, which a
-    busy server reaches in twenty.
+    Call it every few minutes at least: the counters wrap around at `max_energy_range_uj`, which a
+    busy server reaches in 20 minutes.
     """
     reason = f"no processor package under {root}: a virtual machine, or no driver for RAPL"
     zones, last_uj, range_uj = dict[str, Path](), dict[Path, int](), dict[Path, int]()
@@ -46,7 +45,7 @@ def meter(root: Path) -> Callable[[], CpuEnergy]:
         return lambda: CpuEnergy(None, reason)
     used_uj, failures = [0], list[str]()
 
-    def look() -> CpuEnergy:
+    def read() -> CpuEnergy:
         try:
             for zone, before_uj in last_uj.items():
                 last_uj[zone] = _read(zone / "energy_uj")
@@ -58,18 +57,18 @@ def meter(root: Path) -> Callable[[], CpuEnergy]:
             return CpuEnergy(None, failures[0])
         return CpuEnergy(used_uj[0] / 1e6, f"RAPL {', '.join(zones)}")
 
-    return look
+    return read
 
 
 def _packages(root: Path) -> dict[str, Path]:
-    """Every package by its name, once: some processors show it in two ways (`-mmio`)."""
-    found: dict[str, Path] = {}
+    """Return every package by name, once: some processors list it twice (`-mmio`)."""
+    packages: dict[str, Path] = {}
     for zone in sorted(root.glob("*:*"), key=lambda path: ("mmio" in path.name, path.name)):
         if _PACKAGE.fullmatch(zone.name):
             name = (zone / "name").read_text("utf-8").strip()
             if name.startswith("package"):  # `psys` is the whole board, packages included
-                found.setdefault(name, zone)
-    return found
+                packages.setdefault(name, zone)
+    return packages
 
 
 def _read(path: Path) -> int:
@@ -84,4 +83,4 @@ def _reason(error: OSError | ValueError) -> str:
         )
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}"
-    return f"RAPL: no number ({error})"
+    return f"RAPL: not a number ({error})"

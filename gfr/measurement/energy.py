@@ -1,10 +1,7 @@
-"""Energy and emissions of a stage, each with what it rests on.
+"""Energy and CO2 emissions of a stage.
 
-In: Costs (gfr/measurement/resources.py), what the benchmark states of the machine. Out: rows that
-are
-`measured` by a counter of the machine, `estimated` from figures that the user gave, or
-`unavailable` with the reason. Pure. Never estimates unasked: a typical processor or an average
-power grid is nobody's.
+Energy is `measured` by a counter of the machine, `estimated` from figures in the benchmark file, or
+`unavailable` for a stated reason. Typical processors and average power grids are not assumed.
 """
 
 from collections.abc import Sequence
@@ -18,26 +15,26 @@ Label = Literal["measured", "estimated", "unavailable"]
 
 _J_PER_KWH = 3.6e6
 
-_NOT_LOOKED = "recorded by a version of gfr that did not look"
+_NOT_RECORDED = "recorded by a version of gfr that did not measure it"
 
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules, None if unavailable; `how` says by what, or why not."""
+    """Joules, None if unavailable; `how` names the source, or the reason."""
 
     label: Label
     joules: float | None
     how: str
 
     def carbon_g(self, stated: Stated) -> float | None:
-        """Grams of CO2 equivalent; None without joules or without the user's figure."""
+        """Return grams of CO2 equivalent; None without joules or without `carbon_g_per_kwh`."""
         if self.joules is None or stated.carbon_g_per_kwh is None:
             return None
         return self.joules / _J_PER_KWH * stated.carbon_g_per_kwh
 
 
 def of_cpu(cost: Cost, stated: Stated, num_threads: int) -> Energy:
-    """Of the processor; `num_threads` are the machine's, all of which `cpu_watts` is meant for."""
+    """Return the processor's energy; `cpu_watts` is the power of all `num_threads` together."""
     measured = cost.cpu_energy
     if measured and measured.joules is not None:
         return Energy("measured", measured.joules, measured.note)
@@ -45,28 +42,27 @@ def of_cpu(cost: Cost, stated: Stated, num_threads: int) -> Energy:
         joules = stated.cpu_watts * cost.cpu_s / num_threads
         how = f"{stated.cpu_watts:g} W x CPU seconds / {num_threads} threads"
         return Energy("estimated", joules, how)
-    return Energy("unavailable", None, measured.note if measured else _NOT_LOOKED)
+    return Energy("unavailable", None, measured.note if measured else _NOT_RECORDED)
 
 
 def of_gpus(cost: Cost, stated: Stated) -> Energy:
-    """Of all GPUs that the stage could use."""
+    """Return the energy of all GPUs that the stage could use."""
     if not cost.gpus:
-        return Energy("unavailable", None, cost.gpu_note or _NOT_LOOKED)
-    found = []
+        return Energy("unavailable", None, cost.gpu_note or _NOT_RECORDED)
+    rows = []
     for gpu in cost.gpus:
         if gpu.energy_j is not None:
-            found.append(Energy("measured", gpu.energy_j, "NVML's counter"))
+            rows.append(Energy("measured", gpu.energy_j, "NVML's counter"))
         elif stated.gpu_power_samples and gpu.power_w and "power" not in gpu.missing:
             joules = gpu.power_w.mean * cost.wall_s
-            found.append(Energy("estimated", joules, "mean sampled power x seconds"))
+            rows.append(Energy("estimated", joules, "mean sampled power x seconds"))
         else:
-            found.append(Energy("unavailable", None, f"{gpu.name}: {gpu.missing['energy']}"))
-    return total(found)
+            rows.append(Energy("unavailable", None, f"{gpu.name}: {gpu.missing['energy']}"))
+    return total(rows)
 
 
 def total(parts: Sequence[Energy]) -> Energy:
-    """The sum, no better labelled than its weakest part; unavailable if a part is: never less
-    than the whole."""
+    """Add up; the sum has the label of its weakest part and no joules if a part has none."""
     for label in ("unavailable", "estimated", "measured"):
         how = list(dict.fromkeys(row.how for row in parts if row.label == label))
         if how:

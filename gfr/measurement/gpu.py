@@ -1,8 +1,7 @@
-"""What NVIDIA's management library says of the GPUs while a stage runs.
+"""GPU utilisation, memory, power and energy during a stage, through NVIDIA's NVML.
 
-In: which GPUs, how often. Out: a GpuUse each: means and maxima of samples, energy by the GPU's own
-counter. Of the whole GPU, whoever uses it. Never guesses and never stops a stage: what NVML does
-not say is None, and `missing` holds its reason.
+The values are those of the whole GPU, whichever process uses it. A failing GPU or driver never
+fails a stage: a value that NVML does not give is None, and `missing` holds the reason.
 """
 
 import contextlib
@@ -14,10 +13,10 @@ from typing import Any
 
 from gfr.types import Amount, Positive
 
-PATIENCE_S = 5.0  # a driver in trouble can leave a call without an answer for ever
+PATIENCE_S = 5.0  # calls into a failing driver may never return
 
-# Units: share of time with a kernel at work, bytes, watts, joules since the driver was loaded.
-_QUESTIONS: dict[str, Callable[[ModuleType, Any], float]] = {
+# Units: share of time with a kernel running, bytes, watts, joules since the driver was loaded.
+_QUANTITIES: dict[str, Callable[[ModuleType, Any], float]] = {
     "utilization": lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
     "memory": lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used,
     "power": lambda nvml, gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
@@ -26,12 +25,12 @@ _QUESTIONS: dict[str, Callable[[ModuleType, Any], float]] = {
 
 
 class Unavailable(Exception):
-    """NVML cannot be asked; the message says why."""
+    """NVML cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """A quantity over a stage."""
+    """Samples of one quantity during a stage."""
 
     mean: Amount
     max: Amount
@@ -42,8 +41,8 @@ class Level:
 class GpuUse:
     """One GPU during a stage: `utilization` 0..1, memory in bytes, power in watts.
 
-    `id` as CUDA_VISIBLE_DEVICES names it. `missing`: what NVML did not say, or not until the end,
-    and why.
+    `id` as in CUDA_VISIBLE_DEVICES. `missing`: quantities that NVML did not give, or not until the
+    end of the stage, with the reasons.
     """
 
     id: str
@@ -57,7 +56,7 @@ class GpuUse:
 
 @dataclass(frozen=True)
 class Watched:
-    """All GPUs during a stage; `note` says why there are none."""
+    """All GPUs during a stage; `note` says why `gpus` is empty."""
 
     gpus: tuple[GpuUse, ...]
     note: str
@@ -65,9 +64,9 @@ class Watched:
 
 @contextlib.contextmanager
 def opened() -> Iterator[ModuleType]:
-    """The module pynvml, ready to be asked; Unavailable if it cannot be."""
+    """Initialise NVML and yield the module pynvml; Unavailable if that fails."""
     try:
-        import pynvml  # here, so that `gfr doctor` can say that it is missing
+        import pynvml  # not at the top: `gfr doctor` reports it as missing
     except ImportError:
         raise Unavailable("the module pynvml is missing") from None
     try:
@@ -84,18 +83,18 @@ def opened() -> Iterator[ModuleType]:
 
 
 def watch(ids: Sequence[str] | None, every_s: float) -> Callable[[], Watched]:
-    """Sample these GPUs (None: all) from now on; the function returned ends that.
+    """Start to sample these GPUs (None: all) in a thread; the returned function stops it.
 
-    In a thread that is not waited for longer than PATIENCE_S at either end.
+    Neither waits longer than PATIENCE_S for the driver.
     """
     stop, ready = threading.Event(), threading.Event()
-    found: list[Watched] = []
+    results: list[Watched] = []
 
     def sample() -> None:
         try:
-            found.append(_sample(ids, every_s, stop, ready))
+            results.append(_sample(ids, every_s, stop, ready))
         except Unavailable as error:
-            found.append(Watched((), f"none ({error})"))
+            results.append(Watched((), f"none ({error})"))
         finally:
             ready.set()
 
@@ -106,7 +105,7 @@ def watch(ids: Sequence[str] | None, every_s: float) -> Callable[[], Watched]:
     def finish() -> Watched:
         stop.set()
         thread.join(PATIENCE_S)
-        return found[0] if found else Watched((), f"NVML has not answered for {PATIENCE_S:g} s")
+        return results[0] if results else Watched((), f"NVML has not answered for {PATIENCE_S:g} s")
 
     return finish
 
@@ -115,28 +114,28 @@ def _sample(
     ids: Sequence[str] | None, every_s: float, stop: threading.Event, ready: threading.Event
 ) -> Watched:
     with opened() as nvml:
-        wanted = range(nvml.nvmlDeviceGetCount()) if ids is None else ids
-        gpus = [_Gpu.find(nvml, str(row)) for row in wanted]
+        gpu_ids = range(nvml.nvmlDeviceGetCount()) if ids is None else ids
+        gpus = [_Gpu.find(nvml, str(gpu_id)) for gpu_id in gpu_ids]
         for gpu in gpus:
-            gpu.ask(nvml, "energy")
+            gpu.sample(nvml, "energy")
         ready.set()
         is_over = False
         while not is_over:
             is_over = stop.wait(every_s)
             for gpu in gpus:
-                for question in _QUESTIONS:
-                    gpu.ask(nvml, question)
+                for quantity in _QUANTITIES:
+                    gpu.sample(nvml, quantity)
         return Watched(tuple(gpu.use() for gpu in gpus), "" if gpus else "none (NVML counts 0)")
 
 
 @dataclass
 class _Gpu:
-    """A GPU and what it has said so far."""
+    """A GPU and its samples so far."""
 
     id: str
     name: str = "unknown"
     handle: Any = None
-    values: dict[str, list[float]] = field(default_factory=lambda: {row: [] for row in _QUESTIONS})
+    values: dict[str, list[float]] = field(default_factory=lambda: {row: [] for row in _QUANTITIES})
     missing: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -147,18 +146,18 @@ class _Gpu:
                 if gpu_id.isdecimal()
                 else nvml.nvmlDeviceGetHandleByUUID(gpu_id)
             )
-            return cls(gpu_id, text(nvml.nvmlDeviceGetName(handle)), handle)
+            return cls(gpu_id, nvml.nvmlDeviceGetName(handle), handle)
         except nvml.NVMLError as error:
-            return cls(gpu_id, missing={row: str(error) for row in _QUESTIONS})
+            return cls(gpu_id, missing={row: str(error) for row in _QUANTITIES})
 
-    def ask(self, nvml: ModuleType, question: str) -> None:
-        """What has failed once is not asked again: its mean would be of another time."""
-        if question in self.missing:
+    def sample(self, nvml: ModuleType, quantity: str) -> None:
+        """Sample a quantity, unless it has failed: its mean would cover part of the stage only."""
+        if quantity in self.missing:
             return
         try:
-            self.values[question].append(_QUESTIONS[question](nvml, self.handle))
+            self.values[quantity].append(_QUANTITIES[quantity](nvml, self.handle))
         except nvml.NVMLError as error:
-            self.missing[question] = str(error)
+            self.missing[quantity] = str(error)
 
     def use(self) -> GpuUse:
         energy, missing = self.values["energy"], dict(self.missing)
@@ -166,7 +165,7 @@ class _Gpu:
         if "energy" not in missing:
             energy_j = energy[-1] - energy[0]
             if energy_j < 0:
-                energy_j, missing["energy"] = None, "its counter went back"
+                energy_j, missing["energy"] = None, "its counter went backwards"
         return GpuUse(
             id=self.id,
             name=self.name,
@@ -180,8 +179,3 @@ class _Gpu:
 
 def _level(values: list[float]) -> Level | None:
     return Level(sum(values) / len(values), max(values), len(values)) if values else None
-
-
-def text(value: str | bytes) -> str:
-    """What NVML calls something, which older versions of pynvml give as bytes."""
-    return value.decode() if isinstance(value, bytes) else value

@@ -1,7 +1,6 @@
-"""The machine a number was measured on.
+"""The machine of a measurement: CPU, memory, load, GPUs.
 
-In: nothing. Out: Hardware: CPU, memory, load, GPUs. Never guesses: what cannot be read is None,
-"unknown" or, for GPUs, an empty list with the reason.
+A value that cannot be read is None or "unknown"; a missing list of GPUs comes with the reason.
 """
 
 import itertools
@@ -18,12 +17,12 @@ from pydantic import Field
 from gfr.measurement import gpu
 from gfr.types import Count, Positive, Share
 
-# What decides the speed of float32 and bfloat16 convolutions, by /proc/cpuinfo's names.
+# Flags in /proc/cpuinfo that determine the speed of float32 and bfloat16 convolutions.
 NOTABLE_CPU_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
 )  # fmt: skip
 
-# What changes speed without changing a version.
+# Environment variables that change speed, by their beginnings.
 _SETTINGS = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
     *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
@@ -32,7 +31,7 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class Gpu:
-    """One NVIDIA GPU as NVML reports it; utilisation 0..1, None if unknown, as the capability."""
+    """One NVIDIA GPU as reported by NVML; `utilization` 0..1."""
 
     name: str
     driver: str
@@ -60,7 +59,7 @@ class Hardware:
 
 
 def collect() -> Hardware:
-    """Read the machine now."""
+    """Read the machine's present state."""
     memory = psutil.virtual_memory()
     model, flags = _cpu()
     gpus, gpu_note = _gpus()
@@ -79,29 +78,29 @@ def collect() -> Hardware:
 
 
 def settings() -> dict[str, str]:
-    """Environment variables that change speed; ask before TensorFlow sets some of its own."""
+    """Return the environment variables that change speed; TensorFlow later sets some itself."""
     return {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)}
 
 
 def num_usable_threads() -> int:
-    """Threads of the CPU that this process may use."""
+    """Return how many CPU threads this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def visible_gpus() -> tuple[str, ...] | None:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves to this process; None if it leaves all."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES allows to this process; None: all of them."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
         return None
     rows = [row.strip() for row in allowed.split(",")]
-    # CUDA reads as far as the first that cannot be; -1 is how people hide all of them.
+    # CUDA stops at the first invalid entry; -1 is the usual way to hide all GPUs.
     return tuple(itertools.takewhile(lambda row: row not in ("", "-1"), rows))
 
 
 def gpu_ids() -> tuple[str, ...]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs that this process may use, named as in CUDA_VISIBLE_DEVICES."""
     visible = visible_gpus()
     return tuple(map(str, range(len(_gpus()[0])))) if visible is None else visible
 
@@ -120,7 +119,7 @@ def _cpu() -> tuple[str, set[str]]:
 def _gpus() -> tuple[tuple[Gpu, ...], str]:
     try:
         with gpu.opened() as pynvml:
-            driver = gpu.text(pynvml.nvmlSystemGetDriverVersion())
+            driver = pynvml.nvmlSystemGetDriverVersion()
             gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
     except gpu.Unavailable as error:
         return (), f"none ({error})"
@@ -132,7 +131,7 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     try:
         utilization = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-    except pynvml.NVMLError:  # not every GPU can say
+    except pynvml.NVMLError:  # not supported by every GPU
         utilization = None
     try:
         major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
@@ -140,7 +139,7 @@ def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
     except pynvml.NVMLError:
         capability = None
     return Gpu(
-        name=gpu.text(pynvml.nvmlDeviceGetName(handle)),
+        name=pynvml.nvmlDeviceGetName(handle),
         driver=driver,
         memory_total_bytes=memory.total,
         memory_used_bytes=memory.used,

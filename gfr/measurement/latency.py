@@ -216,19 +216,19 @@ class LatencyResult:
     cost: Cost
 
     def __post_init__(self) -> None:
-        """ValueError if float32 is not the first."""
-        if self.float32.precision != "float32":
-            raise ValueError("the first timing is not of float32")
+        """ValueError without a timing in float32."""
+        if not any(timing.precision == "float32" for timing in self.timings):
+            raise ValueError("no timing in float32")
 
     @property
     def float32(self) -> Timing:
-        """What trials are compared by."""
-        return self.timings[0]
+        """The timing that trials are compared by."""
+        return next(timing for timing in self.timings if timing.precision == "float32")
 
     @property
     def accelerated(self) -> Timing | None:
-        """In the machine's faster arithmetic."""
-        return self.timings[1] if len(self.timings) > 1 else None
+        """The timing in the faster precision of this machine, if there is one."""
+        return next((timing for timing in self.timings if timing.precision != "float32"), None)
 
     @property
     def size_bytes(self) -> int:

@@ -1,9 +1,9 @@
-"""How fast this machine convolves in float32 and in bfloat16.
+"""Speed of this machine: convolutions in float32 and bfloat16, and a reference workload.
 
-In: nothing. Out: Rates of one convolution that oneDNN does well; a witness of the machine's pace.
-The rates are measured because processor flags say only what could be: without AMX TensorFlow
-computes bfloat16 too, slower than float32 (docs/LOG.md). Never looks at a backbone: what follows
-from the rates is decided in gfr/models/precision.py.
+The rates are measured because processor flags do not determine them: without AMX, TensorFlow
+computes in bfloat16 too, but more slowly than in float32 (docs/LOG.md). gfr/models/precision.py
+decides
+with them.
 """
 
 import time
@@ -17,7 +17,7 @@ from gfr.types import Above0
 if TYPE_CHECKING:
     import tensorflow as tf
 
-MIN_SPEEDUP = 1.5  # of a convolution; below, what is no convolution eats up the gain
+MIN_SPEEDUP = 1.5  # of a convolution; below it the other operations cancel the gain
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Rates:
 
     @property
     def speedup(self) -> float:
-        """How many times as fast bfloat16 is."""
+        """Speed of bfloat16 divided by that of float32."""
         return self.bfloat16_gflops / self.float32_gflops
 
     @property
     def fastest(self) -> Precision:
-        """bfloat16 only where the machine really accelerates it."""
+        """bfloat16 only if the machine accelerates it."""
         return "bfloat16" if self.speedup >= MIN_SPEEDUP else "float32"
 
 
@@ -47,7 +47,7 @@ _WITNESS_LAYERS, _WITNESS_SIDE_PX, _WITNESS_CHANNELS = 6, 8, 512
 
 
 def measure() -> Rates:
-    """Both precisions in turn, so that other load slows both; takes about half a second."""
+    """Measure both precisions, alternating so that other load affects both; takes about 0.5 s."""
     import tensorflow as tf
 
     calls = [_convolution(tf.float32), _convolution(tf.bfloat16)]
@@ -60,11 +60,11 @@ def measure() -> Rates:
 
 
 def witness(precision: Precision) -> Callable[[], float]:
-    """A function that does fixed work in this precision and returns its seconds on the clock.
+    """Return the reference workload: a function that does fixed work and returns its seconds.
 
-    Six convolutions of one small image, whose kernels (57 MB in float32) outgrow the nearer caches
-    as a network's weights do: its pace is that of a model that classifies one image. It shares no
-    code with what is timed, so it tells a machine that has become slower from a model that has.
+    The work is six convolutions of one small image whose kernels (57 MB in float32) exceed the
+    inner caches, as a network's weights do, so its speed is that of a model that classifies one
+    image. It shares no code with the models, so it tells a slower machine from a slower model.
     """
     import tensorflow as tf
 

@@ -1,8 +1,7 @@
-"""What a stage costs: wall seconds, CPU seconds, peak memory, energy, use of the GPUs.
+"""Resources used by a stage: wall time, CPU time, peak memory, energy, GPUs.
 
-In: a callable. Out: its value and a Cost. Never estimates: memory is this process and its
-children, sampled; CPU seconds are this process' own, all threads; energy and use of the GPUs are
-the whole machine's, by its own counters, where it has them.
+Memory is that of this process and its children, sampled; CPU time that of all threads of this
+process; energy and GPU values are those of the whole machine, from its counters.
 """
 
 import threading
@@ -28,7 +27,7 @@ SAMPLE_EVERY_S = 0.2
 class Cost:
     """`peak_memory_bytes`: largest resident size of the process tree in regular samples.
 
-    `cpu_energy` None: recorded before it was looked at. `gpu_note`: why `gpus` is empty.
+    `cpu_energy` None: recorded before it was measured. `gpu_note`: why `gpus` is empty.
     """
 
     wall_s: Seconds
@@ -40,7 +39,7 @@ class Cost:
 
 
 def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> tuple[T, Cost]:
-    """Run `stage` and say what it cost."""
+    """Run `stage`; return its value and its cost."""
     stop = threading.Event()
     peak_bytes = [resident_bytes()]
     gpus = gpu.watch(hardware.visible_gpus(), sample_every_s)
@@ -60,13 +59,13 @@ def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> t
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         stop.set()
         watcher.join()
-        used, seen = cpu_energy(), gpus()
+        energy, watched = cpu_energy(), gpus()
     peak_memory_bytes = max(peak_bytes[0], resident_bytes())
-    return value, Cost(wall_s, cpu_s, peak_memory_bytes, used, seen.gpus, seen.note)
+    return value, Cost(wall_s, cpu_s, peak_memory_bytes, energy, watched.gpus, watched.note)
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process and its children, bytes."""
+    """Return the resident memory of this process and its children in bytes."""
     total = 0
     process = psutil.Process()
     for member in (process, *process.children(recursive=True)):

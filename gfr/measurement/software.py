@@ -1,7 +1,6 @@
-"""What a number was made with: code, packages, commit.
+"""Software versions of a measurement: packages, git commit, digests of lock and source files.
 
-In: the project root. Out: versions, git commit, digests of the lock and of source files. Never
-imports the packages it reports on, never writes.
+Does not import the packages that it reports.
 """
 
 import functools
@@ -21,7 +20,7 @@ PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "p
 
 @dataclass(frozen=True)
 class Provenance:
-    """Code and packages of one run; `git_commit` is "unknown" outside a repository."""
+    """Code and packages of a run; `git_commit` is "unknown" outside a repository."""
 
     git_commit: str
     git_dirty: bool
@@ -33,7 +32,7 @@ class Provenance:
 
 @functools.cache
 def collect(root: Path) -> Provenance:
-    """What is installed and checked out at `root`, as it was when first asked in this process."""
+    """Return what is installed and checked out at `root`, read once per process."""
     lock = root / "requirements.lock"
     return Provenance(
         git_commit=_git(root, "rev-parse", "HEAD") or "unknown",
@@ -46,7 +45,7 @@ def collect(root: Path) -> Provenance:
 
 
 def version(package: str) -> str:
-    """The installed version, or "missing"."""
+    """Return the installed version, or "missing"."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -54,9 +53,9 @@ def version(package: str) -> str:
 
 
 def engine(gpus: Sequence[str] = ()) -> str:
-    """What computes features, e.g. `tensorflow 2.21.0`; with the names of GPUs, if it has any."""
-    found = f"tensorflow {version('tensorflow')}"
-    return f"{found} on {', '.join(dict.fromkeys(gpus))}" if gpus else found
+    """Return what computes features, e.g. `tensorflow 2.21.0`, with the names of GPUs if any."""
+    name = f"tensorflow {version('tensorflow')}"
+    return f"{name} on {', '.join(dict.fromkeys(gpus))}" if gpus else name
 
 
 def _git(root: Path, *words: str) -> str:

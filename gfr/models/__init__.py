@@ -1,1 +1,1 @@
-"""Backbones, weights, features and heads."""
+"""Frozen backbones, their weights and features, and the heads on top of them."""

@@ -1,9 +1,7 @@
-"""A frozen backbone with its front and its pooling, as one Keras model.
+"""Frozen backbones and fused models as Keras models that take raw pixels.
 
-In: a FeatureSet and the path of its weights. Out: raw pixels -> pooled features, and with a head
-raw pixels -> probability (the fused model). Resize and scaling are float32 layers of the model:
-extraction, latency, prediction and export all go through these same layers. Never trains, never
-chooses weights.
+Resizing and scaling are float32 layers at the front of the model: feature extraction, latency
+measurement, prediction and export all use these same layers.
 """
 
 import contextlib
@@ -43,19 +41,18 @@ _SCALING_LAYERS = {
 
 
 def make_deterministic() -> None:
-    """Have TensorFlow refuse operations whose result depends on thread timing."""
+    """Make TensorFlow reject operations whose result depends on thread timing."""
     tf.config.experimental.enable_op_determinism()
 
 
 def build(
     feature_set: FeatureSet, weights_path: Path | None, precision: Precision = "float32"
 ) -> keras.Model:
-    """Raw pixels (N, any H, any W, 3), 0..255 -> pooled features float32 (N, D), frozen.
+    """Build a frozen model: raw pixels (N, any H, any W, 3), 0..255 -> features float32 (N, D).
 
-    In bfloat16 the network is folded (gfr/models/bn_folding.py) and computed in it; what stands
-    around it
-    stays float32. `weights_path` None leaves Keras' initialisation. BadInput if the file does not
-    fit.
+    In bfloat16 the network is folded first (gfr/models/bn_folding.py); the layers around it stay
+    float32.
+    `weights_path` None keeps Keras' initialisation. BadInput if the file does not fit.
     """
     height, width = feature_set.size
     pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
@@ -77,25 +74,25 @@ def build(
 
 
 def own(path: Path) -> keras.Model:
-    """A user's own model, as its file has it; BadInput if Keras cannot load it.
+    """Load a user's own model; BadInput if Keras cannot.
 
-    Only for files that gfr/models/custom_model.py has let through.
+    Only for files that gfr/models/custom_model.py has accepted.
     """
     try:
-        with _refusing_lacks():
+        with _refusing_missing_weights():
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its layers do with the file's values
+    except Exception as error:  # depends on what Keras' layers do with the file's values
         raise BadInput(
             f"{path}: Keras {keras.__version__} cannot load it ({reason(error)}); save it again "
             "with model.save"
         ) from None
-    network.name = "network"  # the file may call it as a layer of ours
+    network.name = "network"  # its own name may be that of another layer here
     return network
 
 
 @contextlib.contextmanager
-def _refusing_lacks() -> Iterator[None]:
-    """Inside, Keras raises a UserWarning where layers would keep weights drawn at random."""
+def _refusing_missing_weights() -> Iterator[None]:
+    """Make Keras raise a UserWarning if layers would keep their random initialisation."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Skipping nested container")
         yield
@@ -104,10 +101,10 @@ def _refusing_lacks() -> Iterator[None]:
 def application(
     name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:
-    """The Keras application without its top; BadInput if the weights do not fit it."""
+    """Build a Keras application without its top; BadInput if the weights do not fit it."""
     constructor = getattr(keras.applications, name)
     try:
-        with _refusing_lacks():
+        with _refusing_missing_weights():
             network = constructor(
                 include_top=False,
                 input_shape=input_shape,
@@ -126,13 +123,13 @@ def application(
 
 
 def _square_deviation(network: keras.Model) -> None:
-    """What Keras adds to EfficientNet only if it downloads the weights itself.
+    """Apply a factor that Keras adds to EfficientNet only if it downloads the weights itself.
 
-    Those were trained with (x - mean) / variance: Keras divides by the root of ImageNet's deviation
-    once more in a layer of its own (keras/src/applications/efficientnet.py). Here the same factor
+    They were trained with (x - mean) / variance, so Keras divides by the root of ImageNet's
+    deviation once more in an extra layer (keras/src/applications/efficientnet.py). Here the factor
     goes into the variance of the normalisation layer.
     """
-    layer = next(row for row in network.layers if isinstance(row, keras.layers.Normalization))
+    layer = next(each for each in network.layers if isinstance(each, keras.layers.Normalization))
     mean, variance, count = layer.get_weights()
     layer.set_weights([mean, variance * np.array(_TORCH_STD, np.float32), count])
     layer.finalize_state()

@@ -1,9 +1,8 @@
-"""A frozen network without the layers that its convolutions can do along the way.
+"""Fold normalisation layers of a frozen network into its convolutions.
 
-In: a Keras application, whose layers are each called once. Out: the same function as a new model:
-every BatchNormalization that alone follows a convolution, and InceptionResNetV2's residual scale,
-multiplied into that convolution's kernel and bias; on request computed in bfloat16. Exact but for
-rounding; what cannot be folded stays. Never changes the network given, never trains.
+The result is a new model with the same outputs but for rounding, optionally computed in bfloat16.
+Folded are every BatchNormalization that is the only reader of a convolution, and
+InceptionResNetV2's residual scale: both are multiplied into the kernel and bias of the convolution.
 """
 
 from collections import Counter
@@ -23,9 +22,12 @@ _RESIDUAL_SCALE = "CustomScaleLayer"  # private to keras.applications: x + scale
 
 
 def fold(network: keras.Model, precision: Precision = "float32") -> keras.Model:
-    """Same input and output as `network`, frozen; folded in float32 whatever the `precision`."""
+    """Return a folded, frozen copy of `network`; folding itself is computed in float32.
+
+    Every layer of `network` must be called once, as in a Keras application.
+    """
     affine: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # per convolution: factor, offset
-    instead: dict[str, keras.Layer] = {}  # per layer that is folded away: what takes its place
+    instead: dict[str, keras.Layer] = {}  # per folded layer: its replacement
     for layer, convolution in _foldable(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             affine[convolution.name] = _factor_and_offset(layer)
@@ -56,7 +58,7 @@ def fold(network: keras.Model, precision: Precision = "float32") -> keras.Model:
 
 
 def _foldable(network: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]:
-    """(layer, convolution before it) wherever nothing else reads that convolution's output."""
+    """Yield (layer, convolution before it) where nothing else reads the convolution's output."""
     convolution_of = {
         id(layer.output): layer
         for layer in network.layers
@@ -80,7 +82,7 @@ def _foldable(network: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer]]
 
 
 def _factor_and_offset(layer: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
-    """What inference multiplies by and adds, float64 (channels,) each."""
+    """Return the factor and offset of inference, float64 (channels,) each."""
     mean, variance = (np.float64(v) for v in (layer.moving_mean, layer.moving_variance))
     factor = (np.float64(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
     return factor, (np.float64(layer.beta) if layer.center else 0.0) - mean * factor
@@ -89,9 +91,9 @@ def _factor_and_offset(layer: keras.layers.BatchNormalization) -> tuple[np.ndarr
 def _absorb(
     convolution: keras.Layer, values: list[np.ndarray], factor: np.ndarray, offset: np.ndarray
 ) -> list[np.ndarray]:
-    """The convolution's weights -> those of factor * convolution + offset, float32, with bias."""
+    """Return the weights of factor * convolution + offset, float32, with a bias."""
     bias = values.pop() if convolution.use_bias else np.zeros(convolution.output.shape[-1])
-    kernel = values.pop()  # a SeparableConv2D's pointwise one: its depthwise kernel stays
+    kernel = values.pop()  # of a SeparableConv2D: the pointwise kernel; the depthwise one stays
     is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     per_output = factor.reshape(kernel.shape[-2:]) if is_depthwise else factor
     absorbed = [kernel * per_output, bias * factor + offset]
@@ -104,14 +106,14 @@ def _clone(operation: keras.Operation, with_bias: bool, precision: Precision) ->
         config["dtype"] = _policy(operation, precision)
     if isinstance(operation, _CONVOLUTIONS):
         config["use_bias"] = operation.use_bias or with_bias
-        # Overwritten at once: drawing them takes longer than all the rest.
+        # The values are overwritten, and drawing them would take longer than everything else.
         config |= {key: "zeros" for key in config if key.endswith("_initializer")}
     return operation.__class__.from_config(config)
 
 
 def _policy(layer: keras.Layer, precision: Precision) -> str:
-    # ImageNet's mean and deviation would be rounded alike for every image.
+    # Otherwise ImageNet's mean and deviation would be rounded, with the same error in every image.
     if precision == "float32" or isinstance(layer, _PIXEL_LAYERS):
         return "float32"
-    # Kept in bfloat16, kernels need no cast in each batch; what normalises stays float32.
+    # bfloat16 kernels need no cast in each batch; normalisation variables stay float32.
     return "bfloat16" if isinstance(layer, _CONVOLUTIONS) else "mixed_bfloat16"

@@ -162,16 +162,16 @@ def _is_known(module: object, name: object) -> bool:
     return module in _MODULES and isinstance(name, str) and name[:1].isupper()
 
 
-MAX_DIFFERENCE = 1e-3  # relative, of one image's features alone and in a batch
+MAX_DIFFERENCE = 1e-3  # relative, between one image's features alone and in a batch
 
 _PIXELS_SHAPE = (3, 218, 178, 3)
 
-# Gone once the converter has frozen variables and inlined functions.
-_GONE_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall"}
+# Removed when the converter freezes variables and inlines functions.
+_REMOVED_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall"}
 
 
 def refuse_unfit(benchmark: Benchmark) -> None:
-    """BadInput if an own model is no backbone, or cannot do what the benchmark asks for."""
+    """BadInput if an own model is not a backbone, or does not support the benchmark's settings."""
     rows = [row for row in benchmark.feature_sets if row.backbone.file]
     if not rows:
         return
@@ -205,10 +205,10 @@ def _check_shapes(row: FeatureSet, network: Any) -> None:
         raise BadInput(
             f"{path}: takes {dtype} {shape}; a backbone takes float32 (None, height, width, 3)"
         )
-    found, dtype = tuple(outputs[0].shape), outputs[0].dtype
-    if len(found) not in (2, 4) or found[0] is not None or not found[-1] or dtype != "float32":
+    output, dtype = tuple(outputs[0].shape), outputs[0].dtype
+    if len(output) not in (2, 4) or output[0] is not None or not output[-1] or dtype != "float32":
         raise BadInput(
-            f"{path}: gives {dtype} {found}; a backbone gives float32 (None, features) or a "
+            f"{path}: gives {dtype} {output}; a backbone gives float32 (None, features) or a "
             "feature map (None, height, width, features)"
         )
     _check_size(row, shape[1:3])
@@ -235,7 +235,7 @@ def _check_size(row: FeatureSet, fixed: tuple[int | None, int | None]) -> None:
 
 
 def _try(row: FeatureSet, is_exported: bool) -> None:
-    """Run it on three images: features must be finite, and each image's own."""
+    """Run it on three images: features must be finite and depend on their own image only."""
     from gfr.models import backbone, fused_model
 
     path = Path(row.backbone.file)
@@ -247,11 +247,11 @@ def _try(row: FeatureSet, is_exported: bool) -> None:
         alone = fused_model.run_batch(graph, pixels[:1])
     except BadInput:
         raise
-    except Exception as error:  # of a model that is not ours; TensorFlow's are of many kinds
+    except Exception as error:  # TensorFlow raises many kinds for a user's model
         height, width = row.size
         raise BadInput(
             f"{path}: cannot be run on images of {height} x {width} ({reason(error)}); choose "
-            "another size, or mend the model"
+            "another size, or fix the model"
         ) from None
     if not np.isfinite(together).all():
         raise BadInput(
@@ -271,11 +271,11 @@ def _try(row: FeatureSet, is_exported: bool) -> None:
 
 
 def _unknown_to_javascript(graph: Any) -> list[str]:
-    """Operations of a graph that TensorFlow.js' own lists lack."""
+    """Return the operations of a graph that TensorFlow.js' own lists lack."""
     definition = graph.graph.as_graph_def()
     nodes = [*definition.node, *(row for f in definition.library.function for row in f.node_def)]
     package = importlib.util.find_spec("tensorflowjs")
     places = package.submodule_search_locations if package else None
     files = [file for place in places or [] for file in (Path(place) / "op_list").glob("*.json")]
     known = {row["tfOpName"] for file in files for row in json.loads(file.read_text("utf-8"))}
-    return sorted({node.op for node in nodes} - known - _GONE_IN_EXPORT)
+    return sorted({node.op for node in nodes} - known - _REMOVED_IN_EXPORT)

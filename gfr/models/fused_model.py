@@ -11,9 +11,9 @@ Graph = Callable[[Any], Any]  # a concrete tf.function
 
 
 def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
-    """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
+    """Join backbone and head: raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 
-    `scale` is the constant on the pooled output: 1 but for calibrated random weights.
+    `scale` multiplies the features; it is 1 except for calibrated random weights.
     """
     pooled = backbone.output
     if scale != 1.0:
@@ -22,9 +22,9 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
 
 
 def compiled(model: keras.Model) -> Graph:
-    """The model as one inference graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
+    """Compile the model into one graph: uint8 (N, H, W, 3) of any N, H, W -> float32 (N, D)."""
 
-    # Without autograph, which would look at every layer and change none.
+    # Autograph would inspect every layer and change none.
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
     def run(pixels: tf.Tensor) -> tf.Tensor:
         return model(tf.cast(pixels, tf.float32), training=False)
@@ -33,13 +33,10 @@ def compiled(model: keras.Model) -> Graph:
 
 
 def run_batch(graph: Graph, images: Sequence) -> np.ndarray:
-    """Images uint8 (H, W, 3), sizes may differ -> float32 (len(images), D), in the order given."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for row, image in enumerate(images):
-        by_shape.setdefault(image.shape, []).append(row)
-    outputs: list = [None] * len(images)
-    for rows in by_shape.values():
+    """Run images uint8 (H, W, 3) of any sizes, grouped by size -> float32 (len(images), D)."""
+    outputs: dict[int, np.ndarray] = {}
+    for shape in dict.fromkeys(image.shape for image in images):
+        rows = [row for row, image in enumerate(images) if image.shape == shape]
         values = graph(tf.constant(np.stack([images[row] for row in rows]))).numpy()
-        for row, value in zip(rows, values, strict=True):
-            outputs[row] = value
-    return np.stack(outputs)
+        outputs.update(zip(rows, values, strict=True))
+    return np.stack([outputs[row] for row in range(len(images))])

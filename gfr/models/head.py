@@ -1,9 +1,7 @@
-"""The head: the only part that is trained.
+"""The head, the only part of a model that is trained: features (N, D) -> p_male (N, 1).
 
-In: features float32 (N, D) by row, labels, a split. Out: a trained Keras model (N, D) -> p_male
-(N, 1) and its history per epoch. Equals `Model.fit` of the same head on the same batches
-(tests/test_equality.py) but runs an epoch inside TensorFlow: no Python per step. Never sees an
-image, never touches the test rows.
+Training gives the same result as `Model.fit` of the same head on the same batches
+(tests/test_equality.py), but runs whole epochs inside TensorFlow, without Python per step.
 """
 
 from collections.abc import Callable
@@ -15,63 +13,44 @@ import tensorflow as tf
 from gfr.evaluation.metrics import THRESHOLD, History, metrics
 from gfr.models.feature_store import Features
 
-HIDDEN_UNITS = 128
+_LAYERS = (("hidden", 128, "relu"), ("p_male", 1, "sigmoid"))
 
-_ROWS_PER_CALL = 4096  # rows handed to TensorFlow at once, rounded to whole batches
+_ROWS_PER_CALL = 4096  # rows passed to TensorFlow at once, rounded to whole batches
 
-# Rows to train on and to validate on, epochs, seed, progress -> head, history.
+# Training rows and validation rows, int (n,) each, epochs, seed, progress -> head, history.
 Fit = Callable[
     [np.ndarray, np.ndarray, int, int, Callable[[int, int], None]], tuple[keras.Model, History]
 ]
 
 
 def build(num_dims: int, seed: int) -> keras.Model:
-    """Dense(128, relu) -> Dense(1, sigmoid) on float32 (N, D); its weights follow from the seed."""
-    features = keras.Input((num_dims,), name="features")
-    hidden = keras.layers.Dense(
-        HIDDEN_UNITS,
-        "relu",
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        name="hidden",
-    )(features)
-    p_male = keras.layers.Dense(
-        1,
-        "sigmoid",
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),
-        name="p_male",
-    )(hidden)
-    return keras.Model(features, p_male, name="head")
+    """Build Dense(128, relu) -> Dense(1, sigmoid) on float32 (N, D), initialised by the seed."""
+    features = layer = keras.Input((num_dims,), name="features")
+    for number, (name, num_units, activation) in enumerate(_LAYERS):
+        initializer = keras.initializers.GlorotUniform(seed=seed + number)
+        layer = keras.layers.Dense(
+            num_units, activation, kernel_initializer=initializer, name=name
+        )(layer)
+    return keras.Model(features, layer, name="head")
 
 
 def batch_order(num_train: int, seed: int, epoch: int) -> np.ndarray:
-    """Order of the training rows in one epoch, int (num_train,): a prefix run has the same."""
+    """Return the order of training rows in one epoch, int (num_train,).
+
+    It does not depend on the number of epochs, so shorter trainings are prefixes of longer ones.
+    """
     return np.random.default_rng([seed, epoch]).permutation(num_train)
 
 
-def train(
-    features: Features,
-    scale: float,
-    is_male: np.ndarray,
-    train_rows: np.ndarray,
-    validation_rows: np.ndarray,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    report: Callable[[int, int], None],
-) -> tuple[keras.Model, History]:
-    """Adam at Keras' default rate on binary cross-entropy; is_male bool (N,), rows int (n,)."""
-    fit = trainer(features, scale, is_male, batch_size)
-    return fit(train_rows, validation_rows, epochs, seed, report)
-
-
 def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: int) -> Fit:
-    """`train` for several trainings on one feature set: compiled once, from the start each time.
+    """Return a function that trains heads on one feature set, compiled once for all of them.
 
-    The head that is returned is the same object each time: use it before the next training.
+    Adam at Keras' default rate minimises binary cross-entropy; `is_male` is bool (N,). Every
+    training starts from new weights, but returns the same model object: use it before the next one.
     """
     head, optimizer = build(features.num_dims, 0), keras.optimizers.Adam()
     run_steps = _steps(head, optimizer, batch_size)
-    at_rest = [variable.numpy() for variable in optimizer.variables]
+    initial_state = [variable.numpy() for variable in optimizer.variables]
     rows_per_call = max(batch_size, _ROWS_PER_CALL // batch_size * batch_size)
 
     def fit(
@@ -82,9 +61,9 @@ def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: i
         report: Callable[[int, int], None],
     ) -> tuple[keras.Model, History]:
         head.set_weights(build(features.num_dims, seed).get_weights())
-        for variable, value in zip(optimizer.variables, at_rest, strict=True):
+        for variable, value in zip(optimizer.variables, initial_state, strict=True):
             variable.assign(value)
-        epochs_seen: list[tuple[float, float, float, float]] = []
+        per_epoch: list[tuple[float, float, float, float]] = []
         for epoch in range(epochs):
             order = train_rows[batch_order(len(train_rows), seed, epoch)]
             sums = np.zeros(2)
@@ -94,19 +73,19 @@ def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: i
                     tf.constant(features.rows(rows, scale)),
                     tf.constant(is_male[rows], tf.float32),
                 ).numpy()
-            found = metrics(
+            validation = metrics(
                 logits(head, features, scale, validation_rows), is_male[validation_rows]
             )
-            epochs_seen.append((*(sums / len(order)), found.loss, found.accuracy))
+            per_epoch.append((*(sums / len(order)), validation.loss, validation.accuracy))
             report(epoch + 1, epochs)
-        columns = [tuple(map(float, column)) for column in zip(*epochs_seen, strict=True)]
+        columns = [tuple(map(float, column)) for column in zip(*per_epoch, strict=True)]
         return head, History(*columns)
 
     return fit
 
 
 def logits(head: keras.Model, features: Features, scale: float, rows: np.ndarray) -> np.ndarray:
-    """Rows int (n,) of a feature set -> float32 (n,), what the head's sigmoid is applied to."""
+    """Return the head's output before its sigmoid for rows int (n,) -> float32 (n,)."""
     hidden, last = head.get_layer("hidden"), head.get_layer("p_male")
     parts = []
     for start in range(0, len(rows), _ROWS_PER_CALL):
@@ -118,8 +97,8 @@ def logits(head: keras.Model, features: Features, scale: float, rows: np.ndarray
 def _steps(
     head: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int
 ) -> tf.types.experimental.PolymorphicFunction:
-    """(features (n, D), is_male (n,)) -> sums over n of loss and of right answers, after n / batch
-    steps of the optimizer."""
+    """Compile n / batch_size optimizer steps: (features (n, D), is_male (n,)) -> sums over n of
+    loss and of correct answers."""
     binary_cross_entropy = keras.losses.BinaryCrossentropy()
     optimizer.build(head.trainable_variables)
 

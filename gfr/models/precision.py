@@ -1,8 +1,8 @@
-"""In which arithmetic a frozen backbone is computed, and why.
+"""Precision of each frozen backbone: float32 or bfloat16, and the reason.
 
-In: what a benchmark asks for, the machine's rates, the weights, the gates that were run
-(benchmarks/precision.json). Out: a Choice for each feature set, made once for a run so that all its
-workers compute alike. Never computes, never imports TensorFlow.
+A Choice is made once per run, so that all its workers compute alike. It depends on the benchmark,
+the machine's rates, the weights and the accuracy gates in benchmarks/precision.json. Does not
+import TensorFlow.
 
 A gate compares the accuracy of heads on bfloat16 features with that of heads on float32 features,
 on real faces and ImageNet weights, over several seeds (benchmarks/studies/precision.py). It passes
@@ -25,13 +25,13 @@ from gfr.types import Above0, Amount, Positive
 
 Gate = Literal["passed", "failed", "not run", "means nothing"]
 
-MAX_DIFFERENCE = 0.005  # of the accuracy, either way
+MAX_DIFFERENCE = 0.005  # of the accuracy, in either direction
 
-MAX_RELATIVE_ERROR = 0.03  # of the features of CHECKED images, in every run
+MAX_RELATIVE_ERROR = 0.03  # of the features of NUM_CHECKED_IMAGES, in every run
 
 NUM_CHECKED_IMAGES = 64
 
-BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")  # by /proc/cpuinfo's names
+BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")  # in /proc/cpuinfo
 
 BFLOAT16_CAPABILITY = (8, 0)  # CUDA compute capability of the first GPUs with bfloat16 (Ampere)
 
@@ -50,13 +50,13 @@ class GateTrial:
 
     @property
     def has_passed(self) -> bool:
-        """Whether the interval lies within the limits; a head that learnt nothing is left out."""
+        """Whether the interval lies within the limits; heads that learnt nothing always pass."""
         return not self.beats_majority or -MAX_DIFFERENCE <= self.low <= self.high <= MAX_DIFFERENCE
 
 
 @dataclass(frozen=True)
 class GateRow:
-    """The gate of one backbone at one size with one engine."""
+    """The gate of one backbone at one image size, computed by one version of TensorFlow."""
 
     backbone: str
     size: tuple[int, int]
@@ -68,13 +68,13 @@ class GateRow:
 
     @property
     def has_passed(self) -> bool:
-        """Whether every trial has."""
+        """Whether every trial has passed."""
         return all(trial.has_passed for trial in self.trials)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a feature set is computed in; `gate` is "means nothing" for random weights."""
+    """The precision of a feature set; `gate` is "means nothing" for random weights."""
 
     feature_set_id: str
     precision: Precision
@@ -83,7 +83,7 @@ class Choice:
 
     @property
     def note(self) -> str:
-        """What must stand beside its numbers; nothing for float32."""
+        """Text to be shown beside its results; empty for float32."""
         if self.precision == "float32":
             return ""
         return {
@@ -96,10 +96,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Check:
-    """A few images of a run in both precisions.
+    """Comparison of both precisions on a few images of a run.
 
-    `relative_error`: norm of the difference of their features over that of the float32 features.
-    Images a second are of these few, to show which arithmetic is the faster here.
+    `relative_error`: norm of the features' difference divided by that of the float32 features.
     """
 
     num_images: Positive
@@ -109,17 +108,17 @@ class Check:
 
     @property
     def objection(self) -> str:
-        """Why bfloat16 is not to be used after all; "" if it is."""
+        """The reason not to use bfloat16 after all; "" if there is none."""
         if self.relative_error > MAX_RELATIVE_ERROR:
             return f"bfloat16 features differ by {self.relative_error:.1%}"
         return ""
 
 
 def may_accelerate_bfloat16(machine: Hardware) -> str:
-    """What of the machine may, e.g. `amx_bf16`; "" if nothing does: measuring is then idle."""
+    """Return what may accelerate bfloat16, e.g. `amx_bf16`; "" if nothing: no need to measure."""
     if machine.gpus:
         capabilities = [gpu.compute_capability for gpu in machine.gpus]
-        has_all = all(row is not None and row >= BFLOAT16_CAPABILITY for row in capabilities)
+        has_all = all(each is not None and each >= BFLOAT16_CAPABILITY for each in capabilities)
         return "GPU" if has_all else ""
     return next((flag for flag in BFLOAT16_FLAGS if flag in machine.cpu_flags), "")
 
@@ -131,9 +130,9 @@ def choose(
     gates: Sequence[GateRow],
     engine: str,
 ) -> Choice:
-    """auto: bfloat16 where the machine accelerates it and no gate of this engine has failed.
+    """Choose a precision; auto: bfloat16 if the machine accelerates it and its gate did not fail.
 
-    `rates` None: the machine has no arithmetic for it.
+    `rates` None: the machine has no bfloat16 arithmetic.
     """
     gate = _gate_of(feature_set, weights, gates, engine)
     if weights.source == "own":
@@ -157,16 +156,14 @@ def _gate_of(
         return "means nothing"
     backbone = feature_set.backbone
     for row in gates:
-        same = (row.backbone, row.size, row.scaling) == (
-            backbone.name, feature_set.size, backbone.scaling,
-        )  # fmt: skip
-        if same and (row.weights_sha256, row.engine) == (weights.sha256, engine):
+        wanted = (backbone.name, feature_set.size, backbone.scaling, weights.sha256, engine)
+        if wanted == (row.backbone, row.size, row.scaling, row.weights_sha256, row.engine):
             return "passed" if row.has_passed else "failed"
     return "not run"
 
 
 def load_gates(path: Path) -> tuple[GateRow, ...]:
-    """The gates that were run; BadInput if the file is damaged, none if there is no file."""
+    """Return the recorded gates, none without the file; BadInput if the file is damaged."""
     if not path.exists():
         return ()
     try:
@@ -179,5 +176,5 @@ def load_gates(path: Path) -> tuple[GateRow, ...]:
 
 
 def dump_gates(gates: Sequence[GateRow]) -> str:
-    """As JSON, for `load_gates`."""
+    """Return the gates as JSON for `load_gates`."""
     return TypeAdapter(tuple[GateRow, ...]).dump_json(tuple(gates), indent=1).decode() + "\n"

@@ -1,9 +1,7 @@
-"""Which weights a backbone gets, and where they are.
+"""Backbone weights: which file is used, and why.
 
-In: a Backbone and what the user asked for. Out: Weights: one file, its digest, and the words that
-must stand beside every number it touches. Random weights are Keras' own initialisation, drawn once
-per seed and kept as a file like any other; the constant that gives their features unit spread is
-`calibrate`. Never builds features, never falls back without saying so.
+Random weights are Keras' own initialisation, drawn once per seed and kept as a file like any other;
+`calibrate` computes the factor that gives their features unit spread. Every fallback is recorded.
 """
 
 import os
@@ -35,17 +33,17 @@ _HDF5_OVERHEAD = 1.2  # file size over that of the bare float32 parameters, at m
 
 @dataclass(frozen=True)
 class Weights:
-    """`path` holds the backbone without top; `note` is empty for ImageNet weights."""
+    """`path` holds the backbone without top; `note` must be shown beside every result."""
 
     backbone: str
     source: Literal["imagenet", "directory", "random", "own"]
     path: str
     sha256: str
     note: str
-    why: str  # how `auto` came to this
+    why: str  # this choice was made
 
     def check(self) -> None:
-        """BadInput if the file is gone or is not what it was when it was chosen."""
+        """BadInput if the file is missing or has changed since it was chosen."""
         path = Path(self.path)
         if not path.is_file() or hashing.file_sha256(path) != self.sha256:
             raise BadInput(f"{path}: the weights of {self.backbone} are gone or have changed")
@@ -54,10 +52,11 @@ class Weights:
 def resolve(
     backbone: Backbone, request: str, seed: int, cache: Path, allow_download: bool
 ) -> Weights:
-    """Decide for one backbone; `request` is auto, imagenet, random or a directory.
+    """Choose the weights of one backbone; `request` is auto, imagenet, random or a directory.
 
-    auto and a directory try in turn: the directory, Keras' cache, a download, random. BadInput if
-    `imagenet` cannot be had or a directory does not exist. A user's own model file has its own.
+    auto and a directory try in turn: the directory, Keras' cache, a download, random weights.
+    BadInput if `imagenet` is unavailable or a directory does not exist. A user's own model file
+    contains its weights.
     """
     if backbone.file:
         return _own(backbone)
@@ -86,7 +85,7 @@ def resolve(
 
 
 def in_directory(name: str, directory: Path) -> Path | None:
-    """The file under Keras' name, or None; BadInput without the directory."""
+    """Return the file with Keras' name, or None; BadInput if the directory does not exist."""
     check_directory(directory)
     path = directory / APPLICATIONS[name].weights_file
     return path if path.is_file() else None
@@ -101,22 +100,22 @@ def check_directory(directory: Path) -> None:
 
 
 def in_keras_cache(name: str) -> Path | None:
-    """The file that Keras downloaded earlier, or None."""
-    # Keras reads the same variable, but has no public function that says where its home is.
+    """Return the file that Keras downloaded earlier, or None."""
+    # As in Keras, which has no public function that returns this directory.
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     path = home / "models" / APPLICATIONS[name].weights_file
     return path if path.is_file() else None
 
 
 def draw(name: str, seed: int, cache: Path) -> Path:
-    """Keras' own initialisation for `seed`, drawn once and kept under `cache`/weights."""
-    import keras  # here, not above: finding weights must not cost TensorFlow's start
+    """Return a file with Keras' initialisation for `seed`, written once to `cache`/weights."""
+    import keras  # not at the top: resolving weights must not import TensorFlow
 
     from gfr.models.backbone import ANY_SIZE, application
 
     path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
     if not path.exists():
-        keras.utils.clear_session()  # else layer names, and so the file, count earlier models
+        keras.utils.clear_session()  # otherwise layer names depend on earlier models
         keras.utils.set_random_seed(seed)
         shape = ANY_SIZE if APPLICATIONS[name].any_size else (224, 224, 3)
         network = application(name, shape, None)
@@ -126,11 +125,11 @@ def draw(name: str, seed: int, cache: Path) -> Path:
 
 
 def calibrate(features: np.ndarray) -> float:
-    """float32 (n, D) of training images -> the constant that gives them unit spread.
+    """Return the factor that gives features float32 (n, D) of training images unit spread.
 
-    Spread is the root of the mean variance per dimension. Keras' random initialisation leaves
-    pooled features of about 1e-3 (VGG16) or 1e-22 (MobileNet): on them a head learns nothing in 50
-    epochs. 1 where float32 has lost the features.
+    Spread is the root of the mean variance per dimension. With Keras' random initialisation,
+    features are about 1e-3 (VGG16) or 1e-22 (MobileNet), on which a head learns nothing in 50
+    epochs. The factor is 1 if the features underflow float32.
     """
     spread = float(np.sqrt(features.astype(np.float64).var(axis=0).mean()))
     return 1.0 / spread if spread >= np.finfo(np.float32).tiny else 1.0
@@ -152,17 +151,17 @@ def _own(backbone: Backbone) -> Weights:
 
 
 def _download(name: str) -> str:
-    """Let Keras fetch its file; returns the reason of a failure, or ""."""
+    """Let Keras download its file; return the reason of a failure, or ""."""
     try:
         urllib.request.urlopen(_HOST, timeout=_PROBE_TIMEOUT_S).close()
     except urllib.error.HTTPError:
-        pass  # any answer will do: the host is reachable
+        pass  # any answer shows that the host is reachable
     except OSError as error:
         return f"download failed at once ({error})"
     import keras
 
     try:
         getattr(keras.applications, name)(include_top=False, weights="imagenet")
-    except Exception as error:  # Keras raises a bare Exception for every failed fetch
+    except Exception as error:  # Keras raises a bare Exception for every failed download
         return f"download failed ({error})"
     return ""

@@ -16,7 +16,8 @@ import numpy as np
 from gfr.config.schema import FeatureSet, Latency, Precision
 from gfr.data import images
 from gfr.engines import keras_model
-from gfr.engines.keras_model import Classify
+from gfr.engines.base import Classify
+from gfr.engines.tensorflow import classifier
 from gfr.measurement import latency, reference_workload
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.measurement.resources import metered
@@ -83,10 +84,8 @@ def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[reruns.Row]:
     report = reporter(f"{_step(feature_set)}, once more")
     for number, timing in enumerate(first.timings):
         report(number, len(first.timings))
-        classify = keras_model.classifier(
-            keras_model.load(str(run.directory), trial, timing.precision)
-        )
-        answers = np.concatenate([classify(pixels) for pixels in few])[:, 0]
+        classify = classifier(keras_model.load(run.directory, trial, timing.precision))
+        answers = np.concatenate([classify(pixels).p_male for pixels in few])
         single, num, witness_s = _time_single(classify, few, timing.precision, asked)
         difference = float(np.abs(answers - np.array(recorded)).max())
         yield reruns.Row(timing.precision, single, num, witness_s, difference)
@@ -137,8 +136,8 @@ def _time_precision(
 ) -> tuple[Timing, float, int]:
     """One graph -> its timing, seconds of decoding the test set, its number of parameters."""
     begun_s = time.perf_counter()
-    model = keras_model.load(run_dir, trial, precision)
-    classify = keras_model.classifier(model)
+    model = keras_model.load(Path(run_dir), trial, precision)
+    classify = classifier(model)
     build_s = time.perf_counter() - begun_s
     few = [[images.decode(path).pixels] for path in test[: asked.calls]]
     first = latency.time_calls(classify, few, 1, 0)
@@ -195,8 +194,8 @@ def _time_test_set(
         parts.append(latency.time_calls(classify, list(sizes.values()), len(sizes), 0))
         parts.append(
             latency.time_calls(
-                lambda batch: p_male.append(classify(batch)), batches, 0, len(batches)
+                lambda batch: p_male.append(classify(batch).p_male), batches, 0, len(batches)
             )
         )
-    answers.append(np.concatenate(p_male)[:, 0])
+    answers.append(np.concatenate(p_male))
     return latency.joined(parts)

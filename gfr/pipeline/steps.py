@@ -21,7 +21,7 @@ from gfr.pipeline.shared_storage import worker
 from gfr.regression import check
 from gfr.regression.latency_rule import MAX_MEASUREMENTS
 from gfr.results import records, store
-from gfr.results.export_records import ExportResult
+from gfr.results.export_records import ExportJob, ExportResult
 from gfr.results.regression_records import Finding
 from gfr.storage import atomic, locks, serialization
 
@@ -110,24 +110,17 @@ def export(
     path = store.export_directory(run.directory, trial.id)
     if _is_exported(path, precision):
         return str(path)
-    asked = run.record.benchmark.export.precisions or Export().precisions
-    precisions = tuple(dict.fromkeys([*asked, *filter(None, [precision])]))
+    precisions = run.record.benchmark.export.precisions or Export().precisions
+    if precision and precision not in precisions:
+        precisions = (*precisions, precision)
     shared_storage.check(run_dir, worker())
-    begun_s = time.time()
+    started_s = time.time()
     with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
+        job = ExportJob(run.directory, trial.id, precisions, precision, folder, started_s)
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
-        num_parameters = call("gfr.export.saved_model:fuse", run_dir, trial.id, str(folder))
-        call("gfr.export.tfjs:convert", precisions, str(folder))
-        call(
-            "gfr.export.validate:examine",
-            run_dir,
-            trial.id,
-            precisions,
-            precision,
-            num_parameters,
-            begun_s,
-            str(folder),
-        )
+        num_parameters = call("gfr.export.saved_model:fuse", run.directory, trial.id, folder)
+        call("gfr.export.tfjs:convert", precisions, folder)
+        call("gfr.export.validate:examine", job, num_parameters)
     return str(path)
 
 

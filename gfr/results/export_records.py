@@ -1,8 +1,6 @@
-"""What an export leaves on disk: the record that the report and the model card are made from.
+"""Files and records of an export, and the rule that chooses its precision.
 
-In: counts and differences measured by gfr/export/saved_model.py. Out: ExportResult, one JSON file
-beside the
-exported model, and the rule that chooses its precision. Never measures, never imports TensorFlow.
+Does not import TensorFlow.
 
     runs/<run_id>/export/<trial>/
       export.json          ExportResult
@@ -13,7 +11,9 @@ exported model, and the rule that chooses its precision. Never measures, never i
       page.json            PageResult, if benchmarks/studies/page_latency.py was run
 """
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,14 +21,19 @@ from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
 from gfr.evaluation.statistics import mcnemar
+from gfr.progress import reporter
+from gfr.storage.hashing import file_sha256
 from gfr.types import Count, Positive, Seconds, Share
 
-STEP = "export"  # as its progress is shown
+STEP = "export"  # its name in the progress display
 
-# Agreement that a runtime with other kernels must reach in the same arithmetic.
+# Only there while the export is being made.
+REFERENCE, SAVED_MODEL, SIGNATURE = "reference.npy", "saved_model", "serve"
+
+# Largest difference between runtimes that compute in the same arithmetic.
 TOLERANCE = 1e-4
 
-# What quantisation may cost before a user has to ask for it.
+# Limits for a quantised model that is exported without being requested by name.
 MAX_DIFFERENCE = 0.01
 
 MIN_P_VALUE = 0.05
@@ -37,11 +42,26 @@ BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "ui
 
 
 @dataclass(frozen=True)
-class JavaScript:
-    """The written files in TensorFlow.js: images one at a time, p_male against two references.
+class ExportJob:
+    """One export in progress: `folder` becomes the export's directory when all stages succeed.
 
-    `from_keras`, `from_graph`: largest difference from the fused Keras model in float32, and from
-    TensorFlow running the same graph with the same weights. `values_s`: seconds an image.
+    `requested`: the precision to keep; None leaves it to `choose`. `started_s`: time.time() then.
+    """
+
+    run_dir: Path
+    trial_id: str
+    precisions: tuple[WebPrecision, ...]
+    requested: WebPrecision | None
+    folder: Path
+    started_s: float
+
+
+@dataclass(frozen=True)
+class JavaScript:
+    """The exported files in TensorFlow.js, one image at a time, compared with two references.
+
+    `from_keras`, `from_graph`: largest difference of p_male from the fused Keras model in float32,
+    and from TensorFlow running the same graph with the same weights. `values_s`: seconds per image.
     """
 
     backend: str
@@ -49,16 +69,16 @@ class JavaScript:
     num_images: Positive
     from_keras: Share
     from_graph: Share
-    num_other_answers: Count  # than Keras', where p_male is further than TOLERANCE from 0.5
+    num_other_answers: Count  # unlike Keras', where its p_male is not within TOLERANCE of 0.5
     values_s: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class WebModel:
-    """One precision: written shards, read back, in the written graph, run by TensorFlow.
+    """One precision of the exported files, read back and run by TensorFlow over the test set.
 
-    Differences are of p_male from the fused Keras model in float32, over the whole test set.
-    `only_keras_right`, `only_this_right`: images on which the two answers differ in being right.
+    Differences are those of p_male from the fused Keras model in float32. `only_keras_right`,
+    `only_this_right`: images that one of the two classifies correctly and the other does not.
     """
 
     precision: WebPrecision
@@ -78,23 +98,23 @@ class WebModel:
 
     @property
     def is_faithful(self) -> bool:
-        """Whether it may be exported without being asked for by name."""
+        """Whether it may be exported without being requested by name."""
         return self.max_difference <= MAX_DIFFERENCE and self.p_value >= MIN_P_VALUE
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The exported trial: what every precision costs, and which one was written.
+    """The exported trial: measurements of every precision, and which one was kept.
 
-    `keras_right`: test images that the fused Keras model in float32 gets right, of `num_images`;
-    `recorded_right`: those of the trial itself, whose features may be bfloat16's.
+    Of `num_images` test images, the fused Keras model in float32 classifies `keras_right`
+    correctly, and the trial itself, whose features may be in bfloat16, `recorded_right`.
     """
 
     schema: Literal[1]
     run_id: str
     trial: Trial
     precision: WebPrecision
-    is_asked_for: bool  # by name, instead of the rule
+    is_asked_for: bool  # by name; False: chosen by the rule
     num_parameters: Positive
     num_images: Positive
     keras_right: Count
@@ -104,33 +124,33 @@ class ExportResult:
     wall_s: Seconds  # of the whole export
 
     def __post_init__(self) -> None:
-        """ValueError if the precision written was not measured."""
+        """ValueError if the exported precision was not measured."""
         if self.precision not in {row.precision for row in self.models}:
             raise ValueError(f"no measurement of {self.precision}")
 
     @property
     def written(self) -> WebModel:
-        """The precision that was written."""
+        """The measurements of the exported precision."""
         return next(row for row in self.models if row.precision == self.precision)
 
 
 @dataclass(frozen=True)
 class PageTiming:
-    """Seconds an image, one after the other, on the page in a browser; after warm-up."""
+    """Seconds per image on the page in a browser, one image at a time, after warm-up."""
 
     backend: str
-    is_software: bool  # a graphics card that is none
+    is_software: bool  # emulated graphics card
     values_s: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
     @property
     def title(self) -> str:
-        """As people read it."""
+        """The backend's name in reports."""
         return self.backend + (" in software" if self.is_software else "")
 
 
 @dataclass(frozen=True)
 class PageResult:
-    """What benchmarks/studies/page_latency.py measured of the model with this `digest`."""
+    """Measurements by benchmarks/studies/page_latency.py of the exported model with this `digest`."""
 
     schema: Literal[1]
     digest: str
@@ -143,3 +163,24 @@ def milliseconds(values_s: tuple[float, ...]) -> str:
     """`p50 412 ms, p95 440 ms (30 calls)`."""
     p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
     return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
+
+
+def report_stage(number: int) -> None:
+    """Report that this many of the four stages of an export are done."""
+    reporter(STEP, "stages")(number, 4)
+
+
+def directory(folder: Path, precision: WebPrecision) -> Path:
+    """Where a precision is kept until one is chosen."""
+    return folder / f"tfjs-{precision}"
+
+
+def num_bytes(source: Path) -> int:
+    """Size of a directory's files: the download of a browser."""
+    return sum(path.stat().st_size for path in source.iterdir())
+
+
+def digest(source: Path) -> str:
+    """SHA-256, in hex, over the name and SHA-256 of each file."""
+    lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -28,9 +28,9 @@ def main(folder):
     import numpy as np
     import tensorflow as tf
 
+    from gfr import engines
     from gfr.export import tfjs
-    from gfr.export.saved_model import SAVED_MODEL, SIGNATURE
-    from gfr.models.external import tfjs_graph
+    from gfr.results import export_records
 
     pixels = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 
@@ -41,10 +41,11 @@ def main(folder):
 
     module = Mean()
     module.scale = tf.Variable(255.0)
-    tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={SIGNATURE: module.serve})
-    tfjs.convert(("float32",), str(folder))
-    classify = tfjs_graph.load(tfjs.directory(str(folder), "float32"))
-    p_male = classify(np.full((2, 5, 4, 3), 51, np.uint8)).numpy().ravel().tolist()
+    signatures = {export_records.SIGNATURE: module.serve}
+    tf.saved_model.save(module, str(folder / export_records.SAVED_MODEL), signatures=signatures)
+    tfjs.convert(("float32",), folder)
+    classify = engines.get("tensorflow").load(export_records.directory(folder, "float32"))
+    p_male = classify(np.full((2, 5, 4, 3), 51, np.uint8)).p_male.tolist()
     left = [name for name in sys.modules if name.split(".")[0] in MISSING]
     print(json.dumps({"p_male": p_male, "left": left}))
 

@@ -1,1 +1,1 @@
-"""Models that others trained, as files."""
+"""Readers of models that other tools wrote: one module per file format."""

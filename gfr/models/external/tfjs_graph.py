@@ -1,4 +1,7 @@
-"""Load a TensorFlow.js graph model into TensorFlow."""
+"""Load a TensorFlow.js graph model into TensorFlow.
+
+Importing this module imports tensorflowjs, which takes seconds.
+"""
 
 import json
 from collections.abc import Callable
@@ -9,13 +12,17 @@ from google.protobuf import json_format
 
 from gfr import environment
 
-environment.import_tensorflowjs()  # before what follows, hence E402
+environment.import_tensorflowjs()  # must come before the next import, hence E402
 from tensorflowjs import read_weights  # noqa: E402
 
 
 def load(source: Path) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The written graph with the written weights: uint8 (N, H, W, 3) -> float32 (N, 1)."""
-    model = _model(source)
+    """Return the graph with its weights as a function: uint8 (N, H, W, 3) -> float32 (N, 1).
+
+    Args:
+        source: a directory with model.json and its weight files.
+    """
+    model = json.loads((source / "model.json").read_text("utf-8"))
     graph = json_format.ParseDict(model["modelTopology"], tf.compat.v1.GraphDef())
     groups = read_weights.read_weights(model["weightsManifest"], str(source))
     values = {row["name"]: row["data"] for group in groups for row in group}
@@ -27,7 +34,3 @@ def load(source: Path) -> Callable[[tf.Tensor], tf.Tensor]:
     whole = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
     run = whole.prune(pixels["name"], p_male["name"])
     return lambda images: run(tf.cast(images, tf.float32))
-
-
-def _model(source: Path) -> dict:
-    return json.loads((source / "model.json").read_text("utf-8"))

@@ -1,0 +1,42 @@
+"""TensorFlow as an engine: Keras models, and TensorFlow.js graph models read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gfr import environment
+from gfr.config.schema import Precision
+from gfr.engines.base import Classify, Engine, Predictions
+
+if TYPE_CHECKING:
+    import keras
+
+    from gfr.models.fused_model import Graph
+
+
+def classifier(model: keras.Model) -> Classify:
+    """Compile a fused Keras model into one inference graph that classifies images."""
+    from gfr.models import fused_model
+
+    return _classify_with(fused_model.compiled(model))
+
+
+def _classify_with(graph: Graph) -> Classify:
+    from gfr.models import fused_model
+
+    return lambda pixels: Predictions(fused_model.run_batch(graph, pixels)[:, 0])
+
+
+def _open(model: Path, precision: Precision) -> Classify:
+    environment.import_tensorflow()
+    if model.is_dir():
+        from gfr.models.external import tfjs_graph
+
+        return _classify_with(tfjs_graph.load(model))
+    import keras
+
+    return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))
+
+
+ENGINE = Engine("tensorflow", "TensorFlow", ("float32",), lambda: "", _open)

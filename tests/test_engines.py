@@ -1,0 +1,49 @@
+"""Runtime engines: the table, and what each refuses."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gfr import engines
+from gfr.errors import BadInput
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones():
+    """The message lists every engine."""
+    with pytest.raises(BadInput, match="engine 'coreml': unknown; known: tensorflow, node"):
+        engines.get("coreml")
+
+
+def test_an_unavailable_engine_and_an_unsupported_precision_are_refused(tmp_path):
+    """Before the model file is opened; each message gives the reason."""
+    node = engines.get("node")
+    with pytest.raises(BadInput, match="engine 'node' is unavailable: not installed"):
+        replace(node, unavailable=lambda: "not installed").load(tmp_path)
+    with pytest.raises(BadInput, match="precision 'bfloat16': not supported by engine 'node'"):
+        node.load(tmp_path, "bfloat16")
+
+
+def test_the_tensorflow_engine_classifies_a_keras_file(tmp_path):
+    """Images of two sizes in one call, in their order: p_male is their mean brightness here."""
+    import keras
+
+    pixels = keras.Input((None, None, 3))
+    mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(pixels))
+    p_male = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(1 / 3))(mean)
+    keras.Model(pixels, p_male).save(tmp_path / "model.keras")
+    classify = engines.get("tensorflow").load(tmp_path / "model.keras")
+    images = [np.full((side, 5, 3), value, np.uint8) for side, value in ((4, 51), (6, 102), (4, 0))]
+    predictions = classify(images)
+    assert (3,) == predictions.p_male.shape
+    assert [0.2, 0.4, 0.0] == pytest.approx(predictions.p_male.tolist(), abs=1e-6)
+    assert pytest.approx(0.2, abs=1e-6) == classify(images[:1]).p_male[0]
+
+
+def test_importing_the_engines_imports_no_runtime():
+    """A runtime is imported by the engine that loads a model, not by the table."""
+    program = "import sys; from gfr import engines; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "False" == done.stdout.strip(), done.stderr
