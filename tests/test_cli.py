@@ -22,8 +22,8 @@ from cli.main import app
 from gfr import environment, errors
 from gfr.engines.base import Predictions
 from gfr.errors import BadInput
-from gfr.pipeline.options import RunOptions
 from gfr.export import web
+from gfr.pipeline.options import RunOptions
 from gfr.progress import LOGGER
 from gfr.results import store
 from gfr.storage import serialization

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import harness
-from gfr.data import images
 from gfr import engines
+from gfr.data import images
 from gfr.engines.base import classify_files
 from gfr.export.validate import agreement, test_images
 from gfr.measurement import hardware

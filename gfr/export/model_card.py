@@ -10,8 +10,8 @@ from typing import Any
 
 from gfr import markup
 from gfr.config.keras_applications import SCALINGS
-from gfr.data.sources import SOURCES
 from gfr.data.download import catalog
+from gfr.data.sources import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header, texts

@@ -26,7 +26,9 @@ def main(folder):
     write_graph(model, folder / export_records.SAVED_MODEL)
     tfjs.convert(("float32",), folder)
     images = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-    p_male = engines.get("tensorflow").load(export_records.directory(folder, "float32"))(images).p_male
+    p_male = (
+        engines.get("tensorflow").load(export_records.directory(folder, "float32"))(images).p_male
+    )
     print(float(abs(p_male - model(images.astype(np.float32))[:, 0]).numpy().max()))
 
 
