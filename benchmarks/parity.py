@@ -27,6 +27,7 @@ from gfr.pipeline import isolation
 from gfr.results import export_records, store
 from gfr.storage import paths as storage_paths
 from gfr.storage import run_directory, serialization
+from gfr.storage.run_directory import RunDirectory
 
 
 def main() -> None:
@@ -34,29 +35,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", help="a run id; the newest finished one if not given")
     parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument(
-        "--reports", type=Path, default=Path(storage_paths.default_directory("reports"))
-    )
+    parser.add_argument("--reports", type=Path, default=storage_paths.default_directory("reports"))
     parser.add_argument("--images", type=int, help="the first of the test set alone")
     asked = parser.parse_args()
     run = store.read_run(run_directory.find(asked.reports, asked.run))
     trial = run.result_of(asked.trial).trial
-    path = store.export_directory(run.directory, trial.id) / "export.json"
+    path = RunDirectory(run.directory).export(trial.id).record
     precision = (
         serialization.read(path, export_records.ExportResult).precision
         if path.exists()
         else "uint16"
     )
-    paths, _ = examined(str(run.directory))
+    paths, _ = examined(run.directory)
     precisions = tuple(dict.fromkeys(("float32", precision)))
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         limits = isolation.Limits()
         isolation.call_alone(
-            "gfr.export.saved_model:fuse", str(run.directory), trial.id, folder, limits=limits
+            "gfr.export.saved_model:fuse", run.directory, trial.id, folder, limits=limits
         )
         isolation.call_alone("gfr.export.tfjs:convert", precisions, folder, limits=limits)
-        reference = np.load(Path(folder) / REFERENCE)
+        reference = np.load(folder / REFERENCE)
         for row in precisions:
             model = tfjs.directory(folder, row)
             spoken = in_javascript(model, paths[: asked.images])

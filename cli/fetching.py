@@ -1,4 +1,8 @@
-"""The command `gfr data fetch`. Heavy imports are inside the command."""
+"""`gfr data fetch`: what it takes and what it shows.
+
+In: words on the command line. Out: progress on standard error, what was fetched on standard output.
+Ctrl-C leaves what has arrived, and says so. Heavy imports stand inside the command.
+"""
 
 import dataclasses
 import json
@@ -24,7 +28,7 @@ def data_fetch(
         str,
         typer.Option(
             "--from",
-            help="published (5,000 images) or huggingface (all, 12 GB).",
+            help="published (its 5,000 images) or huggingface (all, 12 GB).",
             autocompletion=completion.words(*completion.SOURCES),
         ),
     ] = "published",
@@ -33,20 +37,23 @@ def data_fetch(
         typer.Option("--accept-license", help="CelebA is for non-commercial research only."),
     ] = False,
     url: Annotated[
-        str | None, typer.Option(help="Another zip archive, or a mirror of Hugging Face.")
+        str | None, typer.Option(help="Another zip archive, or Hugging Face's mirror.")
     ] = None,
-    sha256: Annotated[str | None, typer.Option(help="The required digest of the archive.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="The digest that the archive must have.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what was fetched before.")
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Do not use the network.")
+        bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Never ask the network.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Get CelebA: the published project's images from its Git archive, or all from Hugging Face.
 
-    Every image is decoded before the directory appears. docs/data.md describes the other ways.
+    What was cut off goes on where it stopped; every image is decoded before anything is put in
+    place. docs/data.md has the other ways.
     """
     from cli import display, start
     from cli.places import typed
@@ -54,7 +61,7 @@ def data_fetch(
     from gfr.data.download import catalog, fetch
     from gfr.storage import paths
 
-    # Follow links: the target may be on a larger disk.
+    # Links are followed: one that leads to a larger disk is to be filled there.
     place = paths.at_root("data/celeba") if where is None else typed(str(where))
     directory = Path(os.path.realpath(place))
     request = fetch.Request(directory, source, url, sha256, accept_license, offline, overwrite)
@@ -63,7 +70,7 @@ def data_fetch(
         with start.interruptible(), display.progress(None):
             fetched = fetch.run(request, known)
     except start.Interrupted as interrupted:
-        start.leave(interrupted.code, "interrupted. Run the same command again")
+        start.leave(interrupted.code, "interrupted; the same command goes on")
     if as_json:
         found = dataclasses.asdict(fetched) if fetched else None
         print(json.dumps({"directory": str(directory), "fetched": found}, indent=1))
@@ -74,7 +81,7 @@ def data_fetch(
 
 
 def describe(directory: Path, fetched: "Fetched") -> list[str]:
-    """Describe what was fetched, its problems and the next command."""
+    """What was fetched, what is odd about it, and what to do next."""
     from cli.places import command, here
 
     origin = fetched.origin
@@ -85,7 +92,7 @@ def describe(directory: Path, fetched: "Fetched") -> list[str]:
         f"from {origin.url}",
     ]
     if origin.sha256:
-        checked = "as expected" if origin.is_checked else "not checked, no digest was known"
+        checked = "as was expected" if origin.is_checked else "not checked, none was known before"
         lines.append(f"SHA-256 of the archive {origin.sha256}: {checked}")
     if origin.num_expected not in (None, fetched.num_images):
         lines.append(f"{origin.num_expected:,} images were expected")
@@ -93,6 +100,6 @@ def describe(directory: Path, fetched: "Fetched") -> list[str]:
     if missing:
         lines.append(f"listed without an image in it, and left out: {missing:,}")
     if fetched.num_undecodable:
-        lines.append(f"undecodable, dropped by every run: {fetched.num_undecodable:,}")
+        lines.append(f"undecodable, and dropped by every run: {fetched.num_undecodable:,}")
     line = command("run", "full", "--data", here(directory))
     return [*lines, f"{fetched.license}.", f"next: {line}"]

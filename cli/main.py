@@ -323,7 +323,7 @@ def export(
 
     try:
         with start.interruptible(), display.progress(None):
-            path = steps.export(str(run_dir), trial, asked, limits)
+            path = steps.export(run_dir, trial, asked, limits)
             publish.write_report(str(run_dir))
     except start.Interrupted as interrupted:
         start.leave(interrupted.code, "interrupted; nothing was exported")

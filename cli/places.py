@@ -34,7 +34,7 @@ def here(path: Path) -> str:
 
 def typed(path: str, keywords: Collection[str] = ()) -> str:
     """What a user types, relative to where the user is; BadInput if it cannot be looked at."""
-    return path if path in keywords else paths.absolute(path)
+    return path if path in keywords else str(paths.absolute(path))
 
 
 def benchmark(word: str) -> str:
@@ -44,7 +44,7 @@ def benchmark(word: str) -> str:
 
 def or_default(path: Path | None, name: str) -> str:
     """The directory that was typed, or the default of `reports` or `cache`."""
-    return paths.default_directory(name) if path is None else typed(str(path))
+    return str(paths.default_directory(name)) if path is None else typed(str(path))
 
 
 def _executable() -> str:

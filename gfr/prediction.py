@@ -57,7 +57,7 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
         keras_model,
     )  # here, not above: a wrong file must not cost TensorFlow's start
 
-    classify = keras_model.classifier(keras_model.load(str(run.directory), result))
+    classify = keras_model.classifier(keras_model.load(run.directory, result))
     p_male: list[float] = []
     for start in range(0, len(paths), BATCH):
         p_male += classify([_decode(path) for path in paths[start : start + BATCH]])[:, 0].tolist()

@@ -35,8 +35,8 @@ class Mean(tf.Module):
 module, folder = Mean(), Path(sys.argv[1])
 module.scale = tf.Variable(255.0)
 tf.saved_model.save(module, str(folder / SAVED_MODEL), signatures={SIGNATURE: module.serve})
-tfjs.convert(("float32",), str(folder))
-classify = tfjs_graph.load(tfjs.directory(str(folder), "float32"))
+tfjs.convert(("float32",), folder)
+classify = tfjs_graph.load(tfjs.directory(folder, "float32"))
 pixels = np.full((2, 5, 4, 3), 51, np.uint8)
 left = [name for name in sys.modules if name.split(".")[0] in DROPPED]
 print(json.dumps({"p_male": classify(pixels).numpy().ravel().tolist(), "left": left}))

@@ -135,9 +135,9 @@ x = layers.Activation("hard_sigmoid")(layers.Conv2D(3, 3, padding="same", use_bi
 x = layers.Conv2D(3, 3, padding="same", use_bias=False)(x) + pixels
 model = keras.Model(pixels, layers.Dense(1, "sigmoid")(layers.Flatten()(x / 255)))
 write_graph(model, Path(sys.argv[1]) / SAVED_MODEL)
-tfjs.convert(("float32",), sys.argv[1])
+tfjs.convert(("float32",), Path(sys.argv[1]))
 images = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
-p_male = tfjs_graph.load(tfjs.directory(sys.argv[1], "float32"))(images)
+p_male = tfjs_graph.load(tfjs.directory(Path(sys.argv[1]), "float32"))(images)
 print(float(abs(p_male - model(images.astype(np.float32))).numpy().max()))
 """
 

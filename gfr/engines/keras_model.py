@@ -16,12 +16,13 @@ from gfr.errors import BadInput, reason
 from gfr.models import backbone as models_backbone
 from gfr.models import fused_model
 from gfr.results import records
+from gfr.storage.run_directory import RunDirectory
 
 Classify = Callable[[list[np.ndarray]], np.ndarray]
 
 
 def load(
-    run_dir: str, result: records.TrialResult, precision: Precision = "float32"
+    run_dir: Path, result: records.TrialResult, precision: Precision = "float32"
 ) -> keras.Model:
     """Raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 
@@ -32,7 +33,7 @@ def load(
     backbone = models_backbone.build(
         result.trial.feature_set, Path(result.features.weights.path), precision
     )
-    head = _load_head(Path(run_dir) / "heads" / f"{result.trial.id}.keras")
+    head = _load_head(RunDirectory(run_dir).head(result.trial.id))
     return fused_model.fuse(backbone, result.features.scale, head)
 
 

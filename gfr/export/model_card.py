@@ -23,6 +23,7 @@ from gfr.results import export_records
 from gfr.results.export_records import ExportResult, WebModel
 from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic, paths
+from gfr.storage.run_directory import ExportDirectory
 
 SCHEMA = 1
 
@@ -50,8 +51,8 @@ _LIMITS_OF_WEIGHTS = {
 def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
     """Both files."""
     card = facts(run, result, export)
-    atomic.write_json(folder / "model_card.json", card)
-    atomic.write_text(folder / "model_card.md", render(card))
+    atomic.write_json(ExportDirectory(folder).model_card_json, card)
+    atomic.write_text(ExportDirectory(folder).model_card_md, render(card))
 
 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gfr.progress import reporter
 from gfr.results import store
 from gfr.results.export_records import STEP
 from gfr.storage import atomic
+from gfr.storage.run_directory import ExportDirectory
 
 NUM_STAGES, UNIT = 4, "stages"  # of the progress shown
 
@@ -32,19 +33,19 @@ REFERENCE, SAVED_MODEL = "reference.npy", "saved_model"
 _BATCH = 64
 
 
-def fuse(run_dir: str, trial_id: str, folder: str) -> int:
-    """Fill `folder`; returns the model's number of parameters."""
+def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
+    """Fill `folder`; return the model's number of parameters."""
     report = reporter(STEP, UNIT)
     report(0, NUM_STAGES)
-    model = keras_model.load(run_dir, store.read_run(Path(run_dir)).result_of(trial_id))
-    atomic.save(Path(folder) / "model.keras", model.save)
+    model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
+    atomic.save(ExportDirectory(folder).keras, model.save)
     classify = keras_model.classifier(model)
-    found = golden_images.collect()
-    golden_images.write(Path(folder), found, classify([row.pixels for row in found])[:, 0])
+    pictures = golden_images.collect()
+    golden_images.write(folder, pictures, classify([row.pixels for row in pictures])[:, 0])
     paths, _ = examined(run_dir)
     reference = over(paths, classify)
-    atomic.write(Path(folder) / REFERENCE, lambda file: np.save(file, reference))
-    write_graph(model, Path(folder) / SAVED_MODEL)
+    atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
+    write_graph(model, folder / SAVED_MODEL)
     report(1, NUM_STAGES)
     return model.count_params()
 
@@ -67,7 +68,7 @@ def write_graph(model: keras.Model, target: Path) -> None:
     tf.saved_model.save(module, str(target), signatures={SIGNATURE: serve})
 
 
-def examined(run_dir: str) -> tuple[list[Path], np.ndarray]:
+def examined(run_dir: Path) -> tuple[list[Path], np.ndarray]:
     """The test images that exports are measured on, and is_male, bool (N,)."""
     _, faces, splits = store.open_run(run_dir)
     rows = np.flatnonzero(splits == "test")

@@ -5,7 +5,6 @@ written graph with the written weights as a function, so that what is measured i
 downloads. Imports tensorflowjs, which takes seconds: for child processes alone.
 """
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +19,7 @@ from gfr.export.saved_model import NUM_STAGES, SAVED_MODEL, SIGNATURE, UNIT
 from gfr.models.external.tfjs_graph import _model
 from gfr.progress import reporter
 from gfr.results.export_records import STEP
-from gfr.storage.hashing import file_sha256
+from gfr.storage.hashing import file_sha256, lines_sha256
 
 environment.import_tensorflowjs()  # before what follows, hence E402
 
@@ -32,9 +31,9 @@ _normalize_bias_add_op = normalize_bias_add.normalize_bias_add_op
 _SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache
 
 
-def convert(precisions: tuple[WebPrecision, ...], folder: str) -> None:
+def convert(precisions: tuple[WebPrecision, ...], folder: Path) -> None:
     """The SavedModel in `folder` -> a graph model for each precision; the SavedModel goes."""
-    source, float32 = Path(folder) / SAVED_MODEL, directory(folder, "float32")
+    source, float32 = folder / SAVED_MODEL, directory(folder, "float32")
     with mock.patch.object(normalize_bias_add, "normalize_bias_add_op", _constants_as_biases):
         tf_saved_model_conversion_v2.convert_tf_saved_model(
             str(source),
@@ -75,9 +74,9 @@ def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
     return graph
 
 
-def directory(folder: str, precision: WebPrecision) -> Path:
+def directory(folder: Path, precision: WebPrecision) -> Path:
     """Where a precision stands until one is chosen."""
-    return Path(folder) / f"tfjs-{precision}"
+    return folder / f"tfjs-{precision}"
 
 
 def quantise(source: Path, precision: WebPrecision, target: Path) -> None:
@@ -112,5 +111,4 @@ def num_bytes(source: Path) -> int:
 
 def digest(source: Path) -> str:
     """SHA-256, in hex, over the name and SHA-256 of each file."""
-    lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return lines_sha256(f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir()))

@@ -27,67 +27,55 @@ from gfr.models import fused_model
 from gfr.models.external import tfjs_graph
 from gfr.progress import reporter
 from gfr.results import store
-from gfr.results.export_records import BITS, STEP, TOLERANCE, ExportResult, WebModel
+from gfr.results.export_records import BITS, STEP, TOLERANCE, ExportJob, ExportResult, WebModel
 from gfr.storage import serialization
+from gfr.storage.run_directory import ExportDirectory
 
 
-def examine(
-    run_dir: str,
-    trial_id: str,
-    precisions: tuple[WebPrecision, ...],
-    asked: WebPrecision | None,
-    num_parameters: int,
-    begun_s: float,
-    folder: str,
-) -> None:
-    """Measure every precision, keep one, describe it.
-
-    `asked` names the one to keep, None leaves it to the rule; `begun_s`: time.time() at the start.
-    """
-    run = store.read_run(Path(run_dir))
-    result = run.result_of(trial_id)
-    paths, is_male = examined(run_dir)
-    reference = np.load(Path(folder) / REFERENCE)
+def examine(job: ExportJob, num_parameters: int) -> None:
+    """Measure every precision, keep one, describe it."""
+    run, files = store.read_run(job.run_dir), ExportDirectory(job.folder)
+    result = run.result_of(job.trial_id)
+    paths, is_male = examined(job.run_dir)
+    reference = np.load(job.folder / REFERENCE)
     num_few = run.record.benchmark.export.javascript_images
-    models = _measure(paths, is_male, reference, precisions, num_few, folder)
-    chosen = asked or choose(models).precision
-    _keep(chosen, precisions, folder)
+    models = _measure(job, paths, is_male, reference, num_few)
+    chosen = job.precision or choose(models).precision
+    _keep(chosen, job)
     export = ExportResult(
         schema=1,
         run_id=run.record.run_id,
         trial=result.trial,
         precision=chosen,
-        is_asked_for=asked is not None,
+        is_asked_for=job.precision is not None,
         num_parameters=num_parameters,
         num_images=len(paths),
         keras_right=int(_is_right(reference, is_male).sum()),
         recorded_right=result.metrics["test"].num_right,
         models=models,
-        digest=tfjs.digest(Path(folder) / "tfjs"),
-        wall_s=time.time() - begun_s,
+        digest=tfjs.digest(files.tfjs),
+        wall_s=time.time() - job.start_s,
     )
-    serialization.write(Path(folder) / "export.json", export)
-    model_card.write(Path(folder), run, result, export)
+    serialization.write(files.record, export)
+    model_card.write(job.folder, run, result, export)
     reporter(STEP, UNIT)(NUM_STAGES, NUM_STAGES)
 
 
 def _measure(
-    paths: Sequence[Path],
-    is_male: np.ndarray,
-    reference: np.ndarray,
-    precisions: tuple[WebPrecision, ...],
-    num_few: int,
-    folder: str,
+    job: ExportJob, paths: Sequence[Path], is_male: np.ndarray, reference: np.ndarray, num_few: int
 ) -> tuple[WebModel, ...]:
     """Every precision in both runtimes; is_male bool and reference float32 (N,)."""
-    in_tensorflow = {row: in_graph(tfjs.directory(folder, row), paths) for row in precisions}
+    folders = {row: tfjs.directory(job.folder, row) for row in job.precisions}
+    in_tensorflow = {row: in_graph(folder, paths) for row, folder in folders.items()}
     reporter(STEP, UNIT)(3, NUM_STAGES)
     few = [images.decode(path).pixels for path in paths[:num_few]]
     with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
-        spoken = pool.map(lambda row: node.classify(tfjs.directory(folder, row), few), precisions)
+        in_javascript = pool.map(lambda row: node.classify(folders[row], few), job.precisions)
         return tuple(
-            _compared(precision, folder, is_male, reference, in_tensorflow[precision], answers)
-            for precision, answers in zip(precisions, spoken, strict=True)
+            _compared(precision, folders[precision], is_male, reference, p_male, answers)
+            for (precision, p_male), answers in zip(
+                in_tensorflow.items(), in_javascript, strict=True
+            )
         )
 
 
@@ -99,7 +87,7 @@ def in_graph(source: Path, paths: Sequence[Path]) -> np.ndarray:
 
 def _compared(
     precision: WebPrecision,
-    folder: str,
+    folder: Path,
     is_male: np.ndarray,
     reference: np.ndarray,
     p_male: np.ndarray,
@@ -109,7 +97,7 @@ def _compared(
     difference = np.abs(p_male - reference)
     found = WebModel(
         precision=precision,
-        num_bytes=tfjs.num_bytes(tfjs.directory(folder, precision)),
+        num_bytes=tfjs.num_bytes(folder),
         num_images=len(p_male),
         num_right=int(this_right.sum()),
         only_keras_right=int((keras_right & ~this_right).sum()),
@@ -126,31 +114,30 @@ def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:
     return (p_male > THRESHOLD) == is_male
 
 
-def _keep(chosen: WebPrecision, precisions: tuple[WebPrecision, ...], folder: str) -> None:
-    """The chosen precision becomes `tfjs`; the others and what led to them go."""
-    tfjs.directory(folder, chosen).rename(Path(folder) / "tfjs")
-    for precision in precisions:
-        if precision != chosen:
-            shutil.rmtree(tfjs.directory(folder, precision))
-    (Path(folder) / REFERENCE).unlink()
+def _keep(chosen: WebPrecision, job: ExportJob) -> None:
+    """Rename the chosen precision to `tfjs`; remove the others and the intermediate files."""
+    tfjs.directory(job.folder, chosen).rename(ExportDirectory(job.folder).tfjs)
+    for precision in set(job.precisions) - {chosen}:
+        shutil.rmtree(tfjs.directory(job.folder, precision))
+    (job.folder / REFERENCE).unlink()
 
 
-def refuse_disagreement(found: WebModel) -> None:
-    """StepFailed if a runtime computes something else than the other from the same weights."""
-    spoken, num_other = found.javascript, 0
-    off = spoken.from_graph
-    if found.precision == "float32":
-        off = max(off, found.max_difference, spoken.from_keras)
-        num_other = spoken.num_other_answers
-    if not (off <= TOLERANCE and num_other == 0):  # NaN is no agreement either
+def refuse_disagreement(model: WebModel) -> None:
+    """Raise StepFailed if two runtimes compute different results from the same weights."""
+    javascript, num_other = model.javascript, 0
+    difference = javascript.from_graph
+    if model.precision == "float32":
+        difference = max(difference, model.max_difference, javascript.from_keras)
+        num_other = javascript.num_other_answers
+    if not (difference <= TOLERANCE and num_other == 0):  # NaN is not agreement either
         raise StepFailed(
-            f"{found.precision}: TensorFlow.js, TensorFlow and Keras give probabilities {off:.1e} "
-            f"apart, more than {TOLERANCE:g}, or {num_other} other answers"
+            f"{model.precision}: probabilities of TensorFlow.js, TensorFlow and Keras differ by "
+            f"{difference:.1e}, more than {TOLERANCE:g}, or {num_other} answers differ"
         )
 
 
 def choose(models: tuple[WebModel, ...]) -> WebModel:
-    """The smallest faithful model, of two of one size the closer; else the closest of all."""
+    """Choose the smallest faithful model, of equal sizes the closest; else the closest of all."""
     faithful = [row for row in models if row.is_faithful]
     if faithful:
         return min(faithful, key=lambda row: (BITS[row.precision], row.max_difference))
@@ -158,10 +145,10 @@ def choose(models: tuple[WebModel, ...]) -> WebModel:
 
 
 def checked(precision: str | None) -> WebPrecision | None:
-    """A precision as typed; BadInput for an unknown one."""
-    for known in BITS:
-        if precision == known:
-            return known
+    """Validate a precision as typed; BadInput for an unknown one."""
+    for name in BITS:
+        if precision == name:
+            return name
     if precision is None:
         return None
     raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")

@@ -5,6 +5,8 @@ imports the packages it reports on, never writes.
 """
 
 import functools
+import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -57,6 +59,11 @@ def engine(gpus: Sequence[str] = ()) -> str:
     """What computes features, e.g. `tensorflow 2.21.0`; with the names of GPUs, if it has any."""
     found = f"tensorflow {version('tensorflow')}"
     return f"{found} on {', '.join(dict.fromkeys(gpus))}" if gpus else found
+
+
+def json_sha256(document: object) -> str:
+    """SHA-256 of a document as JSON with sorted keys, in hex."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _git(root: Path, *words: str) -> str:

@@ -23,7 +23,7 @@ _ABANDONED_S = 86_400.0  # another run may be writing in the cache
 LOG = logging.getLogger("gfr")
 
 
-def prepare(request: Request) -> str:
+def prepare(request: Request) -> Path:
     """Write what the run is about; returns its directory. An existing one is continued."""
     check(request)
     run_dir = run_directory.directory(Path(request.reports), request.run_id)
@@ -37,7 +37,7 @@ def prepare(request: Request) -> str:
             LOG.info("run %s exists: continuing", request.run_id)
             for line in describe(known):
                 LOG.info(line)
-        return str(run_dir)
+        return run_dir
     LOG.info("run %s", request.run_id)
     if clash := benchmark_files.shared_name(Path(request.benchmark_path), request.benchmark.name):
         LOG.warning(clash)
@@ -48,7 +48,7 @@ def prepare(request: Request) -> str:
         LOG.info(line)
     records.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
     serialization.write(path, record)
-    return str(run_dir)
+    return run_dir
 
 
 def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:

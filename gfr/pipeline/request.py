@@ -61,7 +61,7 @@ def request(
     path = benchmark_files.benchmark_file(benchmark)
     loaded = loader.limited(loader.load(path), limits)
     run_id = run_id or run_directory.new_id(loaded.name, begun)
-    reports = paths.directory_or_default(reports, "reports")
+    reports = str(paths.directory_or_default(reports, "reports"))
     run_directory.directory(Path(reports), run_id)
     weights = paths.at_root(weights, WEIGHTS_KEYWORDS)
     if weights not in WEIGHTS_KEYWORDS:
@@ -73,7 +73,7 @@ def request(
         data=paths.at_root(data, DATA_KEYWORDS),
         weights=weights,
         reports=reports,
-        cache=paths.directory_or_default(cache, "cache"),
+        cache=str(paths.directory_or_default(cache, "cache")),
         fresh=fresh,
         allow_download=allow_download,
         command=command,

@@ -6,12 +6,14 @@ its history. Never measures, imports no TensorFlow.
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 from gfr.regression import history, rules
 from gfr.results import regression_records, reruns, store
 from gfr.results.records import Run
 from gfr.results.regression_records import Verdict
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 
 LOG = logging.getLogger("gfr")
 
@@ -24,19 +26,19 @@ def look(run: Run) -> Verdict:
     return rules.judge(now, history.earlier(reports, now), _again(run), others)
 
 
-def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> str:
+def finish(run: Run, found: Verdict, why: Mapping[tuple[str, str], str]) -> Path:
     """Keep the verdict, and the run in its history if it has selected a model.
 
     `why` something could not be done once more, by kind and id. Returns the path of verdict.json.
     """
-    path = run.directory / "verdict.json"
+    path = RunDirectory(run.directory).verdict
     found = rules.conclude(found, why)
     serialization.write(path, found)
     for line, is_serious in regression_records.headlines(found):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:
         history.put(run.directory.parents[1], history.entry(store.read_run(run.directory)))
-    return str(path)
+    return path
 
 
 def _again(run: Run) -> rules.Again:

@@ -1,19 +1,10 @@
-"""What an export leaves on disk: the record that the report and the model card are made from.
+"""The records of an export, and the rule that chooses its precision.
 
-In: counts and differences measured by gfr/export/saved_model.py. Out: ExportResult, one JSON file
-beside the
-exported model, and the rule that chooses its precision. Never measures, never imports TensorFlow.
-
-    runs/<run_id>/export/<trial>/
-      export.json          ExportResult
-      model.keras          the fused Keras model, float32
-      tfjs/                the TensorFlow.js graph model in the chosen precision
-      model_card.json, .md
-      golden.json, golden/ a few images with Keras' probabilities
-      page.json            PageResult, if benchmarks/page.py was run
+Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -37,11 +28,23 @@ BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "ui
 
 
 @dataclass(frozen=True)
-class JavaScript:
-    """The written files in TensorFlow.js: images one at a time, p_male against two references.
+class ExportJob:
+    """One export. `precision` is the one to keep; None leaves it to the rule."""
 
-    `from_keras`, `from_graph`: largest difference from the fused Keras model in float32, and from
-    TensorFlow running the same graph with the same weights. `values_s`: seconds an image.
+    run_dir: Path
+    trial_id: str
+    precisions: tuple[WebPrecision, ...]
+    precision: WebPrecision | None
+    folder: Path
+    start_s: float  # time.time()
+
+
+@dataclass(frozen=True)
+class JavaScript:
+    """The written files in TensorFlow.js, one image at a time.
+
+    `from_keras`, `from_graph`: largest difference of p_male from the fused Keras model in float32,
+    and from TensorFlow running the same graph with the same weights. `values_s`: seconds per image.
     """
 
     backend: str
@@ -49,16 +52,16 @@ class JavaScript:
     num_images: Positive
     from_keras: Share
     from_graph: Share
-    num_other_answers: Count  # than Keras', where p_male is further than TOLERANCE from 0.5
+    num_other_answers: Count  # other than Keras's, where p_male is not within TOLERANCE of 0.5
     values_s: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class WebModel:
-    """One precision: written shards, read back, in the written graph, run by TensorFlow.
+    """One precision: the written graph with the written weights, run by TensorFlow.
 
     Differences are of p_male from the fused Keras model in float32, over the whole test set.
-    `only_keras_right`, `only_this_right`: images on which the two answers differ in being right.
+    `only_keras_right`, `only_this_right`: images that only one of the two classifies correctly.
     """
 
     precision: WebPrecision
@@ -73,28 +76,28 @@ class WebModel:
 
     @property
     def p_value(self) -> float:
-        """Exact McNemar test of this precision's answers against Keras'."""
+        """P-value of the exact McNemar test against the Keras model."""
         return mcnemar(self.only_keras_right, self.only_this_right)
 
     @property
     def is_faithful(self) -> bool:
-        """Whether it may be exported without being asked for by name."""
+        """Whether the rule may choose it."""
         return self.max_difference <= MAX_DIFFERENCE and self.p_value >= MIN_P_VALUE
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The exported trial: what every precision costs, and which one was written.
+    """The exported trial: the measurements of every precision, and the one that was written.
 
-    `keras_right`: test images that the fused Keras model in float32 gets right, of `num_images`;
-    `recorded_right`: those of the trial itself, whose features may be bfloat16's.
+    `keras_right`: number of the `num_images` test images that the fused Keras model in float32
+    classifies correctly; `recorded_right`: the same of the trial, whose features may be bfloat16.
     """
 
     schema: Literal[1]
     run_id: str
     trial: Trial
     precision: WebPrecision
-    is_asked_for: bool  # by name, instead of the rule
+    is_asked_for: bool  # chosen by the user, not by the rule
     num_parameters: Positive
     num_images: Positive
     keras_right: Count
@@ -116,21 +119,21 @@ class ExportResult:
 
 @dataclass(frozen=True)
 class PageTiming:
-    """Seconds an image, one after the other, on the page in a browser; after warm-up."""
+    """Seconds per image, one at a time, on the page in a browser; after warm-up."""
 
     backend: str
-    is_software: bool  # a graphics card that is none
+    is_software: bool  # WebGL or WebGPU without a graphics card
     values_s: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
     @property
     def title(self) -> str:
-        """As people read it."""
+        """The backend's name for people."""
         return self.backend + (" in software" if self.is_software else "")
 
 
 @dataclass(frozen=True)
 class PageResult:
-    """What benchmarks/page.py measured of the model with this `digest`."""
+    """The measurements of benchmarks/page.py of the model with this `digest`."""
 
     schema: Literal[1]
     digest: str
