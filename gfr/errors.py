@@ -1,7 +1,7 @@
-"""The one exception that means "the user can mend this": raised at the door, caught by the CLI.
+"""Errors that the user can fix, and how they are worded.
 
-In: one line saying what is wrong, where, and how to mend it. Out: exit code 2, no traceback.
-Never raised for a defect of gfr itself.
+The CLI prints BadInput as one line and exits with code 2, without a traceback. It is never raised
+for a defect of gfr.
 """
 
 import difflib
@@ -13,17 +13,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class BadInput(ValueError):
-    """Input that gfr cannot work with; `str(error)` is one line: what, where, how to mend."""
+    """User-facing input error; `str(error)` is one line: what failed, why, what to do."""
 
 
 class CannotWrite(BadInput):
-    """The disk is full or closed to us: no fault of what was being computed."""
+    """The disk is full or not writable; what was being computed is not at fault."""
 
 
 _FULL = "make room there"
 _CLOSED = "give gfr the right to it"
 _DAMAGED = "check that disk"
-_CURES = {
+_REMEDIES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
@@ -38,20 +38,20 @@ _CURES = {
 
 
 def cannot_write(path: object, error: OSError, what: str = "written") -> CannotWrite:
-    """What to raise when `error` kept something from being written at `path`, or `what`."""
+    """Make the error for an OSError that kept `path` from being `what`."""
     # HDF5 leaves out the number of the error.
     why = error.strerror or f"{reason(error)}; is the disk full?"
-    cure = _CURES.get(error.errno or errno.ENOSPC)
-    cures = ", or ".join(filter(None, [cure, "name another directory"]))
-    return CannotWrite(f"{path}: cannot be {what} ({why}); {cures}")
+    remedy = _REMEDIES.get(error.errno or errno.ENOSPC)
+    remedies = ", or ".join(filter(None, [remedy, "name another directory"]))
+    return CannotWrite(f"{path}: cannot be {what} ({why}); {remedies}")
 
 
 def of_the_disk(error: OSError, written: str = "") -> CannotWrite | None:
-    """The same for an error from anywhere; None if it says nothing about a disk.
+    """Make the same error from any OSError; None if it is not about a disk.
 
-    `written`: where, if that is known; the error itself does not tell writing from reading.
+    `written`: the path if known to be written; the error does not tell writing from reading.
     """
-    if error.errno not in _CURES:
+    if error.errno not in _REMEDIES:
         return None
     if written:
         return cannot_write(written, error)
@@ -59,18 +59,18 @@ def of_the_disk(error: OSError, written: str = "") -> CannotWrite | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean VGG16? ` for `vgg-16`; empty if nothing known is like the word."""
+    """Return `did you mean VGG16? ` for `vgg-16`; empty if no known word is similar."""
     by_folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), by_folded, 1)
     return f"did you mean {by_folded[close[0]]}? " if close else ""
 
 
 class StepFailed(RuntimeError):
-    """A step's process failed, died or was ended; `str(error)` is the reason in one line."""
+    """A step's process failed, crashed or was ended; `str(error)` is the reason in one line."""
 
 
 def reason(error: Exception) -> str:
-    """What a foreign exception says, as one short line; Keras wraps it in where it happened."""
+    """Return the first line of an exception's message, without what Keras puts before it."""
     lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines()]
-    said = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return f"{(said or [type(error).__name__])[0]:.120}"
+    useful = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return f"{(useful or [type(error).__name__])[0]:.120}"

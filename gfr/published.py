@@ -49,4 +49,4 @@ class Published:
 
 def load(path: Path) -> Published:
     """Read the table; BadInput names the file and the place."""
-    return serialization.read_toml(path, Published)
+    return serialization.read_table(path, Published)

@@ -1,25 +1,24 @@
-"""Words from outside as one harmless line: for terminals, logs and reasons in records.
+"""Escape control characters in text from outside, for terminals, logs and records.
 
-In: text that a file, its name or a library brought. Out: the same text with what a terminal obeys
-(escape sequences, line breaks, turned writing direction) written out as `\\x1b`. Never for HTML or
-Markdown: gfr/markup.py does that.
+What a terminal interprets (escape sequences, line breaks, reversed writing direction) is written
+as `\\x1b`. For HTML and Markdown see gfr/markup.py.
 """
 
 import unicodedata
 
 # Control, format (writing direction, joiners), surrogate, private use, unassigned; line breaks.
-_OBEYED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_INTERPRETED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def line(text: str) -> str:
-    """Text without any character that is an order and not a sign; printable text stays itself."""
+    """Escape every character that a terminal interprets; printable text stays as it is."""
     if text.isprintable():
         return text
     return "".join(map(_sign, text))
 
 
 def lines(text: str) -> str:
-    """The same of several lines, which stay lines."""
+    """Escape several lines; line breaks stay."""
     return "\n".join(map(line, text.split("\n")))
 
 
@@ -29,6 +28,6 @@ def counted(number: int, noun: str) -> str:
 
 
 def _sign(character: str) -> str:
-    if unicodedata.category(character) not in _OBEYED:
+    if unicodedata.category(character) not in _INTERPRETED:
         return character
     return character.encode("unicode_escape").decode("ascii")

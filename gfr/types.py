@@ -1,7 +1,6 @@
-"""The ranges of numbers that records may hold; pydantic refuses what lies outside.
+"""Types of numbers in records; pydantic refuses values out of range.
 
-In: nothing. Out: annotated types. Each names what a number is, so that a damaged record is refused
-where it is read and not where something divides by it.
+A damaged record is refused where it is read, not where its values are used.
 """
 
 from typing import Annotated, TypeVar
@@ -12,7 +11,7 @@ SPLITS = ("train", "validation", "test")
 
 Value = TypeVar("Value")
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$"  # what becomes part of a file name
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$"  # becomes part of a file name
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -37,7 +36,7 @@ Scale = Annotated[float, Field(gt=0, le=1e38, allow_inf_nan=False)]
 
 
 def every_split(values: dict[str, Value]) -> dict[str, Value]:
-    """The same, if there is one value a split; ValueError if not."""
+    """Return the values if there is one for each split; else ValueError."""
     if set(values) != set(SPLITS):
         raise ValueError(f"one value for each of {', '.join(SPLITS)} is expected")
     return values

@@ -25,6 +25,7 @@ from gfr.results import records as results_records
 from gfr.results.export_records import BITS, ExportResult, JavaScript, WebModel
 from gfr.results.regression_records import Finding, Past, Series, Verdict
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 
 COST = Cost(1.0, 2.0, 3_000_000)
 HARDWARE = Hardware("x86_64", "CPU", 2, 2, (), 0.1, 8, 4, (), "none (NVML: absent)")
@@ -214,13 +215,14 @@ def export(run):
 
 def write(run):
     """The same on disk."""
-    serialization.write(run.directory / "run.json", run.record)
-    records.write_table(run.directory / "faces.csv", FACES, SPLITS)
+    files = RunDirectory(run.directory)
+    serialization.write(files.record, run.record)
+    records.write_table(files.faces, FACES, SPLITS)
     for result in run.trials:
-        serialization.write(run.directory / "trials" / f"{result.trial.id}.json", result)
+        serialization.write(files.trial(result.trial.id), result)
     for row in run.latencies.values():
-        serialization.write(run.directory / "latency" / f"{row.feature_set.id}.json", row)
-    serialization.write(run.directory / "selection.json", run.selection)
+        serialization.write(files.latency(row.feature_set.id), row)
+    serialization.write(files.selection, run.selection)
 
 
 def verdict(run, *lost):

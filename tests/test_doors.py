@@ -165,20 +165,24 @@ def test_a_record_that_contradicts_run_json_names_both(run):
     document["benchmark"]["iteration"][0]["epochs"] += 1
     (run / "run.json").write_text(json.dumps(document))
     said = refused("report", "r", "--reports", run.parents[1])
-    assert "VGG16-iteration-1.json: is of another trial than run.json says; " in said
+    assert "VGG16-iteration-1.json: its trial is not that of run.json; " in said
 
 
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
-        ("run.json", spoil_cut, "no RunRecord of schema 3"),
-        ("run.json", spoil_schema, "begin a new run"),
-        ("trials/VGG16-iteration-1.json", spoil_cut, "no TrialResult of schema 3"),
-        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema: Input should be 3)"),
-        ("trials/VGG16-iteration-1.json", spoil_swap, "is of another trial"),
-        ("latency/VGG16-64x64.json", spoil_key, "no LatencyResult of schema 3 (cost: Field"),
+        ("run.json", spoil_cut, "not a valid RunRecord (the file: Invalid JSON"),
+        (
+            "run.json",
+            spoil_schema,
+            "RunRecord (schema is 0, but this version of gfr reads 3); nothing",
+        ),
+        ("trials/VGG16-iteration-1.json", spoil_cut, "not a valid TrialResult"),
+        ("trials/VGG16-iteration-1.json", spoil_schema, "(schema is 0, but this version"),
+        ("trials/VGG16-iteration-1.json", spoil_swap, "its trial is not that of run.json"),
+        ("latency/VGG16-64x64.json", spoil_key, "not a valid LatencyResult (cost: Field"),
         ("selection.json", spoil_empty, "run again with the same --run-id"),
-        ("verdict.json", spoil_schema, "no Verdict of schema"),
+        ("verdict.json", spoil_schema, "(schema is 0, but this version of gfr reads 1)"),
     ],
 )
 def test_a_damaged_record_is_named_with_its_cure(run, name, spoil, words):

@@ -283,7 +283,7 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
     from gfr.models import feature_extraction, feature_store
     from gfr.results import store
 
-    record, faces, _ = store.open_run(str(two_runs[0] / "reports" / "runs" / "first"))
+    record, faces, _ = store.open_run(two_runs[0] / "reports" / "runs" / "first")
     path = faces.paths()[7]
     content = path.read_bytes()
     path.write_bytes(faces.paths()[8].read_bytes())
@@ -291,7 +291,7 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
         record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path
     )
     try:
-        with pytest.raises(BadInput, match=f"{path}: has changed since the run was begun"):
+        with pytest.raises(BadInput, match=f"{path}: has changed since the run was started"):
             feature_extraction.extract(
                 job, record.choices[0], feature_store.WHOLE, "", lambda done, total: None
             )
@@ -412,5 +412,5 @@ def test_a_flipped_bit_in_the_cache_is_found_said_and_mended(two_runs, monkeypat
     content[-1] ^= 1
     path.write_bytes(content)
     said = interrupt(folder, "mended", signal.SIGKILL, monkeypatch)
-    assert "shard 0 of 1 is damaged: computed again" in said
+    assert "shard 0 of 1 is damaged; computing it again" in said
     assert_equal_results(trials(folder, "first"), trials(folder, "mended"))

@@ -333,9 +333,9 @@ def test_the_steps_of_a_run(begun):
     trial = run.trials[0].trial
 
     def go():
-        features.extract(str(begun), trial.feature_set, WHOLE, "host/1")
-        training.train(str(begun), trial, "host/1")
-        latency.time_model(str(begun), trial.feature_set)
+        features.extract(begun, trial.feature_set, WHOLE, "host/1")
+        training.train(begun, trial, "host/1")
+        latency.time_model(begun, trial.feature_set)
         serialization.write(begun / "selection.json", run.selection)
         check.finish(run, records.verdict(run), {})
 

@@ -19,6 +19,7 @@ from gfr.results import records as results_records
 from gfr.results import reruns, store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 GFR = [sys.executable, "-c", "from cli.main import main; main()"]
 FLOAT32 = ("VGG16-64x64", "float32")
@@ -345,11 +346,11 @@ def test_only_suspects_are_repeated_and_the_record_stays(tmp_path, monkeypatch):
 
     def call(place, run_dir, trial, *_, **__):
         calls.append((place, trial.id))
-        serialization.write(reruns.trial_path(run.directory, trial.id), run.trials[0])
+        serialization.write(RunDirectory(run.directory).repeated_trial(trial.id), run.trials[0])
 
     monkeypatch.setattr(isolation, "call", call)
     monkeypatch.setattr(shared_storage, "check", lambda *_: None)
-    steps.judge(str(run.directory), isolation.Limits())
+    steps.judge(run.directory, isolation.Limits())
     assert [("gfr.pipeline.training:train_again", "VGG16-iteration-1")] == calls
     assert before == record.read_bytes()
     assert "regression" == store.read_run(run.directory).verdict.status
@@ -359,7 +360,7 @@ def test_a_rerun_of_an_earlier_attempt_is_ignored(tmp_path):
     """The head was trained again after it."""
     run = written(tmp_path, 1)
     name = run.trials[0].trial.id
-    serialization.write(reruns.trial_path(run.directory, name), run.trials[0])
+    serialization.write(RunDirectory(run.directory).repeated_trial(name), run.trials[0])
     assert reruns.trial(run, name) is not None
     serialization.write(run.directory / "trials" / f"{name}.json", run.trials[0])
     assert reruns.trial(run, name) is None

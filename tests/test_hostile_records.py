@@ -135,11 +135,13 @@ def whole(tmp_path_factory):
     )
     serialization.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
     serialization.write(place / "accepted.json", history.Accepted(1, "r"))
-    serialization.write(reruns.trial_path(place, first.trial.id), first)
+    serialization.write(run_directory.RunDirectory(place).repeated_trial(first.trial.id), first)
     (single,) = found.latencies["VGG16-64x64"].timings
     row = reruns.Row("float32", single.single, 1, 0.004, 0.0)
     retimed = reruns.Retimed(1, first.trial.feature_set, (row,))
-    serialization.write(reruns.timing_path(place, first.trial.feature_set, 1), retimed)
+    serialization.write(
+        run_directory.RunDirectory(place).repeated_latency(first.trial.feature_set.id, 1), retimed
+    )
     return place, {path: path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 
 

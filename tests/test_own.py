@@ -5,7 +5,6 @@ import importlib
 import logging
 import re
 import textwrap
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -352,7 +351,7 @@ def test_an_own_model_is_exported(finished, monkeypatch, capsys):
     monkeypatch.setattr(isolation, "call_alone", called_here)
     monkeypatch.setenv("TFDF_DISABLE_WELCOME_MESSAGE", "1")  # takes pytest's output for a notebook
     trial = of(found, "mynet")[0].trial.id
-    path = Path(steps.export(str(found.directory), trial, None, Limits()))
+    path = steps.export(found.directory, trial, None, Limits())
     exported = serialization.read(path / "export.json", ExportResult)
     assert 1e-4 > exported.models[0].max_difference
     assert 1e-4 > exported.models[0].javascript.from_keras

@@ -42,14 +42,14 @@ CONFIGS = [
     ({"class_name": "TFSMLayer", "module": "keras.layers"}, "layer TFSMLayer"),
     (
         {"class_name": "Mine", "module": "my.code"},
-        "Mine 'conv2d' of my.code is no layer of Keras' own",
+        "Mine 'conv2d' of my.code is not a layer of Keras",
     ),
     ({"class_name": "function", "module": "builtins"}, "function 'conv2d' of builtins"),
     ({"class_name": "load_model", "module": "keras.models"}, "load_model 'conv2d' of keras.models"),
     ({"class_name": "Conv2D", "module": None}, "Conv2D"),
     ({"registered_name": "pack>Conv2D"}, "'pack>Conv2D': own code is not loaded"),
     ({"class_name": "StringLookup", "module": "keras.layers"}, "layer StringLookup"),
-    ({"class_name": ["Conv2D"]}, "is no layer of Keras' own"),
+    ({"class_name": ["Conv2D"]}, "is not a layer of Keras"),
 ]
 
 

@@ -13,11 +13,9 @@ from gfr.data.dataset import load
 from gfr.data.inspection import inspect
 from gfr.measurement.reference_workload import Rates
 from gfr.models import backbone as models_backbone
-from gfr.models import feature_extraction, feature_store, fused_model, weights
-from gfr.models import precision as models_precision
+from gfr.models import feature_extraction, feature_store, fused_model, precision, weights
 from gfr.models.precision import Choice, GateRow, GateTrial
 from gfr.pipeline import latency as pipeline_latency
-from gfr.results import store
 
 FEATURE_SET = BENCHMARK.feature_sets[0]
 IMAGENET = weights.Weights("VGG16", "imagenet", "w.h5", "0" * 64, "", "why")
@@ -53,12 +51,12 @@ def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
 ):
     """A gate counts for its own weights, size and engine."""
     feature_set = dataclasses.replace(FEATURE_SET, precision=asked)
-    chosen = models_precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
+    chosen = precision.choose(feature_set, IMAGENET, rates, gates, "tf 2")
     assert (expected, why) == (chosen.precision, chosen.why)
 
 
 @pytest.mark.parametrize(
-    ("expected", "rates", "asked"),
+    ("expected", "rates", "accelerated"),
     [
         (["float32", "bfloat16"], AMX, True),
         (["float32"], AMX, False),
@@ -66,28 +64,16 @@ def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
         (["float32"], None, True),
     ],
 )
-def test_a_model_is_also_timed_in_what_is_faster_unless_that_is_left_out(
-    expected, rates, asked, monkeypatch, tmp_path
+def test_a_model_is_also_timed_in_the_faster_arithmetic_unless_that_is_left_out(
+    expected, rates, accelerated
 ):
-    """`accelerated = false` in `[latency]`; float32 is always the first."""
-    run, timed = records.run(tmp_path), []
-    latency = dataclasses.replace(BENCHMARK.latency, accelerated=asked)
+    """`accelerated = false` in `[latency]` leaves it out; float32 is always the first."""
+    run = records.run()
+    latency = dataclasses.replace(BENCHMARK.latency, accelerated=accelerated)
     benchmark = dataclasses.replace(BENCHMARK, latency=latency)
-    run = dataclasses.replace(
-        run, record=dataclasses.replace(run.record, rates=rates, benchmark=benchmark)
-    )
-
-    def time_precision(run_dir, trial, test, precision, asked):
-        timed.append(precision)
-        (timing,) = run.latencies[FEATURE_SET.id].timings
-        return dataclasses.replace(timing, precision=precision), 0.1, 1
-
-    faces = type("Faces", (), {"paths": lambda self: []})()
-    monkeypatch.setattr(store, "read_run", lambda _: run)
-    monkeypatch.setattr(pipeline_latency, "open_run", lambda _: (run.record, faces, []))
-    monkeypatch.setattr(pipeline_latency, "_time_precision", time_precision)
-    found = pipeline_latency._time_model("r", FEATURE_SET)
-    assert expected == timed == [row.precision for row in found.timings]
+    record = dataclasses.replace(run.record, rates=rates, benchmark=benchmark)
+    run = dataclasses.replace(run, record=record)
+    assert expected == pipeline_latency._precisions(run, run.trials[0])
 
 
 def test_a_gate_that_was_not_run_stands_beside_the_numbers():
@@ -96,7 +82,7 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
     random = dataclasses.replace(IMAGENET, source="random")
 
     def note(used, *gates):
-        return models_precision.choose(feature_set, used, AMX, gates, "tf 2").note
+        return precision.choose(feature_set, used, AMX, gates, "tf 2").note
 
     assert "bfloat16 features, gate not run" == note(IMAGENET)
     assert "bfloat16 features" == note(IMAGENET, gate(-0.004, 0.004))
@@ -106,8 +92,8 @@ def test_a_gate_that_was_not_run_stands_beside_the_numbers():
 def test_gates_come_back_from_their_file(tmp_path):
     """As they were written."""
     path = tmp_path / "precision.json"
-    path.write_text(models_precision.dump_gates([gate(-0.001, 0.002)]))
-    assert (gate(-0.001, 0.002),) == models_precision.load_gates(path)
+    path.write_text(precision.dump_gates([gate(-0.001, 0.002)]))
+    assert (gate(-0.001, 0.002),) == precision.load_gates(path)
 
 
 @pytest.fixture
@@ -132,14 +118,14 @@ def test_both_precisions_are_compared_once_for_a_feature_set(job):
     """Recorded with the features, and found again by the run that takes them from the cache."""
     made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert ("bfloat16", 40) == (made.extracted.precision, made.check.num_images)
-    assert 0 < made.check.relative_error < models_precision.MAX_RELATIVE_ERROR
+    assert 0 < made.check.relative_error < precision.MAX_RELATIVE_ERROR
     again = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert (0, made.check) == (again.extracted.num_computed, again.check)
 
 
 def test_features_that_differ_too_much_are_computed_in_float32(job, monkeypatch):
     """The same as if float32 had been asked for."""
-    monkeypatch.setattr(models_precision, "MAX_RELATIVE_ERROR", 1e-6)
+    monkeypatch.setattr(precision, "MAX_RELATIVE_ERROR", 1e-6)
     made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
     assert ("float32", 40) == (made.extracted.precision, made.extracted.num_computed)
     graph = fused_model.compiled(models_backbone.build(job.feature_set, job.weights.path))

@@ -88,7 +88,7 @@ def test_the_newest_of_each_benchmark_stays(place):
 
 
 def test_what_someone_relies_on_stays(place):
-    """In progress, accepted, named by the summary, a link, garbage, another machine's."""
+    """A run stays that is in progress, accepted, shown in the summary, a link, garbage or away."""
     runs_dir = place / "reports" / "runs"
     history.accept(store.read_run(runs_dir / "run-2"))
     (place / "reports" / "summary.md").write_text("![A](runs/run-3/figures/a.png) runs/run-33")
@@ -106,7 +106,7 @@ def test_what_someone_relies_on_stays(place):
     assert ([], [], []) == (going, gone, failed)
     assert "in progress" == kept["run-1"]
     assert "accepted" in kept["run-2"]
-    assert "named" in kept["run-3"]
+    assert "shown in reports/summary.md" == kept["run-3"]
     assert "a link" in kept["run-0"]
     assert "another-machine" in kept["away"]
     assert "by hand" in kept["garbage"] and "by hand" in kept["file"]
@@ -246,7 +246,7 @@ def test_the_command_shows_first_and_then_removes(place, monkeypatch, capsys):
     done = json.loads(gfr("1")[1])
     assert (shown["would_remove"], []) == (done["removed"], done["failed"])
     assert ["run-4"] == there(place)
-    wrong = "gfr: keep 0: of each benchmark 1 run at least is kept\n"
+    wrong = "gfr: keep 0: at least 1 run of each benchmark must stay\n"
     assert (2, "", wrong) == gfr("0")
 
 
@@ -257,6 +257,6 @@ def test_the_end_of_a_run_removes_its_own_benchmarks_old_runs(place, caplog):
     run_dir = place / "reports" / "runs" / "run-4"
     caplog.set_level("INFO", "gfr")
     with locks.claimed(run_dir):
-        cleanup.remove_old_runs(str(run_dir), 2)
+        cleanup.remove_old_runs(run_dir, 2)
     assert ["other-1", "other-2", "run-3", "run-4"] == there(place)
     assert [True, True] == ["older than the 2 newest of smoke" in row for row in caplog.messages]

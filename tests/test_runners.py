@@ -109,9 +109,9 @@ def num_workers(address):
 def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
     """A missing run directory, another cache and missing images are each named, with the worker."""
     run_dir = run_directory.directory(local_run / "reports", "local")
-    shared_storage.check(str(run_dir), "far/1")
+    shared_storage.check(run_dir, "far/1")
     with pytest.raises(BadInput, match=r"worker far/1: .*nowhere/run.json is not there"):
-        shared_storage.check("nowhere", "far/1")
+        shared_storage.check(Path("nowhere"), "far/1")
     with pytest.raises(BadInput, match="worker far/1: nowhere is not there"):
         shared_storage.check_images(Path("nowhere"), "far/1")
     other = tmp_path / "run"
@@ -119,6 +119,6 @@ def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
     shutil.copytree(run_dir, other)
     serialization.write(other / "run.json", dataclasses.replace(record, cache_id="another"))
     with pytest.raises(BadInput, match="is another cache"):
-        shared_storage.check(str(other), "far/1")
+        shared_storage.check(other, "far/1")
     refused = gfr(local_run, "run", "ten.toml", "--runner", "slurm")
     assert (2, True) == (refused.returncode, "runner 'slurm': unknown" in refused.stderr)

@@ -9,18 +9,18 @@ _NO_BENCHMARKS = {"published", "sources"}  # other tables in benchmarks/
 
 
 def shared_name(file: Path, name: str) -> str:
-    """A sentence if a benchmark has the name of another file, one in benchmarks/; else empty."""
+    """Return a warning if another file in benchmarks/ has the same name; else an empty string."""
     other = ROOT / "benchmarks" / f"{name}.toml"
-    if name in _NO_BENCHMARKS or not other.exists() or file.resolve() == other.resolve():
+    if name not in benchmark_names() or file.resolve() == other.resolve():
         return ""
     return (
-        f"{file}: has the name {name!r} of benchmarks/{name}.toml: their runs count as one "
-        "benchmark's (newest report, gfr clean); give it a name of its own"
+        f"{file}: has the name {name!r} of benchmarks/{name}.toml, so gfr treats their runs as one "
+        "benchmark's (newest report, gfr clean). Give it another name"
     )
 
 
 def benchmark_names() -> list[str]:
-    """The benchmarks of the project, sorted."""
+    """Return the names of the project's benchmarks, sorted."""
     stems = {file.stem for file in (ROOT / "benchmarks").glob("*.toml")}
     return sorted(stems - _NO_BENCHMARKS)
 
@@ -29,11 +29,9 @@ def benchmark_file(name: str) -> Path:
     """`full` -> benchmarks/full.toml of the project; anything with a suffix or slash is a path."""
     if "/" in name or name.endswith(".toml"):
         return Path(at_root(name))
-    path = ROOT / "benchmarks" / f"{name}.toml"
-    if name in _NO_BENCHMARKS or not path.exists():
-        names = benchmark_names()
+    if name not in (names := benchmark_names()):
         raise BadInput(
             f"benchmark {name!r}: unknown; {did_you_mean(name, names)}"
             f"known: {', '.join(names)}, or the path of a .toml file"
         )
-    return path
+    return ROOT / "benchmarks" / f"{name}.toml"

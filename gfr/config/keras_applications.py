@@ -1,8 +1,6 @@
-"""What gfr knows of `keras.applications` without importing it.
+"""The backbones of `keras.applications`, known without importing Keras.
 
-In: nothing. Out: a table by constructor name: the scaling a backbone was trained with, the
-smallest side it can take, and Keras' name for its ImageNet weights without top. Held against Keras
-itself by tests/test_backbones.py. Never imports Keras.
+A test compares this table with Keras itself.
 """
 
 from dataclasses import dataclass
@@ -20,75 +18,63 @@ SCALINGS = {
 
 @dataclass(frozen=True)
 class Application:
-    """One constructor: `scaling` names a row of SCALINGS, `min_side_px` is of height and width."""
+    """One constructor: `scaling` is a key of SCALINGS, `min_side_px` holds for both sides."""
 
     scaling: str
     min_side_px: int
     weights_file: str
-    any_size: bool = True  # False: its layers depend on the input size, which must be fixed
-    squares_deviation: bool = False  # its ImageNet weights want (x - mean) / variance
+    any_size: bool = True  # False: its layers depend on a fixed input size
+    squares_deviation: bool = False  # its ImageNet weights expect (x - mean) / variance
 
 
-# A user's own file: what it can take is known once it is loaded (gfr/models/custom_model.py).
+# A user's own file: its smallest side is known once it is loaded (gfr/models/custom_model.py).
 OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
+
+_NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras
 # does for any size without a file of its own.
 APPLICATIONS: dict[str, Application] = {
-    "ConvNeXtBase": Application("none", 32, "convnext_base_notop.h5"),
-    "ConvNeXtLarge": Application("none", 32, "convnext_large_notop.h5"),
-    "ConvNeXtSmall": Application("none", 32, "convnext_small_notop.h5"),
-    "ConvNeXtTiny": Application("none", 32, "convnext_tiny_notop.h5"),
-    "ConvNeXtXLarge": Application("none", 32, "convnext_xlarge_notop.h5"),
-    "DenseNet121": Application(
-        "torch", 32, "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    ),
-    "DenseNet169": Application(
-        "torch", 32, "densenet169_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    ),
-    "DenseNet201": Application(
-        "torch", 32, "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    ),
-    "EfficientNetB0": Application("none", 32, "efficientnetb0_notop.h5", squares_deviation=True),
-    "EfficientNetB1": Application("none", 32, "efficientnetb1_notop.h5", squares_deviation=True),
-    "EfficientNetB2": Application("none", 32, "efficientnetb2_notop.h5", squares_deviation=True),
-    "EfficientNetB3": Application("none", 32, "efficientnetb3_notop.h5", squares_deviation=True),
-    "EfficientNetB4": Application("none", 32, "efficientnetb4_notop.h5", squares_deviation=True),
-    "EfficientNetB5": Application("none", 32, "efficientnetb5_notop.h5", squares_deviation=True),
-    "EfficientNetB6": Application("none", 32, "efficientnetb6_notop.h5", squares_deviation=True),
-    "EfficientNetB7": Application("none", 32, "efficientnetb7_notop.h5", squares_deviation=True),
-    "EfficientNetV2B0": Application("none", 32, "efficientnetv2-b0_notop.h5"),
-    "EfficientNetV2B1": Application("none", 32, "efficientnetv2-b1_notop.h5"),
-    "EfficientNetV2B2": Application("none", 32, "efficientnetv2-b2_notop.h5"),
-    "EfficientNetV2B3": Application("none", 32, "efficientnetv2-b3_notop.h5"),
-    "EfficientNetV2L": Application("none", 32, "efficientnetv2-l_notop.h5"),
-    "EfficientNetV2M": Application("none", 32, "efficientnetv2-m_notop.h5"),
-    "EfficientNetV2S": Application("none", 32, "efficientnetv2-s_notop.h5"),
-    "InceptionResNetV2": Application(
-        "tf", 75, "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    ),
-    "InceptionV3": Application(
-        "tf", 75, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    ),
+    **{
+        f"ConvNeXt{size}": Application("none", 32, f"convnext_{size.lower()}_notop.h5")
+        for size in ("Base", "Large", "Small", "Tiny", "XLarge")
+    },
+    **{
+        f"DenseNet{depth}": Application("torch", 32, f"densenet{depth}_{_NOTOP}")
+        for depth in (121, 169, 201)
+    },
+    **{
+        f"EfficientNetB{k}": Application(
+            "none", 32, f"efficientnetb{k}_notop.h5", squares_deviation=True
+        )
+        for k in range(8)
+    },
+    **{
+        f"EfficientNetV2{size}": Application("none", 32, f"efficientnetv2-{size.lower()}_notop.h5")
+        for size in ("B0", "B1", "B2", "B3", "L", "M", "S")
+    },
+    "InceptionResNetV2": Application("tf", 75, f"inception_resnet_v2_{_NOTOP}"),
+    "InceptionV3": Application("tf", 75, f"inception_v3_{_NOTOP}"),
     "MobileNet": Application("tf", 32, "mobilenet_1_0_224_tf_no_top.h5"),
     "MobileNetV2": Application(
         "tf", 32, "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     ),
-    "MobileNetV3Large": Application(
-        "none", 32, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"
-    ),
-    "MobileNetV3Small": Application(
-        "none", 32, "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"
-    ),
+    **{
+        f"MobileNetV3{size}": Application(
+            "none", 32, f"weights_mobilenet_v3_{size.lower()}_224_1.0_float_no_top_v2.h5"
+        )
+        for size in ("Large", "Small")
+    },
     "NASNetLarge": Application("tf", 32, "nasnet_large_no_top.h5", any_size=False),
     "NASNetMobile": Application("tf", 32, "nasnet_mobile_no_top.h5", any_size=False),
-    "ResNet101": Application("caffe", 32, "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "ResNet101V2": Application("tf", 32, "resnet101v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "ResNet152": Application("caffe", 32, "resnet152_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "ResNet152V2": Application("tf", 32, "resnet152v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "ResNet50": Application("caffe", 32, "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "ResNet50V2": Application("tf", 32, "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "VGG16": Application("caffe", 32, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "VGG19": Application("caffe", 32, "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    "Xception": Application("tf", 71, "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    **{
+        f"ResNet{depth}{version}": Application(
+            scaling, 32, f"resnet{depth}{version.lower()}_{_NOTOP}"
+        )
+        for depth in (101, 152, 50)
+        for version, scaling in (("", "caffe"), ("V2", "tf"))
+    },
+    "VGG16": Application("caffe", 32, f"vgg16_{_NOTOP}"),
+    "VGG19": Application("caffe", 32, f"vgg19_{_NOTOP}"),
+    "Xception": Application("tf", 71, f"xception_{_NOTOP}"),
 }

@@ -1,8 +1,6 @@
-"""What is wrong with a benchmark file, in words.
+"""Turn pydantic's errors about a benchmark file into one line.
 
-In: pydantic's ValidationError and the document that it is about. Out: one line for people: rows of
-tables by the names that their owner gave them, no more than a few problems. Never decides what is
-wrong: gfr/config/schema.py does.
+Rows of tables are called by their own names, and only the first problems are listed.
 """
 
 import json
@@ -19,37 +17,37 @@ from pydantic import TypeAdapter, ValidationError
 
 from gfr import text as gfr_text
 from gfr.config.keras_applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
-from gfr.config.schema import Backbone, Benchmark, Export, Iteration, Selecting
+from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting, _problems
 from gfr.errors import BadInput, did_you_mean, reason
 from gfr.types import NAME
 
-MAX_PROBLEMS = 3  # told at once
+MAX_PROBLEMS = 3  # listed at once
 
-_LONGEST = 60  # characters of a word of the file's
+_LONGEST = 60  # characters shown of a word from the file
 
 _NAMED_BY = {"backbone": ("label", "name"), "iteration": ("number",)}
 
 
 def line(error: ValidationError, document: object, table: type) -> str:
-    """The first problems, one a place in the file; how many more there are.
+    """List the first problems, one for each place in the file, and count the others.
 
-    `table`: the dataclass of the whole, whose keys may have been meant by unknown ones.
+    `table`: the dataclass of the whole file, for the keys that an unknown key may stand for.
     """
     keys = _keys(table)
     # An unknown key explains a missing one: `sede` before `seed`.
-    found = error.errors(include_url=False)
-    found.sort(key=lambda row: row["type"] != "unexpected_keyword_argument")
+    errors = error.errors(include_url=False)
+    errors.sort(key=lambda row: row["type"] != "unexpected_keyword_argument")
     problems: dict[tuple[int | str, ...], str] = {}
-    for row in found:  # of a union's branches the first
+    for row in errors:  # of a union's branches the first
         place = _known_part(row["loc"], document)
         problems.setdefault(place, _problem(row, place, document, keys))
-    told = list(problems.values())
-    more = f" (and {len(told) - MAX_PROBLEMS} more)" if told[MAX_PROBLEMS:] else ""
-    return "; ".join(told[:MAX_PROBLEMS]) + more
+    lines = list(problems.values())
+    more = f" (and {len(lines) - MAX_PROBLEMS} more)" if lines[MAX_PROBLEMS:] else ""
+    return "; ".join(lines[:MAX_PROBLEMS]) + more
 
 
 def row_name(table: str, place: int, document: object) -> str:
-    """`iteration 4`, `backbone VGG16`: as the row calls itself if no other does, else by place."""
+    """Name a row `iteration 4` or `backbone VGG16`, or by its place if the name is not unique."""
     rows = document.get(table) if isinstance(document, dict) else None
     names = [_own_name(table, row) for row in rows] if isinstance(rows, list) else []
     name = names[place] if place < len(names) else None
@@ -59,13 +57,13 @@ def row_name(table: str, place: int, document: object) -> str:
 
 
 def _own_name(table: str, row: object) -> str | None:
-    found = [row.get(key) for key in _NAMED_BY[table]] if isinstance(row, dict) else []
-    # True is no number.
-    return next((str(name) for name in found if type(name) in (int, str) and name != ""), None)
+    names = [row.get(key) for key in _NAMED_BY[table]] if isinstance(row, dict) else []
+    # True is not a number.
+    return next((str(name) for name in names if type(name) in (int, str) and name != ""), None)
 
 
 def _keys(table: type) -> set[str]:
-    """Every key that a benchmark file may have, in whichever of its tables."""
+    """All keys that a benchmark file may have, in any of its tables."""
     keys = {row.name for row in fields(table)}
     for hint in get_type_hints(table).values():
         for part in (hint, *get_args(hint)):
@@ -86,14 +84,14 @@ def _problem(
     key = ".".join(_shown(part + 1 if isinstance(part, int) else part) for part in parts)
     if row["type"] == "unexpected_keyword_argument":
         meant = did_you_mean(str(place[-1]), keys)
-        return f"{where}unknown key {key}; {meant or 'remove it or mend its spelling'}".rstrip()
+        return f"{where}unknown key {key}; {meant or 'remove it or fix its spelling'}".rstrip()
     if row["type"] == "missing":
         return f"{where}missing {'value' if isinstance(place[-1], int) else 'key'} {key}"
     return f"{where}{key}: {row['msg'][0].lower()}{row['msg'][1:]}, got {row['input']!r:.60}"
 
 
 def _known_part(location: tuple[int | str, ...], document: object) -> tuple[int | str, ...]:
-    """The place without what pydantic adds to it: which branch of a union did not fit."""
+    """Return the place without what pydantic adds: the branch of a union that did not fit."""
     known: list[int | str] = []
     value = document
     for part in location:
@@ -112,9 +110,9 @@ def _shown(word: object) -> str:
 
 
 def load(path: Path) -> Benchmark:
-    """Read and check a benchmark file; BadInput names the file, the place and the cure."""
+    """Read and validate a benchmark file; BadInput names the file, the place and the fix."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end
-        raise BadInput(f"{path}: is no file; name a benchmark file")
+        raise BadInput(f"{path}: not a file; name a benchmark file")
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -135,7 +133,7 @@ def load(path: Path) -> Benchmark:
 
 
 def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
-    """The benchmark with those limits of a selected model that are given, in place of its own."""
+    """Replace the benchmark's limits of a selected model by those given."""
     given = {name: value for name, value in vars(limits).items() if value is not None}
     for name, value in given.items():
         if not 0 < value < math.inf:
@@ -144,19 +142,19 @@ def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
 
 
 def check(document: object) -> Benchmark:
-    """A parsed benchmark document -> Benchmark with every default filled in."""
+    """Validate a parsed benchmark document and fill in every default."""
     try:
         text = json.dumps(document, default=str)
         benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
     except ValidationError as error:
         raise BadInput(line(error, document, Benchmark)) from None
-    except ValueError as error:  # a whole number of more digits than Python writes
+    except ValueError as error:  # an integer of more digits than Python converts
         raise BadInput(reason(error)) from None
     filled = tuple(
         _fill(row, row_name("backbone", place, document))
         for place, row in enumerate(benchmark.backbone)
     )
-    benchmark = Benchmark(**{**vars(benchmark), "backbone": filled})
+    benchmark = replace(benchmark, backbone=filled)
     _check_rows(benchmark)
     return benchmark
 
@@ -166,18 +164,13 @@ def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
     for name, value in document.items():
         rows = value if isinstance(value, list) else [value]
         tables += [(f"{name}.", row) for row in rows if isinstance(row, dict)]
+    once = "gfr computes each feature once, which is correct only for"
     for place, table in tables:
         if table.get("freeze") is False:
-            raise BadInput(
-                f"{place}freeze = false: gfr computes each feature once, which holds only for a "
-                "frozen backbone; set freeze = true"
-            )
+            raise BadInput(f"{place}freeze = false: {once} a frozen backbone; set freeze = true")
         for key in table:
             if key.lower().startswith("augment"):
-                raise BadInput(
-                    f"{place}{key}: gfr computes each feature once, which holds only for "
-                    "unaugmented images; remove it"
-                )
+                raise BadInput(f"{place}{key}: {once} unaugmented images; remove it")
 
 
 def _fill(row: Backbone, where: str) -> Backbone:
@@ -208,63 +201,34 @@ def _check_rows(benchmark: Benchmark) -> None:
                 f"iteration {row.number}: unknown backbone {unknown!r:.80}; "
                 f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
             )
-    if benchmark.data.test_fraction + benchmark.data.validation_fraction >= 1:
-        raise BadInput("data: test_fraction + validation_fraction leave nothing to train on")
-    if benchmark.data.split == "official" and benchmark.data.splits > 1:
-        raise BadInput(
-            f'data: splits = {benchmark.data.splits} is impossible with split = "official", which '
-            "is one split. Set splits = 1"
-        )
-    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
-    if len(sizes) < len(benchmark.feature_sets):
-        raise BadInput(
-            '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
-        )
-    _check_export(benchmark.export)
-    fractions = benchmark.training.fractions
-    own = [row.name for row in benchmark.backbone if row.file]
-    if own and benchmark.features.precision == "bfloat16":
-        raise BadInput(
-            f'features.precision = "bfloat16": {own[0]} is an own model, computed in float32 '
-            'alone; set "auto"'
-        )
-    if list(fractions) != sorted(set(fractions)):
-        raise BadInput("training: fractions are to rise, each once")
+    if problem := next(_problems(benchmark), ""):
+        raise BadInput(problem)
     for trial in benchmark.trials:
         _check_size(trial.backbone, trial.iteration)
 
 
-def _check_export(asked: Export) -> None:
-    if len(set(asked.precisions)) < len(asked.precisions):
-        raise BadInput("export: a precision stands twice")
-    if asked.precisions and "float32" not in asked.precisions:
-        raise BadInput('export: precisions lack "float32", against which the others are held')
-
-
 def _check_size(backbone: Backbone, iteration: Iteration) -> None:
-    name = backbone.name
+    name, where = backbone.name, f"iteration {iteration.number}"
     application = OWN_MODEL if backbone.file else APPLICATIONS[name]
     if min(iteration.size) < application.min_side_px:
         raise BadInput(
-            f"iteration {iteration.number}: size {list(iteration.size)} is impossible, {name} "
-            f"needs at least {application.min_side_px} px a side"
+            f"{where}: size {list(iteration.size)} is impossible, {name} needs at least "
+            f"{application.min_side_px} px a side"
         )
     if iteration.input == "any" and not application.any_size:
-        raise BadInput(
-            f'iteration {iteration.number}: {name} cannot take any size; set input = "fixed"'
-        )
+        raise BadInput(f'{where}: {name} cannot take any size; set input = "fixed"')
 
 
 def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:
-    # Labels become file names: not every disk tells `a` from `A`.
-    folded = [value.casefold() if isinstance(value, str) else value for value in values]
+    # Labels become file names, and some file systems ignore case.
+    folded = [str(value).casefold() for value in values]
     for value, plain in zip(values, folded, strict=True):
         if folded.count(plain) > 1:
-            raise BadInput(f"[[{table}]]: {key} {value!r} stands twice; give each its own {key}")
+            raise BadInput(f"[[{table}]]: {key} {value!r} is used twice; give each its own {key}")
 
 
 def locate(document: dict[str, Any], folder: Path) -> None:
-    """Make each `file` of a parsed benchmark absolute: it stands relative to the TOML's folder."""
+    """Make each `file` of a parsed benchmark absolute; it is relative to the TOML's folder."""
     rows = document.get("backbone")
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, dict) and isinstance(row.get("file"), str) and row["file"]:
@@ -272,7 +236,7 @@ def locate(document: dict[str, Any], folder: Path) -> None:
 
 
 def check_row(name: str, file: str, weights: str, where: str) -> None:
-    """BadInput if what a row says beside its `file` cannot be so."""
+    """Raise BadInput if the rest of a row does not fit its `file`."""
     if not re.fullmatch(NAME, name):
         raise BadInput(
             f"{where}: name {name!r:.80}: letters, digits and _ . + only, at most 64: it becomes "
@@ -290,7 +254,7 @@ def check_row(name: str, file: str, weights: str, where: str) -> None:
 
 
 def absence(path: Path) -> str:
-    """A sentence if there is no such file; else empty."""
+    """Return a sentence if the file does not exist; else an empty string."""
     if path.is_file():
         return ""
     return f"{path}: no such file; `file` is relative to the benchmark file's folder"

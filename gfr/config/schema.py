@@ -1,10 +1,10 @@
-"""What is measured: a benchmark file becomes one frozen object.
+"""Read a benchmark file (TOML) into one frozen object, or refuse it with a clear message.
 
-In: a TOML file (benchmarks/*.toml). Out: Benchmark, whose trials and feature sets follow from its
-rows. Never imports TensorFlow, never looks at images or weights; whatever is wrong with the file
-is refused here, by name.
+Trials and feature sets follow from its rows. Does not import TensorFlow and does not look at images
+or weights.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -65,15 +65,15 @@ class Iteration:
     backbones: tuple[str, ...] = ()  # labels; empty: every backbone
 
 
-# identity: nobody is in two splits; official: the partition that comes with CelebA
+# identity: no person is in two splits; official: the partition that comes with CelebA
 SplitRule = Literal["random", "identity", "official"]
 
 
 @dataclass(frozen=True)
 class Data:
-    """Table `[data]`: how many images, and how they are split; `splits`: 1 + repetitions.
+    """Table `[data]`: the number of images and their split; `splits`: 1 + repetitions.
 
-    `compare_rules`: train each head once more with the other rule, where identities are known.
+    `compare_rules`: also train each head with the other rule, if identities are known.
     """
 
     __pydantic_config__ = _FORBID
@@ -86,7 +86,7 @@ class Data:
 
     @property
     def fractions(self) -> tuple[float, float]:
-        """Of the test and of the validation images."""
+        """The fractions of test and of validation images."""
         return self.test_fraction, self.validation_fraction
 
 
@@ -94,9 +94,9 @@ class Data:
 class Training:
     """Table `[training]`. The head, Adam and the loss are fixed: gfr/models/head.py.
 
-    `seeds`: heads a trial; the first has the benchmark's own seed and is the trial, the others
-    count upwards and say how far the seed moves it. `fractions`: of the training images, for the
-    curve of accuracy against their number.
+    `seeds`: heads per trial; the first has the benchmark's seed and is the trial, the others count
+    upwards and show how much the seed matters. `fractions`: of the training images, for the curve
+    of accuracy against their number.
     """
 
     __pydantic_config__ = _FORBID
@@ -116,9 +116,9 @@ class Features:
 
 @dataclass(frozen=True)
 class Latency:
-    """Table `[latency]`: how many single images are timed, and for how many seconds, at least.
+    """Table `[latency]`: the minimum number of single images timed, and of seconds.
 
-    `accelerated`: also in the arithmetic that this machine accelerates, if there is any.
+    `accelerated`: also time the arithmetic that this machine accelerates, if there is one.
     """
 
     __pydantic_config__ = _FORBID
@@ -132,7 +132,7 @@ WebPrecision = Literal["float32", "uint16", "float16", "uint8"]
 
 @dataclass(frozen=True)
 class Export:
-    """Table `[export]`: what the selected model is measured in for the browser; none: no export.
+    """Table `[export]`: the precisions measured for the browser; none: no export.
 
     `javascript_images`: test images that each precision classifies in TensorFlow.js.
     """
@@ -144,10 +144,10 @@ class Export:
 
 @dataclass(frozen=True)
 class Selecting:
-    """Table `[selection]`: what a model may cost to be selected; none: only accuracy counts.
+    """Table `[selection]`: limits of a selected model; none: only accuracy counts.
 
-    `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: of
-    the parameters in float32.
+    `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: size
+    of the parameters in float32.
     """
 
     __pydantic_config__ = _FORBID
@@ -157,7 +157,7 @@ class Selecting:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """One backbone at one image size (height, width): what iterations can share."""
+    """One backbone at one image size (height, width), which iterations can share."""
 
     backbone: Backbone
     size: tuple[int, int]
@@ -199,7 +199,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Refit:
-    """A trial's head trained once more, with one thing changed: what `changed` names.
+    """Another training of a trial's head, with one thing changed, named by `changed`.
 
     `seed`: of initialisation and batch order; `split_seed`: of the split, by `rule`; `fraction`: of
     the training images, 0..1.
@@ -214,7 +214,7 @@ class Refit:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All that a benchmark file says, checked."""
+    """A validated benchmark file."""
 
     __pydantic_config__ = _FORBID
     schema: Literal[1]
@@ -243,11 +243,11 @@ class Benchmark:
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
-        """What the trials need, each once, in the order of first use."""
+        """The feature sets of the trials, each once, in the order of first use."""
         return tuple(dict.fromkeys(trial.feature_set for trial in self.trials))
 
     def refits(self, has_identity: bool) -> tuple[Refit, ...]:
-        """How often each trial is trained again, and with what changed."""
+        """The further trainings of each trial."""
         seed, rule = self.seed, self.data.split
         other: SplitRule = "identity" if rule == "random" else "random"
         has_other = has_identity and self.data.compare_rules
@@ -260,6 +260,34 @@ class Benchmark:
 
     def _feature_set(self, backbone: Backbone, iteration: Iteration) -> FeatureSet:
         return FeatureSet(backbone, iteration.size, iteration.input, self.features.precision)
+
+
+def _problems(benchmark: Benchmark) -> Iterator[str]:
+    """Yield a sentence for everything that contradicts another part of the file."""
+    data, fractions = benchmark.data, benchmark.training.fractions
+    precisions = benchmark.export.precisions
+    own = [row.name for row in benchmark.backbone if row.file]
+    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
+    if data.test_fraction + data.validation_fraction >= 1:
+        yield "data: test_fraction + validation_fraction leave nothing to train on"
+    if data.split == "official" and data.splits > 1:
+        yield (
+            f'data: splits = {data.splits} is impossible with split = "official", which is one '
+            "split. Set splits = 1"
+        )
+    if len(sizes) < len(benchmark.feature_sets):
+        yield '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
+    if len(set(precisions)) < len(precisions):
+        yield "export: a precision is listed twice"
+    if precisions and "float32" not in precisions:
+        yield 'export: precisions lack "float32", with which the others are compared'
+    if own and benchmark.features.precision == "bfloat16":
+        yield (
+            f'features.precision = "bfloat16": {own[0]} is an own model, which is computed only in '
+            'float32; set "auto"'
+        )
+    if list(fractions) != sorted(set(fractions)):
+        yield "training: fractions must increase, each listed once"
 
 
 Precision = Literal["float32", "bfloat16"]

@@ -5,9 +5,8 @@ machine. A missing image is never replaced, and no image is resized. The images,
 all labels are kept in the run directory as faces.csv.
 """
 
-import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gfr.data.sources import SOURCES, SourceName
 from gfr.errors import BadInput, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
+from gfr.storage.hashing import lines_sha256
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 
@@ -96,7 +96,9 @@ def describe(
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
         digest=digest_of(faces),
-        pixels_digest=_digest(map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))),
+        pixels_digest=lines_sha256(
+            map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))
+        ),
         num_turned=inspection.num_turned,
     )
 
@@ -104,7 +106,7 @@ def describe(
 def digest_of(faces: Faces) -> str:
     """Hash names, labels and pixels, which results depend on."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
-    return _digest(f"{name} {int(male)} {sha256}" for name, male, sha256 in rows)
+    return lines_sha256(f"{name} {int(male)} {sha256}" for name, male, sha256 in rows)
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,7 @@ def _inspect(path: Path) -> _Inspected:
 
 def names_digest(names: Sequence[str]) -> str:
     """Hash sorted image names: tells whether two runs chose the same images."""
-    return _digest(sorted(names))
-
-
-def _digest(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return lines_sha256(sorted(names))
 
 
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:

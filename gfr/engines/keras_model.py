@@ -13,6 +13,7 @@ from gfr.errors import BadInput, reason
 from gfr.models import backbone as models_backbone
 from gfr.models import fused_model
 from gfr.results import records
+from gfr.storage.run_directory import RunDirectory
 
 
 def load(
@@ -27,7 +28,7 @@ def load(
     backbone = models_backbone.build(
         result.trial.feature_set, Path(result.features.weights.path), precision
     )
-    head = _load_head(run_dir / "heads" / f"{result.trial.id}.keras")
+    head = _load_head(RunDirectory(run_dir).head(result.trial.id))
     return fused_model.fuse(backbone, result.features.scale, head)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from gfr.data import images
 from gfr.data.synthetic import generate
 from gfr.storage import atomic
+from gfr.storage.run_directory import ExportDirectory
 
 SCHEMA = 1
 
@@ -62,4 +63,4 @@ def write(directory: Path, samples: Sequence[Golden], p_male: np.ndarray) -> Non
         picture = Image.fromarray(sample.pixels)
         atomic.write(directory / sample.file, functools.partial(picture.save, format="PNG"))
         rows.append({"file": sample.file, "source": sample.source, "p_male": p})
-    atomic.write_json(directory / "golden.json", {"schema": SCHEMA, "images": rows})
+    atomic.write_json(ExportDirectory(directory).golden, {"schema": SCHEMA, "images": rows})

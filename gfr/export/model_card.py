@@ -20,6 +20,7 @@ from gfr.results import export_records
 from gfr.results.export_records import ExportResult
 from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic, paths
+from gfr.storage.run_directory import ExportDirectory
 
 SCHEMA = 1
 
@@ -31,8 +32,8 @@ _ALIGNMENT = Path(__file__).parent / "alignment.json"
 def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
     """Write model_card.json and model_card.md."""
     card = facts(run, result, export)
-    atomic.write_json(folder / "model_card.json", card)
-    atomic.write_text(folder / "model_card.md", render(card))
+    atomic.write_json(ExportDirectory(folder).model_card_json, card)
+    atomic.write_text(ExportDirectory(folder).model_card_md, render(card))
 
 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gfr.models import backbone
 from gfr.results import store
 from gfr.results.export_records import REFERENCE, SAVED_MODEL, SIGNATURE, report_stage
 from gfr.storage import atomic
+from gfr.storage.run_directory import ExportDirectory
 
 
 def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
@@ -29,7 +30,7 @@ def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
     """
     report_stage(0)
     model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
-    atomic.save(folder / "model.keras", model.save)
+    atomic.save(ExportDirectory(folder).keras, model.save)
     classify = classifier(model)
     samples = golden_images.collect()
     golden_images.write(folder, samples, classify([sample.pixels for sample in samples]).p_male)

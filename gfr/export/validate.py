@@ -31,6 +31,7 @@ from gfr.results.export_records import (
     WebModel,
 )
 from gfr.storage import serialization
+from gfr.storage.run_directory import ExportDirectory
 
 
 @dataclass(frozen=True)
@@ -51,30 +52,30 @@ def examine(job: ExportJob, num_parameters: int) -> None:
     result = run.result_of(job.trial_id)
     test = TestSet(*test_images(job.run_dir), np.load(job.folder / REFERENCE))
     models = _measure(job, test, run.record.benchmark.export.javascript_images)
-    chosen = job.requested or choose(models).precision
+    chosen = job.precision or choose(models).precision
     _keep(chosen, job)
     export = ExportResult(
         schema=1,
         run_id=run.record.run_id,
         trial=result.trial,
         precision=chosen,
-        is_asked_for=job.requested is not None,
+        is_asked_for=job.precision is not None,
         num_parameters=num_parameters,
         num_images=len(test.paths),
         keras_right=int(_is_right(test.reference, test.is_male).sum()),
         recorded_right=result.metrics["test"].num_right,
         models=models,
-        digest=export_records.digest(job.folder / "tfjs"),
-        wall_s=time.time() - job.started_s,
+        digest=export_records.digest(ExportDirectory(job.folder).tfjs),
+        wall_s=time.time() - job.start_s,
     )
-    serialization.write(job.folder / "export.json", export)
+    serialization.write(ExportDirectory(job.folder).record, export)
     model_card.write(job.folder, run, result, export)
     export_records.report_stage(4)
 
 
 def test_images(run_dir: Path) -> tuple[list[Path], np.ndarray]:
     """Return the test images of a run, and is_male, bool (N,)."""
-    _, faces, splits = store.open_run(str(run_dir))
+    _, faces, splits = store.open_run(run_dir)
     rows = np.flatnonzero(splits == "test")
     paths = faces.paths()
     return [paths[row] for row in rows], faces.is_male[rows]
@@ -147,7 +148,7 @@ def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:
 
 def _keep(chosen: WebPrecision, job: ExportJob) -> None:
     """Rename the chosen precision to `tfjs`; delete the others and the reference."""
-    export_records.directory(job.folder, chosen).rename(job.folder / "tfjs")
+    export_records.directory(job.folder, chosen).rename(ExportDirectory(job.folder).tfjs)
     for precision in job.precisions:
         if precision != chosen:
             shutil.rmtree(export_records.directory(job.folder, precision))

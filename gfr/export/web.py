@@ -27,6 +27,7 @@ from gfr.errors import BadInput, CannotWrite
 from gfr.results import records, store
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import ExportDirectory
 
 PAGE = ROOT / "web" / "dist"
 
@@ -52,7 +53,7 @@ def exported(run: records.Run, trial_id: str | None) -> Path:
     """Return the export of the selected or the given trial; BadInput if there is none yet."""
     trial = run.result_of(trial_id).trial
     path = store.export_directory(run.directory, trial.id)
-    if not (path / "export.json").exists():
+    if not ExportDirectory(path).record.exists():
         words = f" --trial {trial.id}" if trial_id else ""
         raise BadInput(f"{path}: not exported yet; gfr export {run.directory.name}{words}")
     return path

@@ -1,7 +1,6 @@
-"""How long a call takes.
+"""Latency measurement: raw seconds of every call, with warm-ups kept apart, and background load.
 
-In: a callable and its inputs. Out: raw seconds of every call, warm-ups apart, percentiles of them,
-and what tells a quiet machine from a busy one. Imports no Keras, never decides what is fast enough.
+Does not import Keras and does not judge what is fast enough.
 """
 
 import itertools
@@ -20,7 +19,7 @@ from gfr.evaluation.statistics import quantile_ranks
 from gfr.measurement.resources import Cost
 from gfr.types import Above0, Positive, Seconds, Share
 
-# Above this share of the machine's CPU time in other hands a row is called contended. An idle
+# A row is contended if other processes take more than this share of the CPU time. An idle
 # Prefect server takes 1 to 2 % of two cores.
 MAX_OTHERS_SHARE = 0.10
 
@@ -33,7 +32,7 @@ STEADY = 0.1  # a fall of the median by less is no longer warming up
 
 @dataclass(frozen=True)
 class Samples:
-    """Seconds of single calls in the order made.
+    """Seconds of single calls, in order.
 
     `wall_s`, `cpu_s`: of all values together, on the clock and of this process.
     `others_share`: share 0..1 of the machine's CPU time that other processes took meanwhile.
@@ -64,7 +63,7 @@ class Samples:
 
     @property
     def cpu_per_call_s(self) -> float:
-        """CPU seconds of this process a call, all threads: what hardly changes under load."""
+        """CPU seconds of this process per call, all threads; hardly changes under load."""
         return self.cpu_s / len(self.values_s)
 
     @property
@@ -80,7 +79,7 @@ def time_calls(
     num_values: int,
     min_s: float = 0.0,
 ) -> Samples:
-    """Time single calls, going round the inputs; nothing else happens inside the clock.
+    """Time single calls, cycling through the inputs.
 
     At least `num_values` of them, and for at least `min_s`.
     """
@@ -103,9 +102,10 @@ def others_share(machine_busy_s: float, own_cpu_s: float, wall_s: float) -> floa
 
 
 def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...]:
-    """Seconds of untimed calls: 10 at least, then until they no longer get faster, 60 at most.
+    """Make 10 to 60 calls until they no longer get faster; return their seconds.
 
-    That is when the median of the last five is within a tenth of that of the five before.
+    The calls are steady when the median of the last five is no more than a tenth below that of the
+    five before.
     """
     around = itertools.cycle(inputs)
     seconds: list[float] = []
@@ -118,9 +118,9 @@ def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...
 
 
 def least_disturbed(measure: Callable[[], Samples]) -> tuple[Samples, int]:
-    """The first measurement that no one disturbed, or the best of a few; and how many there were.
+    """Return the first undisturbed measurement, or the best of a few, and their number.
 
-    At most `MAX_ATTEMPTS`, and none is begun after `MAX_ROW_S`.
+    Makes at most `MAX_ATTEMPTS`, and starts none after `MAX_ROW_S`.
     """
     begun_s, attempts = time.perf_counter(), [measure()]
     while (
@@ -133,7 +133,7 @@ def least_disturbed(measure: Callable[[], Samples]) -> tuple[Samples, int]:
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
-    """Several stretches of timing as one; the share of others is weighted by their length."""
+    """Join several measurements; the share of others is weighted by their length."""
     wall_s = sum(part.wall_s for part in parts)
     others_s = sum(part.others_share * part.wall_s for part in parts)
     return Samples(
@@ -163,7 +163,7 @@ class Timing:
 
     `single`: calls on one image each. `batches`: calls on a batch each, over the whole test set.
     Both from decoded uint8 pixels in memory to probabilities. `num_attempts`: measurements of each,
-    of which the least disturbed is kept. `max_difference`: of the test probabilities from those
+    the least disturbed of which is kept. `max_difference`: of the test probabilities from those
     recorded for the trial whose head the model carries.
     """
 
@@ -174,7 +174,7 @@ class Timing:
     batches: Samples
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
-    witness_s: Above0 | None = None  # of `arithmetic.witness` beside `single`, p10; None: not noted
+    witness_s: Above0 | None = None  # reference workload beside `single`, p10; None in old records
 
     def __post_init__(self) -> None:
         """ValueError if nothing was timed."""
@@ -232,7 +232,7 @@ class LatencyResult:
 
     @property
     def size_bytes(self) -> int:
-        """Of the fused model's parameters in float32."""
+        """Size of the fused model's parameters in float32."""
         return 4 * self.num_parameters
 
     @property

@@ -1,10 +1,9 @@
-"""A user's own Keras model file, looked at before Keras opens it.
+"""Check a user's own Keras model file before Keras opens it.
 
-In: a row of a benchmark file, the path of a .keras file. Out: nothing, or BadInput. A .keras file
-is a zip archive of JSON and HDF5; the JSON names classes, and a class that is code of someone
-else's, or reads other files, is refused here by name: Keras' own safe mode has let some of them
-through (CVE-2025-1550, CVE-2025-8747, CVE-2025-9906). So only what this module lists gets as far as
-Keras. Never imports Keras, never unpacks to disk.
+A .keras file is a zip archive of JSON and HDF5. The JSON names classes, and a class may be code of
+the file's author or read other files. Keras' own safe mode has let some of them through
+(CVE-2025-1550, CVE-2025-8747, CVE-2025-9906), so only the classes listed here are accepted. Does
+not import Keras and unpacks nothing to disk.
 """
 
 import importlib.util
@@ -35,16 +34,16 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(OSError, EOFError, ValueError, RuntimeError),
+    *(OSError, EOFError, ValueError, RuntimeError, RecursionError),
 )
 
-# What a configuration may name: classes of these, never functions.
-_MODULES = (
-    *("keras", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers"),
-    *("keras.constraints", "keras.dtype_policies"),
-    *("keras.src.models.functional", "keras.src.models.sequential"),
-    *("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core", "keras.src.ops.image"),
-    *("keras.src.ops.math", "keras.src.ops.linalg"),
+# The modules whose classes a configuration may name; functions are never accepted.
+_MODULES = (  # tuples: what is looked up may be unhashable
+    "keras",
+    *(f"keras.{name}" for name in ("layers", "models", "initializers", "regularizers")),
+    *(f"keras.{name}" for name in ("constraints", "dtype_policies")),
+    *(f"keras.src.models.{name}" for name in ("functional", "sequential")),
+    *(f"keras.src.ops.{name}" for name in ("numpy", "nn", "core", "image", "math", "linalg")),
 )
 
 _CLASSES = (  # of other modules
@@ -54,30 +53,29 @@ _CLASSES = (  # of other modules
 
 _VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__")
 
-# Layers of Keras that run code kept elsewhere, or read files.
+# Layers of Keras that run code from elsewhere, or read files.
 _CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 _READERS = ("StringLookup", "IntegerLookup", "TextVectorization", "MelSpectrogram")
 
 
 def check(path: Path) -> None:
-    """BadInput if the file is no .keras archive, is damaged, or needs code or files of its own."""
+    """Raise BadInput if the file is not a .keras archive, is damaged, or needs code or files."""
     if lacking := absence(path):
         raise BadInput(lacking)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
-            damaged = archive.testzip()
-            if damaged:
+            if damaged := archive.testzip():
                 raise BadInput(f"{path}: {damaged} is damaged; save or copy the model again")
             config = json.loads(archive.read("config.json"))
     except BadInput:
         raise
-    except (*_UNREADABLE, RecursionError) as error:
+    except _UNREADABLE as error:
         raise BadInput(
             f"{path}: not a Keras model file ({reason(error)}); write one with model.save"
         ) from None
-    for problem in _problems(config):
+    if problem := next(_problems(config), ""):
         raise BadInput(f"{path}: {problem}")
 
 
@@ -107,7 +105,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
 
 
 def _problems(config: Any) -> Iterator[str]:
-    """What is wrong with a model's configuration, one sentence each."""
+    """Yield the problems of a model's configuration, one sentence each."""
     if not isinstance(config, dict) or "class_name" not in config:
         yield "config.json describes no model; write the file with model.save"
         return
@@ -117,7 +115,7 @@ def _problems(config: Any) -> Iterator[str]:
         if isinstance(value, list):
             waiting += value
         if isinstance(value, dict):
-            if value.get("compile_config"):  # Keras would build that too: optimizer, loss, metrics
+            if value.get("compile_config"):  # Keras would build its optimizer, loss and metrics
                 yield (
                     "a model within it is compiled; set its `compiled` to False and save again "
                     "(the outermost may be compiled)"
@@ -141,18 +139,18 @@ def _class_problems(described: dict[str, Any]) -> Iterator[str]:
             "Keras (Rescaling for a scaling) and save again"
         )
     elif name in _READERS:
-        yield f"layer {who} is none for images; take it out and save again"
+        yield f"layer {who} is not for images; take it out and save again"
     elif not _is_known(module, name):
         yield (
-            f"{who} of {module!s:.60} is no layer of Keras' own: own code is not loaded; replace "
+            f"{who} of {module!s:.60} is not a layer of Keras: own code is not loaded; replace "
             "it by layers of Keras and save again"
         )
     elif registered not in (None, name):
-        yield f"{who} is {registered!r:.60}: own code is not loaded; use layers of Keras' own"
+        yield f"{who} is {registered!r:.60}: own code is not loaded; use layers of Keras"
     elif "DTypePolicy" in name and named != "float32":
         yield (
-            f"computes in {named!s:.40}; an own model is to be of float32: set the policy and save "
-            "it again"
+            f"computes in {named!s:.40}, but an own model must use float32; set the policy and "
+            "save it again"
         )
 
 

@@ -1,10 +1,9 @@
-"""Frozen backbone over all images, once.
+"""Run a frozen backbone over all images once.
 
-In: a FeatureSet, the images, its weights, the arithmetic chosen, a Part of the shards. Out: those
-shards on disk (gfr/models/feature_store.py), rows keyed by image name. What is on disk and intact
-is not computed
-again. Never trains, never scales the features: the constant of calibrated random weights is applied
-where they are read.
+Writes the shards of a part (gfr/models/feature_store.py), rows keyed by image name. Intact shards
+on disk are not
+computed again. Features are not scaled: the constant of calibrated random weights is applied where
+they are read.
 """
 
 import json
@@ -34,7 +33,7 @@ _CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
 
-# At import: what is on disk later may not be what runs.
+# At import: the files may change while the process runs.
 _SOURCES = (
     "data/images.py",
     "models/backbone.py",
@@ -48,7 +47,7 @@ _CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parents[1] / name for name
 
 @dataclass(frozen=True)
 class Job:
-    """What decides the values of a feature set, and where its shards are kept."""
+    """Everything that determines the values of a feature set, and the cache for its shards."""
 
     feature_set: FeatureSet
     faces: Faces
@@ -57,7 +56,7 @@ class Job:
     cache: Path
 
     def key_contents(self, precision: Precision) -> dict[str, object]:
-        """Everything that decides the values."""
+        """What the key of the cache directory is a digest of."""
         return {
             "backbone": self.feature_set.backbone.name,
             "size": list(self.feature_set.size),
@@ -72,7 +71,7 @@ class Job:
         }
 
     def directory(self, precision: Precision) -> Path:
-        """Where the shards are, by a digest of all that."""
+        """The directory of the shards, named by the key."""
         key = feature_store.key(self.key_contents(precision))
         return self.cache / "features" / f"{self.feature_set.id}-{precision}-{key}"
 
@@ -85,7 +84,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """`build_s`: until the backbone stood and was checked; `waited_s`: for decoded images."""
+    """`build_s`: building and checking the backbone; `waited_s`: waiting for decoded images."""
 
     extracted: feature_store.Extracted
     check: Check | None
@@ -100,10 +99,10 @@ def extract(
     fresh_for: str,
     report: Callable[[int, int], None],
 ) -> Made:
-    """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once for it.
+    """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once per run.
 
-    In float32 after all where a few images differ too much in the precision chosen. BadInput if
-    weights or images are no longer those that the run was begun with.
+    Falls back to float32 if a few images differ too much in the chosen precision. BadInput if
+    weights or images have changed since the run was started.
     """
     begun_s, build_s, waited_s = time.perf_counter(), 0.0, 0.0
     keras.utils.clear_session()
@@ -145,7 +144,7 @@ def batch_size_of(feature_set: FeatureSet) -> int:
 def _open(
     job: Job, precision: Precision, part: feature_store.Part, fresh_for: str
 ) -> tuple[Path, list[int]]:
-    """The directory, made if need be, and the shards of the part that are not there."""
+    """Create the directory if needed; return it and the missing shards of the part."""
     directory, num_images = job.directory(precision), len(job.faces.names)
     feature_store.create(directory, job.key_contents(precision), job.faces.names)
     if fresh_for:
@@ -154,12 +153,12 @@ def _open(
     for k in missing:
         if feature_store.is_there(directory, k):
             total = feature_store.num_shards(num_images)
-            LOG.warning("%s: shard %d of %d is damaged: computed again", directory, k, total)
+            LOG.warning("%s: shard %d of %d is damaged; computing it again", directory, k, total)
     return directory, missing
 
 
 def _known_check(directory: Path) -> Check | None:
-    """What an earlier part or run found about these features; None if it found nothing."""
+    """Return the comparison that an earlier part or run made; None if there is none."""
     try:
         return Check(**json.loads((directory / _CHECK).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -167,7 +166,7 @@ def _known_check(directory: Path) -> Check | None:
 
 
 def _checked(job: Job, directory: Path) -> Check:
-    """The first images of the job in both precisions."""
+    """Compare the first images of the job in both precisions."""
     if known := _known_check(directory):
         return known
     job.weights.check()
@@ -183,7 +182,7 @@ def _checked(job: Job, directory: Path) -> Check:
 
 
 def _run_twice(graph: fused_model.Graph, batch: list[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Features (n, D), and the seconds of the second call: the first sets oneDNN up."""
+    """Return features (n, D) and the seconds of the second call; the first sets oneDNN up."""
     fused_model.run_batch(graph, batch)
     begun_s = time.perf_counter()
     return fused_model.run_batch(graph, batch), time.perf_counter() - begun_s
@@ -197,7 +196,7 @@ def _compute(
     missing: list[int],
     report: Callable[[int, int], None],
 ) -> float:
-    """Fill the missing shards; returns the seconds that were spent waiting for images."""
+    """Compute the missing shards; return the seconds spent waiting for images."""
     known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
     wanted = [
         row for k in missing for row in known[k * feature_store.ROWS : (k + 1) * feature_store.ROWS]
@@ -222,4 +221,4 @@ def _compute(
 def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:
     for pixels, (path, sha256) in zip(batch, known, strict=True):
         if images.sha256(pixels) != sha256:
-            raise BadInput(f"{path}: has changed since the run was begun; begin a new run")
+            raise BadInput(f"{path}: has changed since the run was started; start a new run")

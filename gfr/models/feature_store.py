@@ -1,18 +1,16 @@
 """Features on disk: float32 (N, D) in shards, rows keyed by image name.
 
-In: a directory, names, and blocks of rows. Out: rows by index, read from disk as they are asked
-for, so that memory does not grow with the images. A shard's file name ends in the first 16 hex
-digits of its SHA-256: what does not match is not there. Never computes a feature.
+Rows are read from disk on demand, so memory does not grow with the number of images. A shard's file
+name ends in the first 16 hex digits of its SHA-256; a file that does not match counts as missing.
 
     cache/features/VGG16-128x128-float32-<key>/
       key.json            everything the key is a digest of, readable
-      check.json          a few images in both precisions, where that was asked
+      check.json          a few images compared in both precisions, for bfloat16
       names.txt           one name a row, sorted
       00000-<sha256>.npy  rows 0..511, 00001-... the next 512
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 
+from gfr.measurement import software
 from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
 
@@ -35,11 +34,11 @@ class Part:
     of: Positive
 
     def __str__(self) -> str:
-        """For people, behind the name of a feature set; nothing if it is the whole."""
+        """Text to append to the name of a feature set; empty for the whole."""
         return f", part {self.number} of {self.of}" if self.of > 1 else ""
 
     def shards(self, num_rows: int) -> range:
-        """The numbers of its shards."""
+        """Return the numbers of its shards."""
         return range(self.number - 1, num_shards(num_rows), self.of)
 
 
@@ -58,20 +57,20 @@ class Extracted:
 
 
 def key(contents: dict[str, object]) -> str:
-    """Digest of everything the features depend on, 16 hex digits."""
-    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
+    """Return a digest of everything the features depend on, 16 hex digits."""
+    return software.json_sha256(contents)[:16]
 
 
 def create(directory: Path, contents: dict[str, object], names: Sequence[str]) -> None:
-    """Make the directory and say what it holds; harmless if it is there."""
+    """Create the directory and describe its contents; harmless if it exists."""
     atomic.write_text(directory / "names.txt", "".join(f"{name}\n" for name in names))
     atomic.write_json(directory / "key.json", contents)
 
 
 def forget_once(directory: Path, run_id: str) -> None:
-    """Remove all shards, but only the first time a run asks: its retry resumes."""
+    """Remove all shards, but only once per run, so that a retry resumes."""
     marker = directory / "fresh-for.txt"
-    with locks.locked(directory / "lock"):  # another worker must not remove what we compute
+    with locks.locked(directory / "lock"):  # another worker may be computing for this run
         if marker.exists() and marker.read_text("utf-8") == run_id:
             return
         for path in (*directory.glob("[0-9]*.npy"), directory / "check.json"):
@@ -80,17 +79,17 @@ def forget_once(directory: Path, run_id: str) -> None:
 
 
 def num_shards(num_rows: int) -> int:
-    """Shards that hold `num_rows` rows."""
+    """Return the number of shards for `num_rows` rows."""
     return -(-num_rows // ROWS)
 
 
 def num_rows(shards: Iterable[int], num_images: int) -> int:
-    """Rows in these shards of `num_images`."""
+    """Return the number of rows in these shards of `num_images`."""
     return sum(min(ROWS, num_images - shard * ROWS) for shard in shards)
 
 
 def write(directory: Path, shard: int, features: np.ndarray) -> None:
-    """Store rows `shard * ROWS` and on: float32 (<= ROWS, D); replaces what stood for them."""
+    """Write the rows from `shard * ROWS` on: float32 (<= ROWS, D); replaces older ones."""
     features = np.ascontiguousarray(features, dtype=np.float32)
     for old in directory.glob(f"{shard:05}-*.npy"):
         old.unlink()
@@ -99,7 +98,7 @@ def write(directory: Path, shard: int, features: np.ndarray) -> None:
 
 
 def intact(directory: Path, shard: int) -> Path | None:
-    """The shard's file if it is there and its content has the digest of its name."""
+    """Return the shard's file if it exists and its content has the digest of its name."""
     for path in directory.glob(f"{shard:05}-*.npy"):
         try:
             features = np.load(path, allow_pickle=False)
@@ -111,7 +110,7 @@ def intact(directory: Path, shard: int) -> Path | None:
 
 
 def holds(directory: Path, part: Part) -> bool:
-    """Whether every shard of a part is there, undamaged."""
+    """Whether every shard of a part exists and is intact."""
     names = directory / "names.txt"
     if not names.is_file():
         return False
@@ -169,7 +168,7 @@ def read(directory: Path) -> Features:
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether every shard has a file; their contents are not looked at."""
+    """Whether every shard has a file; contents are not checked."""
     try:
         num_rows = len((directory / "names.txt").read_text("utf-8").splitlines())
     except (OSError, UnicodeDecodeError):

@@ -1,9 +1,8 @@
-"""The stages after the door, in the order in which the flow calls them.
+"""The stages that compute features and train heads.
 
-In: a run directory and a frozen record. Out: files in the run directory (gfr/results/records.py);
-a stage
-whose file is there already returns at once, so that a rerun with the same id continues. Arrays and
-models travel as files. Never knows who calls it: Prefect, a test or a notebook.
+Each takes a run directory and a frozen object and writes a record to the run directory. A stage
+whose record exists returns at once, so that a second run with the same id resumes. Arrays and
+models travel as files.
 """
 
 import logging
@@ -11,35 +10,54 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr.config.schema import FeatureSet
+from gfr.config.schema import FeatureSet, Refit
 from gfr.measurement import hardware
-from gfr.measurement.resources import metered
+from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_extraction, feature_store, weights
 from gfr.models.feature_store import Part
-from gfr.pipeline import shared_storage
+from gfr.pipeline import shared_storage, training
 from gfr.progress import reporter
 from gfr.results import records
 from gfr.results.store import open_run
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA
 
 LOG = logging.getLogger("gfr")
 
 
-def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> str:
-    """Compute a part of a feature set, or find it in the cache; returns the path of its record.
+def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> Path:
+    """Compute a part of a feature set or find it in the cache; return the path of its record.
 
-    The part that comes last completes the set. `worker` is who does it, for the record.
+    The last part completes the set. `worker` names the process, for the record.
     """
-    path = _parts(run_dir, feature_set) / f"{feature_set.id}-{part.number}-of-{part.of}.json"
-    step = f"{feature_set.title}{part}"
-    if path.exists():
-        known = serialization.read(path, records.PartResult)
-        if feature_store.holds(Path(known.extracted.directory), part):
-            collect(run_dir, feature_set)
-            reporter(step)(1, 1)
-            return str(path)
-    report = reporter(step, "images")
+    path = RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
+    report = reporter(f"{feature_set.title}{part}", "images")
+    if not _is_extracted(path, part):
+        result = _extract(run_dir, feature_set, part, worker)
+        serialization.write(path, result)
+        LOG.info(
+            "%s%s: %s images computed in %s, %s reused, %.0f s",
+            feature_set.title,
+            part,
+            f"{result.extracted.num_computed:,}",
+            result.extracted.precision,
+            f"{result.extracted.num_reused:,}",
+            result.cost.wall_s,
+        )
+    collect(run_dir, feature_set)
+    report(1, 1)
+    return path
+
+
+def _is_extracted(path: Path, part: Part) -> bool:
+    if not path.exists():
+        return False
+    result = serialization.read(path, records.PartResult)
+    return feature_store.holds(Path(result.extracted.directory), part)
+
+
+def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> records.PartResult:
     record, faces, _ = open_run(run_dir)
     shared_storage.check_images(faces.image_dir, worker)
     backbone.make_deterministic()
@@ -52,44 +70,25 @@ def extract(run_dir: str, feature_set: FeatureSet, part: Part, worker: str) -> s
     )
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
+    report = reporter(f"{feature_set.title}{part}", "images")
     made, cost = metered(lambda: feature_extraction.extract(job, choice, part, fresh_for, report))
-    extracted = made.extracted
-    result = records.PartResult(
+    return records.PartResult(
         schema=SCHEMA,
         feature_set=feature_set,
         part=part,
         worker=worker,
         hardware=hardware.collect(),
-        extracted=extracted,
-        check=made.check,
-        build_s=made.build_s,
-        waited_s=made.waited_s,
         cost=cost,
+        **vars(made),
     )
-    serialization.write(path, result)
-    collect(run_dir, feature_set)
-    report(1, 1)
-    LOG.info(
-        "%s%s: %s images computed in %s, %s reused, %.0f s",
-        feature_set.title,
-        part,
-        f"{extracted.num_computed:,}",
-        extracted.precision,
-        f"{extracted.num_reused:,}",
-        cost.wall_s,
-    )
-    return str(path)
 
 
-def _parts(run_dir: str, feature_set: FeatureSet) -> Path:
-    return Path(run_dir) / "parts" / feature_set.id
-
-
-def collect(run_dir: str, feature_set: FeatureSet) -> records.FeatureResult | None:
-    """The record of a feature set, made when its last shard is there; None until then."""
+def collect(run_dir: Path, feature_set: FeatureSet) -> records.FeatureResult | None:
+    """Write and return the record of a feature set; None until its last shard exists."""
+    files = RunDirectory(run_dir)
     parts = tuple(
         serialization.read(path, records.PartResult)
-        for path in sorted(_parts(run_dir, feature_set).glob("*.json"))
+        for path in sorted(files.parts(feature_set.id).glob("*.json"))
     )
     if not parts:
         return None
@@ -97,20 +96,19 @@ def collect(run_dir: str, feature_set: FeatureSet) -> records.FeatureResult | No
         table = feature_store.read(Path(parts[0].extracted.directory))
     except FileNotFoundError:
         return None
-    path = Path(run_dir) / "features" / f"{feature_set.id}.json"
+    path = files.feature_set(feature_set.id)
     if path.exists():
-        known = serialization.read(path, records.FeatureResult)
-        if known.parts == parts:
-            return known
+        result = serialization.read(path, records.FeatureResult)
+        if result.parts == parts:
+            return result
     record, _, splits = open_run(run_dir)
     used, scale = record.weights_of(feature_set.backbone.label), 1.0
     if used.source == "random":
         rows = np.flatnonzero(splits == "train")[: weights.NUM_CALIBRATION_IMAGES]
         scale = weights.calibrate(table.rows(rows))
     precision = parts[0].extracted.precision
-    choice = record.choice_of(feature_set)
-    notes = [used.note, choice.note if precision == "bfloat16" else ""]
-    found = records.FeatureResult(
+    notes = [used.note, record.choice_of(feature_set).note if precision == "bfloat16" else ""]
+    result = records.FeatureResult(
         schema=SCHEMA,
         feature_set=feature_set,
         weights=used,
@@ -121,5 +119,23 @@ def collect(run_dir: str, feature_set: FeatureSet) -> records.FeatureResult | No
         scale=scale,
         parts=parts,
     )
-    serialization.write(path, found)
-    return found
+    serialization.write(path, result)
+    return result
+
+
+def _fit(
+    inputs: training.Inputs, planned: tuple[Refit, ...]
+) -> tuple[tuple[records.RefitResult, ...], Cost, training.Trained, Cost]:
+    """Train every refit, then the trial's own head, which the first trainer's model keeps."""
+    num_heads = len(planned) + 1
+    report = reporter(inputs.trial.title, f"epochs of {num_heads} heads" if planned else "epochs")
+
+    def report_last(done: int, total: int) -> None:
+        report(len(planned) * total + done, num_heads * total)
+
+    rows, seed = training.rows_of(inputs.splits), inputs.trial.seed
+    again, refit_cost = metered(lambda: training.train_refits(inputs, planned, report))
+    trained, train_cost = metered(
+        lambda: training.once(inputs, inputs.fits[0], rows, seed, report_last)
+    )
+    return again, refit_cost, trained, train_cost

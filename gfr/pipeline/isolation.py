@@ -1,9 +1,8 @@
-"""A step in a process of its own, so that its death is no one else's.
+"""Run a step in a child process so that a crash fails only that step.
 
-In: the name of a function, its arguments, Limits. Out: what the function returned, its log records
-handled here as if they were written here. A process that dies, falls silent or takes too much
-memory costs one step: StepFailed says which and why. Processes are kept for the next step, since
-TensorFlow takes seconds to import; they end with their parent, however that ends.
+Its log records are handled here as if they were written here. A process that crashes, hangs or
+takes too much memory raises StepFailed with the reason. Processes are kept for the next step,
+because importing TensorFlow takes seconds; they end with their parent, however that ends.
 """
 
 import atexit
@@ -33,11 +32,11 @@ from gfr.pipeline.worker import answer
 
 _LOOK_EVERY_S = 0.2
 
-_LEAVE_WITHIN_S = 10  # what an idle process may take for its end
+_LEAVE_WITHIN_S = 10  # an idle process may take so long to end
 
-_LAST_WORDS = 400  # characters of what a dead process wrote
+_LAST_WORDS = 400  # characters of the output of a crashed process
 
-# TensorFlow writes these at every start, whatever its log level, and they explain no end.
+# TensorFlow writes these at every start, whatever its log level; they explain no crash.
 _STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
 
 LOG = logging.getLogger("gfr")
@@ -45,7 +44,7 @@ LOG = logging.getLogger("gfr")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a step may take before its process is ended.
+    """The limits at which a step's process is ended.
 
     `silence_s`: seconds without a log record or progress; `memory_bytes`: resident size. Without
     `isolated` there are none: the step runs in the calling process.
@@ -57,7 +56,7 @@ class Limits:
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
-        """Limits as typed; None is nine tenths of the machine. BadInput if nothing fits in them."""
+        """Validate limits; None is nine tenths of the memory. BadInput if out of range."""
         if not timeout_s > 0:
             raise BadInput(f"timeout {timeout_s:g}: seconds without progress must be above 0")
         if memory_limit_gb is None:
@@ -80,9 +79,9 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
 
 
 def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
-    """The same in a fresh process, with no idle one beside it, that ends with the call.
+    """Call it in a new process that ends with the call, with no idle process beside it.
 
-    For what needs much memory, or must not find what an earlier call left behind.
+    For calls that need much memory or must not see state of an earlier call.
     """
     end_idle()
     try:
@@ -148,19 +147,19 @@ class _Worker:
                 raise StepFailed(f"no sign of life for {limits.silence_s:g} s")
 
     def _end(self) -> str:
-        """How the process ended, and its last words."""
+        """Describe how the process ended, and the end of its output."""
         code = self.process.wait()
         how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self.words.seek(0)
         lines = self.words.read().decode("utf-8", "replace").splitlines()
-        told = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
-        last_words = " ".join(told[-_LAST_WORDS:].split())
+        output = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
+        last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
 
     def leave(self) -> None:
-        """Let an idle process end by itself, so that TensorFlow deletes its temporary files.
+        """Close the connection, on which an idle process ends by itself.
 
-        A closed connection is its sign to go.
+        So TensorFlow deletes its temporary files.
         """
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -168,7 +167,7 @@ class _Worker:
         self.close()
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         self.connection.close()
@@ -191,17 +190,17 @@ _ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
 
 def _started(command: list[str], **options: Any) -> subprocess.Popen:
-    """A process, started by the one thread that does nothing else and lives as long as we do.
+    """Start a process from a thread that lives as long as this process.
 
-    Linux ends the child with the thread, not with the process, that started it. A daemon, since
-    Python waits for others before its exit handlers, and `end_idle` must find the child alive.
+    Linux ends the child with the thread, not with the process, that started it. The thread is a
+    daemon because Python joins other threads before exit handlers, and `end_idle` needs the child.
     """
     process: Future[subprocess.Popen] = Future()
 
     def start() -> None:
         try:
             process.set_result(subprocess.Popen(command, **options))
-        except BaseException as error:  # handed to who ordered it
+        except BaseException as error:  # raised in the caller
             process.set_exception(error)
 
     _spawner()
@@ -227,7 +226,7 @@ _IDLE_LOCK = threading.Lock()
 
 @contextlib.contextmanager
 def _worker(gpu: str | None) -> Iterator[_Worker]:
-    """An idle process or a new one; kept afterwards if the step ended as it should."""
+    """Yield an idle process or a new one; keep it if the block succeeds."""
     with _IDLE_LOCK:
         worker = next((row for row in _IDLE if row.gpu == gpu), None)
         if worker:
@@ -244,9 +243,9 @@ def _worker(gpu: str | None) -> Iterator[_Worker]:
 
 @atexit.register
 def end_idle() -> None:
-    """End the processes that are kept for a next step."""
+    """End the processes kept for a next step."""
     with _IDLE_LOCK:
         for worker in _IDLE:
-            worker.connection.close()  # all at once: each takes a moment for its end
+            worker.connection.close()  # all first: each takes a moment to end
         while _IDLE:
             _IDLE.pop().leave()

@@ -23,7 +23,7 @@ _ABANDONED_S = 86_400.0  # another run may be writing in the cache
 LOG = logging.getLogger("gfr")
 
 
-def prepare(request: Request) -> str:
+def prepare(request: Request) -> Path:
     """Write what the run is about; returns its directory. An existing one is continued."""
     check(request)
     run_dir, options = request.run_dir, request.options
@@ -35,7 +35,7 @@ def prepare(request: Request) -> str:
             LOG.info("run %s exists: resuming", request.run_id)
             for line in describe(serialization.read(path, results_records.RunRecord)):
                 LOG.info(line)
-        return str(run_dir)
+        return run_dir
     LOG.info("run %s", request.run_id)
     if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
         LOG.warning(clash)
@@ -46,7 +46,7 @@ def prepare(request: Request) -> str:
         LOG.info(line)
     records.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
     serialization.write(path, record)
-    return str(run_dir)
+    return run_dir
 
 
 def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:

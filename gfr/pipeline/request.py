@@ -47,13 +47,13 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")
     weights = paths.at_root(options.weights, WEIGHTS_KEYWORDS)
-    run_dir = run_directory.directory(Path(reports), run_id)
+    run_dir = run_directory.directory(reports, run_id)
     if weights not in WEIGHTS_KEYWORDS:
         check_directory(Path(weights))
     return Request(
         run_id=run_id,
         run_dir=run_dir,
-        cache=Path(cache),
+        cache=cache,
         benchmark=benchmark,
         limits=Limits.checked(options.timeout_s, options.memory_limit_gb),
         options=replace(

@@ -1,7 +1,6 @@
-"""Which trial a run selects: the best on validation, on average over its seeds.
+"""Select a run's trial: the best on validation, averaged over its seeds.
 
-In: the records of a run. Out: Selection, also as the run's selection.json. The test set has no say.
-Never measures, imports no TensorFlow.
+The test set is not used. Does not import TensorFlow.
 """
 
 from pathlib import Path
@@ -10,26 +9,27 @@ from gfr.config.schema import Selecting
 from gfr.measurement.latency import LatencyResult
 from gfr.results.records import Selection, TrialResult
 from gfr.results.store import read_run
+from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA, write
 
 
 def best(
     trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult], limits: Selecting
 ) -> Selection:
-    """Rank by validation accuracy, ties by validation loss, then p50 latency. Never by test.
+    """Rank at least one trial by validation accuracy, then validation loss, then p50 latency.
 
-    Accuracy and loss are means over the seeds. Trials beyond the limits come last, so that one of
-    them is selected only if there is no other. Takes at least one trial.
+    Accuracy and loss are means over the seeds. Trials that exceed the limits come last, so that
+    one of them is selected only if there is no other.
     """
     reasons = {
         row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), limits) for row in trials
     }
 
     def order(result: TrialResult) -> tuple[bool, int, float, float, str]:
-        found = result.over_seeds("validation")
+        over_seeds = result.over_seeds("validation")
         # Counted in images: sums in another order cannot break a tie.
-        num_right = sum(row.num_right for row in found)
-        loss = sum(row.loss for row in found) / len(found)
+        num_right = sum(row.num_right for row in over_seeds)
+        loss = sum(row.loss for row in over_seeds) / len(over_seeds)
         latency = latencies.get(result.trial.feature_set.id)
         p50_ms = latency.float32.p50_ms if latency else float("inf")
         return bool(reasons[result.trial.id]), -num_right, loss, p50_ms, result.trial.id
@@ -40,7 +40,7 @@ def best(
 
 
 def _beyond(latency: LatencyResult | None, limits: Selecting) -> str:
-    """Why a model is not to be selected; empty if it may be."""
+    """Return how a model exceeds the limits; empty if it does not."""
     if limits == Selecting():
         return ""
     if latency is None:
@@ -55,11 +55,11 @@ def _beyond(latency: LatencyResult | None, limits: Selecting) -> str:
     return ", ".join(reasons)
 
 
-def select(run_dir: str) -> str:
-    """Rank the trials and name the best; returns its id, or "" if no trial has finished."""
-    run = read_run(Path(run_dir))
+def select(run_dir: Path) -> str:
+    """Rank the trials and record the best; return its id, or "" if no trial has finished."""
+    run = read_run(run_dir)
     if not run.trials:
         return ""
     selection = best(run.trials, run.latencies, run.record.benchmark.selection)
-    write(Path(run_dir) / "selection.json", selection)
+    write(RunDirectory(run_dir).selection, selection)
     return selection.trial_id

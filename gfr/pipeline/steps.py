@@ -1,9 +1,8 @@
-"""The heavy stages, each in a process of its own (gfr/pipeline/isolation.py), in turn with other
-runs here.
+"""The heavy stages, each in a child process (gfr/pipeline/isolation.py) that waits for its turn
+here.
 
-In: what the stage takes, and Limits. Out: what it returns. Runs where the task runner puts it,
-which may be another machine: what is not seen there is refused by name. Imports no TensorFlow: the
-processes do.
+A step runs where the task runner puts it, possibly on another machine, which must see the run's
+files (gfr/pipeline/shared_storage.py). Does not import TensorFlow: the child processes do.
 """
 
 import time
@@ -24,27 +23,28 @@ from gfr.results import records, store
 from gfr.results.export_records import ExportJob, ExportResult
 from gfr.results.regression_records import Finding
 from gfr.storage import atomic, locks, serialization
+from gfr.storage.run_directory import ExportDirectory, RunDirectory
 
 
-def prepare(request: Request, limits: Limits) -> str:
+def prepare(request: Request, limits: Limits) -> Path:
     """See `gfr.pipeline.prepare.prepare`."""
     with locks.unhurried():
         return isolation.call("gfr.pipeline.prepare:prepare", request, limits=limits)
 
 
-def extract(run_dir: str, feature_set: FeatureSet, part: Part, limits: Limits) -> str:
+def extract(run_dir: Path, feature_set: FeatureSet, part: Part, limits: Limits) -> Path:
     """See `gfr.pipeline.features.extract`."""
     return _step(
         "gfr.pipeline.features:extract", run_dir, feature_set, part, worker(), limits=limits
     )
 
 
-def train(run_dir: str, trial: Trial, limits: Limits) -> str:
+def train(run_dir: Path, trial: Trial, limits: Limits) -> Path:
     """See `gfr.pipeline.training.train`."""
     return _step("gfr.pipeline.training:train", run_dir, trial, worker(), limits=limits)
 
 
-def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
+def time_model(run_dir: Path, feature_set: FeatureSet, limits: Limits) -> Path:
     """See `gfr.pipeline.latency.time_model`; nothing else of gfr runs on this machine meanwhile."""
     with locks.timing():
         return isolation.call(
@@ -52,43 +52,33 @@ def time_model(run_dir: str, feature_set: FeatureSet, limits: Limits) -> str:
         )
 
 
-def judge(run_dir: str, limits: Limits) -> str:
-    """Judge a run against its history; what looks worse is done once more before it is an alarm.
-
-    Returns the path of verdict.json.
-    """
-    run, why = store.read_run(Path(run_dir)), dict[tuple[str, str], str]()
-    found = check.look(run)
+def judge(run_dir: Path, limits: Limits) -> Path:
+    """Check a run against its history, repeating what looks worse; return the verdict's path."""
+    run, why = store.read_run(run_dir), dict[tuple[str, str], str]()
+    verdict = check.look(run)
     for _ in range(MAX_MEASUREMENTS - 1):
         # One more timing serves both precisions of a model.
-        suspects = {(row.kind == "accuracy", row.id): row for row in found.of("suspect")}
+        suspects = {(row.kind == "accuracy", row.id): row for row in verdict.of("suspect")}
         for row in suspects.values():
-            if failure := _once_more(run, row, limits):
+            if failure := _repeat(run, row, limits):
                 why[row.kind, row.id] = failure
-        found = check.look(run) if suspects else found
-    return check.finish(run, found, why)
+        verdict = check.look(run) if suspects else verdict
+    return check.finish(run, verdict, why)
 
 
-def _once_more(run: records.Run, finding: Finding, limits: Limits) -> str:
-    """Train that head or time that model once more; returns why it failed, or ""."""
+def _repeat(run: records.Run, finding: Finding, limits: Limits) -> str:
+    """Train that head or time that model again; return why it failed, or ""."""
     try:
         if finding.kind == "accuracy":
             trial = run.result_of(finding.id).trial
             _step(
-                "gfr.pipeline.training:train_again",
-                str(run.directory),
-                trial,
-                worker(),
-                limits=limits,
+                "gfr.pipeline.training:train_again", run.directory, trial, worker(), limits=limits
             )
         else:
             feature_set = run.latencies[finding.id].feature_set
             with locks.timing():
                 isolation.call(
-                    "gfr.pipeline.latency:time_again",
-                    str(run.directory),
-                    feature_set,
-                    limits=limits,
+                    "gfr.pipeline.latency:time_again", run.directory, feature_set, limits=limits
                 )
     except StepFailed as error:
         return str(error)
@@ -96,50 +86,50 @@ def _once_more(run: records.Run, finding: Finding, limits: Limits) -> str:
 
 
 def export(
-    run_dir: str, trial_id: str | None, precision: WebPrecision | None, limits: Limits
-) -> str:
-    """Export the selected trial, or the one named; returns the directory.
+    run_dir: Path, trial_id: str | None, precision: WebPrecision | None, limits: Limits
+) -> Path:
+    """Export the selected trial, or the named one; return the directory.
 
-    In the precision that the rule chooses, or in the one named. An export that is there already is
-    kept, unless another precision is named. See gfr/export/saved_model.py: its three stages take a
-    process
-    each, and only one at a time holds a model.
+    The precision is the one that the rule chooses, or the named one. An existing export is kept,
+    unless it has another precision than the named one. The three stages
+    (gfr/export/saved_model.py) run in a
+    process each, so that only one at a time holds a model.
     """
-    run = store.read_run(Path(run_dir))
+    run = store.read_run(run_dir)
     trial = run.result_of(trial_id).trial
-    path = store.export_directory(run.directory, trial.id)
-    if _is_exported(path, precision):
-        return str(path)
+    files = RunDirectory(run_dir).export(trial.id)
+    if _is_exported(files, precision):
+        return files.path
     precisions = run.record.benchmark.export.precisions or Export().precisions
     if precision and precision not in precisions:
-        precisions = (*precisions, precision)
+        precisions += (precision,)
     shared_storage.check(run_dir, worker())
-    started_s = time.time()
-    with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(path) as folder:
-        job = ExportJob(run.directory, trial.id, precisions, precision, folder, started_s)
+    start_s = time.time()
+    with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(files.path) as folder:
+        job = ExportJob(run_dir, trial.id, precisions, precision, folder, start_s)
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
-        num_parameters = call("gfr.export.saved_model:fuse", run.directory, trial.id, folder)
+        num_parameters = call("gfr.export.saved_model:fuse", run_dir, trial.id, folder)
         call("gfr.export.tfjs:convert", precisions, folder)
         call("gfr.export.validate:examine", job, num_parameters)
-    return str(path)
+    return files.path
 
 
-def export_selected(run_dir: str, limits: Limits) -> str:
-    """Export the selected trial if the benchmark asks for an export and there is one."""
-    run = store.read_run(Path(run_dir))
+def export_selected(run_dir: Path, limits: Limits) -> Path | None:
+    """Export the selected trial if there is one and the benchmark has an export."""
+    run = store.read_run(run_dir)
     if not run.selection or not run.record.benchmark.export.precisions:
-        return ""
+        return None
     return export(run_dir, None, None, limits)
 
 
-def _is_exported(path: Path, precision: WebPrecision | None) -> bool:
-    if not (path / "export.json").exists():
+def _is_exported(files: ExportDirectory, precision: WebPrecision | None) -> bool:
+    if not files.record.exists():
         return False
-    return precision in (None, serialization.read(path / "export.json", ExportResult).precision)
+    return precision in (None, serialization.read(files.record, ExportResult).precision)
 
 
-def _step(place: str, run_dir: str, *arguments: object, limits: Limits) -> str:
-    """A step of this run, on the whole machine or on one of its GPUs."""
+def _step(place: str, run_dir: Path, *arguments: object, limits: Limits) -> Path:
+    """Run a step of this run on the whole machine or on one of its GPUs."""
     shared_storage.check(run_dir, worker())
     with locks.turn(hardware.gpu_ids()) as gpu:
         return isolation.call(place, run_dir, *arguments, limits=limits, gpu=gpu)

@@ -1,14 +1,13 @@
-"""A trial's head, and the same head trained again with one thing changed.
+"""Train a trial's head, and the same head with another seed, split or number of images.
 
-In: a feature set's rows, the images, their split, a trial, spec.Refit. Out: the trained head, its
-history and its logits by split; metrics of each refit. What a refit changes is the seed, the split
-or the number of training images; the features are those on disk. Never writes.
+The features are those on disk. Writes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import keras
 import numpy as np
@@ -18,15 +17,15 @@ from gfr.data import splits as data_splits
 from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.measurement import hardware, software
-from gfr.measurement.resources import metered
 from gfr.models import backbone, feature_store, head
 from gfr.models.feature_store import Features
-from gfr.pipeline.features import LOG, collect
+from gfr.pipeline.features import LOG, _fit, collect
 from gfr.progress import reporter
-from gfr.results import records, reruns
+from gfr.results import records
 from gfr.results.records import RefitResult
 from gfr.results.store import open_run
 from gfr.storage import atomic, paths, serialization
+from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA
 from gfr.types import SPLITS
 
@@ -36,8 +35,8 @@ Report = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What all heads of a trial are trained on; splits is str (N,), `data` how it was made.
+class Inputs:
+    """What all heads of a trial are trained on; splits is str (N,), made as `data` says.
 
     `fits`: trainers, each of which trains one head at a time.
     """
@@ -61,42 +60,48 @@ class Trained:
     logits: dict[str, np.ndarray]
 
     def metrics(self, is_male: np.ndarray) -> dict[str, Metrics]:
-        """bool (N,) -> what the head is worth on each split."""
+        """bool (N,) -> the head's metrics on each split."""
         return {name: metrics(self.logits[name], is_male[self.rows[name]]) for name in SPLITS}
+
+    def logits_by_name(self, split: str, names: Sequence[str]) -> dict[str, float]:
+        """The logits of a split by image name; `names` are those of all N images."""
+        images = (names[row] for row in self.rows[split])
+        return dict(zip(images, self.logits[split].tolist(), strict=True))
 
 
 def train_refits(
-    ground: Ground, refits: tuple[Refit, ...], report: Report
+    inputs: Inputs, refits: tuple[Refit, ...], report: Report
 ) -> tuple[RefitResult, ...]:
-    """Every refit, as many at once as there are trainers; `report` hears of all epochs together."""
+    """Train every refit, one at a time in each trainer; `report` gets the epochs of all."""
     epochs = [0] * len(refits)
+    idle: SimpleQueue[head.Fit] = SimpleQueue()
+    for fit in inputs.fits:
+        idle.put(fit)
 
-    def refit(number: int, fit: head.Fit) -> RefitResult:
-        def told(done: int, total: int) -> None:
+    def train_one(number: int) -> RefitResult:
+        def report_epoch(done: int, total: int) -> None:
             epochs[number] = done
-            report(sum(epochs), (len(refits) + 1) * total)  # the trial itself is to come
+            report(sum(epochs), (len(refits) + 1) * total)  # the trial's own head is trained later
 
-        asked = refits[number]
-        trained = once(ground, fit, _rows(ground, asked), asked.seed, told)
-        return RefitResult(asked, trained.metrics(ground.faces.is_male))
+        refit, fit = refits[number], idle.get()
+        try:
+            trained = once(inputs, fit, _rows(inputs, refit), refit.seed, report_epoch)
+            return RefitResult(refit, trained.metrics(inputs.faces.is_male))
+        finally:
+            idle.put(fit)
 
-    def share(number: int) -> list[RefitResult]:
-        fit = ground.fits[number]
-        return [refit(k, fit) for k in range(number, len(refits), len(ground.fits))]
-
-    with ThreadPoolExecutor(len(ground.fits)) as pool:
-        shares = list(pool.map(share, range(len(ground.fits))))
-    return tuple(shares[k % len(shares)][k // len(shares)] for k in range(len(refits)))
+    with ThreadPoolExecutor(len(inputs.fits)) as pool:
+        return tuple(pool.map(train_one, range(len(refits))))
 
 
 def once(
-    ground: Ground, fit: head.Fit, rows: dict[str, np.ndarray], seed: int, report: Report
+    inputs: Inputs, fit: head.Fit, rows: dict[str, np.ndarray], seed: int, report: Report
 ) -> Trained:
-    """One head on the train rows; rows int (n,) by split."""
-    epochs = ground.trial.iteration.epochs
+    """Train one head on the train rows; rows int (n,) by split."""
+    epochs = inputs.trial.iteration.epochs
     model, history = fit(rows["train"], rows["validation"], epochs, seed, report)
     logits = {
-        name: head.logits(model, ground.features, ground.scale, rows[name]) for name in SPLITS
+        name: head.logits(model, inputs.features, inputs.scale, rows[name]) for name in SPLITS
     }
     return Trained(model, history, rows, logits)
 
@@ -106,10 +111,10 @@ def rows_of(splits: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(splits == name) for name in SPLITS}
 
 
-def _rows(ground: Ground, refit: Refit) -> dict[str, np.ndarray]:
-    faces, splits = ground.faces, ground.splits
+def _rows(inputs: Inputs, refit: Refit) -> dict[str, np.ndarray]:
+    faces, splits = inputs.faces, inputs.splits
     if refit.changed in ("split", "rule"):
-        splits = data_splits.by_rule(refit.rule, faces, ground.data.fractions, refit.split_seed)
+        splits = data_splits.by_rule(refit.rule, faces, inputs.data.fractions, refit.split_seed)
     rows = rows_of(splits)
     if refit.changed != "fraction":
         return rows
@@ -119,16 +124,13 @@ def _rows(ground: Ground, refit: Refit) -> dict[str, np.ndarray]:
     return rows | {"train": few}
 
 
-def train(run_dir: str, trial: Trial, worker: str) -> str:
-    """Train and evaluate one head; returns the path of its record.
-
-    `worker` is who does it, for the record.
-    """
-    path = Path(run_dir) / "trials" / f"{trial.id}.json"
-    head_path = Path(run_dir) / "heads" / f"{trial.id}.keras"
+def train(run_dir: Path, trial: Trial, worker: str) -> Path:
+    """Train and evaluate a head; return the path of its record. `worker` is for the record."""
+    files = RunDirectory(run_dir)
+    path, head_path = files.trial(trial.id), files.head(trial.id)
     if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
-        return str(path)
+        return path
     result, model = _train(run_dir, trial, worker, has_refits=True)
     atomic.save(head_path, model.save)
     serialization.write(path, result)
@@ -143,66 +145,48 @@ def train(run_dir: str, trial: Trial, worker: str) -> str:
         result.train_cost.wall_s,
         f"; {note}" if note else "",
     )
-    return str(path)
+    return path
 
 
-def train_again(run_dir: str, trial: Trial, worker: str) -> str:
-    """Train the same head once more, beside the record; returns the path of what came out."""
-    path = reruns.trial_path(Path(run_dir), trial.id)
+def train_again(run_dir: Path, trial: Trial, worker: str) -> Path:
+    """Repeat the training of a head; return the path of the record, beside the first one."""
+    path = RunDirectory(run_dir).repeated_trial(trial.id)
     result, _ = _train(run_dir, trial, worker, has_refits=False)
     serialization.write(path, result)
-    LOG.info("%s: trained once more", trial.title)
-    return str(path)
+    LOG.info("%s: training repeated", trial.title)
+    return path
 
 
 def _train(
-    run_dir: str, trial: Trial, worker: str, has_refits: bool
+    run_dir: Path, trial: Trial, worker: str, has_refits: bool
 ) -> tuple[records.TrialResult, keras.Model]:
     record, faces, splits = open_run(run_dir)
-    found = collect(run_dir, trial.feature_set)
-    if found is None:
+    extracted = collect(run_dir, trial.feature_set)
+    if extracted is None:
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    table = feature_store.read(found.directory)
+    table = feature_store.read(extracted.directory)
     backbone.make_deterministic()
     fits = tuple(
-        head.trainer(table, found.scale, faces.is_male, trial.batch_size)
+        head.trainer(table, extracted.scale, faces.is_male, trial.batch_size)
         for _ in range(NUM_AT_ONCE)
     )
-    ground = Ground(table, found.scale, faces, splits, record.benchmark.data, trial, fits)
-    asked = record.benchmark.refits(faces.identity is not None) if has_refits else ()
-    # The trial itself comes last: its head is what stays in the trainer's model.
-    report = reporter(trial.title, f"epochs of {1 + len(asked)} heads" if asked else "epochs")
-    again, refit_cost = metered(lambda: train_refits(ground, asked, report))
-    rows = rows_of(splits)
-
-    def told(done: int, total: int) -> None:
-        report(len(asked) * total + done, (len(asked) + 1) * total)
-
-    trained, train_cost = metered(lambda: once(ground, fits[0], rows, trial.seed, told))
-    by_name = {
-        name: dict(
-            zip(
-                [faces.names[row] for row in trained.rows[name]],
-                trained.logits[name].tolist(),
-                strict=True,
-            )
-        )
-        for name in ("validation", "test")
-    }
+    inputs = Inputs(table, extracted.scale, faces, splits, record.benchmark.data, trial, fits)
+    planned = record.benchmark.refits(faces.identity is not None) if has_refits else ()
+    again, refit_cost, trained, train_cost = _fit(inputs, planned)
     result = records.TrialResult(
         schema=SCHEMA,
         run_id=record.run_id,
         trial=trial,
         data_digest=record.data.digest,
         worker=worker,
-        features=found,
+        features=extracted,
         history=trained.history,
         metrics=trained.metrics(faces.is_male),
         train_cost=train_cost,
         provenance=software.collect(paths.ROOT),
         hardware=hardware.collect(),
-        validation_logits=by_name["validation"],
-        test_logits=by_name["test"],
+        validation_logits=trained.logits_by_name("validation", faces.names),
+        test_logits=trained.logits_by_name("test", faces.names),
         refits=again,
         refit_cost=refit_cost,
     )

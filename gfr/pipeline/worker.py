@@ -1,8 +1,8 @@
-"""The child's side of gfr/pipeline/isolation.py: `python -P -m gfr.pipeline.worker DESCRIPTOR
+"""The child process of gfr/pipeline/isolation.py: `python -P -m gfr.pipeline.worker DESCRIPTOR
 PARENT`.
 
-In: names of functions and their arguments, one after the other. Out: for each its log records, then
-what it returned or why it failed. Never outlives its parent, leaves Ctrl-C to it.
+Receives names of functions with their arguments, one after the other, and sends log records and
+then the result or the error. Ends with its parent, and leaves Ctrl-C to it.
 """
 
 import copy
@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class _ToParent(logging.Handler):
-    """Log records on the way to the parent, as text that needs no import there."""
+    """Send log records to the parent, as text that needs no import there."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(logging.DEBUG)
@@ -80,7 +80,7 @@ def answer(place: str, arguments: tuple) -> tuple[str, object]:
 
 
 def _die_with(parent: int) -> None:
-    """Linux ends this process when its parent ends, and takes it first when memory runs out."""
+    """Have Linux kill this process when its parent ends, and first when memory runs out."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -5,12 +5,14 @@ Does not import TensorFlow.
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 from gfr.regression import history, rules
 from gfr.results import regression_records, reruns, store
 from gfr.results.records import Run
 from gfr.results.regression_records import Verdict
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 
 LOG = logging.getLogger("gfr")
 
@@ -22,7 +24,7 @@ def look(run: Run) -> Verdict:
     return rules.judge(now, earlier, _reruns(run), others)
 
 
-def finish(run: Run, result: Verdict, reasons: Mapping[tuple[str, str], str]) -> str:
+def finish(run: Run, result: Verdict, reasons: Mapping[tuple[str, str], str]) -> Path:
     """Write the verdict and, if the run selected a model, its history entry.
 
     Args:
@@ -33,14 +35,14 @@ def finish(run: Run, result: Verdict, reasons: Mapping[tuple[str, str], str]) ->
     Returns:
         The path of verdict.json.
     """
-    path = run.directory / "verdict.json"
+    path = RunDirectory(run.directory).verdict
     result = rules.conclude(result, reasons)
     serialization.write(path, result)
     for line, is_serious in regression_records.headlines(result):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:
         history.put(run.directory.parents[1], history.entry(store.read_run(run.directory)))
-    return str(path)
+    return path
 
 
 def _reruns(run: Run) -> rules.Reruns:

@@ -16,6 +16,7 @@ from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import history, latency_rule
 from gfr.results.records import Run, TrialResult
+from gfr.storage.run_directory import RunDirectory
 
 ALPHA = 0.05  # significance level of McNemar's tests with Holm's correction
 
@@ -87,7 +88,7 @@ Labels = dict[str, tuple[str, bool]]  # by image name: digest of the pixels, is_
 
 def labels(run: Run) -> Labels:
     """Read the labels of a run's images from its faces.csv."""
-    path = run.directory / "faces.csv"
+    path = RunDirectory(run.directory).faces
     faces, _ = records.read_table(path, run.record.data, run.record.split)
     rows = zip(faces.names, faces.pixels_sha256, faces.is_male.tolist(), strict=True)
     return {name: (sha256, is_male) for name, sha256, is_male in rows}

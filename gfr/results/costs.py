@@ -1,7 +1,6 @@
-"""What a run took of the machine, by kind of stage: energy, and what its GPUs did.
+"""What each kind of stage of a run cost: energy, and use of the GPUs.
 
-In: a Run. Out: rows, for the page and for scripts. Pure: nothing is measured, no TensorFlow is
-imported.
+Computed from the records alone.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from gfr.results.records import Run
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of stage on a kind of device; `carbon_g` None without the user's figure."""
+    """A kind of stage on a kind of device; `carbon_g` is None without the user's figure."""
 
     stage: str
     device: str
@@ -32,9 +31,9 @@ class Use:
 
 
 def costs(run: Run) -> dict[str, list[tuple[str, Cost]]]:
-    """Every recorded cost by kind of stage, with the stage's own name."""
+    """Return every recorded cost by kind of stage, with the stage's own name."""
     sets = {row.trial.feature_set: row.features for row in run.trials}
-    found = {
+    by_kind = {
         "Checking images": [("Checking images", run.record.cost)],
         "Features": [
             (f"Features: {feature_set.title}{part.part}", part.cost)
@@ -49,29 +48,27 @@ def costs(run: Run) -> dict[str, list[tuple[str, Cost]]]:
             (f"Latency: {row.feature_set.title}", row.cost) for row in run.latencies.values()
         ],
     }
-    return {kind: rows for kind, rows in found.items() if rows}
+    return {kind: rows for kind, rows in by_kind.items() if rows}
 
 
 def rows(run: Run) -> list[Row]:
-    """Energy by kind of stage; a row for GPUs where the machine has any."""
-    stated = run.record.benchmark.hardware
-    num_threads = run.record.hardware.cpu_threads
-    has_gpus = bool(run.record.hardware.gpus or uses(run))
-    found = []
+    """Return the energy by kind of stage; with rows for GPUs if the machine has any."""
+    stated, hardware = run.record.benchmark.hardware, run.record.hardware
+    has_gpus = bool(hardware.gpus or uses(run))
+    energies = []
     for kind, costed in costs(run).items():
-        by_device = {
-            "CPU": [measurement_energy.of_cpu(cost, stated, num_threads) for _, cost in costed]
-        }
+        of_cpu = [
+            measurement_energy.of_cpu(cost, stated, hardware.cpu_threads) for _, cost in costed
+        ]
+        energies.append((kind, "CPU", measurement_energy.total(of_cpu)))
         if has_gpus:
-            by_device["GPU"] = [measurement_energy.of_gpus(cost, stated) for _, cost in costed]
-        for device, parts in by_device.items():
-            summed = measurement_energy.total(parts)
-            found.append(Row(kind, device, summed, summed.carbon_g(stated)))
-    return found
+            of_gpus = [measurement_energy.of_gpus(cost, stated) for _, cost in costed]
+            energies.append((kind, "GPU", measurement_energy.total(of_gpus)))
+    return [Row(*row, row[2].carbon_g(stated)) for row in energies]
 
 
 def uses(run: Run) -> list[Use]:
-    """What the GPUs did in each stage."""
+    """Return what the GPUs did in each stage."""
     return [
         Use(name, gpu)
         for costed in costs(run).values()

@@ -1,14 +1,6 @@
 """Files and records of an export, and the rule that chooses its precision.
 
 Does not import TensorFlow.
-
-    runs/<run_id>/export/<trial>/
-      export.json          ExportResult
-      model.keras          the fused Keras model, float32
-      tfjs/                the TensorFlow.js graph model in the chosen precision
-      model_card.json, .md
-      golden.json, golden/ a few images with Keras' probabilities
-      page.json            PageResult, if benchmarks/studies/page_latency.py was run
 """
 
 import hashlib
@@ -45,15 +37,15 @@ BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "ui
 class ExportJob:
     """One export in progress: `folder` becomes the export's directory when all stages succeed.
 
-    `requested`: the precision to keep; None leaves it to `choose`. `started_s`: time.time() then.
+    `precision`: the one to keep; None leaves it to `choose`.
     """
 
     run_dir: Path
     trial_id: str
     precisions: tuple[WebPrecision, ...]
-    requested: WebPrecision | None
+    precision: WebPrecision | None
     folder: Path
-    started_s: float
+    start_s: float  # time.time()
 
 
 @dataclass(frozen=True)

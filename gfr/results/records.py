@@ -1,19 +1,8 @@
-"""What a run leaves on disk: the only seam between measuring and reporting.
+"""The records of a run, and how they are written to and read from its directory.
 
-In: records of the stages. Out: one JSON file each, with a schema version, in the run directory;
-and back. Truth is these files alone. Never measures, never imports TensorFlow.
-
-    reports/runs/<run_id>/
-      run.json                   RunRecord: what was asked, data, weights, machine, versions
-      faces.csv                  the images with split and attributes (gfr/data/records.py)
-      features/<feature set>.json  FeatureResult, from parts/<feature set>/*.json: PartResult
-      heads/<trial>.keras        the trained head
-      trials/<trial>.json        TrialResult   (or failures/<trial>.json: Failure)
-      latency/<feature set>.json LatencyResult (gfr/measurement/latency.py)
-      selection.json             Selection
-      again/, verdict.json       gfr/results/reruns.py, Verdict against its history
-                                 (gfr/results/regression_records.py)
-      export/<trial>/export.json ExportResult (gfr/results/export_records.py)
+Each record is a JSON file with a schema number (gfr/storage/run_directory.py lists them). The
+report is made from
+these files alone. Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -38,12 +27,14 @@ from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.regression_records import Verdict
+from gfr.storage.run_directory import RunDirectory
+from gfr.storage.serialization import Record, _remedy, read
 from gfr.types import Logit, Positive, Scale, Seconds, every_split
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was asked to do and what it found at the door."""
+    """The request for a run, and the data, weights and machine that it started with."""
 
     schema: Literal[3]
     run_id: str
@@ -55,21 +46,20 @@ class RunRecord:
     data: DataRecord
     split: SplitRecord
     weights: tuple[Weights, ...]
-    rates: Rates | None  # None: no arithmetic but float32's
+    rates: Rates | None  # None: the machine accelerates no arithmetic
     choices: tuple[Choice, ...]  # the arithmetic of each feature set
     cache: str
-    cache_id: str  # what is written in it, so that a worker knows it again
+    cache_id: str  # written in the cache, so that a worker can recognise it
     fresh: bool
     provenance: Provenance
     hardware: Hardware
     cost: Cost
-    settings: dict[str, str] | None = (
-        None  # of speed (gfr/measurement/hardware.py); None: not noted then
-    )
+    # Both are None in the first records of this schema.
+    settings: dict[str, str] | None = None  # that change speed (gfr/measurement/hardware.py)
     num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
-        """ValueError if a backbone has no weights."""
+        """ValueError if weights or arithmetic are not those of the benchmark."""
         if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
             raise ValueError("weights of other backbones than the benchmark's")
         if {row.id for row in self.benchmark.feature_sets} != {
@@ -88,7 +78,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What one worker, `machine/process`, did for a feature set."""
+    """One worker's part of a feature set; `worker` is `machine/process`."""
 
     schema: Literal[3]
     feature_set: FeatureSet
@@ -112,7 +102,7 @@ class FeatureResult:
     num_dims: Positive
     num_images: Positive
     precision: Precision
-    note: str  # what must stand beside its numbers
+    note: str  # to show beside its numbers
     scale: Scale
     parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
 
@@ -123,12 +113,12 @@ class FeatureResult:
 
     @property
     def check(self) -> Check | None:
-        """The comparison of both precisions, by the first part that made one."""
+        """The first comparison of both precisions that a part made."""
         return next((row.check for row in self.parts if row.check), None)
 
     @property
     def directory(self) -> Path:
-        """Where its shards are."""
+        """The directory of its shards."""
         return Path(self.parts[0].extracted.directory)
 
     @property
@@ -154,20 +144,20 @@ class FeatureResult:
 
 @dataclass(frozen=True)
 class RefitResult:
-    """A trial's head trained once more (spec.Refit): `metrics` by split, of `num_train` images."""
+    """A trial's head after another training (spec.Refit), with its `metrics` by split."""
 
     refit: Refit
     metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
 
     @property
     def num_train(self) -> int:
-        """Images that it was trained on."""
+        """Number of training images."""
         return self.metrics["train"].num_images
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial, complete in itself; `metrics` by split, logits of p_male by image name.
+    """One trial: `metrics` by split, logits of p_male by image name.
 
     `refits`: the same head with another seed, split or number of training images.
     """
@@ -189,12 +179,12 @@ class TrialResult:
     refit_cost: Cost
 
     def __post_init__(self) -> None:
-        """ValueError if the features are not those that the trial is of, or logits are missing."""
+        """ValueError if the features are not those of the trial, or logits are missing."""
         if self.features.feature_set != self.trial.feature_set:
             raise ValueError("features of another feature set than the trial's")
-        for split, found in (("validation", self.validation_logits), ("test", self.test_logits)):
-            if len(found) != self.metrics[split].num_images:
-                raise ValueError(f"{len(found)} logits of {split} images")
+        for split, logits in (("validation", self.validation_logits), ("test", self.test_logits)):
+            if len(logits) != self.metrics[split].num_images:
+                raise ValueError(f"{len(logits)} logits of {split} images")
 
     @property
     def test_probabilities(self) -> dict[str, float]:
@@ -203,18 +193,18 @@ class TrialResult:
         return dict(zip(self.test_logits, p_male.tolist(), strict=True))
 
     def refits_of(self, changed: str) -> tuple[RefitResult, ...]:
-        """Those in which this was changed, in the order in which they were trained."""
+        """The refits in which this was changed, in the order of training."""
         return tuple(row for row in self.refits if row.refit.changed == changed)
 
     def over_seeds(self, split: str) -> tuple[Metrics, ...]:
-        """Metrics on a split, the trial's own first, then with each other seed."""
+        """Metrics on a split: the trial's own, then those of each other seed."""
         others = (row.metrics[split] for row in self.refits_of("seed"))
         return (self.metrics[split], *others)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A trial that has no result, and why."""
+    """A failed trial and the reason."""
 
     schema: Literal[3]
     trial: Trial
@@ -223,9 +213,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected trial and the order of all, best first; chosen on validation, never on test.
+    """The selected trial and the ranking of all, best first, by the validation split.
 
-    `beyond`: why a trial lies beyond the limits of the benchmark, by its id; such trials come last.
+    `beyond`: by trial id, why a trial exceeds the benchmark's limits; such trials come last.
     """
 
     schema: Literal[3]
@@ -234,7 +224,7 @@ class Selection:
     beyond: dict[str, str]
 
     def __post_init__(self) -> None:
-        """ValueError if another trial leads, or one beyond the limits is unknown."""
+        """ValueError if another trial leads, or one that exceeds the limits is unknown."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
         if not set(self.beyond) <= set(self.ranking):
@@ -256,26 +246,26 @@ class Run:
     verdict: Verdict | None = None
 
     def result_of(self, trial_id: str | None) -> TrialResult:
-        """A finished trial, the selected one if none is named; BadInput if there is no such."""
+        """Return a finished trial, the selected one unless named; BadInput if there is none."""
         wanted = trial_id or (self.selection.trial_id if self.selection else None)
-        for result in self.trials:
-            if result.trial.id == wanted:
-                return result
-        known = ", ".join(result.trial.id for result in self.trials) or "none has finished"
+        by_id = {result.trial.id: result for result in self.trials}
+        if wanted in by_id:
+            return by_id[wanted]
+        known = ", ".join(by_id) or "none has finished"
         what = f"no trial {wanted}" if wanted else "no model is selected; name a trial"
         raise BadInput(f"{self.directory}: {what}; known: {known}")
 
     def notes_of(self, result: TrialResult) -> list[str]:
-        """What must stand beside any answer of this trial's model."""
+        """The caveats to show beside any answer of this trial's model."""
         data = SOURCES[self.record.data.source].warning
         share = f"{self.record.split.majority_share:.1%} of the test images"
         weak = f"not shown to be better than one constant answer, right for {share}"
-        told = [result.features.weights.note, data]
-        told += [] if self.is_better_than_majority(result) else [weak]
-        return list(filter(None, told))
+        if self.is_better_than_majority(result):
+            weak = ""
+        return list(filter(None, [result.features.weights.note, data, weak]))
 
     def introduce(self, result: TrialResult) -> str:
-        """Which model answers, in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
+        """Name the model in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
         notes = "; ".join(self.notes_of(result))
         run = f"run {self.record.run_id} of benchmark {self.record.benchmark.name}"
         return f"{result.trial.title}, {run}" + (f" ({notes})" if notes else "")
@@ -286,9 +276,37 @@ class Run:
 
     @property
     def batch_sizes(self) -> str:
-        """Images a batch while the test set was timed, as people read it: `64`."""
+        """Batch size of the latency measurement of the test set, as text: `64`."""
         return ", ".join(sorted({str(row.batch_size) for row in self.latencies.values()})) or "-"
 
     def latency_of(self, trial: Trial) -> LatencyResult | None:
-        """The latency of a trial's fused model; trials of one feature set share it."""
+        """Return the latency of a trial's fused model, which its feature set's trials share."""
         return self.latencies.get(trial.feature_set.id)
+
+
+def _read_trials(
+    files: RunDirectory, record: RunRecord
+) -> tuple[tuple[TrialResult, ...], tuple[Failure, ...]]:
+    trials, failures = [], []
+    refits = record.benchmark.refits(record.data.has_identity)
+    for trial in record.benchmark.trials:
+        path = files.trial(trial.id)
+        if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
+            if tuple(row.refit for row in result.refits) != refits:
+                raise BadInput(f"{path}: its refits are not those of run.json; {_remedy(path)}")
+            trials.append(result)
+        elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
+            failures.append(failure)
+    return tuple(trials), tuple(failures)
+
+
+def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record | None:
+    """Read a record; BadInput if a field differs from what run.json and the file's name say."""
+    if not path.exists():
+        return None
+    record = read(path, kind)
+    for name, value in expected.items():
+        if getattr(record, name) != value:
+            field = name.replace("_", " ")
+            raise BadInput(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
+    return record

@@ -1,10 +1,7 @@
-"""Reruns of results that looked worse than the history, next to the unchanged results of the run:
+"""Records of what was repeated because it looked worse than the history allows.
 
-    runs/<run_id>/again/<feature set>-<n>.json  Retimed: another measurement of single images
-    runs/<run_id>/again/<trial>.json            TrialResult: the head trained again
-
-A rerun older than the result that it should confirm is from an earlier attempt and is ignored.
-Does not import TensorFlow.
+They lie beside the records of the run, which stay as they are. A repetition that is older than the
+record it confirms belongs to an earlier attempt and is ignored. Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -15,8 +12,9 @@ from pydantic import Field
 
 from gfr.config.schema import FeatureSet, Precision
 from gfr.measurement.latency import Samples
-from gfr.results import records
+from gfr.results import records as results_records
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 from gfr.types import Above0, Positive, Share
 
 SCHEMA: Literal[1] = 1
@@ -47,34 +45,29 @@ class Retimed:
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
 
 
-def timing_path(run_dir: Path, feature_set: FeatureSet, number: int) -> Path:
-    """Return the path of a repeated measurement, counted from 1."""
-    return run_dir / "again" / f"{feature_set.id}-{number}.json"
+def timings(run: results_records.Run, feature_set: FeatureSet) -> list[Retimed]:
+    """Return the repeated latency measurements of a model, in the order made."""
+    files = RunDirectory(run.directory)
+    first = files.latency(feature_set.id)
+    records: list[Retimed] = []
+    while _is_newer(path := files.repeated_latency(feature_set.id, len(records) + 1), first):
+        records.append(serialization.read(path, Retimed))
+    return records
 
 
-def trial_path(run_dir: Path, trial_id: str) -> Path:
-    """Return the path of a repeated trial."""
-    return run_dir / "again" / f"{trial_id}.json"
-
-
-def timings(run: records.Run, feature_set: FeatureSet) -> list[Retimed]:
-    """Read the repeated measurements of a model, oldest first."""
-    first = run.directory / "latency" / f"{feature_set.id}.json"
-    reruns: list[Retimed] = []
-    while _is_newer(path := timing_path(run.directory, feature_set, len(reruns) + 1), first):
-        reruns.append(serialization.read(path, Retimed))
-    return reruns
-
-
-def trial(run: records.Run, trial_id: str) -> records.TrialResult | None:
-    """Read the repeated training of a head, if there is one."""
-    path = trial_path(run.directory, trial_id)
-    first = run.directory / "trials" / path.name
-    return serialization.read(path, records.TrialResult) if _is_newer(path, first) else None
+def trial(run: results_records.Run, trial_id: str) -> results_records.TrialResult | None:
+    """Return the repeated training of a head, if there is one."""
+    files = RunDirectory(run.directory)
+    path = files.repeated_trial(trial_id)
+    return (
+        serialization.read(path, results_records.TrialResult)
+        if _is_newer(path, files.trial(trial_id))
+        else None
+    )
 
 
 def _is_newer(path: Path, first: Path) -> bool:
-    """Return whether both files exist and `first` is the older one."""
+    """Whether both exist and `path` is not older."""
     if not (path.exists() and first.exists()):
         return False
     return path.stat().st_mtime_ns >= first.stat().st_mtime_ns

@@ -1,7 +1,6 @@
-"""What there is: a benchmark's trials, the cached feature sets, the runs so far.
+"""List a benchmark's trials, the cached feature sets and the runs.
 
-In: a Benchmark, the cache, the reports. Out: Inventory, and its text. Never imports TensorFlow,
-never changes anything.
+Does not import TensorFlow and changes nothing.
 """
 
 import shlex
@@ -16,6 +15,7 @@ from gfr.models import feature_store
 from gfr.results import records, store
 from gfr.results.records import Run, RunRecord
 from gfr.storage import paths, run_directory
+from gfr.storage.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cached:
 
 @dataclass(frozen=True)
 class PastRun:
-    """One run directory; `state` is finished, what is missing, or unreadable."""
+    """One run directory; `state` is "finished", or says what is missing or unreadable."""
 
     run_id: str
     benchmark: str
@@ -43,7 +43,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All of it, for one benchmark."""
+    """The trials of one benchmark, and what is on disk."""
 
     benchmark: str
     trials: tuple[str, ...]
@@ -58,16 +58,15 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
         benchmark=benchmark.name,
         trials=tuple(trial.title for trial in benchmark.trials),
         feature_sets=tuple(row.title for row in benchmark.feature_sets),
-        cached=tuple(map(_cached, sorted((cache / "features").glob("*/")))),
+        cached=tuple(
+            Cached(
+                name=path.name,
+                complete=feature_store.is_complete(path),
+                num_bytes=sum(file.stat().st_size for file in path.iterdir()),
+            )
+            for path in sorted((cache / "features").glob("*/"))
+        ),
         runs=tuple(_past_run(path) for path in run_directory.existing(reports)),
-    )
-
-
-def _cached(directory: Path) -> Cached:
-    return Cached(
-        name=directory.name,
-        complete=feature_store.is_complete(directory),
-        num_bytes=sum(path.stat().st_size for path in directory.iterdir()),
     )
 
 
@@ -88,23 +87,25 @@ def _past_run(directory: Path) -> PastRun:
     )
 
 
-def text(found: Inventory) -> str:
-    """As people read it."""
-    lines = [f"benchmark {found.benchmark}: {gfr_text.counted(len(found.trials), 'trial')}"]
-    lines += [f"  {title}" for title in found.trials]
-    lines += [f"feature sets: {len(found.feature_sets)}", *(f"  {t}" for t in found.feature_sets)]
-    lines.append(f"cached feature sets: {len(found.cached)}")
-    for row in found.cached:
+def text(inventory: Inventory) -> str:
+    """Format an inventory for people."""
+    lines = [
+        f"benchmark {inventory.benchmark}: {gfr_text.counted(len(inventory.trials), 'trial')}",
+        *(f"  {title}" for title in inventory.trials),
+        f"feature sets: {len(inventory.feature_sets)}",
+        *(f"  {title}" for title in inventory.feature_sets),
+        f"cached feature sets: {len(inventory.cached)}",
+    ]
+    for row in inventory.cached:
         state = "complete" if row.complete else "incomplete"
         lines.append(f"  {row.name}  {row.num_bytes / 1e6:.1f} MB  {state}")
-    lines.append(f"runs: {len(found.runs)}")
-    for run in found.runs:
-        selected = f"selected {run.selected}" if run.selected else ""
-        state = "" if run.state == "finished" else run.state
-        rest = ", ".join(filter(None, [selected, state]))
+    lines.append(f"runs: {len(inventory.runs)}")
+    for run in inventory.runs:
+        states = [f"selected {run.selected}"] if run.selected else []
+        states += [run.state] if run.state != "finished" else []
         data = SOURCES[run.data].title if run.data else ""
         num_trials = gfr_text.counted(run.num_trials, "trial")
-        lines.append(f"  {run.run_id}  {data}  {num_trials}  {rest}")
+        lines.append(f"  {run.run_id}  {data}  {num_trials}  {', '.join(states)}")
     return "\n".join(map(gfr_text.line, lines))
 
 
@@ -150,7 +151,8 @@ def resume_command(record: RunRecord, reports: Path) -> str:
 
 
 def _is_reported(run: Run) -> bool:
-    report, selection = run.directory / "summary.md", run.directory / "selection.json"
+    files = RunDirectory(run.directory)
+    report, selection = files.summary_md, files.selection
     if not (report.exists() and selection.exists()):
         return False
     return report.stat().st_mtime_ns >= selection.stat().st_mtime_ns

@@ -1,8 +1,4 @@
-"""Files that are whole or absent.
-
-In: a path and its bytes or text. Out: the file, written to a temporary name beside it, flushed
-and renamed. Never leaves a half-written file under the final name, never reads.
-"""
+"""Atomic file writes: temporary file beside the target, fsync, rename."""
 
 import contextlib
 import errno
@@ -24,10 +20,10 @@ _TEMPORARY = re.compile(r"^tmp-([0-9a-f]{12}-.+|writable)$")
 
 
 def save(path: Path, by_path: Callable[[Path], object]) -> None:
-    """Create `path` with what `by_path(temporary path of the same ending)` writes.
+    """Create `path` from what `by_path(temporary path with the same suffix)` writes.
 
-    CannotWrite if the disk is full or closed to us. For writers that must have a path: those in C
-    do not all say why they failed, and some do not survive it.
+    CannotWrite if the disk is full or not writable. For writers that need a path; use `write` for
+    those that take a file, because writers in C may crash or hide why they failed.
     """
     temporary = _temporary(path)
     with refusing(path):
@@ -42,7 +38,7 @@ def save(path: Path, by_path: Callable[[Path], object]) -> None:
 
 
 def write(path: Path, into: Callable[[IO[bytes]], object]) -> None:
-    """Create `path` with what `into(file)` writes, by way of a file in memory."""
+    """Create `path` with what `into(file)` writes to a file in memory."""
     content = io.BytesIO()
     into(content)
     write_bytes(path, content.getvalue())  # without a copy; a view would outlive a failed write
@@ -59,13 +55,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, document: object) -> None:
-    """Create `path` with `document` as indented JSON; NaN and infinities are refused."""
+    """Create `path` with `document` as indented JSON; ValueError for NaN and infinities."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Inside the block an OSError is a CannotWrite that names `path`."""
+    """Turn an OSError inside the block into a CannotWrite that names `path`."""
     try:
         yield
     except OSError as error:
@@ -74,9 +70,9 @@ def refusing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def directory(path: Path) -> Iterator[Path]:
-    """A temporary directory that becomes `path`, in the place of an older one, if all goes well.
+    """Yield a temporary directory that replaces `path` if the block succeeds.
 
-    For one writer of `path` at a time: what killed ones have left is removed.
+    For one writer of `path` at a time: what killed writers have left is removed.
     """
     for left in path.parent.glob("tmp-*"):
         if _TEMPORARY.match(left.name) and left.name.split("-", 2)[2:] == [path.name]:
@@ -99,29 +95,29 @@ def directory(path: Path) -> Iterator[Path]:
 
 
 def tidy(directory: Path, unused_s: float) -> None:
-    """Remove what writers that were killed have left: temporary files not touched for so long."""
+    """Remove temporary files of killed writers, unchanged for `unused_s` seconds."""
     for path in directory.rglob("tmp-*"):
-        with contextlib.suppress(OSError):  # another one tidies, or it is not ours
+        with contextlib.suppress(OSError):  # removed meanwhile, or another user's
             if path.is_file() and time.time() - path.stat().st_mtime > unused_s:
                 path.unlink()
 
 
 def temporary(names: Iterable[str]) -> list[str]:
-    """Those names that writers here give to what is not whole yet."""
+    """Return those names that belong to unfinished files and directories."""
     return [name for name in names if _TEMPORARY.match(name)]
 
 
 def require_room(path: Path, num_bytes: int) -> None:
-    """CannotWrite if there is no room, or no quota, for a file of `num_bytes` at `path`.
+    """Raise CannotWrite if disk or quota have no room for a file of `num_bytes` at `path`.
 
-    For writers that do not survive a full disk themselves: HDF5 ends the process.
+    For writers that crash on a full disk: HDF5 ends the process.
     """
     temporary = _temporary(path)
     with refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(path.parent).free < num_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if sys.platform == "linux":  # the free space that it tells is not a quota's
+        if sys.platform == "linux":  # free space does not include a quota
             try:
                 with temporary.open("wb") as file:
                     os.posix_fallocate(file.fileno(), 0, num_bytes)
@@ -130,7 +126,7 @@ def require_room(path: Path, num_bytes: int) -> None:
 
 
 def require_writable(directory: Path, option: str) -> None:
-    """Create `directory` if need be; CannotWrite names `option` if nothing can be written."""
+    """Create `directory` if needed; CannotWrite names `option` if nothing can be written there."""
     try:
         write_text(directory / "tmp-writable", "")
         (directory / "tmp-writable").unlink(missing_ok=True)
@@ -139,5 +135,5 @@ def require_writable(directory: Path, option: str) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other process, on any machine, will choose."""
+    """Return a name beside `path` that no other process on any machine will choose."""
     return path.with_name(f"tmp-{secrets.token_hex(6)}-{path.name}")

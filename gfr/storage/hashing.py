@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -12,6 +13,10 @@ def file_sha256(path: Path) -> str:
 
 
 def source_sha256(*paths: Path) -> str:
-    """Return the SHA-256 over the syntax trees of source files; comments do not change it."""
-    trees = [ast.dump(ast.parse(path.read_text("utf-8"))) for path in paths]
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
+    """SHA-256 over the syntax trees of source files: blind to comments and layout."""
+    return lines_sha256(ast.dump(ast.parse(path.read_text("utf-8"))) for path in paths)
+
+
+def lines_sha256(lines: Iterable[str]) -> str:
+    """SHA-256 of lines of text, in hex."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

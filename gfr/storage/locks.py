@@ -1,7 +1,6 @@
-"""Whose turn it is on this machine: locks that every run of gfr here respects.
+"""Locks that every run of gfr on this machine respects.
 
-In: nothing but the temporary directory. Out: context managers. A lock ends with the process that
-holds it, however that ends. Never waits without saying so.
+A lock ends with the process that holds it, however the process ends. Waiting is always logged.
 """
 
 import contextlib
@@ -18,6 +17,7 @@ from typing import IO
 
 from gfr.errors import BadInput
 from gfr.storage import atomic
+from gfr.storage.run_directory import RunDirectory
 
 _LOOK_EVERY_S = 0.2
 
@@ -26,7 +26,7 @@ LOG = logging.getLogger("gfr")
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Inside the block no other step runs on this machine."""
+    """Run the block while no other step runs on this machine."""
     with _gate() as gate, _locked("gfr-steps", fcntl.LOCK_EX):
         gate.close()
         yield
@@ -34,21 +34,21 @@ def alone() -> Iterator[None]:
 
 @contextlib.contextmanager
 def timing() -> Iterator[None]:
-    """Inside the block no other step runs on this machine, and nothing that is `unhurried`."""
+    """Run the block while no other step runs here, nor anything in an `unhurried` block."""
     with alone(), _locked("gfr-timing", fcntl.LOCK_EX):
         yield
 
 
 @contextlib.contextmanager
 def unhurried() -> Iterator[None]:
-    """Inside the block nothing is timed: for work that may go on beside heavy steps."""
+    """Run the block while no latency is measured: for work that may run beside heavy steps."""
     with _locked("gfr-timing", fcntl.LOCK_SH):
         yield
 
 
 @contextlib.contextmanager
 def turn(gpus: Sequence[str]) -> Iterator[str | None]:
-    """Inside the block one of several GPUs is ours; with fewer than two we are alone, on None."""
+    """Reserve one of several GPUs for the block; with fewer than two the whole machine (None)."""
     if len(gpus) < 2:
         with alone():
             yield None
@@ -60,16 +60,17 @@ def turn(gpus: Sequence[str]) -> Iterator[str | None]:
 
 @contextlib.contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Inside the block no other process works in this run directory; BadInput if one does."""
+    """Lock a run directory for the block; BadInput if another process works in it."""
+    path = RunDirectory(directory).lock
     with atomic.refusing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    with _opened(directory / "lock") as file:
+    with _opened(path) as file:
         if not _try(file, fcntl.LOCK_EX):
             raise BadInput(
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
             )
-        with atomic.refusing(directory / "lock"):
+        with atomic.refusing(path):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), socket.gethostname().encode())
         yield
@@ -77,31 +78,32 @@ def claimed(directory: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who works in a run directory, or did last; `host` is "" if that is not known."""
+    """The process that works in a run directory, or did last; `host` is "" if unknown."""
 
     host: str
     is_alive: bool
 
 
 def holder(directory: Path) -> Holder | None:
-    """Who holds a run directory as far as this machine sees; None if nobody ever has."""
-    if not (directory / "lock").exists():
+    """Return who holds a run directory, as far as this machine can see; None if none ever did."""
+    path = RunDirectory(directory).lock
+    if not path.exists():
         return None
-    with (directory / "lock").open() as file:
+    with path.open() as file:
         is_alive = not _try(file, fcntl.LOCK_SH)
         return Holder(file.read(), is_alive)
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside the block no other process holds this lock file; for moments, so it waits."""
+    """Lock a file for the block, waiting silently: for blocks that take a moment."""
     with _opened(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _gate() -> contextlib.AbstractContextManager[IO[str]]:
-    """Who waits for his turn holds the gate, so that a steady stream of others cannot pass him."""
+    """The lock of whoever waits for a turn, so that later processes cannot overtake it."""
     return _locked("gfr-gate", fcntl.LOCK_EX)
 
 
@@ -116,7 +118,7 @@ def _locked(name: str, kind: int) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def _free(gpus: Sequence[str]) -> Iterator[str]:
-    """The first GPU that no other step has."""
+    """Yield the first GPU that no other step uses."""
     with contextlib.ExitStack() as stack:
         files = {gpu: stack.enter_context(_opened(_path(f"gfr-gpu-{gpu}"))) for gpu in gpus}
         while True:
@@ -141,7 +143,7 @@ def _try(file: IO[str], kind: int) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
-    """A lock file that every user of the machine may open."""
+    """Open a lock file that every user of the machine may open."""
     with atomic.refusing(path):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)

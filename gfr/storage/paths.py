@@ -12,12 +12,12 @@ VARIABLES = {"reports": "GFR_REPORTS", "cache": "GFR_CACHE"}
 
 
 def at_root(path: str, keywords: tuple[str, ...] = ()) -> str:
-    """A path relative to the project root, whatever the working directory; keywords stay."""
+    """Resolve a path against the project root; return one of the keywords as it is."""
     return path if path in keywords else os.path.normpath(ROOT / path)
 
 
 def require_clone() -> None:
-    """BadInput if this package was installed without its clone, whose files every command reads."""
+    """Raise BadInput if the package is installed without its clone, whose files commands read."""
     if not (ROOT / "benchmarks" / "full.toml").is_file():
         raise BadInput(
             f"gfr works only from its clone, and {ROOT} is not one. Clone the repository and run "
@@ -25,34 +25,34 @@ def require_clone() -> None:
         )
 
 
-def absolute(path: str) -> str:
-    """Expand `~` and resolve against the current directory; BadInput if it cannot be looked at."""
+def absolute(path: str) -> Path:
+    """Expand `~` and resolve against the current directory; BadInput if it cannot be accessed."""
     try:
-        Path(path).exists()  # a name that is too long, or beyond a closed folder
-        return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (keeps links, drops ..)
+        Path(path).exists()  # fails for a name that is too long or in a closed folder
+        return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (keeps links)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadInput(f"{path}: {reason}; name another") from None
 
 
-def default_directory(name: str) -> str:
-    """The directory `reports` or `cache`: from its environment variable, else of the project."""
+def default_directory(name: str) -> Path:
+    """Return the directory `reports` or `cache`: its environment variable, else the project's."""
     value = os.environ.get(VARIABLES[name])
-    return absolute(value) if value else at_root(name)
+    return absolute(value) if value else ROOT / name
 
 
-def directory_or_default(path: str | None, name: str) -> str:
-    """A directory as a flow's parameter names it, relative to the project root, or its default."""
-    return at_root(path) if path else default_directory(name)
+def directory_or_default(path: str | None, name: str) -> Path:
+    """Resolve a directory against the project root; None is the default of that name."""
+    return Path(at_root(path)) if path else default_directory(name)
 
 
 def directories_to_name(**places: Path) -> dict[str, Path]:
-    """Those of `reports` and `cache` that a command to paste must name to find them.
+    """Return those of `reports` and `cache` that a command to paste must name.
 
-    Where a variable is set, the shell that the command is pasted into may not have it.
+    If a variable is set here, it may not be set in the shell where the command is pasted.
     """
     return {
         name: path
         for name, path in places.items()
-        if os.environ.get(VARIABLES[name]) or path != Path(at_root(name))
+        if os.environ.get(VARIABLES[name]) or path != ROOT / name
     }

@@ -1,7 +1,6 @@
-"""Where runs live, and which one is meant.
+"""The directory of a run, the names of the files in it, and how a run is found.
 
-In: a project root, run ids as typed, the environment variables of `VARIABLES`. Out: paths. Reads of
-a run only when it began; never creates anything.
+Paths only: nothing is created, and of a run only run.json is read, for its start.
 """
 
 import json
@@ -14,13 +13,120 @@ from gfr.errors import BadInput
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
+class RunDirectory:
+    """Every file of a run by name. `path` is `reports/runs/<run_id>`.
+
+    run.json                      RunRecord: the request, data, weights, machine, versions
+    lock                          held by the process that works on the run
+    faces.csv                     the images with split and attributes (gfr/data/records.py)
+    parts/<feature set>/*.json    PartResult, one for each worker of a feature set
+    features/<feature set>.json   FeatureResult, made from its parts
+    heads/<trial>.keras           the trained head
+    trials/<trial>.json           TrialResult, or failures/<trial>.json: Failure
+    latency/<feature set>.json    LatencyResult (gfr/measurement/latency.py)
+    selection.json                Selection
+    again/                        repeated measurements (gfr/results/reruns.py)
+    verdict.json                  Verdict of the regression check
+    (gfr/results/regression_records.py)
+    accepted.json                 Accepted, if the user accepted the results
+    (gfr/regression/history.py)
+    export/<trial>/               ExportDirectory
+    summary.md, .html, .json      the report; results.csv, results.parquet, figures/
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the directory, which need not exist."""
+        self.path = path
+        self.record = path / "run.json"
+        self.lock = path / "lock"
+        self.faces = path / "faces.csv"
+        self.features = path / "features"
+        self.selection = path / "selection.json"
+        self.verdict = path / "verdict.json"
+        self.accepted = path / "accepted.json"
+        self.summary_md = path / "summary.md"
+        self.summary_html = path / "summary.html"
+        self.summary_json = path / "summary.json"
+        self.results_csv = path / "results.csv"
+        self.results_parquet = path / "results.parquet"
+        self.figures = path / "figures"
+
+    @property
+    def reports(self) -> Path:
+        """The directory that holds this run, the other runs and their histories."""
+        return self.path.parents[1]
+
+    def parts(self, feature_set_id: str) -> Path:
+        """The folder of the parts of a feature set."""
+        return self.path / "parts" / feature_set_id
+
+    def part(self, feature_set_id: str, number: int, of: int) -> Path:
+        """One worker's part of a feature set."""
+        return self.parts(feature_set_id) / f"{feature_set_id}-{number}-of-{of}.json"
+
+    def feature_set(self, feature_set_id: str) -> Path:
+        """The record of a complete feature set."""
+        return self.features / f"{feature_set_id}.json"
+
+    def head(self, trial_id: str) -> Path:
+        """The trained head of a trial."""
+        return self.path / "heads" / f"{trial_id}.keras"
+
+    def trial(self, trial_id: str) -> Path:
+        """The record of a finished trial."""
+        return self.path / "trials" / f"{trial_id}.json"
+
+    def failure(self, trial_id: str) -> Path:
+        """The record of a failed trial."""
+        return self.path / "failures" / f"{trial_id}.json"
+
+    def latency(self, feature_set_id: str) -> Path:
+        """The latency record of the fused model of a feature set."""
+        return self.path / "latency" / f"{feature_set_id}.json"
+
+    def repeated_latency(self, feature_set_id: str, number: int) -> Path:
+        """The record of a repeated latency measurement, counted from 1."""
+        return self.path / "again" / f"{feature_set_id}-{number}.json"
+
+    def repeated_trial(self, trial_id: str) -> Path:
+        """The record of a repeated training."""
+        return self.path / "again" / f"{trial_id}.json"
+
+    def export(self, trial_id: str) -> "ExportDirectory":
+        """The exported model of a trial; the directory is complete or absent."""
+        return ExportDirectory(self.path / "export" / trial_id)
+
+
+class ExportDirectory:
+    """Every file of an exported model by name.
+
+    export.json           ExportResult (gfr/results/export_records.py)
+    model.keras           the fused Keras model, float32
+    tfjs/                 the TensorFlow.js graph model in the chosen precision
+    model_card.json, .md
+    golden.json, golden/  a few images with the probabilities that Keras gives them
+    page.json             PageResult, if benchmarks/studies/page_latency.py was run
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the directory, which need not exist."""
+        self.path = path
+        self.record = path / "export.json"
+        self.keras = path / "model.keras"
+        self.tfjs = path / "tfjs"
+        self.model_card_json = path / "model_card.json"
+        self.model_card_md = path / "model_card.md"
+        self.golden = path / "golden.json"
+        self.page = path / "page.json"
+
+
 def new_id(benchmark: str, begun: datetime | None = None) -> str:
-    """Sorts by time, which is now unless given: `20261123T204512Z-full`."""
+    """Make an id that sorts by time, now unless given: `20261123T204512Z-full`."""
     return f"{(begun or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
 
 
 def directory(reports: Path, run_id: str) -> Path:
-    """The directory of a run; BadInput for an id that is no plain name."""
+    """Return the directory of a run; BadInput for an id that is not a plain name."""
     if not _RUN_ID.fullmatch(run_id):
         raise BadInput(
             f"run id {run_id!r}: letters, digits and _ . + - only, no slash, at most 100"
@@ -29,31 +135,35 @@ def directory(reports: Path, run_id: str) -> Path:
 
 
 def existing(reports: Path) -> list[Path]:
-    """Directories of all runs that have a record, in the order in which they were begun."""
-    found = [path for path in (reports / "runs").glob("*/run.json") if path.is_file()]
-    return [path.parent for path in sorted(found, key=lambda path: (_begun_s(path), path))]
+    """Return the directories of all runs that have a record, in the order of their start."""
+    records = [path for path in (reports / "runs").glob("*/run.json") if path.is_file()]
+    return [path.parent for path in sorted(records, key=lambda path: (_start_s(path), path))]
 
 
-def _begun_s(record: Path) -> float:
-    """When a run began, as its record says, since a copy has other times; else as the file says.
+def finished(reports: Path) -> list[Path]:
+    """Return the directories of all runs with a selected model, in the order of their start."""
+    return [path for path in existing(reports) if RunDirectory(path).selection.exists()]
 
-    So the newest run stays the newest when its record is damaged, and is refused, not passed over.
+
+def _start_s(record: Path) -> float:
+    """Return the start in the record, because a copy has other file times; else the file's time.
+
+    So a damaged newest run stays the newest: it is refused, and an older one never replaces it.
     """
     try:
-        begun = json.loads(record.read_bytes())["created_utc"]
-        return datetime.fromisoformat(begun).timestamp()
+        created = json.loads(record.read_bytes())["created_utc"]
+        return datetime.fromisoformat(created).timestamp()
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return record.stat().st_mtime
 
 
 def find(reports: Path, run_id: str | None) -> Path:
-    """The run that was named, or the newest finished one; BadInput if there is none."""
+    """Return the named run, or the newest finished one; BadInput if there is none."""
     if run_id is not None:
         path = directory(reports, run_id)
-        if not (path / "run.json").exists():
+        if not RunDirectory(path).record.exists():
             raise BadInput(f"{path}: no such run; give an id as `gfr list` names them")
         return path
-    finished = [path for path in existing(reports) if (path / "selection.json").exists()]
-    if not finished:
+    if not (paths := finished(reports)):
         raise BadInput(f"{reports / 'runs'}: no finished run yet; start one with `gfr run`")
-    return finished[-1]
+    return paths[-1]

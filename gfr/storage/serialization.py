@@ -1,9 +1,4 @@
-"""Tables in TOML that gfr brings along: what was published, where data comes from.
-
-In: a path and a frozen dataclass. Out: the table as one of it. Never a benchmark file:
-gfr/config/schema.py
-reads those, with more to say.
-"""
+"""Tables in TOML that come with gfr (published results, data sources), and validation errors."""
 
 import dataclasses
 import functools
@@ -16,22 +11,35 @@ from pydantic import TypeAdapter, ValidationError
 
 from gfr.errors import BadInput, reason
 from gfr.storage import atomic
+from gfr.storage.run_directory import RunDirectory
 
 Table = TypeVar("Table")
 
 
-def read_toml(path: Path, kind: type[Table]) -> Table:
-    """The table; BadInput names the file and the place."""
+def first_problem(error: ValidationError, whole: str = "the file") -> str:
+    """Describe an unknown schema, else the first error: `place: message`.
+
+    `whole` is what to say instead of a place if the error has none.
+    """
+    problems = error.errors(include_url=False)
+    for row in problems:
+        if row["loc"] == ("schema",) and row["type"] == "literal_error":
+            expected = row["ctx"]["expected"]
+            return f"schema is {row['input']!r:.20}, but this version of gfr reads {expected}"
+    place = ".".join(map(str, problems[0]["loc"]))
+    return f"{place or whole}: {problems[0]['msg']}"
+
+
+def read_table(path: Path, kind: type[Table]) -> Table:
+    """Read a TOML file as a frozen dataclass; BadInput names the file and the place."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-        # By way of JSON, in which a list may stand for a tuple.
+        # JSON on the way, because there a list may stand for a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(document, default=str))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{path}: {place}: {first['msg'].lower()}") from None
+        raise BadInput(f"{path}: {first_problem(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: {reason(error)}") from None
 
@@ -42,12 +50,12 @@ Record = TypeVar("Record")
 
 
 def write(path: Path, record: Any) -> None:
-    """Store a record as JSON, whole or not at all."""
+    """Write a record as JSON, atomically."""
     atomic.write_json(path, dataclasses.asdict(record))
 
 
 def read(path: Path, kind: type[Record]) -> Record:
-    """The record back; BadInput if the file is cut, edited or of another schema."""
+    """Read a record; BadInput if the file is damaged, edited or of another schema."""
     try:
         # mypy takes a class with a protocol for its bound for unhashable.
         adapter = _adapter(kind)  # type: ignore[arg-type]
@@ -55,12 +63,8 @@ def read(path: Path, kind: type[Record]) -> Record:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise BadInput(
-            f"{path}: no {kind.__name__} of schema {SCHEMA} ({place}: {first['msg']}); "
-            f"{how_to_fix(path)}"
-        ) from None
+        problem = f"not a valid {kind.__name__} ({first_problem(error)})"
+        raise BadInput(f"{path}: {problem}; {_remedy(path)}") from None
 
 
 @functools.cache  # each takes 30 ms to make
@@ -68,8 +72,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def how_to_fix(path: Path) -> str:
-    """What to do about a record that cannot be read."""
-    if path.name == "run.json":
-        return "without it nothing here can be read; move the directory away and begin a new run"
+def _remedy(path: Path) -> str:
+    if path == RunDirectory(path.parent).record:
+        return "nothing here can be read without it. Move the directory away and start a new run"
     return "delete it and run again with the same --run-id"

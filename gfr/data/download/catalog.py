@@ -64,4 +64,4 @@ class Sources:
 
 def load(path: Path) -> Sources:
     """Read the file; BadInput names the file and the key."""
-    return serialization.read_toml(path, Sources)
+    return serialization.read_table(path, Sources)

@@ -1,6 +1,7 @@
-"""Pose, light, background and camera of a synthetic picture.
+"""Everything in a picture but the person: pose, light, background and the camera.
 
-None of this depends on the sex of the face.
+In: a face and a random generator, or a drawn canvas; out: the scene to draw on, or the finished
+picture of 178 x 218 pixels. Never: looks at the sex, so that none of this tells anything about it.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ from gfr.data.synthetic.canvas import (
 )
 from gfr.data.synthetic.traits import Face
 
-# Walls are a little warm, as hair and skin are, so that long hair does not shift the mean colour.
+# Walls are a little warm, as hair and skin are: long hair before them shifts no mean colour.
 _WALL = (0.04, 0.0, -0.05)
 
 
