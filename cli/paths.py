@@ -41,7 +41,7 @@ def benchmark(word: str) -> str:
 
 def directory(path: Path | None, name: str) -> Path:
     """The directory that was typed, or the default of `reports` or `cache`."""
-    return Path(paths.default_directory(name) if path is None else paths.absolute(str(path)))
+    return paths.default_directory(name) if path is None else paths.absolute(str(path))
 
 
 def _executable() -> str:

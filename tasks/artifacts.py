@@ -121,9 +121,9 @@ def _enable_logging() -> None:
             handler.setLevel(logging.INFO)
 
 
-def publish_run(run_dir: str) -> None:
+def publish_run(run_dir: Path) -> None:
     """Publish the comparison as a table, the summary as a page, and a regression as an event."""
-    run = store.read_run(Path(run_dir))
+    run = store.read_run(run_dir)
     run_id = run.record.run_id
     rows = table.rows(run).round(4).astype(object)
     cells = rows.where(rows.notna(), None).to_dict("records")

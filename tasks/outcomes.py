@@ -13,7 +13,7 @@ from gfr.results import store
 
 
 def finished_trials(
-    run_dir: str,
+    run_dir: Path,
     features: Mapping[FeatureSet, Sequence[PrefectFuture]],
     heads: Mapping[Trial, PrefectFuture],
 ) -> list[Trial]:
@@ -48,7 +48,7 @@ def _wait_for(title: str, futures: Sequence[PrefectFuture]) -> None:
     reporter(title)(1, 1)
 
 
-def _record_failure(run_dir: str, trial: Trial, steps: Sequence[PrefectFuture]) -> None:
+def _record_failure(run_dir: Path, trial: Trial, steps: Sequence[PrefectFuture]) -> None:
     """Record the first failure on the way to a trial, unless it is one of the whole machine."""
     cause = next(step.state for step in steps if not step.state.is_completed())
     if isinstance(error := get_state_exception(cause), CannotWrite):

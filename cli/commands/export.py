@@ -47,8 +47,8 @@ def export(
     limits = isolation.Limits.checked(timeout, memory_limit)
     target = web.unused(Path(paths.absolute(str(site)))) if site else None
     with exit_codes.interruptible("Nothing was exported"), progress.display(None):
-        path = steps.export(str(run_dir), trial, precision, limits)
-        publish.write_report(str(run_dir))
+        path = steps.export(run_dir, trial, precision, limits)
+        publish.write_report(run_dir)
     if target:
         web.write(Path(path), target)
     print(site or path)

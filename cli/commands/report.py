@@ -14,7 +14,7 @@ def report(run_id: options.Run = None, reports: options.Reports = None) -> None:
     from gfr.results import status, store
 
     run_dir = run_directory.find(reports, run_id)
-    page = Path(publish.write_report(str(run_dir)))
+    page = publish.write_report(run_dir)
     if advice := status.advice(store.read_run(run_dir)):
         print(f"gfr: {text.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")

@@ -47,7 +47,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
     return Path(run_dir)
 
 
-def _run_trials(request: Request, run_dir: str) -> None:
+def _run_trials(request: Request, run_dir: Path) -> None:
     """Compute features, train heads and measure latencies; failures become records."""
     finished = set()
     for feature_set in request.benchmark.feature_sets:
