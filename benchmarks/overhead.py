@@ -22,9 +22,9 @@ PORT = 4217
 COMMON = """
 import sys
 from pathlib import Path
-from gfr import publish
 from gfr.pipeline import request as pipeline_request
 from gfr.config import schema
+from gfr.report import writer
 folder = sys.argv[1]
 request = pipeline_request.request("smoke", "synthetic", "random", "r", True, False,
     folder + "/reports", folder + "/cache", "overhead", 900, None, 0, schema.Selecting())
@@ -48,7 +48,7 @@ for row in request.benchmark.feature_sets: latency.time_model(run_dir, row)
 """
 ENDING = """
 selection.select(run_dir)
-publish.write_report(run_dir)
+writer.write_report(run_dir)
 """
 GFR = "from cli.main import main; main()"
 WORDS = ["run", "smoke", "--data", "synthetic", "--weights", "random", "--offline", "--fresh"]

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 from gfr.errors import BadInput
 from gfr.export import web
 from gfr.measurement import hardware
+from gfr.report import formatting
 from gfr.results import export_records, store
 from gfr.storage import paths, run_directory, serialization
 
@@ -67,7 +68,7 @@ def main() -> int:
     found = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
     serialization.write(folder / "page.json", found)
     for timing in timings:
-        print(f"{timing.title}: {export_records.milliseconds(timing.values_s)}")
+        print(f"{timing.title}: {formatting.milliseconds(timing.values_s)}")
     return 0
 
 

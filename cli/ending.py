@@ -6,19 +6,19 @@ In: a finished Run. Out: text. Writes nothing.
 from datetime import UTC, datetime
 
 from cli.places import command, here
-from gfr import publish, table
 from gfr import text as gfr_text
+from gfr.report import console, writer
 from gfr.results import costs, regression_records
 from gfr.results.records import Run
 
 
 def text(run: Run, benchmark: str) -> str:
     """Everything on standard output after `gfr run benchmark`."""
-    page = publish.page(run)
+    page = writer.page_of(run)
     known = [line for line, _ in regression_records.headlines(run.verdict)]
     report = f"report: {here(page.with_suffix('.html'))}, {here(page)}"
     words = [*known, _took(run), report, *_next(run, benchmark)]
-    return "\n".join([gfr_text.lines(table.text(run)), *map(gfr_text.line, words)])
+    return "\n".join([gfr_text.lines(console.text(run)), *map(gfr_text.line, words)])
 
 
 def _took(run: Run) -> str:

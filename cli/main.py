@@ -160,11 +160,11 @@ def report(
     reports: Reports = None,
 ) -> None:
     """Render a run's report again from its records; takes seconds, needs no TensorFlow."""
-    from gfr import publish
+    from gfr.report import writer
     from gfr.results import status, store
 
     run_dir = run_directory.find(Path(or_default(reports, "reports")), run_id)
-    page = Path(publish.write_report(str(run_dir)))
+    page = Path(writer.write_report(str(run_dir)))
     if advice := status.advice(store.read_run(run_dir)):
         print(f"gfr: {text.line(f'{run_dir.name}: {advice}')}", file=sys.stderr)
     print(page.with_suffix(".html"), page, sep="\n")
@@ -318,13 +318,13 @@ def export(
     limits = isolation.Limits.checked(timeout, memory_limit)
     target = web.unused(Path(typed(str(site)))) if site else None
     from cli import display, start
-    from gfr import publish
     from gfr.pipeline import steps
+    from gfr.report import writer
 
     try:
         with start.interruptible(), display.progress(None):
             path = steps.export(str(run_dir), trial, asked, limits)
-            publish.write_report(str(run_dir))
+            writer.write_report(str(run_dir))
     except start.Interrupted as interrupted:
         start.leave(interrupted.code, "interrupted; nothing was exported")
     if target:

@@ -10,6 +10,7 @@ from pathlib import Path
 from gfr.errors import BadInput
 from gfr.regression import compare as regression_compare
 from gfr.regression import history
+from gfr.report.sections import regression
 from gfr.results import regression_records, status, store
 from gfr.storage import run_directory
 
@@ -31,7 +32,7 @@ def verdict(reports: Path, run_id: str | None, accept: bool, rebuild: bool, as_j
     if as_json:
         print(json.dumps(dataclasses.asdict(run.verdict), indent=1))
     else:
-        print(regression_records.text(run.verdict))
+        print(regression.text(run.verdict))
     is_open = run.verdict.is_regression and not status.is_accepted(run)
     return regression_records.EXIT_CODE if is_open else 0
 

@@ -24,7 +24,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.logging.handlers import APILogHandler
 
-from gfr import table
+from gfr.report import console
 from gfr.results import store
 
 PROGRESS_EVERY_S = 5.0
@@ -124,8 +124,10 @@ def show_run(run_dir: str) -> None:
     """The comparison as a table, the summary as a page, and an event if it is a regression."""
     run = store.read_run(Path(run_dir))
     run_id = run.record.run_id
-    rows = table.rows(run).round(4).astype(object)
-    cells = rows.where(rows.notna(), None).to_dict("records")
+    cells = [
+        {name: round(cell, 4) if isinstance(cell, float) else cell for name, cell in row.items()}
+        for row in console.rows(run)
+    ]
     page = (Path(run_dir) / "summary.md").read_text("utf-8")
     _PUBLISHER.later(
         lambda: create_table_artifact(

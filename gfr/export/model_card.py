@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gfr import markup
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.dataset import SOURCES
 from gfr.data.download import catalog
@@ -18,7 +17,8 @@ from gfr.data.records import DataRecord, SplitRecord
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header
-from gfr.report_details import table
+from gfr.report import markdown
+from gfr.report.section import Table
 from gfr.results import export_records
 from gfr.results.export_records import ExportResult, WebModel
 from gfr.results.records import Run, TrialResult
@@ -226,7 +226,7 @@ def render(card: dict[str, Any]) -> str:
 
 def _body(card: dict[str, Any]) -> str:
     notes = "".join(
-        f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
+        f"\n> **{markdown.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
     limits = "\n".join(f"- {row}" for row in card["limits"])
     annotators = (
@@ -234,7 +234,7 @@ def _body(card: dict[str, Any]) -> str:
         if card["training"]["data"] == "csv"
         else "CelebA's annotators"
     )
-    return f"""# {markup.text(card["title"])}
+    return f"""# {markdown.text(card["title"])}
 {notes}
 Face photograph -> `p_male`, 0..1: how likely {annotators} would have said "Male".
 Run `{card["run_id"]}`, {card["created_utc"]}.
@@ -293,7 +293,7 @@ def _result(card: dict[str, Any]) -> str:
   {test["majority_share"]:.3f}
 - the fused Keras model in float32: {card["keras_float32"]["accuracy"]:.3f}
 
-{table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows)}"""
+{markdown.table(Table(["Precision", "MB", "Test Accuracy", "max Δp from Keras"], rows))}"""
 
 
 def _row(found: dict[str, Any]) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from gfr import markup
 from gfr.data.dataset import SOURCES
+from gfr.report import markdown
 
 _TASK = "image-classification"
 
@@ -50,7 +50,7 @@ def header(card: dict[str, Any]) -> str:
         "model-index": [
             {
                 # As text of Markdown too: some readers of the file know no such header.
-                "name": markup.text(card["title"]),
+                "name": markdown.text(card["title"]),
                 "results": [
                     {
                         "task": {"type": _TASK},

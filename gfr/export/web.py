@@ -30,7 +30,7 @@ _OUR_NAMES = ("localhost", HOST)
 
 _ALL: tuple[str, ...] = ("**/*",)
 
-_REPORT = ("summary.md", "summary.json", "figures/*.png")
+_REPORT = ("summary.md", "summary.json", "figures/*.svg")
 
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
 

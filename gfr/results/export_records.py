@@ -16,7 +16,6 @@ exported model, and the rule that chooses its precision. Never measures, never i
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
@@ -137,9 +136,3 @@ class PageResult:
     browser: str
     cpu_model: str
     timings: tuple[PageTiming, ...]
-
-
-def milliseconds(values_s: tuple[float, ...]) -> str:
-    """`p50 412 ms, p95 440 ms (30 calls)`."""
-    p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
-    return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
