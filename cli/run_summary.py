@@ -3,20 +3,20 @@
 from datetime import UTC, datetime
 
 from cli import paths
-from gfr import publish, table
 from gfr import text as gfr_text
+from gfr.report import console, writer
 from gfr.results import costs, regression_records
 from gfr.results.records import Run
 
 
 def text(run: Run, benchmark: str) -> str:
     """Everything on standard output after `gfr run benchmark`."""
-    page = publish.page(run)
+    page = writer.page_of(run)
     lines = [line for line, _ in regression_records.headlines(run.verdict)]
     lines.append(_time_taken(run))
     lines.append(f"report: {paths.relative(page.with_suffix('.html'))}, {paths.relative(page)}")
     lines += [f"next: {step}" for step in _next_steps(run, benchmark)]
-    return "\n".join([gfr_text.lines(table.text(run)), *map(gfr_text.line, lines)])
+    return "\n".join([gfr_text.lines(console.text(run)), *map(gfr_text.line, lines)])
 
 
 def _time_taken(run: Run) -> str:

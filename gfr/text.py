@@ -1,7 +1,7 @@
 """Escape control characters in text from outside, for terminals, logs and records.
 
 What a terminal interprets (escape sequences, line breaks, reversed writing direction) is written
-as `\\x1b`. For HTML and Markdown see gfr/markup.py.
+as `\\x1b`. For HTML and Markdown see gfr/report/markdown.py.
 """
 
 import unicodedata

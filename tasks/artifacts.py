@@ -23,7 +23,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.logging.handlers import APILogHandler
 
-from gfr import table
+from gfr.report import console
 from gfr.results import store
 
 PROGRESS_EVERY_S = 5.0
@@ -125,8 +125,10 @@ def publish_run(run_dir: Path) -> None:
     """Publish the comparison as a table, the summary as a page, and a regression as an event."""
     run = store.read_run(run_dir)
     run_id = run.record.run_id
-    rows = table.rows(run).round(4).astype(object)
-    cells = rows.where(rows.notna(), None).to_dict("records")
+    cells = [
+        {name: round(cell, 4) if isinstance(cell, float) else cell for name, cell in row.items()}
+        for row in console.rows(run)
+    ]
     _PUBLISHER.submit(
         create_table_artifact, cells, key="comparison", description=f"Run {run_id}; * is selected"
     )

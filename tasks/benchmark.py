@@ -10,9 +10,9 @@ from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import get_state_exception
 
-from gfr import publish
 from gfr.errors import BadInput
 from gfr.pipeline import selection, steps
+from gfr.report import writer
 from gfr.results import cleanup
 from tasks.artifacts import publish_run, with_progress
 
@@ -35,7 +35,7 @@ measure_latency = _step(name="measure-latency", task_run_name="{feature_set.titl
 )
 select_model = _stage(name="select-model")(selection.select)
 judge = _stage(name="judge")(with_progress(steps.judge))
-write_report = _stage(name="write-report")(publish.write_report)
+write_report = _stage(name="write-report")(writer.write_report)
 export_model = _step(name="export-model")(with_progress(steps.export_selected))
 show_run = _stage(name="show-run")(publish_run)
 remove_old_runs = _stage(name="remove-old-runs")(with_progress(cleanup.remove_old_runs))

@@ -1,6 +1,7 @@
 """How the steps of a run ended, and what that means for its trials and for the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from prefect import State
 from prefect.futures import PrefectFuture

@@ -11,12 +11,13 @@ import records
 from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
-from gfr import report, report_html, report_pictures, thumbnails
-from gfr.analysis import analyse
 from gfr.config.schema import Refit
 from gfr.data import images
 from gfr.evaluation import metrics
 from gfr.evaluation.metrics import History
+from gfr.report import html, markdown, sections, thumbnails
+from gfr.report.analysis import analyse
+from gfr.report.section import Report
 from gfr.results.records import RefitResult
 
 
@@ -97,12 +98,23 @@ def full_run(directory):
     return replace(found, record=record, trials=tuple(map(learnt, found.trials)))
 
 
-def page(run, analysis=None, faces=None, drawn=None):
-    """The file as text; without images unless `faces` has them."""
+def report_of(run, analysis=None, faces=None, published=None):
+    """The report of a run; without pictures unless `faces` has them."""
     analysis = analysis or analyse(run, FACES, SPLITS)
-    small = thumbnails.of(faces or FACES, report_pictures.shown(analysis))
-    text = report.render(run, analysis, None, "figures")
-    return report_html.render(run, analysis, text, small, drawn or {}, "")
+    small = thumbnails.of(faces, analysis.shown) if faces else {}
+    return Report(run, analysis, published, small)
+
+
+def summary_md(run, analysis=None, published=None):
+    """summary.md as text."""
+    report = report_of(run, analysis, published=published)
+    return markdown.document(report.title, sections.of(report), "figures")
+
+
+def page(run, analysis=None, faces=None, folder=""):
+    """summary.html as text."""
+    report = report_of(run, analysis, faces)
+    return html.document(report.title, sections.of(report), report.thumbnails, folder)
 
 
 def at_hand(directory):

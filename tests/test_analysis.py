@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 import records
+from html_page import report_of
 from records import FACES, SPLITS, metrics
 
-from gfr import analysis, report_evidence
 from gfr.config.schema import Refit
 from gfr.errors import BadInput
 from gfr.evaluation.learning_curves import learning
 from gfr.evaluation.metrics import History
+from gfr.report import analysis
+from gfr.report.sections import significance
 from gfr.results.records import RefitResult
 
 
@@ -21,21 +23,20 @@ def run():
 
 
 def test_trials_are_held_against_the_selected_one_on_the_same_images(run):
-    """Iteration 1 has two images more: not told apart; the two others are, MobileNetV2 faster."""
+    """Iteration 1 has two images more: not significant; the two others are, MobileNetV2 faster."""
     found = analysis.analyse(run, FACES, SPLITS)
     assert [
         ("MobileNetV2-iteration-1", 18, 0, True),
         ("MobileNetV2-iteration-2", 26, 0, True),
         ("VGG16-iteration-1", 0, 2, False),
     ] == [
-        (row.trial_id, row.only_selected_right, row.only_this_right, row.is_told_apart)
+        (row.trial_id, row.only_selected_right, row.only_this_right, row.is_significant)
         for row in found.against
     ]
     assert -0.02 == pytest.approx(found.against[2].difference)
-    text = report_evidence.equals(run, found)
-    told = "On the same test images these cannot be told from it: "
-    told += "VGG16 / iteration 1 (2.0 points above)."
-    assert told == text
+    text = significance.sentence(report_of(run, found))
+    expected = "No significant difference on the same test images: "
+    assert f"{expected}VGG16 / iteration 1 (2.0 points higher)." == text
 
 
 def test_logits_of_other_images_are_refused(run):

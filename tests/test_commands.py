@@ -17,9 +17,9 @@ import typer
 import yaml
 
 from cli.main import app
-from gfr import results_table
-from gfr.analysis import analyse
 from gfr.config import loader
+from gfr.report import results_table
+from gfr.report.analysis import analyse
 from gfr.storage import paths, serialization
 from gfr.storage.paths import ROOT
 

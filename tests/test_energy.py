@@ -1,5 +1,6 @@
 """Energy: measured, estimated when asked for, or unavailable; never a silent guess."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,8 @@ import pynvml
 import pytest
 import records
 from fake_nvml import Gpu, refuse
+from html_page import report_of, summary_md
 
-from gfr import report_energy, summary
-from gfr.analysis import analyse
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
 from gfr.config.schema import Stated
@@ -19,6 +19,7 @@ from gfr.measurement.cpu_energy import CpuEnergy
 from gfr.measurement.gpu import GpuUse, Level
 from gfr.measurement.resources import Cost, metered
 from gfr.regression import history
+from gfr.report import summary_json
 from gfr.results import records as results_records
 from gfr.storage import serialization
 
@@ -147,22 +148,27 @@ def test_the_report_labels_every_row():
     """A measured GPU beside an estimated processor; the sum over 13 stages; the GPU's samples."""
     work = replace(GPU, utilization=Level(0.5, 0.9, 5))
     cost = replace(COST, gpus=(work,))
-    page = report_energy.section(with_costs(cost, Stated(65.0, carbon_g_per_kwh=360.0)))
-    together = [line.split("|")[1:] for line in page.splitlines() if "| Together" in line]
+    page = energy_text(with_costs(cost, Stated(65.0, carbon_g_per_kwh=360.0)))
+    together = [line.split("|")[1:] for line in page.splitlines() if "| Total" in line]
     assert [
-        ["Together", "CPU", "3,380", "0.338", "estimated", "65 W x CPU seconds / 2 threads"],
-        ["Together", "GPU", "10,400", "1.040", "measured", "NVML's counter"],
+        ["Total", "CPU", "3,380", "0.338", "estimated", "65 W x CPU seconds / 2 threads"],
+        ["Total", "GPU", "10,400", "1.040", "measured", "NVML's counter"],
     ] == [[cell.strip() for cell in row[:-1]] for row in together]
     assert "360 g/kWh, the user's figure" in page
-    assert 13 == page.count("| 50 % / 90 % | - ")
+    assert 13 == len(re.findall(r"\| +50 % / 90 % \| +- ", page))
+
+
+def energy_text(run):
+    """The section on energy."""
+    return summary_md(run).partition("## Energy\n\n")[2].partition("\n\n## ")[0]
 
 
 def test_a_report_without_any_counter_says_so_in_a_line():
     """No table of dashes."""
-    page = report_energy.section(with_costs(COST, Stated()))
-    assert "## Energy\n\nUnavailable: no processor package. Nothing is estimated unasked." == page
+    page = energy_text(with_costs(COST, Stated()))
+    assert "Unavailable: no processor package. gfr estimates energy only on request." == page
     run = with_costs(COST, Stated())
-    rows = summary.facts(run, analyse(run, records.FACES, records.SPLITS), None)["energy"]
+    rows = summary_json.summary(report_of(run))["energy"]
     assert {("CPU", "unavailable")} == {(row["device"], row["energy"]["label"]) for row in rows}
 
 

@@ -11,10 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import records
+from html_page import summary_md
 
 from cli.main import app
-from gfr import report
-from gfr.analysis import analyse
 from gfr.engines.base import Predictions
 from gfr.errors import BadInput, StepFailed
 from gfr.export import model_card, validate, web
@@ -37,11 +36,6 @@ def run(tmp_path):
         atomic.write_text(folder / name, name)
     atomic.write_text(found.directory / "summary.md", "# summary")
     return found
-
-
-def rendered(run):
-    """The page as text."""
-    return report.render(run, analyse(run, records.FACES, records.SPLITS), None, "figures")
 
 
 def test_the_smallest_that_cannot_be_told_apart_is_exported():
@@ -75,20 +69,23 @@ def test_runtimes_that_answer_otherwise_are_refused():
 
 def test_the_report_shows_every_precision_and_names_the_one_exported(run):
     """MB, accuracy, what was lost and won, the paired test, both runtimes."""
-    page = rendered(store.read_run(run.directory))
-    section = page.partition("## On the user's device")[2].partition("\n## ")[0]
+    page = summary_md(store.read_run(run.directory))
+    section = page.partition("## Deployment")[2].partition("\n## ")[0]
     assert "16.0 MB in uint16" in section
     assert "0.900 (90 of 100 images)" in section and "0.890 (89 of 100 images)" in section
-    assert "| uint8       | 8.0  | 0.840 [0.756, 0.899] | 7 / 1" in section
-    assert "the smallest whose probabilities stay within 0.01" in section
+    row = next(line for line in section.splitlines() if line.startswith("| uint8"))
+    assert ["8.0", "0.840 [0.756, 0.899]", "7 / 1"] == [
+        cell.strip() for cell in row.split("|")[2:5]
+    ]
+    assert "the smallest one whose probabilities differ by at most 0.01" in section
     asked = replace(run, export=replace(run.export, is_asked_for=True))
-    assert "In bold what was exported: asked for by name" in rendered(asked)
+    assert "The exported precision is bold: requested by name" in summary_md(asked)
 
 
 def test_a_run_without_its_export_says_how_to_get_it(run):
     """The benchmark asks for one."""
-    page = rendered(replace(run, export=None))
-    assert "Not exported; `gfr export r` does it." in page
+    page = summary_md(replace(run, export=None))
+    assert "Not exported. To export it: `gfr export r`." in page
 
 
 def test_the_card_holds_what_the_page_needs(run):
@@ -181,7 +178,7 @@ def test_the_site_is_written_for_any_static_host(run, tmp_path):
         web.write(export, tmp_path / "site")
 
 
-def test_a_place_in_use_is_refused_before_anything_is_exported_or_rendered(run):
+def test_a_place_in_use_is_refused_before_anything_is_exported_or_summary_md(run):
     """The report and the run stay as they were."""
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
     words = ["--site", str(run.directory), "--reports", str(run.directory.parents[1])]

@@ -271,7 +271,7 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
         assert "confirmed by a rerun" in judged.lost[0]
         assert found.trials == store.read_run(found.directory).trials
         page = (found.directory / "summary.md").read_text()
-        assert "- **Regression: " in page and "figures/trend.png" in page
+        assert "- **Regression: " in page and "figures/trend.svg" in page
     finally:
         shutil.rmtree(reports / "history")
         shutil.rmtree(found.directory / "again", ignore_errors=True)

@@ -18,7 +18,6 @@ import pytest
 import records
 
 from cli import main
-from gfr import publish
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
@@ -27,6 +26,7 @@ from gfr.export import golden_images, model_card, web
 from gfr.models.feature_store import WHOLE
 from gfr.pipeline import shared_storage
 from gfr.regression import check
+from gfr.report import writer
 from gfr.results import store
 from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
@@ -150,23 +150,16 @@ def reports(tmp_path) -> Path:
 def drawn_once(monkeypatch):
     """What is computed from a run is computed once: here only how it is written matters."""
 
-    class Picture:
-        savefig = staticmethod(lambda file, **_: file.write(b"a picture" * 1000))
-
-    for module, names in (
-        (publish.figures, ("accuracy_against_latency", "learning_curves", "confusion_matrix")),
-        (publish.trends, ("over_the_runs",)),
-    ):
-        for name in names:
-            monkeypatch.setattr(module, name, lambda *_: Picture)
     for module, name in (
-        (publish, "analyse"),
-        (publish.report, "render"),
-        (publish.report_html, "render"),
-        (publish.summary, "facts"),
-        (publish.results_table, "frame"),
-        (publish.results, "read_run"),
-        (publish.dataset, "read_table"),
+        (writer, "analyse"),
+        (writer.sections, "of"),
+        (writer.figures, "standalone"),
+        (writer.html, "document"),
+        (writer.markdown, "document"),
+        (writer.summary_json, "summary"),
+        (writer.results_table, "frame"),
+        (writer.results, "read_run"),
+        (writer.dataset, "read_table"),
     ):
         monkeypatch.setattr(module, name, once(getattr(module, name)))
 

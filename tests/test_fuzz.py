@@ -6,20 +6,24 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import records
+from html_page import report_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from records import FACES, SPLITS
 from test_history import written as written_on
 
-from gfr import figures, report, summary, table, trends
-from gfr.analysis import analyse
 from gfr.config import benchmark_files, loader
 from gfr.data import celeba, csv_labels
 from gfr.data import records as data_records
 from gfr.data.dataset import Faces
 from gfr.errors import BadInput
 from gfr.regression import history, rules
-from gfr.results import regression_records, status, store
+from gfr.report import console, figures, sections, summary_json
+from gfr.report.analysis import analyse
+from gfr.report.section import Chart
+from gfr.report.sections import regression
+from gfr.results import status, store
+from gfr.results.regression_records import Verdict
 from gfr.storage import run_directory, serialization
 
 pytestmark = pytest.mark.slow
@@ -175,16 +179,14 @@ def test_a_record_of_a_run(written, data):
         found = understood_or_refused(lambda _: analyse(run, FACES, SPLITS), path)
         if found is None:
             return
-        report.render(run, found, None, "figures")
-        json.dumps(summary.facts(run, found, None), allow_nan=False)
-        table.text(run)
-        regression_records.text(run.verdict)
-        if path.stem == "verdict":
-            trends.over_the_runs(run.verdict)
-        for result in run.trials:
-            if result.trial.id == path.stem:
-                figures.learning_curves(result)
-                figures.confusion_matrix(result)
+        report = report_of(run, found)
+        for section in sections.of(report):
+            for block in section.blocks:
+                if isinstance(block, Chart):
+                    figures.standalone(block.figures)
+        json.dumps(summary_json.summary(report), allow_nan=False)
+        console.text(run)
+        regression.text(run.verdict)
         with suppress(BadInput):
             run_directory.find(directory.parents[1], None)
     finally:
@@ -212,4 +214,4 @@ def test_a_line_of_a_history(lines, data):
     file.write_bytes(content.encode("utf-8", "surrogatepass"))
     found = rules.judge(now, history.earlier(file.parents[1], now))
     serialization.write(file.parent / "verdict.json", found)
-    assert found == serialization.read(file.parent / "verdict.json", regression_records.Verdict)
+    assert found == serialization.read(file.parent / "verdict.json", Verdict)

@@ -9,11 +9,13 @@ import records
 from test_history import nights
 from test_history import written as written_on
 
-from gfr import publish
 from gfr.errors import BadInput
 from gfr.export import web
 from gfr.regression import compare, history, rules
-from gfr.results import export_records, regression_records, reruns, status, store
+from gfr.report import writer
+from gfr.report.sections import regression
+from gfr.results import export_records, reruns, status, store
+from gfr.results.regression_records import Verdict
 from gfr.storage import run_directory, serialization
 
 GARBAGE = {
@@ -93,9 +95,7 @@ def test_a_line_with_a_strange_value_is_left_out_or_understood(past, caplog):
         found, is_named = judged_beside(past, garbage, caplog)
         assert is_named or found.num_compared in (2, 3, 4), what
         serialization.write(file.parent / "verdict.json", found)
-        assert found == serialization.read(
-            file.parent / "verdict.json", regression_records.Verdict
-        ), what
+        assert found == serialization.read(file.parent / "verdict.json", Verdict), what
 
 
 def test_a_line_of_another_schema_or_twice(past, caplog):
@@ -156,10 +156,10 @@ def everything(directory):
         reruns.trial(run, row.trial.id)
         reruns.timings(run, row.trial.feature_set)
     compare.labels(run)
-    publish.page(run)
+    writer.page_of(run)
     web.exported(run, None)
     if run.verdict:
-        regression_records.text(run.verdict)
+        regression.text(run.verdict)
 
 
 def test_a_whole_run_passes(whole):

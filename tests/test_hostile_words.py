@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 import records
-from html_page import Document, full_run
+from html_page import Document, full_run, page, summary_md
 from markdown_it import MarkdownIt
 from records import FACES, SPLITS
 
-from gfr import markup, report, report_html
 from gfr import text as gfr_text
-from gfr.analysis import analyse
 from gfr.export import model_card
+from gfr.report import markdown
+from gfr.report.analysis import analyse
+from gfr.report.sections import regression
 from gfr.results import records as results_records
-from gfr.results import regression_records, status
+from gfr.results import status
 
 WORDS = [
     "<script>alert(1)</script>",
@@ -34,7 +35,7 @@ WORDS = [
     "`code`",
     "```",
     "a ` b",
-    "**bold** *it*",
+    "**bold** *it* _it_ __bold__",
     "*",
     "# heading",
     "line\nbreak",
@@ -108,9 +109,9 @@ def _spoken_of(result, word):
     return replace(result, features=replace(features, parts=parts), worker="other/2")
 
 
-def shown(markdown):
+def shown(text):
     """As GitHub and most readers show it: tags in order, addresses, text."""
-    html = MarkdownIt("commonmark").enable("table").render(markdown)
+    html = MarkdownIt("commonmark").enable("table").render(text)
     return Document(re.sub(r' style="text-align:\w+"', "", html))
 
 
@@ -118,20 +119,18 @@ def shown(markdown):
 def harmless():
     """The same pages with a harmless word."""
     run, found = spoken(HARMLESS)
-    text = report.render(run, found, None, "figures")
-    return shown(text), Document(report_html.render(run, found, text, {}, {}, ""))
+    return shown(summary_md(run, found)), Document(page(run, found))
 
 
 @pytest.mark.parametrize("word", WORDS, ids=repr_of)
 def test_a_word_from_outside_is_text_on_both_pages(harmless, word):
     """summary.md and summary.html have the tags of a harmless page, and show the word."""
     run, found = spoken(word)
-    text = report.render(run, found, None, "figures")
-    pages = shown(text), Document(report_html.render(run, found, text, {}, {}, ""))
-    for expected, page in zip(harmless, pages, strict=True):
-        assert expected.tags == page.tags
-        assert expected.addresses == page.addresses
-        words = "".join(page.words)
+    pages = shown(summary_md(run, found)), Document(page(run, found))
+    for expected, found in zip(harmless, pages, strict=True):
+        assert expected.tags == found.tags
+        assert expected.addresses == found.addresses
+        words = "".join(found.words)
         as_told = " ".join(gfr_text.line(word).split())
         assert words.count(HARMLESS) or as_told[:50] in " ".join(words.split())
 
@@ -143,7 +142,7 @@ def test_a_word_from_outside_does_nothing_to_a_terminal(word, tmp_path):
     past = status.PastRun("r", "full", "", word, 1, 0, "", f"unreadable: {word}")
     cached = status.Cached(word, True, 1)
     listed = status.Inventory("full", (word,), (word,), (cached,), (past,))
-    for text in (regression_records.text(run.verdict), status.text(listed), gfr_text.lines(word)):
+    for text in (regression.text(run.verdict), status.text(listed), gfr_text.lines(word)):
         assert all(line.isprintable() for line in text.split("\n"))
 
 
@@ -153,7 +152,7 @@ def test_printable_words_stay_as_they_are():
         assert word == gfr_text.line(word)
     assert r"\x1b[31m\n\u202e\ud800" == gfr_text.line("\x1b[31m\n\u202e\ud800")
     for word in ("5_o_Clock_Shadow (new) [1, 2] -> 3", "002153.jpg", "4.22.0", ".5"):
-        assert word == markup.text(word)
+        assert word == markdown.text(word)
 
 
 @pytest.mark.parametrize("word", WORDS, ids=repr_of)

@@ -12,29 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import records
-from html_page import Document, at_hand, full_run, page
+from html_page import Document, at_hand, full_run, page, summary_md
 from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
-from gfr import (
-    charts,
-    figures,
-    markup,
-    publish,
-    report,
-    report_charts,
-    report_evidence,
-    report_html,
-    report_pictures,
-    results_table,
-    thumbnails,
-)
-from gfr.analysis import Face, analyse
-from gfr.charts import Axis, Frame
 from gfr.data import images
 from gfr.errors import BadInput
 from gfr.evaluation import subgroups
 from gfr.export import web
+from gfr.report import html, markdown, svg, thumbnails, writer
+from gfr.report.analysis import Face, analyse
+from gfr.report.section import Table
+from gfr.report.sections.examples import MISSING
+from gfr.report.svg import Axis, Frame
 from gfr.results import records as results_records
 from gfr.storage.paths import ROOT
 
@@ -56,25 +46,25 @@ def plain(cell):
 
 
 def test_the_verdict_comes_first_and_then_what_was_promised(run):
-    """Sections in the order of the Markdown, with two more; no trial has one of its own."""
+    """Sections in the order of summary.md, of which the first is the header."""
     text = page(run)
     body = text[text.index("<body>") :]
     assert body.index("is selected") < body.index("<nav") < body.index("<h2>Comparison")
     expected = [
         "Comparison",
-        "As good as VGG16 / iteration 2?",
+        "Significance against the selected model",
         "Selection",
-        "Kinds of errors",
-        "Subgroups of VGG16 / iteration 2",
-        "Seeds, splits, number of images",
-        "Over- and underfitting",
-        "Confusion matrices",
-        "Images",
+        "Error analysis",
+        "Subgroups",
+        "Seeds and splits",
+        "Learning curves",
+        "Examples",
         "Latency",
-        "On the user&#x27;s device",
-        "Hardware specifications",
+        "Deployment",
+        "Hardware",
         "Dataset",
         "Parameters",
+        "Trial details",
         "Energy",
         "Reproduce",
     ]
@@ -83,7 +73,7 @@ def test_the_verdict_comes_first_and_then_what_was_promised(run):
 
 def test_the_file_asks_nobody_for_anything(run, tmp_path):
     """Every address is within the file or beside it; no frame, object or foreign style."""
-    text = page(run, faces=at_hand(tmp_path / "images"), drawn={"trend.png": "data:image/png,"})
+    text = page(run, faces=at_hand(tmp_path / "images"))
     found = Document(text)
     beside = {"results.csv", "results.parquet", "summary.md", "summary.json"}
     assert found.addresses
@@ -107,38 +97,35 @@ def test_the_policy_allows_this_style_and_this_script_alone(run, tmp_path):
 
 
 def test_whatever_comes_from_data_stays_text(run):
-    """Reasons, names of images, the command, the CPU, a figure's name."""
+    """Reasons, names of images, the command, the CPU."""
     hardware = replace(run.record.hardware, cpu_model=EVIL)
     record = replace(run.record, hardware=hardware, command=f"gfr run {EVIL}")
     failed = results_records.Failure(3, run.trials[3].trial, f"no room {EVIL}")
     spoilt = replace(run, record=record, trials=run.trials[:3], failures=(failed,))
     analysis = replace(analyse(spoilt, FACES, SPLITS), hard=(Face(f"{EVIL}.jpg", True, 0.1, 3),))
     spoilt = replace(spoilt, directory=Path(EVIL))
-    text = report.render(spoilt, analysis, None, "figures")
+    text = summary_md(spoilt, analysis)
     assert EVIL not in text.replace(f"`gfr run {EVIL}`", "")  # Markdown lets HTML through
-    text += f"\n![{EVIL}](figures/trend.png)\n"
-    found = report_html.render(spoilt, analysis, text, {}, {"trend.png": f'data:,">{EVIL}'}, EVIL)
+    found = page(spoilt, analysis, folder=EVIL)
     document = Document(found)
-    assert (1, 1) == (document.tags.count("script"), document.tags.count("img"))
-    assert 4 < "".join(document.words).count(EVIL)
+    assert (1, 0) == (document.tags.count("script"), document.tags.count("img"))
+    assert 3 < "".join(document.words).count(EVIL)
     assert "evil.example" not in re.sub("&lt;.*?&gt;", "", found).replace(EVIL, "")
 
 
 def test_every_number_of_the_comparison_stands_in_the_table(run):
     """Row by row; the backbone's name is in each, since rows can be sorted."""
     analysis = analyse(run, FACES, SPLITS)
-    text = report.render(run, analysis, None, "figures")
-    body = dict(markup.sections(text))["Comparison"]
+    body = summary_md(run, analysis).partition("\n## Comparison\n")[2].partition("\n## ")[0]
     lines = [line for line in body.splitlines() if line.startswith("|")]
-    told = [[plain(cell) for cell in line[1:-1].split("|")] for line in lines]
-    head, *rows = Document(page(run, analysis)).tables[0]
-    assert told[0] == head
-    assert [row[1:] for row in told[2:] if any(row[1:])] == [row[1:] for row in rows]
-    assert [row[0] for row in rows] == [
+    cells = [[plain(cell) for cell in line[1:-1].split("|")] for line in lines]
+    comparison, fitting, *_ = Document(page(run, analysis)).tables
+    assert [row for row in cells if ":---" not in row[0]] == [*comparison, *fitting]
+    assert [row[0] for row in comparison[1:]] == [
         "VGG16 / iteration 1",
         "VGG16 / iteration 2 (selected)",
-        "MobileNetV2 † / iteration 1",
-        "MobileNetV2 † / iteration 2",
+        "MobileNetV2 / iteration 1 †",
+        "MobileNetV2 / iteration 2 †",
         "Majority class",
     ]
 
@@ -152,9 +139,9 @@ def test_failed_and_contended_trials_are_marked(run):
     }
     text = page(replace(run, trials=run.trials[:3], failures=(failed,), latencies=slow))
     rows = Document(text).tables[0]
-    assert ["MobileNetV2 † / iteration 2: failed", "-"] == rows[4][:2]
+    assert ["MobileNetV2 / iteration 2 †: failed", "-"] == rows[4][:2]
     assert "<strong>Failed: MobileNetV2 / iteration 2: killed for memory</strong>" in text
-    assert "<strong>Contended: other processes took 40% of the machine" in text
+    assert "<strong>Background load: other processes used 40% of the CPU" in text
     assert "\ncontended</title>" in text
 
 
@@ -171,7 +158,7 @@ def test_a_run_without_a_selection_shows_its_trials(run):
     """Interrupted before the end: curves and images of what has finished."""
     text = page(replace(run, selection=None, latencies={}))
     assert "VGG16 / iteration 1: reliability" in text
-    assert "<h2>Confusion matrices" in text and "Surest mistakes" in text
+    assert "<h2>Trial details" in text and "Most confident errors" in text
     assert "Accuracy with the attribute" not in text
 
 
@@ -190,19 +177,19 @@ def test_all_subgroups_are_shown(run):
 def test_an_image_that_is_gone_is_said_to_be(run):
     """Name, label and probability stay; nothing fails."""
     text = page(run)
-    names = report_pictures.shown(analyse(run, FACES, SPLITS))
+    names = analyse(run, FACES, SPLITS).shown
     assert names and all(name in text for name in names)
-    assert report_pictures.GONE in text and "data:image/jpeg" not in text
-    assert f"{len(names)} of these images are not at hand" in text
+    assert MISSING in text and "data:image/jpeg" not in text
+    assert f"{len(names)} of these images are not available" in text
 
 
 def test_each_thumbnail_stands_in_the_page_once(run, tmp_path):
     """However many trials get the image wrong."""
     faces = at_hand(tmp_path / "images")
     text = page(run, faces=faces)
-    names = report_pictures.shown(analyse(run, FACES, SPLITS))
+    names = analyse(run, FACES, SPLITS).shown
     assert len(names) == text.count("data:image/jpeg") < text.count('role="img" aria-label="000')
-    assert report_pictures.GONE not in text
+    assert MISSING not in text
 
 
 def test_thumbnails_are_of_the_images_that_were_measured(tmp_path):
@@ -219,16 +206,7 @@ def test_thumbnails_are_of_the_images_that_were_measured(tmp_path):
     assert (109, 89, 3) == images.decode(tmp_path / "small.jpg").pixels.shape
 
 
-def test_a_picture_that_is_no_chart_is_in_the_file(run):
-    """A figure of the Markdown page that only matplotlib draws."""
-    text = "# t\n\nv\n\n## Trend\n\n![The trend](figures/trend.png)\n"
-    assert ["trend.png"] == report_html.pictures(run, text)
-    drawn = {"trend.png": "data:image/png;base64,AA"}
-    html = report_html.render(run, analyse(run, FACES, SPLITS), text, {}, drawn, "")
-    assert '<img src="data:image/png;base64,AA" alt="The trend">' in html
-
-
-def test_the_chart_of_gaps_fills_what_the_text_says_is_told_apart(run):
+def test_the_chart_of_gaps_fills_what_the_text_says_is_significant(run):
     """Within each sex, however surely the pooled groups differ."""
     analysis = analyse(run, FACES, SPLITS)
     half = pd.DataFrame({"Young": np.arange(100) < 50})
@@ -237,8 +215,9 @@ def test_the_chart_of_gaps_fills_what_the_text_says_is_told_apart(run):
     for pooled, within in ((0.001, 1.0), (1.0, 0.001)):
         found = subgroups.Subgroups((replace(gap, p_holm=pooled, p_within_sex_holm=within),), ())
         told = replace(analysis, subgroups=found)
-        hollow.append(report_charts.gaps(run, told).count("hollow"))
-        in_words = "Told apart within each sex: Young." in report_evidence.subgroups(run, told)
+        section = page(run, told).partition('id="subgroups"')[2].partition("</section>")[0]
+        hollow.append(section.count("hollow"))
+        in_words = "Significant within each sex: Young." in section
         assert (within < pooled) == in_words
     assert hollow[0] > hollow[1]  # of the legend there is one in both
 
@@ -248,7 +227,7 @@ def test_every_chart_tells_its_exact_values(run):
     text = page(run)
     for words in (
         "VGG16 / iteration 2\ntest accuracy 0.8800 [0.8019, 0.9300], n = 100\np50 50.00 ms",
-        "VGG16 / iteration 1\nselected is better by -2.00 points",
+        "VGG16 / iteration 1\nselected trial minus this one: -2.00 [",
         "ROC AUC ",
         "average precision ",
         "p_male 0.2 to 0.3, n = ",
@@ -260,12 +239,13 @@ def test_every_chart_tells_its_exact_values(run):
         assert words in text, words
 
 
-def test_the_colours_are_those_of_the_figures():
-    """Okabe and Ito's, in light; in the dark every colour still stands out."""
-    style = (ROOT / "gfr" / "report.css").read_text("utf-8")
+def test_the_colours_can_be_distinguished():
+    """Okabe and Ito's in light mode; in dark mode every colour has enough contrast."""
+    style = (ROOT / "gfr" / "report" / "assets" / "charts.css").read_text("utf-8")
     light, dark = style.split("prefers-color-scheme: dark")
     found = re.findall(r"--c\d: (#\w+);", light)
-    assert [colour.lower() for colour in figures.COLOURS] == found
+    published = "#0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #000000"  # black last
+    assert published.split() == found
     ground = luminance(re.search(r"--panel: (#\w+)", dark)[1])
     changed = dict(re.findall(r"--(c\d): (#\w+);", dark))
     for number, colour in enumerate(found):
@@ -281,45 +261,41 @@ def luminance(colour):
 
 
 def test_our_markdown_and_nothing_more():
-    """Headings, bold, code, lists, tables; all else is text."""
-    assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>" == markup.blocks(
+    """Bold, code and lists; HTML, links and images are text."""
+    assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>\n" == html.rendered(
         "a **b** `c**d**` <i>"
     )
-    words = "a|b **c** `d` ![e](f) &lt; <i>"
-    shown = markup.blocks(markup.text(words))
-    assert f"<p>{words}</p>" == unescape(shown)
+    words = "a|b **c** `d` ![e](f) _g_ &lt; <i>"
+    shown = html.rendered(markdown.text(words))
+    assert f"<p>{words}</p>\n" == unescape(shown)
     assert {"<p>", "</p>"} == set(re.findall("<.*?>", shown))
-    assert 3 == markup.blocks(f"| {markup.text('a|b')} | c | d |").count("</t") - 3
-    assert "<ul><li>x</li><li>y</li></ul>" == markup.blocks("- x\n- y")
-    assert "<p>[a](javascript:b)</p>" == markup.blocks("[a](javascript:b)")
-    assert [("T", "v"), ("A", "b\n### c"), ("D", "")] == markup.sections(
-        "# T\n\nv\n\n## A\nb\n### c\n\n## D\n"
-    )
+    for words in ("[a](javascript:b)", "![a](http://b)", "<http://a>", "[a]\n\n[a]: b"):
+        assert {"<p>", "</p>"} == set(re.findall("<.*?>", html.rendered(words)))
 
 
 def test_tables_without_a_header_have_none():
     """The hardware's: two columns without names."""
-    html = markup.blocks("|     |      |\n|:----|:-----|\n| CPU | fast |")
-    assert "thead" not in html and '<th scope="row">CPU</th><td>fast</td>' in html
-    assert "---" not in html
+    drawn = html.table(Table(["", ""], [["CPU", "fast"]]))
+    assert "thead" not in drawn and '<th scope="row">CPU</th><td>fast</td>' in drawn
 
 
 def test_numbers_stand_to_the_right():
     """Values, signed ones, in bold, with intervals; words and the first column do not."""
     rows = [["1", "**2.5**", "+1.0 [0.1, 2.0]", "told apart", "-"], ["2", "", "-3", "not", "4"]]
-    html = markup.table(["a", "b", "c", "d", "e"], rows)
-    heads = re.findall(r'<th scope="col"( class="number")?', html)
+    table = Table(["a", "b", "c", "d", "e"], rows)
+    heads = re.findall(r'<th scope="col"( class="number")?', html.table(table))
     assert [False, True, True, False, True] == [bool(each) for each in heads]
+    assert ":---" in markdown.table(table) and "---:|" in markdown.table(table)
 
 
 def test_axes_end_at_round_values():
     """And never beyond what a value can be."""
-    axis = charts.linear("", [0.62, 0.97], within=(0.0, 1.0))
+    axis = svg.linear("", [0.62, 0.97], within=(0.0, 1.0))
     assert (0.6, 1.0) == (axis.low, axis.high)
     assert ["0.6", "0.7", "0.8", "0.9", "1"] == [name for _, name in axis.ticks]
-    alone = charts.linear("", [3.0, 3.0])
+    alone = svg.linear("", [3.0, 3.0])
     assert alone.low <= 3.0 <= alone.high and alone.low < alone.high
-    logarithmic = charts.logarithmic("", [1.0, 100.0])
+    logarithmic = svg.logarithmic("", [1.0, 100.0])
     assert 0.5 == pytest.approx(logarithmic.share(10.0))
     assert ["1", "2", "5", "10", "20", "50", "100"] == [name for _, name in logarithmic.ticks]
 
@@ -329,21 +305,21 @@ def test_a_curve_keeps_its_corners():
     unit = Axis("", 0, 1, ())
     frame = Frame(100, 100, unit, unit, 0, 0, 0, 0)
     steps = [(0, 0), (0, 0.2), (0, 0.5), (0.5, 0.5), (0.5, 0.1), (0.5, 0.9), (1, 1)]
-    drawn = charts.curve(frame, steps, "")
+    drawn = svg.curve(frame, steps, "")
     assert "M0,100L0,50L50,50L50,90L50,10L100,0" in drawn
 
 
 def test_the_report_is_written_whole_and_the_same_again(run, tmp_path):
     """summary.html, both tables; the same records and images give the same bytes."""
     records.write(run)
-    publish.write_report(str(run.directory))
+    writer.write_report(str(run.directory))
     names = ("summary.html", "results.csv", "results.parquet")
     first = [(run.directory / name).read_bytes() for name in names]
-    publish.write_report(str(run.directory))
+    writer.write_report(str(run.directory))
     assert first == [(run.directory / name).read_bytes() for name in names]
     read = pd.read_csv(run.directory / "results.csv")
     stored = pd.read_parquet(run.directory / "results.parquet")
-    assert list(read.columns) == list(stored.columns) == list(results_table.COLUMNS)
+    assert list(read.columns) == list(stored.columns)
     assert list(read["test_accuracy"]) == list(stored["test_accuracy"])
     assert not list(run.directory.rglob("tmp-*"))
 
@@ -353,7 +329,7 @@ def test_the_newest_full_run_has_its_page_at_the_top(run):
     full = replace(run.record, benchmark=replace(run.record.benchmark, name="full"))
     run = replace(run, record=full)
     records.write(run)
-    publish.write_report(str(run.directory))
+    writer.write_report(str(run.directory))
     top = (run.directory.parents[1] / "summary.html").read_text("utf-8")
     assert 'href="runs/r/results.csv"' in top
     assert (run.directory.parents[1] / "runs" / "r" / "results.csv").exists()
@@ -367,15 +343,15 @@ def test_the_page_with_pictures_is_never_served_or_exported():
 def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
     """Any other run is refused, and so is one that names a directory elsewhere."""
     records.write(run)
-    publish.write_report(str(run.directory))
+    writer.write_report(str(run.directory))
     out = tmp_path / "docs" / "example"
-    assert "12 files" in example.keep(run.directory, out)
+    assert "6 files" in example.keep(run.directory, out)
     assert {*example.KEPT, "figures"} == {path.name for path in out.iterdir()}
     elsewhere = replace(run.record, data=replace(run.record.data, directory="/home/me/faces"))
     real = replace(run.record, data=replace(run.record.data, source="celeba"))
     for record, words in ((elsewhere, "names /home/me/faces"), (real, "is of celeba images")):
         records.write(replace(run, record=record))
-        publish.write_report(str(run.directory))
+        writer.write_report(str(run.directory))
         with pytest.raises(BadInput, match=words):
             example.keep(run.directory, out)
     assert (out / "summary.html").exists()

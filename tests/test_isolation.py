@@ -71,7 +71,9 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
 
 def test_a_child_goes_with_its_parent():
     """kill -9 of the parent in mid step, which has no chance to tidy up."""
-    program = "from gfr.pipeline import isolation; isolation.call('time:sleep', 600, limits=isolation.Limits())"
+    program = (
+        "from gfr.pipeline.isolation import Limits, call; call('time:sleep', 600, limits=Limits())"
+    )
     parent = subprocess.Popen([sys.executable, "-c", program])
     wait_for(lambda: psutil.Process(parent.pid).children())
     (child,) = psutil.Process(parent.pid).children()

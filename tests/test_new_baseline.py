@@ -7,9 +7,9 @@ import pytest
 import records
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
-from gfr import publish
 from gfr.config import loader
 from gfr.regression import check, compare, history
+from gfr.report import writer
 from gfr.results import regression_records
 from gfr.storage import atomic, serialization
 
@@ -51,10 +51,10 @@ def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
     """summary.md, summary.html, `gfr verdict`: once among the first lines of each."""
     night(tmp_path, 1, OLD)
     run = night(tmp_path, 2, NEW)
-    publish.write_report(str(run.directory))
+    writer.write_report(str(run.directory))
     markdown = (run.directory / "summary.md").read_text()
-    assert f"- {LINE}\n" in markdown.partition("\n## ")[0]
-    assert f"\n{LINE}.\n" in markdown.partition("\n## Against its history")[2]
+    assert f"- {LINE}\n" in markdown.partition("\n## Comparison")[0]
+    assert f"\n{LINE}.\n" in markdown.partition("\n## Regression check")[2]
     assert LINE in (run.directory / "summary.html").read_text()
     words = [*GFR, "verdict", "--reports", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cli import progress as display
 from cli.main import app
-from gfr import prediction, progress, publish
+from gfr import prediction, progress
 from gfr.config import loader
 from gfr.data import records
 from gfr.errors import BadInput
@@ -23,6 +23,7 @@ from gfr.pipeline import isolation, latency, prepare, selection, steps, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.isolation import Limits
 from gfr.pipeline.options import RunOptions
+from gfr.report import writer
 from gfr.results import store
 from gfr.results.export_records import STEP, ExportResult
 from gfr.storage import hashing, serialization
@@ -81,7 +82,7 @@ def run(asked):
     for feature_set in asked.benchmark.feature_sets:
         latency.time_model(run_dir, feature_set)
     selection.select(run_dir)
-    publish.write_report(run_dir)
+    writer.write_report(run_dir)
     return store.read_run(asked.run_dir)
 
 

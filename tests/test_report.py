@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 import records
-from records import BENCHMARK, DATA, FACES, SPLITS, latency, metrics
+from html_page import report_of, summary_md
+from records import BENCHMARK, DATA, latency, metrics
 
-from gfr import figures, published, report, summary
-from gfr.analysis import analyse
 from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.models import precision
 from gfr.pipeline import selection
+from gfr.report import facts, published, summary_json
+from gfr.report.sections import comparison
 from gfr.results import records as results_records
 from gfr.results import store
 from gfr.storage import paths
@@ -26,16 +27,13 @@ def run():
     return records.run()
 
 
-def page(run, known=None):
-    """The page as text."""
-    return report.render(run, analyse(run, FACES, SPLITS), known, "figures")
-
-
 def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
     """Run, selected model with interval and latency, synthetic data, random weights."""
-    head = page(run).split("## Comparison")[0]
-    assert head.startswith("# gfr: smoke, run r\n\n**VGG16 / iteration 2** is selected: ")
-    assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 50.0 ms" in head
+    head = summary_md(run).split("## Comparison")[0]
+    assert head.startswith(
+        "# gfr: smoke, run r\n\n## Summary\n\n**VGG16 / iteration 2** is selected: "
+    )
+    assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
     assert "SYNTHETIC faces" in head
     assert "- **MobileNetV2: random weights: not comparable**" in head
 
@@ -46,61 +44,69 @@ def test_a_contended_latency_is_told_so_where_it_is_quoted(run):
     busy = run.latencies | {key: latency(run.latencies[key].feature_set, 0.05, others_share=0.5)}
     contended = replace(run, latencies=busy)
     assert [False, True] == [
-        "(batch 1, 100 calls, CPU, CONTENDED)" in page(row).split("## ")[0]
+        "(float32, batch 1, 100 calls, CPU, CONTENDED)" in summary_md(row).split("## Comparison")[0]
         for row in (run, contended)
     ]
-    legend = figures.accuracy_against_latency(contended).axes[0].get_legend()
-    assert "‖: timed while others were busy" in [row.get_text() for row in legend.get_texts()]
+    legend = [entry.name for entry in comparison.scatter(contended).legend]
+    assert "‖: contended latency" in legend
 
 
 def test_sections_come_in_the_promised_order(run):
     """What was compared and chosen, what errors there are, then machine, data, each trial."""
-    titles = [line[3:] for line in page(run).splitlines() if line.startswith("## ")]
+    titles = [line[3:] for line in summary_md(run).splitlines() if line.startswith("## ")]
     expected = [
+        "Summary",
         "Comparison",
-        "As good as VGG16 / iteration 2?",
+        "Significance against the selected model",
         "Selection",
-        "Kinds of errors",
-        "Subgroups of VGG16 / iteration 2",
-        "Seeds, splits, number of images",
-        "Over- and underfitting",
-        "Images",
+        "Error analysis",
+        "Subgroups",
+        "Seeds and splits",
+        "Learning curves",
+        "Examples",
         "Latency",
-        "On the user's device",
-        "Hardware specifications",
+        "Deployment",
+        "Hardware",
         "Dataset",
         "Parameters",
+        "Trial details",
+        "Energy",
+        "Reproduce",
     ]
-    expected += [trial.title for trial in BENCHMARK.trials]
-    assert [*expected, "Energy", "Reproduce"] == titles
+    assert expected == titles
 
 
 def test_the_best_of_each_column_is_marked(run):
     """Highest accuracy, lowest time; the majority class stands last and competes in nothing."""
-    table = [line for line in page(run).splitlines() if line.startswith("|")]
-    assert "**0.900**" in table[3]
-    assert "**10.0**" in table[6]
-    assert "14.7" in table[3]
-    assert table[8].startswith("| Majority class") and " 0.600 " in table[8]
+    table = [line for line in summary_md(run).splitlines() if line.startswith("|")]
+    assert "**0.900**" in table[2]
+    assert "**10.0**" in table[4]
+    assert "14.7" in table[2]
+    assert table[6].startswith("| Majority class") and " 0.600 " in table[6]
 
 
 def test_a_trial_not_better_than_the_majority_is_said_to_be_so(run):
     """62 of 100 against a majority share of 60: its interval reaches below."""
     assert (
-        "**Not shown to be better than the majority class** (95 % interval): MobileNetV2"
-        in page(run)
+        "**Not significantly better than the majority class** (95 % interval): MobileNetV2"
+        in summary_md(run)
     )
     ranking = run.selection.ranking[::-1]
     weak = replace(run, selection=results_records.Selection(3, ranking[0], ranking, {}))
-    said = "**It is not shown to be better than the majority class** (60.0 %; 95 % interval)."
-    assert (False, True) == tuple(said in page(row).split("## ")[0] for row in (run, weak))
+    said = "**Not significantly better than the majority class** (60.0 %)"
+    assert (False, True) == tuple(
+        said in summary_md(row).split("## Comparison")[0] for row in (run, weak)
+    )
 
 
 def test_the_selection_says_where_the_published_rule_differs(run):
     """Chosen on validation; the highest test accuracy is another trial's."""
-    text = page(run).split("## Selection")[1].split("## Hardware")[0]
-    assert "would choose VGG16 / iteration 1 (0.900 against 0.880): the two rules disagree" in text
-    assert "6 of 40 validation images ahead; both have the same backbone" in text
+    text = summary_md(run).split("## Selection")[1].split("## Hardware")[0]
+    assert (
+        "would select VGG16 / iteration 1 (0.900 against 0.880), so the two rules disagree" in text
+    )
+    assert "VGG16 / iteration 2 classifies 6 of 40 validation images more correctly." in text
+    assert "Both have the same backbone and image size" in text
 
 
 def test_what_it_costs_is_told_against_another_backbone(run):
@@ -109,7 +115,7 @@ def test_what_it_costs_is_told_against_another_backbone(run):
     fewer = replace(
         run, trials=others, selection=selection.best(others, run.latencies, Selecting())
     )
-    assert "it takes 5.00 times as long an image and 14.70 times the space" in page(fewer)
+    assert "has 5.00 times the latency and 14.70 times the size" in summary_md(fewer)
 
 
 def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
@@ -122,27 +128,29 @@ def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
         failures=(failed,),
         latencies=run.latencies | {vgg16.id: latency(vgg16, 0.05, others_share=0.4)},
     )
-    head, body = page(spoilt).split("## Comparison")
+    head, body = summary_md(spoilt).split("## Comparison")
     assert "- **Failed: MobileNetV2 / iteration 2: killed for memory**" in head
-    assert "- **Contended: other processes took 40% of the machine while VGG16 at 64x64" in head
-    assert "- Iteration 2: failed" in body
+    assert "- **Background load: other processes used 40% of the CPU while VGG16 at 64x64" in head
+    assert "MobileNetV2 / iteration 2 †: failed" in body
 
 
 def test_published_numbers_stand_beside_ours_only_for_the_same_images(run):
     """Decided by the digest of the image names."""
     known = published.load(paths.ROOT / "benchmarks" / "published.toml")
-    assert "Beside the published" not in page(run, known)
+    assert published.matching(DATA) is None
+    assert "## Published results" not in summary_md(run)
     same = replace(DATA, source="celeba", names_digest=known.names_sha256)
-    text = page(replace(run, record=replace(run.record, data=same)), known)
-    assert "Beside the published" in text
-    assert "published, other hardware (RTX 3050)" in text
+    assert known == published.matching(same)
+    text = summary_md(replace(run, record=replace(run.record, data=same)), published=known)
+    assert "## Published results" in text
+    assert "Published, other hardware (RTX 3050)" in text
 
 
 def test_a_run_without_any_result_still_has_a_page(run):
     """All trials failed: a page that says so."""
     failures = tuple(results_records.Failure(1, row.trial, "no memory") for row in run.trials)
     empty = replace(run, trials=(), failures=failures, latencies={}, selection=None)
-    assert "**No model is selected**" in page(empty)
+    assert "**No model is selected**" in summary_md(empty)
 
 
 def test_the_selection_never_looks_at_the_test_set(run):
@@ -183,8 +191,8 @@ def test_a_limit_on_latency_or_size_outranks_accuracy(run):
     assert "p50 50.0 ms" == small.beyond["VGG16-iteration-2"]
     assert "59 MB" == light.beyond["VGG16-iteration-2"]
     assert ("VGG16-iteration-2", 4) == (none.trial_id, len(none.beyond))
-    text = page(replace(run, selection=none))
-    assert "**No model is within the limits; the selected one: p50 50.0 ms**" in text
+    text = summary_md(replace(run, selection=none))
+    assert "the limits of the benchmark; the selected model has p50 50.0 ms**" in text
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -201,35 +209,24 @@ def test_the_wilson_interval_is_newcombes(run):
     assert (0.0, 0.1611) == tuple(round(x, 4) for x in wilson(0, 20))
 
 
-def test_figures_are_drawn_from_the_records(run):
-    """Both curves reach the last epoch; the four counts stand in the matrix."""
-    curves = figures.learning_curves(run.trials[1])
-    assert 6 == curves.axes[0].lines[0].get_xdata()[-1]
-    matrix = figures.confusion_matrix(run.trials[0])
-    assert {"60\n100.0%", "0\n0.0%", "10\n25.0%", "30\n75.0%"} == {
-        text.get_text() for text in matrix.axes[0].texts
-    }
-    assert figures.accuracy_against_latency(run).axes
-
-
 def test_the_facts_are_those_of_the_page(run):
     """summary.json: selection, rules, intervals, baseline, and it survives JSON."""
-    facts = json.loads(json.dumps(summary.facts(run, analyse(run, FACES, SPLITS), None)))
-    first, second = facts["trials"][:2]
-    assert ("VGG16-iteration-2", False) == (facts["selected"], facts["selection"]["rules_agree"])
-    assert ["VGG16-iteration-1"] == facts["selection"]["published_rule_chooses"]
-    assert 6 == facts["selection"]["next"]["images_ahead"]
+    found = json.loads(json.dumps(summary_json.summary(report_of(run))))
+    first, second = found["trials"][:2]
+    assert ("VGG16-iteration-2", False) == (found["selected"], found["selection"]["rules_agree"])
+    assert ["VGG16-iteration-1"] == found["selection"]["published_rule_chooses"]
+    assert 6 == found["selection"]["next"]["images_ahead"]
     assert [0.802, 0.93] == [round(x, 3) for x in second["metrics"]["test"]["accuracy_95"]]
     assert (50.0, 58_800_000) == (first["latency"]["p50_ms"], first["latency"]["size_bytes"])
-    assert [True, True, True, False] == [row["better_than_majority"] for row in facts["trials"]]
-    assert 0.6 == facts["majority_class"]["test"]["accuracy"]
+    assert [True, True, True, False] == [row["better_than_majority"] for row in found["trials"]]
+    assert 0.6 == found["majority_class"]["test"]["accuracy"]
 
 
 def test_what_refits_cost_stands_among_the_stages(run):
     """Behind the head of their trial; no row for a trial without any."""
     cost = replace(run.trials[0].refit_cost, wall_s=77.0)
     trials = (replace(run.trials[0], refit_cost=cost), replace(run.trials[1], refits=()))
-    found = summary.stages(replace(run, trials=trials, latencies={}))
+    found = facts.stages(replace(run, trials=trials, latencies={}))
     assert [
         ("Head: VGG16 / iteration 1", "3 epochs"),
         ("Refits: VGG16 / iteration 1", f"{len(trials[0].refits)} heads"),
@@ -239,16 +236,18 @@ def test_what_refits_cost_stands_among_the_stages(run):
 
 
 def test_the_report_renders_again_without_tensorflow(tmp_path):
-    """Every figure, the page and the facts, in a process that never imports TensorFlow."""
+    """Every figure, the page and the facts, without TensorFlow; PNG figures of old are removed."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
+    (written.directory / "figures").mkdir()
+    (written.directory / "figures" / "trend.png").write_bytes(b"of an earlier version")
     program = (
         "import sys; from cli.main import app\n"
         f"app(['report', 'r', '--reports', {str(tmp_path)!r}], standalone_mode=False)\n"
         "assert not {'tensorflow', 'keras', 'prefect'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=paths.ROOT, check=True)
-    assert 9 == len(list((written.directory / "figures").iterdir()))
+    assert 3 == len(list((written.directory / "figures").iterdir()))
     page = (written.directory / "summary.md").read_text()
     for path in (written.directory / "figures").iterdir():
         assert f"figures/{path.name}" in page
@@ -262,12 +261,12 @@ def test_a_selection_without_its_trial_is_out_of_date(tmp_path):
     (written.directory / "trials" / "VGG16-iteration-2.json").unlink()
     found = store.read_run(written.directory)
     assert (None, 3) == (found.selection, len(found.trials))
-    assert "**No model is selected**" in page(found)
+    assert "**No model is selected**" in summary_md(found)
 
 
 def test_bfloat16_features_say_what_they_rest_on(run):
     """A gate that was not run stands beside the backbone; the check and the reason below."""
-    assert "‡" not in page(run)
+    assert "‡" not in summary_md(run)
     choices = tuple(
         replace(row, precision="bfloat16", why="asked for") for row in run.record.choices
     )
@@ -278,23 +277,25 @@ def test_bfloat16_features_say_what_they_rest_on(run):
         part = replace(part, check=check)
         features = replace(row.features, precision="bfloat16", parts=(part,))
         trials.append(replace(row, features=features))
-    text = page(replace(run, record=replace(run.record, choices=choices), trials=tuple(trials)))
-    assert "| **VGG16** ‡" in text
+    text = summary_md(
+        replace(run, record=replace(run.record, choices=choices), trials=tuple(trials))
+    )
+    assert "| VGG16 / iteration 1 ‡" in text
     assert "‡ bfloat16 features, accuracy gate not run for these weights." in text
-    assert "in bfloat16 (asked for); 64 images differ by 0.40% from float32" in text
+    assert "bfloat16 (asked for); on 64 images the features differ from float32 by 0.40%" in text
 
 
 def test_latency_is_told_with_intervals_and_both_precisions(run):
     """A second column and a second row where bfloat16 was timed too."""
-    assert "p50, bfloat16 (ms)" not in page(run)
+    assert "p50 latency, bfloat16 (ms)" not in summary_md(run)
     first = next(iter(run.latencies))
     slow = run.latencies[first]
     single = replace(slow.float32.single, values_s=tuple(i / 1000 for i in range(1, 101)))
     fast = replace(slow.float32, precision="bfloat16", single=single)
     timed = run.latencies | {first: replace(slow, timings=(slow.float32, fast))}
-    text = page(replace(run, latencies=timed))
-    assert "p50, bfloat16 (ms)" in text
-    row = next(line for line in text.splitlines() if "| bfloat16 " in line)
+    text = summary_md(replace(run, latencies=timed))
+    assert "p50 latency, bfloat16 (ms)" in text
+    row = next(line for line in text.splitlines() if "| bfloat16 " in line and "[" in line)
     assert "50.5 [40.0, 61.0]" in row and "[90.0, 100.0]" in row
 
 
@@ -308,6 +309,6 @@ def test_another_seed_that_learns_nothing_is_named(run):
 
     first, *others = run.trials
     others = [again(row, row.metrics["test"]) for row in others]
-    text = page(replace(run, trials=(again(first, metrics(60, 100)), *others)))
+    text = summary_md(replace(run, trials=(again(first, metrics(60, 100)), *others)))
     assert "**No better than the majority class with another seed**: VGG16 / iteration 1." in text
-    assert "majority class with another seed" not in page(run)
+    assert "majority class with another seed" not in summary_md(run)

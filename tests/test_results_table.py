@@ -7,8 +7,8 @@ import pandas as pd
 from html_page import full_run
 from records import FACES, SPLITS
 
-from gfr import results_table
-from gfr.analysis import analyse
+from gfr.report import results_table
+from gfr.report.analysis import analyse
 from gfr.results import records
 from gfr.storage.paths import ROOT
 
@@ -31,4 +31,4 @@ def test_the_table_has_a_row_for_every_head(tmp_path):
     assert pd.isna(last["test_accuracy"])
     document = (ROOT / "docs" / "results-table.md").read_text("utf-8")
     named = re.findall(r"^\| `([^|]+)` \|", document, re.MULTILINE)
-    assert list(results_table.COLUMNS) == [name for row in named for name in row.split("`, `")]
+    assert list(table) == [name for row in named for name in row.split("`, `")]

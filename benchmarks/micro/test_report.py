@@ -6,7 +6,7 @@ import numpy as np
 import records
 from matplotlib.figure import Figure
 
-from gfr import publish
+from gfr.report import writer
 
 NUM_WARMUPS, NUM_CALLS = 1, 8
 NUM_DRAWN = 4
@@ -16,7 +16,7 @@ def test_report(measure, tmp_path):
     """Rendered anew from its records, as `gfr report` does."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
-    measure(lambda: publish.write_report(str(run.directory)), draw, NUM_WARMUPS, NUM_CALLS)
+    measure(lambda: writer.write_report(str(run.directory)), draw, NUM_WARMUPS, NUM_CALLS)
 
 
 def draw() -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from benchmarks import harness
 from gfr.export import web
 from gfr.measurement import hardware
+from gfr.report import formatting
 from gfr.results import export_records
 from gfr.storage import serialization
 
@@ -52,7 +53,7 @@ def main() -> None:
     page = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
     serialization.write(folder / "page.json", page)
     for timing in timings:
-        print(f"{timing.title}: {export_records.milliseconds(timing.values_s)}")
+        print(f"{timing.title}: {formatting.milliseconds(timing.values_s)}")
 
 
 def measured(

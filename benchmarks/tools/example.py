@@ -40,7 +40,7 @@ def keep(run_dir: Path, out: Path) -> str:
             "drew itself: gfr run smoke --data synthetic"
         )
     files = [run_dir / name for name in KEPT]
-    files += sorted((run_dir / "figures").glob("*.png"))
+    files += sorted((run_dir / "figures").glob("*.svg"))
     missing = [path for path in files if not path.exists()]
     if missing:
         raise BadInput(f"{missing[0]}: is not there; render it: gfr report {run_dir.name}")

@@ -37,7 +37,7 @@ POINTS = (
     "progress:MobileNet at 32x32, latency",
     "rename:latency/MobileNet-40x48-any.json",
     "rename:*/selection.json",
-    "rename:figures/MobileNet-iteration-1-confusion.png",
+    "rename:figures/MobileNet-iteration-1-confusion.svg",
     "rename:*/summary.md",
 )
 NEVER_TWICE = ("parts/*/*.json", "features/*.json", "trials/*.json", "latency/*.json")

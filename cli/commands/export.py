@@ -38,9 +38,9 @@ def export(
     A run exports its selected model; use this for another trial or precision.
     """
     from cli import progress
-    from gfr import publish
     from gfr.export import validate, web
     from gfr.pipeline import isolation, steps
+    from gfr.report import writer
 
     precision = validate.checked(precision)
     run_dir = run_directory.find(reports, run_id)
@@ -48,7 +48,7 @@ def export(
     target = web.unused(Path(paths.absolute(str(site)))) if site else None
     with exit_codes.interruptible("Nothing was exported"), progress.display(None):
         path = steps.export(run_dir, trial, precision, limits)
-        publish.write_report(run_dir)
+        writer.write_report(run_dir)
     if target:
         web.write(Path(path), target)
     print(site or path)

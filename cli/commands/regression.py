@@ -23,7 +23,8 @@ def verdict(
 ) -> None:
     """Check whether a run is a regression against its history. Exit code 3 if it is."""
     from gfr.regression import history
-    from gfr.results import regression_records, status, store
+    from gfr.report.sections import regression as regression_section
+    from gfr.results import status, store
 
     if rebuild:
         print(f"{history.rebuild(reports)} runs in {reports / 'history'}")
@@ -37,7 +38,7 @@ def verdict(
         raise BadInput(
             f"{run.directory}: has no verdict. Resume the run with --run-id {run.record.run_id}"
         )
-    options.print_result(run.verdict, regression_records.text, as_json)
+    options.print_result(run.verdict, regression_section.text, as_json)
     if run.verdict.is_regression and not status.is_accepted(run):
         raise typer.Exit(exit_codes.REGRESSION)
 

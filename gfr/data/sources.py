@@ -115,8 +115,8 @@ _CELEBA = DataSource(
             "differences in accuracy below that mean nothing.",
         ),
         licence="CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images must "
-        "not be redistributed. Whether a model trained on it may be used commercially is for its owner "
-        "to find out.",
+        "not be redistributed. Whether a model trained on it may be used commercially is for its "
+        "owner to find out.",
         alignment=_CELEBA_ALIGNMENT,
         labelled_by="CelebA's annotators",
         tag="celeba",

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gfr import markup
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.download import catalog
 from gfr.data.sources import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header, texts
-from gfr.report_details import table
+from gfr.report import markdown
+from gfr.report.section import Table
 from gfr.results import export_records
 from gfr.results.export_records import ExportResult
 from gfr.results.records import Run, TrialResult
@@ -139,10 +139,10 @@ def render(card: dict[str, Any]) -> str:
     """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
     annotators = SOURCES[card["training"]["data"]].card.labelled_by
     notes = "".join(
-        f"\n> **{markup.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
+        f"\n> **{markdown.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
     limits = "\n".join(f"- {limit}" for limit in card["limits"])
-    return f"""{header(card)}# {markup.text(card["title"])}
+    return f"""{header(card)}# {markdown.text(card["title"])}
 {notes}
 Face photograph -> `p_male`, 0..1: how likely {annotators} would have called it "Male".
 Run `{card["run_id"]}`, {card["created_utc"]}.
@@ -210,4 +210,4 @@ def _results(card: dict[str, Any]) -> str:
 - the fused Keras model in float32: {card["keras_float32"]["accuracy"]:.3f}
 - exported files by precision (the exported one in bold):
 
-{table(["Precision", "MB", "Test accuracy", "max Δp from Keras"], rows)}"""
+{markdown.table(Table(["Precision", "MB", "Test accuracy", "max Δp from Keras"], rows))}"""

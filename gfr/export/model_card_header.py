@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from gfr import markup
 from gfr.data.sources import SOURCES
+from gfr.report import markdown
 
 _TEXTS = Path(__file__).parent / "model_card.toml"
 
@@ -52,7 +52,7 @@ def header(card: dict[str, Any]) -> str:
         **({"datasets": [hub_dataset]} if hub_dataset else {}),
         "metrics": ["accuracy"],
         # Escaped: some readers of Markdown show the header as text.
-        "model-index": [{"name": markup.text(card["title"]), "results": [results]}],
+        "model-index": [{"name": markdown.text(card["title"]), "results": [results]}],
     }
     # One line per value: a folded line could start with Markdown syntax.
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=math.inf)

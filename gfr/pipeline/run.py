@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from gfr import environment, publish
+from gfr import environment
 from gfr.errors import BadInput, CannotWrite, StepFailed
 from gfr.models import feature_store
 from gfr.pipeline import selection, steps
 from gfr.pipeline.request import Request
+from gfr.report import writer
 from gfr.results import cleanup, store
 from gfr.storage import locks
 
@@ -38,10 +39,10 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         _run_trials(request, run_dir)
         selection.select(run_dir)
         steps.judge(run_dir, limits)
-        publish.write_report(run_dir)
+        writer.write_report(run_dir)
         if export and request.benchmark.export.precisions:
             _log_failure("export", _attempt(steps.export_selected, request, run_dir))
-            publish.write_report(run_dir)
+            writer.write_report(run_dir)
         if request.options.keep_runs:
             cleanup.remove_old_runs(run_dir, request.options.keep_runs)
     return Path(run_dir)

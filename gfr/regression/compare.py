@@ -128,8 +128,8 @@ def text(comparison: Comparison) -> str:
         )
         or ["no common trial"],
         "latency of one image in one process per run (slower, faster: by p10 and minimum, and not "
-        f"because of load; a new process can differ by {latency_rule.MIN_MARGIN - 1:.0%}, so repeat "
-        "both runs to confirm a difference):": list(map(_latency_text, comparison.latencies))
+        f"because of load; a new process can differ by {latency_rule.MIN_MARGIN - 1:.0%}, so "
+        "repeat both runs to confirm a difference):": list(map(_latency_text, comparison.latencies))
         or ["no common model"],
     }
     lines = [f"{first} -> {second}"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
@@ -142,19 +141,13 @@ class PageTiming:
 
 @dataclass(frozen=True)
 class PageResult:
-    """Measurements by benchmarks/studies/page_latency.py of the exported model with this `digest`."""
+    """Browser measurements of the exported model with this `digest` (studies/page_latency.py)."""
 
     schema: Literal[1]
     digest: str
     browser: str
     cpu_model: str
     timings: tuple[PageTiming, ...]
-
-
-def milliseconds(values_s: tuple[float, ...]) -> str:
-    """`p50 412 ms, p95 440 ms (30 calls)`."""
-    p50_ms, p95_ms = (1000 * float(np.percentile(values_s, percent)) for percent in (50, 95))
-    return f"p50 {p50_ms:.0f} ms, p95 {p95_ms:.0f} ms ({len(values_s)} calls)"
 
 
 def report_stage(number: int) -> None:

@@ -9,8 +9,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gfr import markup
-from gfr import text as gfr_text
 from gfr.types import Amount, Count
 
 SCHEMA: Literal[1] = 1
@@ -125,36 +123,3 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
         lines.append((verdict.new_baseline, False))
     lines += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
     return lines + [(f"Results changed: {row.text}", False) for row in verdict.of("changed")]
-
-
-def text(verdict: Verdict) -> str:
-    """For the terminal."""
-    lines = [f"{verdict.run_id}: {verdict.status}: {verdict.reason}"]
-    if verdict.new_baseline:
-        lines.append(verdict.new_baseline)
-    lines += [f"{row.status:12}  {row.text}" for row in verdict.of(*_told(verdict), "ok")]
-    if verdict.changes:
-        lines.append(f"changed since the newest good run: {', '.join(verdict.changes)}")
-    return gfr_text.lines("\n".join([*lines, f"history: reports/history/{verdict.key}.jsonl"]))
-
-
-def section(verdict: Verdict | None, figures: str) -> str:
-    """Markdown for the page; "" without a verdict."""
-    if verdict is None:
-        return ""
-    reason = markup.text(verdict.reason)
-    lines = ["## Against its history", "", f"**{verdict.status}**: {reason}."]
-    if verdict.new_baseline:
-        lines += ["", f"{markup.text(verdict.new_baseline)}."]
-    if len(verdict.runs) > 1:
-        lines += ["", f"![Accuracy, latency and duration over the runs]({figures}/trend.png)"]
-    rows = verdict.of(*_told(verdict))
-    return "\n".join(
-        [*lines, "", *(f"- {row.status}: {markup.text(row.text)}" for row in rows)]
-    ).rstrip()
-
-
-def _told(verdict: Verdict) -> list[Found]:
-    """What deserves a line each; where nothing has a history, the reason says so once."""
-    told: list[Found] = ["regression", "inconclusive", "changed"]
-    return told if verdict.status == "no history" else [*told, "no history"]

@@ -1,0 +1,76 @@
+"""The results of a run as a table for the terminal and for Prefect."""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from gfr.data.sources import SOURCES
+from gfr.report.results_table import Head, heads, shown_in
+from gfr.results.records import Run
+
+_HEADER_WIDTH = 10  # characters: longer headers wrap, so that a terminal holds the table
+_WEAK = ", NOT SIGNIFICANTLY BETTER THAN THE MAJORITY CLASS (95 % interval)"
+
+
+def rows(run: Run) -> list[dict[str, Any]]:
+    """Return one row a trial, finished ones first; failed trials carry their reason."""
+    selected = run.selection.trial_id if run.selection else None
+    return [
+        {
+            "trial": head.trial.title + (" *" if head.trial.id == selected else ""),
+            **{column.name: column.value(head) for column in shown_in("console")},
+            "features": _features(head),
+            "note": _note(head),
+        }
+        for head in sorted(heads(run), key=lambda head: head.result is None)
+    ]
+
+
+def _features(head: Head) -> str | None:
+    if head.result is None:
+        return None
+    return "computed" if head.result.features.num_computed else "reused"
+
+
+def _note(head: Head) -> str:
+    if head.result is None:
+        return f"FAILED: {head.reason}"
+    is_contended = head.latency and head.latency.is_contended
+    return "; ".join(filter(None, (head.note, "latency CONTENDED" if is_contended else "")))
+
+
+def text(run: Run) -> str:
+    """Return the table with what has to be read beside it; long notes stand below it."""
+    data, split = run.record.data, run.record.split
+    table, columns = rows(run), shown_in("console")
+    notes = list(dict.fromkeys(row["note"] for row in table if row["note"]))
+    numbers = {note: f"({number})" for number, note in enumerate(notes, 1)}
+    cells = [
+        [
+            row["trial"],
+            *(column.printed(row[column.name]) for column in columns),
+            row["features"] or "-",
+            numbers.get(row["note"], ""),
+        ]
+        for row in table
+    ]
+    lines = [
+        f"{run.record.run_id}: {SOURCES[data.source].title}, {data.num_used:,} images, "
+        f"test n = {split.num_male['test'] + split.num_female['test']:,}",
+        "",
+        tabulate(
+            cells,
+            ["trial", *(column.title for column in columns), "features", "note"],
+            disable_numparse=True,
+            maxheadercolwidths=_HEADER_WIDTH,
+            colalign=["left", *["right"] * len(columns), "left", "left"],
+        ),
+        "",
+        *(f"{number} {note}" for note, number in numbers.items()),
+        f"majority class on test: {split.majority_share:.3f}; inference time: the whole test set "
+        f"in batches of {run.batch_sizes}; p50 latency: one image",
+    ]
+    if run.selection:
+        weak = "" if run.is_better_than_majority(run.result_of(None)) else _WEAK
+        lines.append(f"* selected by validation accuracy: {run.selection.trial_id}{weak}")
+    return "\n".join([*lines, f"records: {run.directory}"])

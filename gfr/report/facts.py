@@ -1,0 +1,196 @@
+"""Facts of a run that its sections and summary.json share: caveats, the runner-up, the stages."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from gfr.data import records
+from gfr.data.sources import SOURCES
+from gfr.evaluation.statistics import over_seeds
+from gfr.measurement.resources import Cost
+from gfr.results import regression_records
+from gfr.results.records import Run, TrialResult
+
+PERCENTS = (10, 50, 90, 95, 99)  # of the latency of one image
+GATE_NOT_RUN = "accuracy gate not run for these weights"
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """One sentence to read before the numbers; `is_serious` if it limits what they mean."""
+
+    text: str
+    is_serious: bool
+
+
+@dataclass(frozen=True)
+class Next:
+    """The runner-up of the selection, compared with the selected trial.
+
+    `images_ahead`: how many more validation images the selected trial gets right, mean over the
+    seeds; below 0 only if the runner-up exceeds the benchmark's limits. `ahead_95`: Student's
+    interval of that mean, None with one seed. Ratios: the selected trial's p50 latency and size
+    divided by the runner-up's; None where one was not timed.
+    """
+
+    trial_id: str
+    images_ahead: float
+    ahead_95: tuple[float, float] | None
+    latency_ratio: float | None
+    size_ratio: float | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the run, what it did and what it cost."""
+
+    name: str
+    did: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The work of one process of the task runner; `name` is machine/process."""
+
+    name: str
+    cpu_model: str
+    num_images: int
+    num_heads: int
+
+
+def selected_trial(run: Run) -> TrialResult | None:
+    """Return the result of the selected trial, None if there is none."""
+    wanted = run.selection.trial_id if run.selection else None
+    return next((row for row in run.trials if row.trial.id == wanted), None)
+
+
+def top_on_test(run: Run) -> list[TrialResult]:
+    """Return the trials with the highest test accuracy, which the published rule selects."""
+    top = max((row.metrics["test"].accuracy for row in run.trials), default=0.0)
+    return [row for row in run.trials if row.metrics["test"].accuracy == top]
+
+
+def runner_up(run: Run) -> Next | None:
+    """Return the runner-up of the selection, None if there is none."""
+    if run.selection is None or len(run.selection.ranking) < 2:
+        return None
+    by_id = {row.trial.id: row for row in run.trials}
+    first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
+    ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
+    validation = [row.over_seeds("validation") for row in (first, second)]
+    ahead = over_seeds([a.num_right - b.num_right for a, b in zip(*validation, strict=True)])
+    ahead_95 = None
+    if ahead.low is not None and ahead.high is not None:
+        ahead_95 = ahead.low, ahead.high
+    latency_ratio = size_ratio = None
+    if ours is not None and theirs is not None:
+        latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
+        size_ratio = ours.num_parameters / theirs.num_parameters
+    return Next(
+        trial_id=second.trial.id,
+        images_ahead=ahead.mean,
+        ahead_95=ahead_95,
+        latency_ratio=latency_ratio,
+        size_ratio=size_ratio,
+    )
+
+
+def precisions(run: Run) -> list[str]:
+    """Return the precision of the features and why it was chosen, one line for each reason."""
+    by_note: dict[str, list[str]] = {}
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        choice = run.record.choice_of(features.feature_set)
+        words = f"{features.precision} ({choice.why})"
+        if features.precision != choice.precision:
+            words = f"{features.precision}, because bfloat16 differed too much"
+        if features.check:
+            words += (
+                f"; on {features.check.num_images} images the features differ from float32 by "
+                f"{features.check.relative_error:.2%} (relative norm)"
+            )
+        if features.precision == "bfloat16":
+            words += {
+                "passed": "; accuracy gate passed (benchmarks/precision.json)",
+                "failed": "; ACCURACY GATE FAILED",
+                "not run": f"; {GATE_NOT_RUN}, so its effect on accuracy is unknown",
+                "means nothing": "; not compared with float32 because the weights are random",
+            }[choice.gate]
+        by_note.setdefault(words, []).append(features.feature_set.title)
+    return [f"{', '.join(titles)}: {words}" for words, titles in by_note.items()]
+
+
+def is_ungated(run: Run, label: str) -> bool:
+    """Whether a backbone has bfloat16 features that passed no accuracy gate though one exists."""
+    return any(
+        row.features.precision == "bfloat16"
+        and run.record.choice_of(row.trial.feature_set).gate in ("not run", "failed")
+        for row in run.trials
+        if row.trial.backbone.label == label
+    )
+
+
+def caveats(run: Run) -> list[Caveat]:
+    """Return what limits the numbers: regressions, data, weights, failures, background load."""
+    record = run.record
+    data, *others = records.describe_data(record.data, record.split)
+    history = [Caveat(*line) for line in regression_records.headlines(run.verdict)]
+    found = [row for row in history if row.is_serious]
+    found.append(Caveat(data[0].upper() + data[1:], bool(SOURCES[record.data.source].warning)))
+    found += [row for row in history if not row.is_serious]
+    for row in record.weights:
+        source = row.note or f"ImageNet weights, {row.why}"
+        if row.source == "directory":
+            source = f"weights {row.why}, assumed to be ImageNet's (SHA-256 {row.sha256[:12]})"
+        found.append(Caveat(f"{row.backbone}: {source}", row.source == "random"))
+    found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
+    found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
+    if run.selection and run.selection.trial_id in run.selection.beyond:
+        reason = run.selection.beyond[run.selection.trial_id]
+        found.append(
+            Caveat(
+                f"No model is within the limits of the benchmark; the selected model has {reason}",
+                True,
+            )
+        )
+    for latency in run.latencies.values():
+        if latency.is_contended:
+            rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]
+            share = max(row.others_share for row in rows)
+            text = (
+                f"Background load: other processes used {share:.0%} of the CPU while "
+                f"{latency.feature_set.title} was timed"
+            )
+            found.append(Caveat(text, True))
+    return found
+
+
+def workers(run: Run) -> list[Worker]:
+    """Return the processes that computed features and trained heads, by name."""
+    cpus: dict[str, str] = {}
+    num_images: Counter[str] = Counter()
+    num_heads: Counter[str] = Counter()
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        for part in features.parts:
+            cpus[part.worker] = part.hardware.cpu_model
+            num_images[part.worker] += part.extracted.num_computed
+    for result in run.trials:
+        cpus[result.worker] = result.hardware.cpu_model
+        num_heads[result.worker] += 1
+    return [Worker(name, cpus[name], num_images[name], num_heads[name]) for name in sorted(cpus)]
+
+
+def stages(run: Run) -> list[Stage]:
+    """Return every stage in order, what it did and its cost."""
+    found = [Stage("Checking images", "", run.record.cost)]
+    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+        did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
+        found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))
+    for result in run.trials:
+        did = f"{result.trial.iteration.epochs} epochs"
+        found.append(Stage(f"Head: {result.trial.title}", did, result.train_cost))
+        if result.refits:
+            did = f"{len(result.refits)} heads"
+            found.append(Stage(f"Refits: {result.trial.title}", did, result.refit_cost))
+    for latency in run.latencies.values():
+        found.append(Stage(f"Latency: {latency.feature_set.title}", "", latency.cost))
+    return found

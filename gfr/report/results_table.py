@@ -1,0 +1,335 @@
+"""The columns of a run's results, each defined once, and results.csv and results.parquet.
+
+`COLUMNS` feeds those two files, summary.json, the comparison in the report, the console table and
+Prefect's artifact: a new metric is one entry. docs/results-table.md explains the columns.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gfr.config.schema import Refit, Trial
+from gfr.evaluation.metrics import Metrics
+from gfr.measurement.latency import LatencyResult
+from gfr.report.analysis import Analysis, Study
+from gfr.report.formatting import interval, spread
+from gfr.results.records import RefitResult, Run, TrialResult
+from gfr.storage import atomic
+from gfr.types import SPLITS
+
+View = Literal["comparison", "fitting", "console"]
+
+# The order in which people read the splits.
+_TITLES = {"test": "Test", "train": "Training", "validation": "Validation"}
+_COUNTS = ("male_as_male", "male_as_female", "female_as_male", "female_as_female")
+
+
+@dataclass(frozen=True)
+class Head:
+    """One trained head: the trial's own or one of its refits; no result if the trial failed."""
+
+    run: Run
+    trial: Trial
+    result: TrialResult | None = None
+    refit: RefitResult | None = None
+    study: Study | None = None  # of a trial's own head
+
+    @property
+    def metrics(self) -> dict[str, Metrics] | None:
+        """The metrics of this head by split."""
+        source = self.refit or self.result
+        return source.metrics if source else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the trial failed."""
+        failures = {row.trial.id: row.reason for row in self.run.failures}
+        return None if self.result else failures.get(self.trial.id)
+
+    @property
+    def status(self) -> str:
+        """Whether the trial finished."""
+        return "finished" if self.result else "failed"
+
+    @property
+    def changed(self) -> str:
+        """What differs from the trial's own head."""
+        return self.refit.refit.changed if self.refit else "nothing"
+
+    @property
+    def fit(self) -> Refit | None:
+        """Seed, split and fraction of the images that this head was trained with."""
+        if self.refit:
+            return self.refit.refit
+        if self.result is None:
+            return None
+        benchmark = self.run.record.benchmark
+        return Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
+
+    @property
+    def is_selected(self) -> bool | None:
+        """Whether the trial is the selected one; None before a selection."""
+        selection = self.run.selection
+        return selection.trial_id == self.trial.id if selection else None
+
+    @property
+    def rank(self) -> int | None:
+        """The place of the trial in the ranking of the selection, from 1."""
+        ranking = self.run.selection.ranking if self.run.selection else ()
+        return ranking.index(self.trial.id) + 1 if self.trial.id in ranking else None
+
+    @property
+    def latency(self) -> LatencyResult | None:
+        """The latency of the trial's fused model."""
+        return self.run.latency_of(self.trial) if self.result else None
+
+    @property
+    def p95_ms(self) -> float | None:
+        """The 95th percentile of the latency of one image."""
+        latency = self.latency
+        return 1000 * latency.float32.single.percentile_s(95) if latency else None
+
+    @property
+    def weights_source(self) -> str:
+        """Where the weights of the backbone came from."""
+        return self.run.record.weights_of(self.trial.backbone.label).source
+
+    @property
+    def note(self) -> str:
+        """What must be read beside the numbers."""
+        weights = self.run.record.weights_of(self.trial.backbone.label)
+        return self.result.features.note if self.result else weights.note
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    `source` is the path from a Head to the value. `dtype` is the type in results.csv, "" for a
+    column that is not in that file. `path` is the place of the value in a trial of summary.json.
+    People read `header (unit)` and the value as `form` prints it, in the tables named by `views`
+    and in bold where it is the `best` of its column.
+    """
+
+    name: str
+    dtype: str
+    source: str
+    path: str = ""
+    header: str = ""
+    unit: str = ""
+    form: Callable[[Any], str] = "{:.3f}".format
+    best: Callable[[list[float]], float] | None = None
+    views: tuple[View, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The header with its unit."""
+        return f"{self.header} ({self.unit})" if self.unit else self.header
+
+    def value(self, head: Head) -> Any:
+        """Follow the source; None from the first part that is None."""
+        value: Any = head
+        for name in self.source.split("."):
+            if value is None:
+                return None
+            if isinstance(value, tuple):
+                value = value[int(name)]
+            else:
+                value = value[name] if isinstance(value, dict) else getattr(value, name)
+        return value
+
+    def printed(self, value: Any) -> str:
+        """Return a value as people read it, `-` where there is none."""
+        return "-" if value is None else self.form(value)
+
+
+def _counts(split: str) -> Iterator[Column]:
+    for name in ("num_images", *_COUNTS):
+        source = f"metrics.{split}.{name}"
+        yield Column(f"{split}_{name.removeprefix('num_')}", "Int64", source, source)
+
+
+def _accuracies(split: str) -> Iterator[Column]:
+    source, view = f"metrics.{split}.accuracy", _view(split)
+    title = f"{_TITLES[split]} accuracy"
+    yield Column(
+        f"{split}_accuracy", "Float64", source, source, title, best=max, views=(view, "console")
+    )
+    for place, end in enumerate(("low", "high")):
+        yield Column(f"{split}_accuracy_{end}", "Float64", f"metrics.{split}.interval.{place}")
+
+
+def _loss(split: str) -> Column:
+    source, title = f"metrics.{split}.loss", f"{_TITLES[split]} loss"
+    views: tuple[View, ...] = (_view(split), "console")
+    return Column(f"{split}_loss", "Float64", source, source, title, best=min, views=views)
+
+
+def _view(split: str) -> View:
+    return "comparison" if split == "test" else "fitting"
+
+
+COLUMNS = (
+    Column("run_id", "string", "run.record.run_id"),
+    Column("created_utc", "string", "run.record.created_utc"),
+    Column("benchmark", "string", "run.record.benchmark.name"),
+    Column("data_source", "string", "run.record.data.source"),
+    Column("data_digest", "string", "run.record.data.digest"),
+    Column("trial", "string", "trial.id", "trial"),
+    Column("backbone", "string", "trial.backbone.label", "backbone"),
+    Column("iteration", "Int64", "trial.iteration.number", "iteration"),
+    Column("height_px", "Int64", "trial.iteration.size.0"),
+    Column("width_px", "Int64", "trial.iteration.size.1"),
+    Column("epochs", "Int64", "trial.iteration.epochs"),
+    Column("batch_size", "Int64", "trial.batch_size"),
+    Column("status", "string", "status"),
+    Column("reason", "string", "reason"),
+    Column("changed", "string", "changed"),
+    Column("seed", "Int64", "fit.seed"),
+    Column("rule", "string", "fit.rule"),
+    Column("split_seed", "Int64", "fit.split_seed"),
+    Column("fraction", "Float64", "fit.fraction"),
+    Column("selected", "boolean", "is_selected"),
+    Column("rank", "Int64", "rank"),
+    *(column for split in SPLITS for column in _counts(split)),
+    *(column for split in SPLITS for column in _accuracies(split)),
+    Column(
+        name="test_accuracy_95",
+        dtype="",
+        source="metrics.test.interval",
+        header="95 % interval",
+        form=interval,
+        views=("comparison",),
+    ),
+    Column(
+        name="test_accuracy_seeds",
+        dtype="",
+        source="study.seeds",
+        header="Mean over seeds (range)",
+        form=spread,
+        views=("comparison",),
+    ),
+    *map(_loss, SPLITS),
+    Column("test_roc_auc", "Float64", "study.roc.area", "study.roc.area"),
+    Column("test_average_precision", "Float64", "study.precision_recall.average"),
+    Column("test_ece", "Float64", "study.calibration.expected_error"),
+    Column("test_brier", "Float64", "study.calibration.brier"),
+    Column("temperature", "Float64", "study.temperature.value"),
+    Column(
+        name="p50_ms",
+        dtype="Float64",
+        source="latency.float32.p50_ms",
+        path="latency.p50_ms",
+        header="p50 latency",
+        unit="ms",
+        form="{:.1f}".format,
+        best=min,
+        views=("comparison", "console"),
+    ),
+    Column("p95_ms", "Float64", "p95_ms", "latency.p95_ms"),
+    Column(
+        name="inference_s",
+        dtype="Float64",
+        source="latency.float32.inference_s",
+        path="latency.inference_s",
+        header="Inference time",
+        unit="s",
+        form="{:.2f}".format,
+        best=min,
+        views=("comparison", "console"),
+    ),
+    Column(
+        name="bfloat16_p50_ms",
+        dtype="Float64",
+        source="latency.accelerated.p50_ms",
+        header="p50 latency, bfloat16",
+        unit="ms",
+        form="{:.1f}".format,
+        best=min,
+        views=("comparison",),
+    ),
+    Column("contended", "boolean", "latency.is_contended", "latency.contended"),
+    Column(
+        name="num_parameters",
+        dtype="Int64",
+        source="latency.num_parameters",
+        path="latency.num_parameters",
+        header="Parameters",
+        unit="M",
+        form=lambda value: f"{value / 1e6:.1f}",
+        best=min,
+        views=("comparison",),
+    ),
+    Column(
+        name="size_bytes",
+        dtype="Int64",
+        source="latency.size_bytes",
+        path="latency.size_bytes",
+        header="Size",
+        unit="MB",
+        form=lambda value: f"{value / 1e6:.0f}",
+        best=min,
+        views=("comparison",),
+    ),
+    Column("weights_source", "string", "weights_source", "weights"),
+    Column("note", "string", "note", "note"),
+    Column("precision", "string", "result.features.precision", "precision"),
+)
+
+
+def shown_in(view: View) -> list[Column]:
+    """Return the columns of a table for people: test first, then training and validation."""
+    order = list(_TITLES)
+
+    def rank(column: Column) -> int:
+        split = column.name.partition("_")[0]
+        return order.index(split) if split in order else len(order)
+
+    return sorted((column for column in COLUMNS if view in column.views), key=rank)
+
+
+def heads(run: Run, analysis: Analysis | None = None) -> list[Head]:
+    """Return the trials' own heads in the benchmark's order, failed trials among them."""
+    results = {row.trial.id: row for row in run.trials}
+    failed = {row.trial.id for row in run.failures}
+    studies = analysis.studies if analysis else {}
+    return [
+        Head(run, trial, results.get(trial.id), study=studies.get(trial.id))
+        for trial in run.record.benchmark.trials
+        if trial.id in {*results, *failed}
+    ]
+
+
+def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
+    """Return one row a head: each trial's own, then its refits, and one a failed trial."""
+    columns = [column for column in COLUMNS if column.dtype]
+    rows = []
+    for own in heads(run, analysis):
+        refits = own.result.refits if own.result else ()
+        every = [own, *(Head(run, own.trial, own.result, refit) for refit in refits)]
+        rows += [{column.name: column.value(head) for column in columns} for head in every]
+    types = {column.name: column.dtype for column in columns}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
+
+
+def place(trial: dict[str, Any], head: Head) -> None:
+    """Add the values to a trial of summary.json; where a part is None, so are its values."""
+    for column in COLUMNS:
+        *parts, name = column.path.split(".")
+        target: Any = trial
+        for part in parts:
+            target = target and target[part]
+        if name and target is not None:
+            target[name] = column.value(head)
+
+
+def write(directory: Path, table: pd.DataFrame) -> None:
+    """Write `results.csv` and `results.parquet` atomically."""
+    atomic.write_text(directory / "results.csv", table.to_csv(index=False, lineterminator="\n"))
+    columns = pa.Table.from_pandas(table, preserve_index=False)
+    atomic.write(directory / "results.parquet", lambda file: pq.write_table(columns, file))

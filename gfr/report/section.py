@@ -1,0 +1,90 @@
+"""Sections of a report, from which summary.md and summary.html are both assembled.
+
+A section is a list of blocks: Markdown text, tables, charts, and HTML for the page alone.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gfr.report.analysis import Analysis
+from gfr.report.figures import Figure
+from gfr.report.published import Published
+from gfr.results.records import Run
+
+_NUMBER = re.compile(r"\W{0,3}\d")  # a value, a signed one, one in bold or in brackets
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a section may use.
+
+    `published` is None unless the run has the images of the published project. `thumbnails` are
+    data URIs by image name, for the page.
+    """
+
+    run: Run
+    analysis: Analysis
+    published: Published | None = None
+    thumbnails: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The title of both files."""
+        return f"gfr: {self.run.record.benchmark.name}, run {self.run.record.run_id}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose cells are Markdown. The page folds a table that has a title."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+
+    @property
+    def is_numeric(self) -> list[bool]:
+        """Whether each column holds numbers, which stand to the right; the first has names."""
+        columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.header]
+        return [i > 0 and _is_numeric(cells) for i, cells in enumerate(columns)]
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    values = [cell for cell in cells if cell not in ("", "-")]
+    return bool(values) and all(map(_NUMBER.match, values))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Figures; with a `name`, summary.md shows them as `figures/<name>.svg`, else only the page.
+
+    `layout` is the CSS class of the grid that the page arranges them in.
+    """
+
+    figures: Sequence[Figure]
+    name: str = ""
+    title: str = ""
+    layout: str = ""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A part of summary.html that summary.md does without."""
+
+    text: str
+
+
+Block = str | Table | Chart | Html
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: `id` is its anchor on the page; `page` holds the page's blocks if they differ.
+
+    A string is Markdown, an empty one is left out.
+    """
+
+    id: str
+    title: str
+    blocks: Sequence[Block]
+    page: Sequence[Block] | None = None

@@ -1,0 +1,199 @@
+"""Comparison: accuracy, loss, latency and size of every trial."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from gfr.evaluation.metrics import constant_answer
+from gfr.report import facts, figures, markdown, svg
+from gfr.report.figures import Entry, Figure
+from gfr.report.formatting import CONTENDED, RANDOM, UNGATED
+from gfr.report.results_table import Column, Head, View, heads, shown_in
+from gfr.report.section import Block, Chart, Report, Section, Table
+from gfr.report.svg import NARROW_PX, Axis, Drawing, Frame, Point, Series
+from gfr.results.records import Run, TrialResult
+from gfr.types import SPLITS
+
+
+def section(report: Report) -> Section:
+    """Return two tables, of the test set and of the fit, and accuracy against latency."""
+    drawn = scatter(report.run)
+    caption = "Test accuracy against latency of one image"
+    blocks: list[Block] = [
+        _table(report, "comparison", ""),
+        *_notes(report.run),
+        _table(report, "fitting", "Training and validation"),
+        Chart([drawn] if drawn else [], "accuracy-latency", caption),
+    ]
+    return Section("comparison", "Comparison", blocks)
+
+
+def _table(report: Report, view: View, caption: str) -> Table:
+    """Return every trial and the majority class; the best value of a column is bold."""
+    every = heads(report.run, report.analysis)
+    columns = [_cells(column, every) for column in _columns(report, view)]
+    names = [_name(head) for head in every]
+    header = ["Model", *(column.title for column in _columns(report, view))]
+    majority = [_majority(report.run, column.name) for column in _columns(report, view)]
+    rows = [list(row) for row in zip(names, *columns, strict=True)]
+    return Table(header, [*rows, ["Majority class", *majority]], caption)
+
+
+def _columns(report: Report, view: View) -> list[Column]:
+    """Leave out what no trial has: bfloat16 latencies, and means where there is one seed."""
+    has_seeds = any(row.seeds.num > 1 for row in report.analysis.studies.values())
+    every = heads(report.run, report.analysis)
+    return [
+        column
+        for column in shown_in(view)
+        if (has_seeds or column.source != "study.seeds")
+        and (column.name != "bfloat16_p50_ms" or any(map(column.value, every)))
+    ]
+
+
+def _cells(column: Column, every: Sequence[Head]) -> list[str]:
+    values = [column.value(head) for head in every]
+    present = [value for value in values if value is not None]
+    best = column.best(present) if column.best and present else None
+    cells = [column.printed(value) for value in values]
+    cells = [
+        f"**{cell}**" if best is not None and value == best else cell
+        for cell, value in zip(cells, values, strict=True)
+    ]
+    if column.unit not in ("s", "ms"):
+        return cells
+    return [
+        f"{cell} {CONTENDED}" if head.latency and head.latency.is_contended else cell
+        for cell, head in zip(cells, every, strict=True)
+    ]
+
+
+def _name(head: Head) -> str:
+    run, label = head.run, head.trial.backbone.label
+    name = head.trial.title
+    if run.record.weights_of(label).source == "random":
+        name += f" {RANDOM}"
+    if facts.is_ungated(run, label):
+        name += f" {UNGATED}"
+    if head.result is None:
+        return f"{name}: failed"
+    return f"{name} (selected)" if head.is_selected else name
+
+
+def _majority(run: Run, column: str) -> str:
+    """Return the cell of the majority class; empty where the column does not apply to it."""
+    split, _, metric = column.partition("_")
+    if split not in SPLITS or metric not in ("accuracy", "loss"):
+        return ""
+    accuracy, loss = constant_answer(run.record.split.num_male, run.record.split.num_female, split)
+    return f"{accuracy if metric == 'accuracy' else loss:.3f}"
+
+
+def _notes(run: Run) -> list[str]:
+    has_seeds = any(len(row.over_seeds("test")) > 1 for row in run.trials)
+    seeds = "; in parentheses the lowest and the highest seed" if has_seeds else ""
+    notes = [
+        "The best value of each column is bold. Accuracies and losses are those of the head with "
+        f"seed {run.record.benchmark.seed}; intervals are Wilson's{seeds}. Inference time: the "
+        f"whole test set in batches of {run.batch_sizes}, from decoded pixels to probability. p50 "
+        "latency: one image. Iterations on the same model share its times. Graphs are float32 "
+        "unless stated otherwise. Size: float32 parameters. Majority class: always the answer that "
+        "is more frequent in training, with its share of the training images as the probability."
+    ]
+    if any(row.source == "random" for row in run.record.weights):
+        notes.append(
+            f"{RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
+            "weights and are not comparable with rows that have them."
+        )
+    if any(facts.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
+        notes.append(f"{UNGATED} bfloat16 features, {facts.GATE_NOT_RUN}.")
+    notes += [
+        f"Precision of the features: {markdown.text(line)}." for line in facts.precisions(run)
+    ]
+    if any(row.is_contended for row in run.latencies.values()):
+        notes.append(f"{CONTENDED} Contended: slower than the model alone, due to background load.")
+    return notes + _majority_notes(run)
+
+
+def _majority_notes(run: Run) -> list[str]:
+    """Name the trials that are not better than the majority class, with this or another seed."""
+    weak = [row for row in run.trials if not run.is_better_than_majority(row)]
+    share = run.record.split.majority_share
+    unstable = [
+        row.trial.title
+        for row in run.trials
+        if row not in weak and min(each.accuracy for each in row.over_seeds("test")) <= share
+    ]
+    notes = []
+    if weak:
+        names = ", ".join(row.trial.title for row in weak)
+        notes.append(
+            f"**Not significantly better than the majority class** (95 % interval): {names}."
+        )
+    elif run.trials:
+        notes.append(
+            f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "
+            "the majority class."
+        )
+    if unstable:
+        names = ", ".join(unstable)
+        notes.append(f"**No better than the majority class with another seed**: {names}.")
+    return notes
+
+
+def scatter(run: Run) -> Figure | None:
+    """Test accuracy over latency of one image; None without a latency."""
+    timed = [row for row in run.trials if run.latency_of(row.trial)]
+    if not timed:
+        return None
+    bounds = [bound for row in timed for bound in row.metrics["test"].interval]
+    share = run.record.split.majority_share
+    y = svg.linear("test accuracy, 95 % interval", [*bounds, share], figures.percent, (0.0, 1.0))
+    p50_ms = [row.float32.p50_ms for row in run.latencies.values()]
+    x = svg.logarithmic("p50 latency of one image, ms (log scale)", p50_ms, 1.25)
+    notes = ["number: iteration", "dotted: trials that share a model", "dashed: majority class"]
+    if any(row.is_contended for row in run.latencies.values()):
+        notes.append("‖: contended latency")
+    return figures.both(
+        lambda width: _scatter(run, timed, x, y, width),
+        "Test accuracy against latency of one image",
+        [*figures.backbones(run), *map(Entry, notes)],
+    )
+
+
+def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float) -> Drawing:
+    frame = Frame(width, 380 if width > NARROW_PX else 330, x, y)
+    _, level = frame.at(x.low, run.record.split.majority_share)
+    behind = [svg.line(frame.left, level, frame.at(x.high, 0)[0], level, "rule")]
+    by_set: dict[str, list[TrialResult]] = {}
+    for row in timed:
+        by_set.setdefault(row.trial.feature_set.id, []).append(row)
+    series = []
+    for key, rows in by_set.items():
+        latency = run.latencies[key]
+        places = []
+        for number, row in enumerate(rows):
+            # Trials of one model share a latency: they stand side by side about it.
+            aside = 14 * (number - (len(rows) - 1) / 2)
+            test = row.metrics["test"]
+            point = Point(latency.float32.p50_ms, test.accuracy, _cost(run, row), test.interval)
+            series.append(Series(figures.look(run, row), points=[point], aside=aside))
+            place, high = frame.at(point.x, test.interval[1])
+            name = f"{row.trial.iteration.number}{' ‖' if latency.is_contended else ''}"
+            behind.append(svg.text(place + aside, high - 4, name, "middle", "beside"))
+            places.append((place + aside, frame.at(point.x, point.y)[1]))
+        for start, end in pairwise(places):
+            behind.append(svg.line(*start, *end, f"shared c{figures.look(run, rows[0]).colour}"))
+    return svg.plot(frame, series, f"Test accuracy and latency of {len(timed)} trials", behind)
+
+
+def _cost(run: Run, result: TrialResult) -> str:
+    """Accuracy, latency and what limits them."""
+    lines = [result.trial.title, f"test accuracy {figures.accuracy_tip(result.metrics['test'])}"]
+    latency = run.latency_of(result.trial)
+    if latency is not None:
+        lines.append(f"p50 {latency.float32.p50_ms:.2f} ms, {latency.size_bytes / 1e6:.1f} MB")
+        if latency.is_contended:
+            lines.append("contended")
+    if result.features.note:
+        lines.append(result.features.note)
+    return "\n".join(lines)

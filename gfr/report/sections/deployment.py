@@ -1,0 +1,102 @@
+"""Deployment: the exported model, its accuracy in each precision and its latency elsewhere."""
+
+from gfr.evaluation.statistics import wilson
+from gfr.report import markdown
+from gfr.report.formatting import milliseconds, with_interval
+from gfr.report.section import Block, Report, Section, Table
+from gfr.results.export_records import MAX_DIFFERENCE, MIN_P_VALUE, ExportResult, WebModel
+from gfr.results.records import Run
+
+_HEADER = (
+    *("Precision", "Size (MB)", "Test accuracy", "Lost / won", "p", "Max Δp", "Mean Δp"),
+    *("JavaScript: max Δp", "With the same weights"),
+)
+
+
+def section(report: Report) -> Section | None:
+    """Return the export of the selected model, or the command that exports it."""
+    run, export = report.run, report.run.export
+    if export is None:
+        if not (run.selection and run.record.benchmark.export.precisions):
+            return None
+        text = f"Not exported. To export it: `gfr export {run.record.run_id}`."
+        return Section("deployment", "Deployment", [text])
+    rows = [_row(model, export) for model in export.models]
+    blocks: list[Block] = [
+        _exported(run, export),
+        Table(_HEADER, rows),
+        _notes(export),
+        f"Latency of one image:\n\n{markdown.bullets(_latencies(run, export))}",
+    ]
+    return Section("deployment", "Deployment", blocks)
+
+
+def _exported(run: Run, export: ExportResult) -> str:
+    keras, recorded = (
+        f"{num_right / export.num_images:.3f} ({num_right:,} of {export.num_images:,} images)"
+        for num_right in (export.keras_right, export.recorded_right)
+    )
+    precision = run.result_of(export.trial.id).features.precision
+    features = "" if precision == "float32" else f", from {precision} features"
+    return (
+        f"**{export.trial.title}** in TensorFlow.js, {export.written.num_bytes / 1e6:.1f} MB in "
+        f"{export.precision}. To try it in a browser: `gfr serve {export.run_id}`. Test accuracy "
+        f"of the fused Keras model in float32: {keras}; of the trial itself{features}: {recorded}."
+    )
+
+
+def _row(model: WebModel, export: ExportResult) -> list[str]:
+    is_written = model.precision == export.precision
+    bounds = wilson(model.num_right, model.num_images)
+    return [
+        f"**{model.precision}**" if is_written else model.precision,
+        f"{model.num_bytes / 1e6:.1f}",
+        with_interval(model.num_right / model.num_images, bounds),
+        f"{model.only_keras_right} / {model.only_this_right}",
+        f"{model.p_value:.2f}",
+        f"{model.max_difference:.1e}",
+        f"{model.mean_difference:.1e}",
+        f"{model.javascript.from_keras:.1e}",
+        f"{model.javascript.from_graph:.1e}",
+    ]
+
+
+def _notes(export: ExportResult) -> str:
+    """Explain the columns and the choice of the precision."""
+    javascript = export.written.javascript
+    why = "the closest one: none is within the limits"
+    if export.is_asked_for:
+        why = "requested by name"
+    elif export.written.is_faithful:
+        why = (
+            f"the smallest one whose probabilities differ by at most {MAX_DIFFERENCE:g} and whose "
+            f"answers do not differ significantly (p >= {MIN_P_VALUE:g})"
+        )
+    return (
+        f"The exported precision is bold: {why}. Each precision is compared with the fused Keras "
+        f"model in float32 on the {export.num_images:,} test images. Lost / won: images that only "
+        "Keras or only this precision classifies correctly. p: exact McNemar test. Δp: difference "
+        f"of p_male. JavaScript: {javascript.num_images} of these images in TensorFlow.js "
+        f"{markdown.text(javascript.version)} ({markdown.text(javascript.backend)}, in Node), "
+        "compared with Keras and with TensorFlow with the same weights."
+    )
+
+
+def _latencies(run: Run, export: ExportResult) -> list[str]:
+    """Return the latency of TensorFlow, of Node and of the browser's backends."""
+    latency = run.latency_of(export.trial)
+    lines = [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"] if latency else []
+    javascript = export.written.javascript
+    lines.append(
+        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, two processes at a time: "
+        f"{milliseconds(javascript.values_s)}"
+    )
+    if run.page and run.page.digest == export.digest:
+        lines += [
+            f"Web page in {markdown.text(f'{run.page.browser}, {row.title}')}: "
+            f"{milliseconds(row.values_s)}"
+            for row in run.page.timings
+        ]
+    else:
+        lines.append("Web page in a browser: not measured (`make page-latency`)")
+    return lines

@@ -1,0 +1,44 @@
+"""Parameters: what the iterations differ in, and what all trials share."""
+
+from itertools import permutations
+
+from gfr.config.schema import Benchmark
+from gfr.report import markdown
+from gfr.report.section import Report, Section, Table
+
+
+def section(report: Report) -> Section:
+    """Return a row an iteration, then the shared parameters."""
+    benchmark = report.run.record.benchmark
+    rows = [
+        [
+            str(row.number),
+            "{} x {}".format(*row.size),
+            str(row.epochs),
+            "({}, {}, 3)".format(*row.size) if row.input == "fixed" else "any size",
+        ]
+        for row in benchmark.iteration
+    ]
+    scalings = (f"{row.label}: {row.scaling}" for row in benchmark.backbone)
+    shared = [
+        "Backbone: frozen, BatchNorm in inference mode, features computed once",
+        f"Scaling: {', '.join(scalings)}",
+        "Head: GlobalAveragePooling2D, Dense(128, relu), Dense(1, sigmoid)",
+        "Optimizer, loss: Adam with Keras' default learning rate, binary cross-entropy",
+        f"Batch size: {benchmark.training.batch_size}",
+        f"Seed: {benchmark.seed}",
+        f"Requested precision of the features: {benchmark.features.precision}",
+        *_prefixes(benchmark),
+    ]
+    header = ["Iteration", "Image size (height x width)", "Epochs", "Backbone input"]
+    return Section("parameters", "Parameters", [Table(header, rows), markdown.bullets(shared)])
+
+
+def _prefixes(benchmark: Benchmark) -> list[str]:
+    """Name iterations that differ in epochs alone: one is the beginning of the other."""
+    return [
+        f"Iteration {a.number} is the first {a.epochs} epochs of iteration {b.number}, so the two "
+        "are not independent."
+        for a, b in permutations(benchmark.iteration, 2)
+        if (a.size, a.input, a.backbones) == (b.size, b.input, b.backbones) and a.epochs < b.epochs
+    ]

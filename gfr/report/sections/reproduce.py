@@ -1,0 +1,35 @@
+"""Reproduce: everything that determines the numbers, and the cost of each stage."""
+
+from gfr.report import facts, markdown
+from gfr.report.facts import Stage
+from gfr.report.section import Report, Section, Table
+
+
+def section(report: Report) -> Section:
+    """Return command, commit, digests and versions, then a row a stage."""
+    run, record = report.run, report.run.record
+    software = record.provenance
+    changed = ", with uncommitted changes" if software.git_dirty else ""
+    values = {
+        "Commit": f"{software.git_commit}{changed}",
+        "Lock, SHA-256": software.lock_sha256,
+        "Data, SHA-256": record.data.digest,
+        **{f"Weights of {row.backbone}, SHA-256": row.sha256 for row in record.weights},
+        "Versions": ", ".join(f"{name} {version}" for name, version in software.versions.items()),
+        "Python": f"{software.python} on {software.platform}",
+        "Started": record.created_utc,
+    }
+    lines = [
+        f"Command: {markdown.code(record.command)}",
+        *(markdown.text(f"{name}: {value}") for name, value in values.items()),
+        *([f"Export: {run.export.wall_s:.0f} s"] if run.export else []),
+    ]
+    header = ["Stage", "Work", "Wall time (s)", "CPU time (s)", "Peak memory (GB)"]
+    rows = list(map(_row, facts.stages(run)))
+    return Section("reproduce", "Reproduce", [markdown.bullets(lines), Table(header, rows)])
+
+
+def _row(stage: Stage) -> list[str]:
+    cost = stage.cost
+    memory_gb = cost.peak_memory_bytes / 1e9
+    return [stage.name, stage.did, f"{cost.wall_s:.1f}", f"{cost.cpu_s:.1f}", f"{memory_gb:.2f}"]
