@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr.data import celeba, splits
+from gfr.data import celeba
 from gfr.data.sources import source_of
 from gfr.errors import BadInput
+from gfr.storage import hashing
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 
@@ -94,7 +95,7 @@ def choose(
             f"{source}: lists {len(names):,} images, {num_images:,} are needed. "
             'Lower [data] images in a copy of the benchmark file or set it to "all"'
         )
-    return sorted(sorted(names, key=lambda name: splits.rank(seed, "choose", name))[:num_images])
+    return sorted(sorted(names, key=lambda name: hashing.rank(seed, "choose", name))[:num_images])
 
 
 def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np.ndarray | None:

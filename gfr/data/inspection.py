@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE, Faces
-from gfr.data.records import _inspect, _Inspected
 from gfr.errors import BadInput
 
 MAX_DROPPED_FRACTION = 0.01
@@ -62,3 +62,23 @@ def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
             f"missing or undecodable, the first is {name} ({why}); at most 1 % may be. Restore "
             "them, or remove their lines from the label file"
         )
+
+
+@dataclass(frozen=True)
+class _Inspected:
+    """One inspected image; `problem` is empty if it could be decoded."""
+
+    problem: str
+    mode: str = ""
+    size: tuple[int, ...] = ()  # height, width
+    sha256: str = ""
+    is_turned: bool = False
+
+
+def _inspect(path: Path) -> _Inspected:
+    try:
+        decoded = images.decode(path)
+    except images.Undecodable as error:
+        return _Inspected(str(error))
+    sha256 = images.sha256(decoded.pixels)
+    return _Inspected("", decoded.mode, decoded.pixels.shape[:2], sha256, decoded.is_turned)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gfr import types
-from gfr.data import dataset, images
+from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
 from gfr.data.inspection import Inspection
 from gfr.data.sources import SOURCES, SourceName
@@ -107,26 +107,6 @@ def digest_of(faces: Faces) -> str:
     """Hash names, labels and pixels, which results depend on."""
     rows = zip(faces.names, faces.is_male, faces.pixels_sha256, strict=True)
     return lines_sha256(f"{name} {int(male)} {sha256}" for name, male, sha256 in rows)
-
-
-@dataclass(frozen=True)
-class _Inspected:
-    """One inspected image; `problem` is empty if it could be decoded."""
-
-    problem: str
-    mode: str = ""
-    size: tuple[int, ...] = ()  # height, width
-    sha256: str = ""
-    is_turned: bool = False
-
-
-def _inspect(path: Path) -> _Inspected:
-    try:
-        decoded = images.decode(path)
-    except images.Undecodable as error:
-        return _Inspected(str(error))
-    sha256 = images.sha256(decoded.pixels)
-    return _Inspected("", decoded.mode, decoded.pixels.shape[:2], sha256, decoded.is_turned)
 
 
 def names_digest(names: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ They are independent of the order of files, of the machine and of any library's 
 Does not read a file.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,17 +11,13 @@ import numpy as np
 
 from gfr.config.schema import SplitRule
 from gfr.errors import BadInput
+from gfr.storage import hashing
 
 if TYPE_CHECKING:
     from gfr.data.dataset import Faces
 
 
 _OFFICIAL = ("train", "validation", "test")  # by CelebA's number
-
-
-def rank(seed: int, purpose: str, name: str) -> bytes:
-    """Hash a name for sorting: looks random and is the same on every machine."""
-    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()
 
 
 def by_rule(
@@ -98,7 +93,7 @@ def split_identities(
     """
     identities, index, sizes = np.unique(identity, return_inverse=True, return_counts=True)
     is_mostly_male = 2 * np.bincount(index, weights=is_male) > sizes
-    ranks = [rank(seed, "split identity", str(number)) for number in identities]
+    ranks = [hashing.rank(seed, "split identity", str(number)) for number in identities]
     place = np.empty(len(identities))
     for of_class in (is_mostly_male, ~is_mostly_male):
         members = np.array(sorted(np.flatnonzero(of_class), key=lambda i: ranks[i]), int)
@@ -127,7 +122,7 @@ def _stratified(names: Sequence[str], is_male: np.ndarray, seed: int, purpose: s
     Within a class the images are ranked by a hash; an image's place in 0..1 is its rank divided by
     the size of its class.
     """
-    ranks = [rank(seed, purpose, name) for name in names]
+    ranks = [hashing.rank(seed, purpose, name) for name in names]
     place = np.empty(len(names))
     for of_class in (is_male, ~is_male):
         members = sorted(np.flatnonzero(of_class), key=lambda i: ranks[i])

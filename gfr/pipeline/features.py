@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr.config.schema import FeatureSet, Refit
+from gfr.config.schema import FeatureSet
 from gfr.measurement import hardware
-from gfr.measurement.resources import Cost, metered
+from gfr.measurement.resources import metered
 from gfr.models import backbone, feature_extraction, feature_store, weights
 from gfr.models.feature_store import Part
-from gfr.pipeline import shared_storage, training
+from gfr.pipeline import shared_storage
 from gfr.progress import reporter
 from gfr.results import records
 from gfr.results.store import open_run
@@ -121,21 +121,3 @@ def collect(run_dir: Path, feature_set: FeatureSet) -> records.FeatureResult | N
     )
     serialization.write(path, result)
     return result
-
-
-def _fit(
-    inputs: training.Inputs, planned: tuple[Refit, ...]
-) -> tuple[tuple[records.RefitResult, ...], Cost, training.Trained, Cost]:
-    """Train every refit, then the trial's own head, which the first trainer's model keeps."""
-    num_heads = len(planned) + 1
-    report = reporter(inputs.trial.title, f"epochs of {num_heads} heads" if planned else "epochs")
-
-    def report_last(done: int, total: int) -> None:
-        report(len(planned) * total + done, num_heads * total)
-
-    rows, seed = training.rows_of(inputs.splits), inputs.trial.seed
-    again, refit_cost = metered(lambda: training.train_refits(inputs, planned, report))
-    trained, train_cost = metered(
-        lambda: training.once(inputs, inputs.fits[0], rows, seed, report_last)
-    )
-    return again, refit_cost, trained, train_cost

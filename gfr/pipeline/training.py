@@ -17,9 +17,10 @@ from gfr.data import splits as data_splits
 from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.measurement import hardware, software
+from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_store, head
 from gfr.models.feature_store import Features
-from gfr.pipeline.features import LOG, _fit, collect
+from gfr.pipeline.features import LOG, collect
 from gfr.progress import reporter
 from gfr.results import records
 from gfr.results.records import RefitResult
@@ -191,3 +192,19 @@ def _train(
         refit_cost=refit_cost,
     )
     return result, trained.model
+
+
+def _fit(
+    inputs: Inputs, planned: tuple[Refit, ...]
+) -> tuple[tuple[records.RefitResult, ...], Cost, Trained, Cost]:
+    """Train every refit, then the trial's own head, which the first trainer's model keeps."""
+    num_heads = len(planned) + 1
+    report = reporter(inputs.trial.title, f"epochs of {num_heads} heads" if planned else "epochs")
+
+    def report_last(done: int, total: int) -> None:
+        report(len(planned) * total + done, num_heads * total)
+
+    rows, seed = rows_of(inputs.splits), inputs.trial.seed
+    again, refit_cost = metered(lambda: train_refits(inputs, planned, report))
+    trained, train_cost = metered(lambda: once(inputs, inputs.fits[0], rows, seed, report_last))
+    return again, refit_cost, trained, train_cost

@@ -10,12 +10,12 @@ from pathlib import Path
 from gfr.data import records
 from gfr.errors import BadInput
 from gfr.report import (
+    contents,
     figures,
     html,
     markdown,
     published,
     results_table,
-    sections,
     summary_json,
     thumbnails,
 )
@@ -44,7 +44,7 @@ def write_report(run_dir: Path) -> Path:
     analysis = analyse(run, faces, splits)
     small = thumbnails.of(faces, analysis.shown)
     report = Report(run, analysis, published.matching(run.record.data), small)
-    parts = sections.of(report)
+    parts = contents.of(report)
     for block in (block for section in parts for block in section.blocks):
         if isinstance(block, Chart) and block.name and block.figures:
             path = files.figures / f"{block.name}.svg"

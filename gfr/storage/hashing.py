@@ -20,3 +20,8 @@ def source_sha256(*paths: Path) -> str:
 def lines_sha256(lines: Iterable[str]) -> str:
     """SHA-256 of lines of text, in hex."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def rank(seed: int, purpose: str, name: str) -> bytes:
+    """Hash a name for sorting: looks random and is the same on every machine."""
+    return hashlib.sha256(f"{seed}/{purpose}/{name}".encode()).digest()

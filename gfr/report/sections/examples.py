@@ -65,7 +65,8 @@ def _gallery(report: Report) -> str:
     selected = run.selection.trial_id if run.selection else None
     num_missing = len(set(analysis.shown) - set(report.thumbnails))
     parts = [
-        f"<p>{SOURCES[run.record.data.source].label_note}. p_male above {THRESHOLD:g} means male.</p>",
+        f"<p>{SOURCES[run.record.data.source].label_note}. "
+        f"p_male above {THRESHOLD:g} means male.</p>",
         f"<p>{num_missing} of these images are not available: missing, or changed since the "
         "run.</p>"
         if num_missing
