@@ -2,7 +2,7 @@
 
 In: text that a file, its name or a library brought. Out: the same text with what a terminal obeys
 (escape sequences, line breaks, turned writing direction) written out as `\\x1b`. Never for HTML or
-Markdown: gfr/markup.py does that.
+Markdown: gfr/report/markdown.py does that.
 """
 
 import unicodedata

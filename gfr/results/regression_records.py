@@ -119,7 +119,7 @@ def headlines(verdict: Verdict | None) -> list[tuple[str, bool]]:
     if verdict.is_regression and verdict.changes:
         found.append((f"Changed since the newest good run: {', '.join(verdict.changes)}", True))
     if not verdict.is_regression:
-        found.append((f"Against its history: {verdict.status} ({verdict.reason})", False))
+        found.append((f"Regression check: {verdict.status} ({verdict.reason})", False))
     if verdict.new_baseline:
         found.append((verdict.new_baseline, False))
     found += [(f"Inconclusive: {row.text}", True) for row in verdict.of("inconclusive")]
