@@ -117,7 +117,7 @@ def test_a_folder_holds_few_modules():
 
 
 def test_files_and_functions_are_short():
-    """400 lines a file, 40 a function from `def` to its end."""
+    """At most 400 lines a file, and 40 a function, from `def` to its last line."""
     tests = sorted((ROOT / "tests").rglob("*.py"))
     too_long = []
     for path in [*CODE, *tests]:
