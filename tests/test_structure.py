@@ -81,7 +81,7 @@ def test_no_modules_import_each_other_in_a_circle():
         }
         for name, path in known.items()
     }
-    # Remove what imports none of the rest, or what none of the rest imports, until only circles stay.
+    # Remove what imports none of the rest, or what none of the rest imports: only circles stay.
     while free := [
         name
         for name, needs in edges.items()

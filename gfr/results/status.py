@@ -10,7 +10,7 @@ from pathlib import Path
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
 from gfr.data.sources import SOURCES
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import feature_store
 from gfr.results import records, store
 from gfr.results.records import Run, RunRecord
@@ -73,7 +73,7 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
 def _past_run(directory: Path) -> PastRun:
     try:
         run = store.read_run(directory)
-    except BadInput as error:
+    except InputError as error:
         return PastRun(directory.name, "", "", "", 0, 0, "", f"unreadable: {error}")
     return PastRun(
         run_id=run.record.run_id,
