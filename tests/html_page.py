@@ -15,7 +15,7 @@ from gfr.config.schema import Refit
 from gfr.data import images
 from gfr.evaluation import metrics
 from gfr.evaluation.metrics import History
-from gfr.report import html, markdown, sections, thumbnails
+from gfr.report import contents, html, markdown, thumbnails
 from gfr.report.analysis import analyse
 from gfr.report.section import Report
 from gfr.results.records import RefitResult
@@ -108,13 +108,13 @@ def report_of(run, analysis=None, faces=None, published=None):
 def summary_md(run, analysis=None, published=None):
     """summary.md as text."""
     report = report_of(run, analysis, published=published)
-    return markdown.document(report.title, sections.of(report), "figures")
+    return markdown.document(report.title, contents.of(report), "figures")
 
 
 def page(run, analysis=None, faces=None, folder=""):
     """summary.html as text."""
     report = report_of(run, analysis, faces)
-    return html.document(report.title, sections.of(report), report.thumbnails, folder)
+    return html.document(report.title, contents.of(report), report.thumbnails, folder)
 
 
 def at_hand(directory):

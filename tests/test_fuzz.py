@@ -18,7 +18,7 @@ from gfr.data import records as data_records
 from gfr.data.dataset import Faces
 from gfr.errors import InputError
 from gfr.regression import history, rules
-from gfr.report import console, figures, sections, summary_json
+from gfr.report import console, contents, figures, summary_json
 from gfr.report.analysis import analyse
 from gfr.report.section import Chart
 from gfr.report.sections import regression
@@ -180,7 +180,7 @@ def test_a_record_of_a_run(written, data):
         if found is None:
             return
         report = report_of(run, found)
-        for section in sections.of(report):
+        for section in contents.of(report):
             for block in section.blocks:
                 if isinstance(block, Chart):
                     figures.standalone(block.figures)

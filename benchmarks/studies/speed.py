@@ -93,7 +93,7 @@ def whole_run_s(options: argparse.Namespace, precision: str, folder: Path) -> fl
     text = benchmark_files.benchmark_file("full").read_text("utf-8")
     text = text.replace("\nseeds = 5\n", "\nseeds = 1\nfractions = []\n")
     text = text.replace("\n[training]\n", "\ncompare_rules = false\n\n[training]\n")
-    text += "\n[export]\nprecisions = []\n[latency]\ncalls = 1\nseconds = 0\naccelerated = false\n"
+    text += "\n[export]\nprecisions = []\n[latency]\ncalls = 2\nseconds = 0\naccelerated = false\n"
     path = folder / f"{precision}.toml"
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
     benchmark = loader.load(path)

@@ -113,6 +113,8 @@ def table(rows: Sequence[Row]) -> str:
     ]
     for figure, (unit, size) in FIGURES.items():
         values = [value / size for value in series(rows, figure)]
+        if not values and figure == "process_rss_bytes":
+            continue
         for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
             line = f"{figure:17} {which:9} n = {len(part)}: "
             if len(part) < 4:

@@ -88,7 +88,7 @@ def _latencies(run: Run, export: ExportResult) -> list[str]:
     lines = [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"] if latency else []
     javascript = export.written.javascript
     lines.append(
-        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, two processes at a time: "
+        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, several processes at a time: "
         f"{milliseconds(javascript.values_s)}"
     )
     if run.page and run.page.digest == export.digest:

@@ -19,8 +19,9 @@ def section(report: Report) -> Section | None:
     if not analysis.studies:
         return None
     page = [Html(_gallery(report))]
+    pictures = "summary.html, which stays on this machine, shows pictures for every trial."
     if run.selection is None:
-        return Section("examples", "Examples", [], page)
+        return Section("examples", "Examples", [pictures], page)
     study, name = analysis.studies[run.selection.trial_id], title(run, run.selection.trial_id)
     num_trials = len(analysis.voters)
     blocks: list[Block] = [
@@ -30,7 +31,7 @@ def section(report: Report) -> Section | None:
         _table(study.mistakes, num_trials, "p_male"),
         f"Images that {name} is least certain about:",
         _table(study.doubtful, num_trials, "p_male"),
-        "summary.html, which stays on this machine, shows the pictures, and those of every trial.",
+        pictures,
     ]
     return Section("examples", "Examples", blocks, page)
 
