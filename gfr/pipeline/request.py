@@ -39,10 +39,17 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
 
     `start` names a run without an id, so that a second attempt at the same start continues it.
     """
-    Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
     path = benchmark_files.benchmark_file(options.benchmark)
+    return request_for(loader.load(path), replace(options, benchmark=str(path)), start)
+
+
+def request_for(
+    benchmark: Benchmark, options: RunOptions, start: datetime | None = None
+) -> Request:
+    """Do the same for a benchmark that is already read; `options.benchmark` only names it."""
+    Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
     selecting = schema.Selecting(options.max_latency_ms, options.max_size_mb)
-    benchmark = loader.limited(loader.load(path), selecting)
+    benchmark = loader.limited(benchmark, selecting)
     run_id = options.run_id or run_directory.new_id(benchmark.name, start)
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")
@@ -58,7 +65,6 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
         limits=Limits.checked(options.timeout_s, options.memory_limit_gb),
         options=replace(
             options,
-            benchmark=str(path),
             data=paths.at_root(options.data, DATA_KEYWORDS),
             weights=weights,
             run_id=run_id,
