@@ -21,7 +21,7 @@ from local_server import Site, serve
 from cli.main import main
 from gfr.data import dataset
 from gfr.data.download import catalog, fetch, http, zip_archive
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.progress import reporter
 from gfr.storage.paths import ROOT
 
@@ -120,7 +120,7 @@ def test_the_command_fills_what_a_link_leads_to(site, tmp_path, repository, monk
 def test_a_download_that_is_cut_off_leaves_nothing_and_starts_anew(site, tmp_path, repository):
     """A part of a file is never taken for the whole."""
     site.content, site.cuts = packed(repository), [1000]
-    with pytest.raises(BadInput, match=r"cannot be downloaded \(IncompleteRead\(1000 bytes read"):
+    with pytest.raises(InputError, match=r"cannot be downloaded \(IncompleteRead\(1000 bytes read"):
         fetch.run(asked(site, tmp_path), SOURCES)
     assert [] == list((tmp_path / "data").iterdir())
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
@@ -130,7 +130,7 @@ def test_a_download_that_is_cut_off_leaves_nothing_and_starts_anew(site, tmp_pat
 def test_a_digest_is_compared(site, tmp_path, repository):
     """A wrong one deletes the file, the right one is recorded as checked."""
     site.content = packed(repository)
-    with pytest.raises(BadInput, match=r"does not match the known hash: expected sha256:0{64}"):
+    with pytest.raises(InputError, match=r"does not match the known hash: expected sha256:0{64}"):
         fetch.run(asked(site, tmp_path, sha256="0" * 64), SOURCES)
     assert [] == list((tmp_path / "data").iterdir())
     right = hashlib.sha256(site.content).hexdigest().upper()
@@ -141,7 +141,7 @@ def test_a_digest_is_compared(site, tmp_path, repository):
 def test_a_redirect_to_plain_http_is_rejected():
     """Anyone on the way could change the file."""
     response = SimpleNamespace(url="http://example.org/main.zip")
-    with pytest.raises(BadInput, match="redirects to http://example"):
+    with pytest.raises(InputError, match="redirects to http://example"):
         http._reject_plain_http("https://example.org/main.zip", response)
 
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
     for name, value in change.items():
         setattr(site, name, value)
     small = replace(SOURCES, limits=replace(SOURCES.limits, archive_bytes=1000))
-    with pytest.raises(BadInput, match=line) as caught:
+    with pytest.raises(InputError, match=line) as caught:
         fetch.run(asked(site, tmp_path, **words), small)
     assert "\n" not in str(caught.value)
     assert [] == [path for path in tmp_path.rglob("*") if path.suffix in (".zip", ".part", ".jpg")]
@@ -191,7 +191,7 @@ def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
 def test_wrong_network_settings_are_one_line(tmp_path, monkeypatch, variable, value):
     """Proxies and certificates come from the environment; each raises another error."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(BadInput, match=r"cannot be downloaded .*HTTPS_PROXY.*REQUESTS_CA_BUNDLE"):
+    with pytest.raises(InputError, match=r"cannot be downloaded .*HTTPS_PROXY.*REQUESTS_CA_BUNDLE"):
         http.fetch("https://127.0.0.1:1/x", tmp_path / "x", "", 100, lambda done, total: None)
 
 
@@ -246,7 +246,7 @@ def test_a_hostile_archive_is_refused_whole(site, tmp_path, repository, case):
     changes, modes, line = HOSTILE[case]
     site.content = small_archive(repository, changes, modes)
     limits = replace(SOURCES.limits, files=20, file_bytes=2_500_000)
-    with pytest.raises(BadInput, match=line):
+    with pytest.raises(InputError, match=line):
         fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
     assert [] == list((tmp_path / "data").iterdir())
 
@@ -263,7 +263,7 @@ def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
     else:
         limits = replace(limits, unpacked_bytes=100_000)
     site.content = content
-    with pytest.raises(BadInput, match=r"zip archive|bytes unpacked, more than 100,000"):
+    with pytest.raises(InputError, match=r"zip archive|bytes unpacked, more than 100,000"):
         fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
     assert [] == list((tmp_path / "data").iterdir())
 
@@ -272,12 +272,12 @@ def test_what_stands_there_stays(site, tmp_path, celeba):
     """Own data is found and never replaced, other files are no place to fetch to."""
     own = celeba(12)
     assert fetch.run(asked(site, tmp_path, directory=own), SOURCES) is None
-    with pytest.raises(BadInput, match=r"was not fetched by gfr\. Move it away yourself"):
+    with pytest.raises(InputError, match=r"was not fetched by gfr\. Move it away yourself"):
         fetch.run(asked(site, tmp_path, directory=own, replace=True), SOURCES)
     assert (own / "images" / "000012.jpg").exists()
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    with pytest.raises(BadInput, match=r"exists and is not CelebA\. Name another directory"):
+    with pytest.raises(InputError, match=r"exists and is not CelebA\. Name another directory"):
         fetch.run(asked(site, tmp_path, directory=tmp_path / "home"), SOURCES)
     assert 0 == site.num_requests
 
@@ -288,7 +288,7 @@ def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, reposit
     fetch.run(asked(site, tmp_path), SOURCES)
     repository.pop("project-main/raw_data/faces/000001.jpg")
     site.content = packed(repository)
-    with pytest.raises(BadInput, match="does not match the known hash"):
+    with pytest.raises(InputError, match="does not match the known hash"):
         fetch.run(asked(site, tmp_path, replace=True, sha256="0" * 64), SOURCES)
     images = tmp_path / "data" / "celeba" / "img_align_celeba"
     assert 12 == len(list(images.iterdir()))
@@ -305,7 +305,7 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
     site.content = packed(repository)
     with monkeypatch.context() as patched:
         patched.setattr(zip_archive.shutil, "copyfileobj", full)
-        with pytest.raises(BadInput, match="No space left on device"):
+        with pytest.raises(InputError, match="No space left on device"):
             fetch.run(asked(site, tmp_path), SOURCES)
     assert [tmp_path / "data" / "fetch-celeba"] == list((tmp_path / "data").iterdir())
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
@@ -315,7 +315,7 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
 def test_two_at_once_do_not_mix(site, tmp_path):
     """The second is told of the first."""
     work = tmp_path / "data" / "fetch-celeba"
-    with fetch.alone(work), pytest.raises(BadInput, match="another gfr data fetch is running"):
+    with fetch.alone(work), pytest.raises(InputError, match="another gfr data fetch is running"):
         fetch.run(asked(site, tmp_path), SOURCES)
 
 
@@ -335,7 +335,7 @@ def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
     content[place : place + len(values)] = values
     (tmp_path / "a.zip").write_bytes(content)
     (tmp_path / "out").mkdir()
-    with pytest.raises(BadInput, match=line):
+    with pytest.raises(InputError, match=line):
         zip_archive.unpack(
             tmp_path / "a.zip",
             tmp_path / "out",
@@ -370,7 +370,7 @@ def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
         out.mkdir()
         (Path(scratch) / "a.zip").write_bytes(content)
         names = SOURCES.published.label_files
-        with contextlib.suppress(BadInput):
+        with contextlib.suppress(InputError):
             zip_archive.unpack(
                 Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
             )

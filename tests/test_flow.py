@@ -21,7 +21,7 @@ from processes import is_alive, wait_for
 
 from gfr.config import benchmark_files, loader
 from gfr.config.keras_applications import APPLICATIONS
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline.options import RunOptions
 from gfr.regression import history
 from gfr.results import status, store
@@ -291,7 +291,7 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
         record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path
     )
     try:
-        with pytest.raises(BadInput, match=f"{path}: has changed since the run was started"):
+        with pytest.raises(InputError, match=f"{path}: has changed since the run was started"):
             feature_extraction.extract(
                 job, record.choices[0], feature_store.WHOLE, "", lambda done, total: None
             )

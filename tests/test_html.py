@@ -17,7 +17,7 @@ from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
 from gfr.data import images
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation import subgroups
 from gfr.export import web
 from gfr.report import html, markdown, svg, thumbnails, writer
@@ -352,6 +352,6 @@ def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
     for record, words in ((elsewhere, "names /home/me/faces"), (real, "is of celeba images")):
         records.write(replace(run, record=record))
         writer.write_report(str(run.directory))
-        with pytest.raises(BadInput, match=words):
+        with pytest.raises(InputError, match=words):
             example.keep(run.directory, out)
     assert (out / "summary.html").exists()

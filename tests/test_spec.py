@@ -9,7 +9,7 @@ import pytest
 
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Selecting
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import paths
 
 FULL = benchmark_files.benchmark_file("full")
@@ -113,7 +113,7 @@ REFUSED = [
 @pytest.mark.parametrize(("old", "new", "words"), REFUSED)
 def test_what_is_wrong_is_refused_by_name(tmp_path, old, new, words):
     """One line that names the file, the place and what is wrong there."""
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         load_edited(tmp_path, old, new)
     assert words in str(refused.value)
     assert "edited.toml" in str(refused.value)
@@ -127,7 +127,7 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
     )
     assert Selecting(20.0, 99) == loader.limited(limited, Selecting(max_latency_ms=20.0)).selection
     for value in (0.0, -1.0, float("nan")):
-        with pytest.raises(BadInput, match=r"max_size_mb = .*: must be above 0"):
+        with pytest.raises(InputError, match=r"max_size_mb = .*: must be above 0"):
             loader.limited(limited, Selecting(max_size_mb=value))
 
 

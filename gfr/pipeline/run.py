@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gfr import environment
-from gfr.errors import BadInput, CannotWrite, StepFailed
+from gfr.errors import CannotWrite, InputError, StepFailed
 from gfr.models import feature_store
 from gfr.pipeline import selection, steps
 from gfr.pipeline.request import Request
@@ -21,7 +21,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
     """Run every trial of a benchmark, select one and write the report; returns the run directory.
 
     A run of the same id is resumed. A trial or a latency measurement that fails is retried, and
-    then recorded or left out, as in the flow. Raises BadInput for what the user has to fix first
+    then recorded or left out, as in the flow. Raises InputError for what the user has to fix first
     and StepFailed if the run cannot start.
 
     Args:
@@ -77,7 +77,7 @@ def _attempt(step: Callable[..., object], request: Request, *arguments: object) 
             return ""
         except CannotWrite:  # a full disk is not a property of a trial
             raise
-        except BadInput as error:
+        except InputError as error:
             return str(error)
         except StepFailed as error:
             failure = str(error)
