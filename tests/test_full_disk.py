@@ -179,7 +179,7 @@ def once(function):
 
 def test_report(reports, gfr, drawn_once):
     """Figures, tables, pages, facts; the page of the newest full run."""
-    assert 100 < attack(reports, lambda: gfr("report", "r", "--reports", reports))
+    assert 60 < attack(reports, lambda: gfr("report", "r", "--reports", reports))
 
 
 def test_verdict(reports, gfr):

@@ -21,10 +21,12 @@ from gfr.results import records, store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
 
-# Two trials on one feature set of two shards.
-TWO_SHARDS = (ROOT / "benchmarks" / "tiny.toml").read_text().replace(
-    "images = 64", "images = 600"
-) + "\n[[iteration]]\nnumber = 2\nsize = [32, 32]\nepochs = 3\n"
+# Two trials on one feature set of two shards. `auto` would choose the precision by the load.
+TWO_SHARDS = (
+    (ROOT / "benchmarks" / "tiny.toml").read_text().replace("images = 64", "images = 600")
+    + '\n[features]\nprecision = "float32"\n'
+    + "\n[[iteration]]\nnumber = 2\nsize = [32, 32]\nepochs = 3\n"
+)
 
 
 @pytest.mark.parametrize(
