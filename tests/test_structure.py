@@ -72,6 +72,7 @@ def test_no_modules_import_each_other_in_a_circle():
         relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
         for path in CODE
     }
+    del known["gfr"]  # imports the API when one of its names is used
     edges = {
         name: {
             target
