@@ -234,10 +234,10 @@ def test_doctor_lists_unfinished_runs_with_the_commands_that_resume_them(tmp_pat
     checks = doctor.examine(options)
     found = [row.finding for row in checks if row.subject == "run"]
     where = f"--reports {tmp_path} --cache cache"
-    again = f"go on with it: gfr run smoke --run-id r {where}"
+    again = f"Resume with: gfr run smoke --run-id r {where}"
     assert [
-        f"began: 4 of 4 trials unfinished; {again}",
-        f"exporting: the selected model is not exported; {again}",
+        f"began: 4 of 4 trials unfinished. {again}",
+        f"exporting: the selected model is not exported. {again}",
     ] == found
     listed = gfr("list", "smoke", "--reports", tmp_path, "--cache", tmp_path).stdout.splitlines()
     assert listed[-2].endswith("selected VGG16-iteration-2, the selected model is not exported")
@@ -262,7 +262,7 @@ def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
     done = gfr("data", "check", folder)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
-    few = f"{folder}/list_attr_celeba.txt: lists 40 images, 5,000 are asked for"
+    few = f"{folder}/list_attr_celeba.txt: lists 40 images, 5,000 are needed."
     assert f"too few for benchmark full: {few}" in done.stdout
     named = gfr("data", "check", folder, "--benchmark", "full")
     assert (2, True) == (named.returncode, f"gfr: {few}" in named.stderr)

@@ -309,7 +309,7 @@ def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, word
         ('name = "mynet"', 'name = "mynet\\n"', "letters, digits"),
         ('scaling = "unit"', 'scaling = "half"', "unknown scaling 'half'; known: tf, unit"),
         ('scaling = "unit"', 'weights = "random"', "an own model has its own"),
-        ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "float32 alone"),
+        ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "only in float32"),
     ],
 )
 def test_a_row_that_cannot_be_so_is_refused(tmp_path, old, new, words):
