@@ -73,6 +73,7 @@ def test_no_modules_import_each_other_in_a_circle():
         for path in CODE
         if path != ROOT / "gfr" / "__init__.py"  # loads gfr.api when a name of it is asked for
     }
+    del known["gfr"]  # imports the API when one of its names is used
     edges = {
         name: {
             target
