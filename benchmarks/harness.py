@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.options import RunOptions
 from gfr.results import records, regression_records, store
@@ -31,10 +31,10 @@ while True: pass
 
 
 def execute(main: Callable[[], int | None]) -> NoReturn:
-    """Exit with what `main` returns; BadInput is one line and exit code 2."""
+    """Exit with what `main` returns; InputError is one line and exit code 2."""
     try:
         sys.exit(main())
-    except BadInput as error:
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -39,7 +39,7 @@ def run_ids(context: typer.Context, incomplete: str) -> list[str]:
         reports = paths.directory(context.params.get("reports"), "reports")
         records = (reports / "runs").glob("*/run.json")
         return _matching(sorted(path.parent.name for path in records), incomplete)
-    except (OSError, ValueError):  # BadInput is a ValueError
+    except (OSError, ValueError):  # InputError is a ValueError
         return []
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import psutil
 
 from gfr import text
-from gfr.errors import BadInput, StepFailed, of_the_disk
+from gfr.errors import InputError, StepFailed, of_the_disk
 
 if TYPE_CHECKING:
     from gfr.results.records import Run
@@ -35,7 +35,7 @@ def call(command: Callable[[], object]) -> int:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         sys.stdout.flush()
-    except BadInput as error:
+    except InputError as error:
         return _print_error(str(error), BAD_INPUT)
     except StepFailed as error:
         return _print_error(str(error), FAILURES)

@@ -30,7 +30,7 @@ def relative(path: Path) -> str:
 
 
 def absolute(path: str, keywords: Collection[str] = ()) -> str:
-    """The absolute path, unless it is a keyword; BadInput if the path cannot be read."""
+    """The absolute path, unless it is a keyword; InputError if the path cannot be read."""
     return path if path in keywords else str(paths.absolute(path))
 
 

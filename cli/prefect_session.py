@@ -6,7 +6,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import steps
 from gfr.pipeline.options import RunOptions
@@ -38,8 +38,8 @@ def set_environment() -> None:
 def run_flow(request: pipeline_request.Request, runner: str) -> Any:
     """Run the flow with the steps where `runner` says, and return Prefect's final state.
 
-    Raises BadInput for an unknown runner, and if the user has to fix something before the flow can
-    go on.
+    Raises InputError for an unknown runner, and if the user has to fix something before the flow
+    can go on.
     """
     set_environment()
     if runner != "threads":
@@ -66,8 +66,8 @@ def run_flow(request: pipeline_request.Request, runner: str) -> Any:
     # The state of a run with failed trials is a FailedRun, which is a PrefectException too.
     if isinstance(error, httpx.HTTPError | PrefectException) and not isinstance(error, FailedRun):
         return _state_from_files(request, error)
-    if isinstance(error, BadInput):
-        raise BadInput(f"{error}. Finished steps are kept: resume with --run-id {request.run_id}")
+    if isinstance(error, InputError):
+        raise InputError(f"{error}. Finished steps are kept: resume with --run-id {request.run_id}")
     return state
 
 
@@ -96,7 +96,7 @@ def _state_from_files(request: pipeline_request.Request, error: Exception) -> An
     run = store.read_run(request.run_dir)
     if not (run.trials or run.failures):
         cure = "Start it (`make server`) or unset PREFECT_API_URL"
-        raise BadInput(f"{reason}: no trial was run. {cure}") from None
+        raise InputError(f"{reason}: no trial was run. {cure}") from None
     missing = status.missing(run)
     message = "; ".join([*missing, f"{reason}: this state is derived from the files of the run"])
     return (Failed if missing else Completed)(name=UNREPORTED, message=message)

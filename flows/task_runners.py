@@ -13,7 +13,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
 
@@ -23,14 +23,14 @@ _LOCAL_WORKERS = 2  # of a cluster for this run alone, unless N is given
 
 
 def make(setting: str) -> TaskRunner[Any]:
-    """The task runner; BadInput if it is unknown or its package is not installed."""
+    """The task runner; InputError if it is unknown or its package is not installed."""
     kind, _, where = setting.partition(":")
     if kind not in _MAKERS:
-        raise BadInput(f"runner {setting!r}: unknown. Known: {FORMS}")
+        raise InputError(f"runner {setting!r}: unknown. Known: {FORMS}")
     try:
         return _MAKERS[kind](setting, where)
     except ImportError as error:
-        raise BadInput(
+        raise InputError(
             f"runner {setting!r}: {error.name} is not installed. Install it with "
             f".venv/bin/uv pip install --constraints requirements.lock -e '.[{kind}]'"
         ) from None
@@ -89,7 +89,9 @@ def _num_workers(setting: str, where: str, default: int = _LOCAL_WORKERS) -> int
     if not where:
         return default
     if not where.isdecimal() or not int(where):
-        raise BadInput(f"runner {setting!r}: {where!r} is not a number of workers. Known: {FORMS}")
+        raise InputError(
+            f"runner {setting!r}: {where!r} is not a number of workers. Known: {FORMS}"
+        )
     return int(where)
 
 

@@ -1,5 +1,8 @@
 """gfr: benchmarks face gender recognition with frozen backbones and a small head.
 
+The names in `__all__` are the Python API (gfr/api.py, docs/api.md). They are imported when first
+used, so `import gfr` takes milliseconds and does not import TensorFlow.
+
 Glossary, one word per concept:
 
 - **backbone**: a convolutional network of `keras.applications` without its top, never trained here.
@@ -13,3 +16,41 @@ Glossary, one word per concept:
 - **fused model**: raw uint8 RGB in, probability out: resize, scaling, backbone, pooling, head.
 - **is_male**: 1 where CelebA's attribute "Male" is 1. **p_male**: the predicted probability of it.
 """
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gfr.api import (
+        Benchmark,
+        InputError,
+        Run,
+        compare_runs,
+        load_benchmark,
+        load_run,
+        predict,
+        run_benchmark,
+    )
+
+__all__ = [
+    "Benchmark",
+    "InputError",
+    "Run",
+    "compare_runs",
+    "load_benchmark",
+    "load_run",
+    "predict",
+    "run_benchmark",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the API when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'gfr' has no attribute {name!r}")
+    return getattr(importlib.import_module("gfr.api"), name)
+
+
+def __dir__() -> list[str]:
+    """List the API beside what is already imported."""
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,6 @@
 """Errors that the user can fix, and how they are worded.
 
-The CLI prints BadInput as one line and exits with code 2, without a traceback. It is never raised
+The CLI prints InputError as one line and exits with code 2, without a traceback. It is never raised
 for a defect of gfr.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """User-facing input error; `str(error)` is one line: what failed, why, what to do."""
 
 
-class CannotWrite(BadInput):
+class CannotWrite(InputError):
     """The disk is full or not writable; what was being computed is not at fault."""
 
 

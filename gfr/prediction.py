@@ -16,7 +16,7 @@ from gfr.data.dataset import NATIVE_SIZE
 from gfr.data.sources import SOURCES
 from gfr.engines.base import classify_files
 from gfr.engines.tensorflow import classifier
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.results import records
 
@@ -47,9 +47,9 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
     result = run.result_of(trial_id)
     for path in paths:
         if path.is_dir():
-            raise BadInput(f"{path}: is a directory; name the images in it")
+            raise InputError(f"{path}: is a directory; name the images in it")
         if not path.is_file():
-            raise BadInput(f"{path}: no such image")
+            raise InputError(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
     environment.import_tensorflow()  # not earlier: a wrong file must not cost its start
     from gfr.engines import keras_model
@@ -93,4 +93,4 @@ def _decode(path: Path) -> np.ndarray:
     try:
         return images.decode(path).pixels
     except images.Undecodable as error:
-        raise BadInput(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}") from None

@@ -14,7 +14,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_URL
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 BLOCK = "gfr-webhook"
 _PLACEHOLDER = "webhook"  # stands for the block's id in the file
@@ -25,7 +25,7 @@ async def apply(path: Path, webhook: str) -> list[str]:
     """Put a file's automations on the server, sent to the URL `webhook`; returns their names."""
     url = PREFECT_API_URL.value()
     if not url:
-        raise BadInput(
+        raise InputError(
             "PREFECT_API_URL: not set. Run `make server`, then `export "
             "PREFECT_API_URL=http://127.0.0.1:4200/api`"
         )
@@ -36,7 +36,7 @@ async def apply(path: Path, webhook: str) -> list[str]:
             rows = yaml.safe_load(path.read_text("utf-8"))["automations"]
             return [await _replace(client, row, block) for row in rows]
     except httpx.TransportError as error:
-        raise BadInput(f"{url}: no answer ({error}). Start the server: make server") from None
+        raise InputError(f"{url}: no answer ({error}). Start the server: make server") from None
 
 
 async def _replace(client: PrefectClient, row: dict[str, Any], block: UUID) -> str:

@@ -10,7 +10,7 @@ from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import get_state_exception
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline import selection, steps
 from gfr.report import writer
 from gfr.results import cleanup
@@ -19,7 +19,7 @@ from tasks.artifacts import publish_run, with_progress
 
 def _can_be_retried(_task: Any, _run: Any, state: State) -> bool:
     """Bad input fails the same way twice."""
-    return not isinstance(get_state_exception(state), BadInput)
+    return not isinstance(get_state_exception(state), InputError)
 
 
 _stage = partial(task, cache_policy=NO_CACHE, persist_result=False)

@@ -21,7 +21,7 @@ from prefect.states import Crashed
 
 from gfr import text
 from gfr.config import benchmark_files, loader
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline.doctor import Check
 from gfr.pipeline.options import RunOptions
 from gfr.storage import locks, paths, run_directory
@@ -100,7 +100,7 @@ def _unfinished(client: SyncPrefectClient) -> list[_Unfinished]:
 def _look(flow_run: FlowRun) -> _Unfinished:
     try:
         run_dir = _run_dir(flow_run)
-    except BadInput as error:
+    except InputError as error:
         return _Unfinished(flow_run, False, f"its directory is unknown ({error})")
     holder = locks.holder(run_dir)
     if holder is None:

@@ -8,7 +8,7 @@ from html_page import report_of
 from records import FACES, SPLITS, metrics
 
 from gfr.config.schema import Refit
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation.learning_curves import learning
 from gfr.evaluation.metrics import History
 from gfr.report import analysis
@@ -44,7 +44,7 @@ def test_logits_of_other_images_are_refused(run):
     first = run.trials[0]
     renamed = {name.replace("000160", "000001"): value for name, value in first.test_logits.items()}
     trials = (replace(first, test_logits=renamed), *run.trials[1:])
-    with pytest.raises(BadInput, match=r"trials/VGG16-iteration-1\.json: logits of other images"):
+    with pytest.raises(InputError, match=r"trials/VGG16-iteration-1\.json: logits of other images"):
         analysis.analyse(replace(run, trials=trials), FACES, SPLITS)
 
 

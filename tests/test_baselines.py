@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import records
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_named_in_one_line(expected, content, tmp_path):
     """For any content."""
     path = tmp_path / "run.json"
     path.write_bytes(content)
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         fingerprint.read(path)
     assert f"{path}: left out ({expected}" in str(caught.value)
     assert 1 == len(str(caught.value).splitlines())

@@ -21,7 +21,7 @@ from cli import exit_codes, paths, prefect_session, progress, run_summary
 from cli.main import app
 from gfr import environment, errors
 from gfr.engines.base import Predictions
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.export import web
 from gfr.pipeline.options import RunOptions
 from gfr.progress import LOGGER
@@ -93,13 +93,13 @@ def test_every_option_of_run_reaches_the_flow(monkeypatch, tmp_path):
 
     def run_flow(request, runner):
         parameters.append(dataclasses.asdict(request.options) | {"runner": runner})
-        raise BadInput("seen")
+        raise InputError("seen")
 
     monkeypatch.setattr(prefect_session, "run_flow", run_flow)
     words = "--data synthetic --weights random --run-id r --fresh --offline --timeout 7 "
     words += "--memory-limit 2 --retries 3 --max-latency-ms 40 --max-size-mb 90 --keep-runs 5 "
     words += f"--runner dask:2 --cache {tmp_path}/c --reports {tmp_path}/r"
-    with pytest.raises(BadInput, match="seen"):
+    with pytest.raises(InputError, match="seen"):
         app(["run", "smoke", *words.split()])
     expected = {
         "benchmark": str(ROOT / "benchmarks" / "smoke.toml"),
@@ -166,7 +166,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
         "trained on synthetic faces",
         "not shown to be better than one constant answer, right for 60.0% of the test images",
     ] == found[0]["note"].split("; ")
-    with pytest.raises(BadInput, match="is a directory; name the images in it"):
+    with pytest.raises(InputError, match="is a directory; name the images in it"):
         app(["predict", str(tmp_path), "--reports", str(tmp_path)], standalone_mode=False)
     own = replace(written.record, data=replace(written.record.data, source="csv"))
     serialization.write(written.directory / "run.json", own)
@@ -234,10 +234,10 @@ def test_doctor_lists_unfinished_runs_with_the_commands_that_resume_them(tmp_pat
     checks = doctor.examine(options)
     found = [row.finding for row in checks if row.subject == "run"]
     where = f"--reports {tmp_path} --cache cache"
-    again = f"go on with it: gfr run smoke --run-id r {where}"
+    again = f"Resume with: gfr run smoke --run-id r {where}"
     assert [
-        f"began: 4 of 4 trials unfinished; {again}",
-        f"exporting: the selected model is not exported; {again}",
+        f"began: 4 of 4 trials unfinished. {again}",
+        f"exporting: the selected model is not exported. {again}",
     ] == found
     listed = gfr("list", "smoke", "--reports", tmp_path, "--cache", tmp_path).stdout.splitlines()
     assert listed[-2].endswith("selected VGG16-iteration-2, the selected model is not exported")
@@ -262,7 +262,7 @@ def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
     done = gfr("data", "check", folder)
     assert 0 == done.returncode
     assert "CelebA, 40 of 40 images (20 male, 20 female)" in done.stdout
-    few = f"{folder}/list_attr_celeba.txt: lists 40 images, 5,000 are asked for"
+    few = f"{folder}/list_attr_celeba.txt: lists 40 images, 5,000 are needed."
     assert f"too few for benchmark full: {few}" in done.stdout
     named = gfr("data", "check", folder, "--benchmark", "full")
     assert (2, True) == (named.returncode, f"gfr: {few}" in named.stderr)

@@ -47,7 +47,7 @@ LISTED = {
     "mypy": "make lint runs it",
 }
 # Documents whose Python another test runs.
-RUN_ELSEWHERE = {"docs/extending.md": "tests/test_own.py"}
+RUN_ELSEWHERE = {"docs/api.md": "tests/test_api.py", "docs/extending.md": "tests/test_own.py"}
 # Commands of gfr that take a moment on a finished run: they are run. All others are only parsed;
 # those of the README are run by tests/test_docs.py, in a clone.
 QUICK = ("verdict", "compare", "list")

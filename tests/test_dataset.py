@@ -16,7 +16,7 @@ from gfr.config import benchmark_files, loader
 from gfr.data import celeba as data_celeba
 from gfr.data import dataset, inspection, loading, records
 from gfr.data import splits as data_splits
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 
 def quiet(done, total):
@@ -116,7 +116,7 @@ def test_more_than_one_percent_undecodable_is_an_error(celeba):
     root = celeba(100)
     (root / "images" / "000007.jpg").write_text("no image")
     (root / "images" / "000009.jpg").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"2 of 100 .* 000007.jpg \(not an image\)"):
+    with pytest.raises(InputError, match=r"2 of 100 .* 000007.jpg \(not an image\)"):
         look(root)
 
 
@@ -222,7 +222,7 @@ def test_faces_survive_their_table(celeba, tmp_path):
     text = path.read_text()
     for spoilt in ("", text[: len(text) // 2], text.replace(",test,", ",train,", 1)):
         path.write_text(spoilt)
-        with pytest.raises(BadInput, match=r"faces\.csv: damaged"):
+        with pytest.raises(InputError, match=r"faces\.csv: damaged"):
             records.read_table(path, data, split)
 
 
@@ -242,7 +242,7 @@ def test_an_official_split_needs_a_partition_with_both_classes(celeba, tmp_path,
         lines = "".join(f"{i:06}.jpg {number}\n" for i, number in partition.items())
         (root / "list_eval_partition.txt").write_text(lines)
     forty = replace(smoke, data=replace(smoke.data, images=40, split="official"))
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         loading.look(str(root), forty, tmp_path)
     assert words in str(refused.value)
 
@@ -282,25 +282,25 @@ def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
     path = tmp_path / "list_attr_celeba.txt"
     write_labels(path, ROWS)
     path.write_text(spoil(path.read_text()))
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         data_celeba.read_attributes(path)
     assert words in str(refused.value)
 
 
 def test_doors_that_lead_nowhere_say_so(celeba, tmp_path):
     """No directory, no images, no labels, too few images, one class only."""
-    with pytest.raises(BadInput, match="no such directory"):
+    with pytest.raises(InputError, match="no such directory"):
         dataset.load(tmp_path / "nowhere", "all", 1)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="no images found"):
+    with pytest.raises(InputError, match="no images found"):
         dataset.load(tmp_path / "empty", "all", 1)
     root = celeba(12)
-    with pytest.raises(BadInput, match="lists 12 images, 13 are needed"):
+    with pytest.raises(InputError, match="lists 12 images, 13 are needed"):
         dataset.load(root, 13, 1)
     rows = {f"{i:06}.jpg": (1, 1, 1) for i in range(1, 13)}
     write_labels(root / "list_attr_celeba.txt", rows)
-    with pytest.raises(BadInput, match="all 12 chosen images are male"):
+    with pytest.raises(InputError, match="all 12 chosen images are male"):
         dataset.load(root, "all", 1)
     (root / "list_attr_celeba.txt").unlink()
-    with pytest.raises(BadInput, match="no label file"):
+    with pytest.raises(InputError, match="no label file"):
         dataset.load(root, "all", 1)

@@ -4,11 +4,16 @@ tests/test_docs.py runs the README's commands as a user would type them.
 """
 
 import datetime
+import inspect
+from dataclasses import asdict
 
 import pytest
 import yaml
 from processes import Server, wait_for
 
+from gfr.config import benchmark_files, loader
+from gfr.pipeline.options import RunOptions
+from gfr.storage import paths
 from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -78,3 +83,26 @@ def test_a_wrong_parameter_names_the_known_ones(server):
     messages = [row["state"]["message"] for row in server.flow_runs("smoke-benchmark")]
     wanted = "benchmark 'smok': unknown; did you mean smoke? known: full, smoke, tiny, or "
     assert any(wanted in (message or "") for message in messages)
+
+
+def test_the_flow_takes_every_option_of_a_run():
+    """Its parameters have the names and defaults of RunOptions, so deployments can set them."""
+    from flows.benchmark import gfr as flow
+
+    parameters = inspect.signature(flow.fn).parameters.values()
+    assert asdict(RunOptions()) == {row.name: row.default for row in parameters}
+
+
+def test_prefect_yaml_names_a_flow_that_loads():
+    """Every deployment's entrypoint imports for real, and takes the parameters given to it."""
+    from prefect.flows import load_flow_from_entrypoint
+
+    document = yaml.safe_load((paths.ROOT / "prefect.yaml").read_text())
+    names = {row["name"] for row in document["deployments"]}
+    assert {"full-benchmark", "smoke-benchmark"} == names
+    for row in document["deployments"]:
+        entrypoint = str(paths.ROOT / row["entrypoint"])
+        flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+        assert "gfr" == flow.name
+        flow.validate_parameters(row["parameters"])
+        loader.load(benchmark_files.benchmark_file(row["parameters"]["benchmark"]))

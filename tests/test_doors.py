@@ -11,7 +11,7 @@ import pytest
 import records
 
 from cli.main import app
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline import prepare, steps
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.options import RunOptions
@@ -47,7 +47,7 @@ def test_a_directory_that_cannot_be_written_is_named_before_any_work(tmp_path, o
     places = {"--reports": str(tmp_path / "other"), "--cache": str(tmp_path / "other")}
     reports, cache = (places | {option: below}).values()
     options = RunOptions("smoke", "synthetic", "random", reports=reports, cache=cache)
-    with pytest.raises(BadInput) as refusal:
+    with pytest.raises(InputError) as refusal:
         prepare.prepare(pipeline_request.request(options))
     said = str(refusal.value)
     assert said.startswith(f"{option}: {below}")
@@ -71,7 +71,7 @@ def test_a_run_that_cannot_begin_is_refused_before_a_process_is_started(
     (tmp_path / "none").write_text("")
     places = {"--data": "synthetic", "--reports": tmp_path / "r", "--cache": tmp_path / "c"}
     places[option] = tmp_path / "none" / "below"
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         app(["run", "smoke", *(str(word) for pair in places.items() for word in pair)])
     assert ("", "") == capfd.readouterr()
     assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "none"]
@@ -82,7 +82,7 @@ def resumed(tmp_path):
     """A request that resumes a run whose data directory no longer exists."""
     options = RunOptions("smoke", "/none", "random", "r", reports=str(tmp_path), cache="cache")
     request = pipeline_request.request(options)
-    with pytest.raises(BadInput, match="none: no such directory"):
+    with pytest.raises(InputError, match="none: no such directory"):
         pipeline_request.check(request)
     record = replace(
         records.run().record,
@@ -113,7 +113,7 @@ def test_a_run_is_resumed_without_its_data(resumed):
 )
 def test_a_run_is_not_resumed_with_other_options(resumed, change, says):
     """The message names the option, both values, and the command that resumes the run."""
-    with pytest.raises(BadInput) as refusal:
+    with pytest.raises(InputError) as refusal:
         pipeline_request.check(pipeline_request.request(replace(resumed.options, **change)))
     assert says in str(refusal.value)
     assert "or resume with: gfr run" in str(refusal.value)

@@ -13,7 +13,7 @@ from html_page import report_of, summary_md
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
 from gfr.config.schema import Stated
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.measurement import cpu_energy, energy
 from gfr.measurement.cpu_energy import CpuEnergy
 from gfr.measurement.gpu import GpuUse, Level
@@ -204,7 +204,7 @@ def test_impossible_figures_are_refused(line, place, tmp_path):
     """At the door, by name."""
     path = tmp_path / "b.toml"
     path.write_text(benchmark_file("smoke").read_text() + f"\n[hardware]\n{line}\n")
-    with pytest.raises(BadInput, match=place.replace(".", r"\.")):
+    with pytest.raises(InputError, match=place.replace(".", r"\.")):
         loader.load(path)
     path.write_text(path.read_text().replace(line, "cpu_watts = 65"))
     assert Stated(cpu_watts=65.0) == loader.load(path).hardware

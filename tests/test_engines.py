@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from gfr import engines
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
     """The message lists every engine."""
-    with pytest.raises(BadInput, match="engine 'coreml': unknown; known: tensorflow, node"):
+    with pytest.raises(InputError, match="engine 'coreml': unknown; known: tensorflow, node"):
         engines.get("coreml")
 
 
 def test_an_unavailable_engine_and_an_unsupported_precision_are_refused(tmp_path):
     """Before the model file is opened; each message gives the reason."""
     node = engines.get("node")
-    with pytest.raises(BadInput, match="engine 'node' is unavailable: not installed"):
+    with pytest.raises(InputError, match="engine 'node' is unavailable: not installed"):
         replace(node, unavailable=lambda: "not installed").load(tmp_path)
-    with pytest.raises(BadInput, match="precision 'bfloat16': not supported by engine 'node'"):
+    with pytest.raises(InputError, match="precision 'bfloat16': not supported by engine 'node'"):
         node.load(tmp_path, "bfloat16")
 
 

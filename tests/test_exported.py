@@ -15,7 +15,7 @@ from html_page import summary_md
 
 from cli.main import app
 from gfr.engines.base import Predictions
-from gfr.errors import BadInput, StepFailed
+from gfr.errors import InputError, StepFailed
 from gfr.export import model_card, validate, web
 from gfr.export.validate import agreement, choose, refuse_disagreement
 from gfr.results import store
@@ -174,7 +174,7 @@ def test_the_site_is_written_for_any_static_host(run, tmp_path):
     assert (tmp_path / "site" / "index.html").exists()
     assert (tmp_path / "site" / "model" / "model_card.json").exists()
     assert not list((tmp_path / "site").rglob("*.keras"))
-    with pytest.raises(BadInput, match="exists and is not an empty directory"):
+    with pytest.raises(InputError, match="exists and is not an empty directory"):
         web.write(export, tmp_path / "site")
 
 
@@ -182,7 +182,7 @@ def test_a_place_in_use_is_refused_before_anything_is_exported_or_summary_md(run
     """The report and the run stay as they were."""
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
     words = ["--site", str(run.directory), "--reports", str(run.directory.parents[1])]
-    with pytest.raises(BadInput, match="exists and is not an empty directory; name another"):
+    with pytest.raises(InputError, match="exists and is not an empty directory; name another"):
         app(["export", "r", *words])
     assert before == {path: path.read_bytes() for path in before}
     assert len(before) == sum(path.is_file() for path in run.directory.rglob("*"))
@@ -191,11 +191,11 @@ def test_a_place_in_use_is_refused_before_anything_is_exported_or_summary_md(run
 def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     """With the command that mends it."""
     other = run.trials[0].trial.id
-    with pytest.raises(BadInput, match=f"not exported yet; gfr export r --trial {other}"):
+    with pytest.raises(InputError, match=f"not exported yet; gfr export r --trial {other}"):
         web.exported(store.read_run(run.directory), other)
     export = web.exported(store.read_run(run.directory), None)
     server = web.server(export, 0)
-    with pytest.raises(BadInput, match="choose another with --port"):
+    with pytest.raises(InputError, match="choose another with --port"):
         web.server(export, server.port)
 
 
@@ -216,5 +216,5 @@ def test_ctrl_c_ends_the_server_with_code_0(run):
 
 def test_an_unknown_precision_is_refused_with_those_there_are():
     """As typed on the command line."""
-    with pytest.raises(BadInput, match="'int4': unknown; known: float32, float16, uint16, uint8"):
+    with pytest.raises(InputError, match="'int4': unknown; known: float32, float16, uint16, uint8"):
         validate.checked("int4")

@@ -1,4 +1,4 @@
-"""`gfr data fetch`: from a server that may fail and an archive that may lie to a data directory."""
+"""`gfr data fetch`: a server that fails, an archive that is hostile, and the data directory."""
 
 import contextlib
 import errno
@@ -21,7 +21,7 @@ from local_server import Site, serve
 from cli.main import main
 from gfr.data import dataset
 from gfr.data.download import catalog, fetch, http, zip_archive
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.progress import reporter
 from gfr.storage.paths import ROOT
 
@@ -79,7 +79,7 @@ def repository(celeba):
 
 
 def test_a_git_archive_becomes_a_data_directory(site, tmp_path, repository):
-    """Images and labels are found where they are; the second time nothing is asked for."""
+    """Images and labels are found by name; the second time nothing is requested."""
     site.content = packed(repository)
     fetched = fetch.run(asked(site, tmp_path), SOURCES)
     target = tmp_path / "data" / "celeba"
@@ -120,7 +120,7 @@ def test_the_command_fills_what_a_link_leads_to(site, tmp_path, repository, monk
 def test_a_download_that_is_cut_off_leaves_nothing_and_starts_anew(site, tmp_path, repository):
     """A part of a file is never taken for the whole."""
     site.content, site.cuts = packed(repository), [1000]
-    with pytest.raises(BadInput, match=r"cannot be downloaded \(IncompleteRead\(1000 bytes read"):
+    with pytest.raises(InputError, match=r"cannot be downloaded \(IncompleteRead\(1000 bytes read"):
         fetch.run(asked(site, tmp_path), SOURCES)
     assert [] == list((tmp_path / "data").iterdir())
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
@@ -130,7 +130,7 @@ def test_a_download_that_is_cut_off_leaves_nothing_and_starts_anew(site, tmp_pat
 def test_a_digest_is_compared(site, tmp_path, repository):
     """A wrong one deletes the file, the right one is recorded as checked."""
     site.content = packed(repository)
-    with pytest.raises(BadInput, match=r"does not match the known hash: expected sha256:0{64}"):
+    with pytest.raises(InputError, match=r"does not match the known hash: expected sha256:0{64}"):
         fetch.run(asked(site, tmp_path, sha256="0" * 64), SOURCES)
     assert [] == list((tmp_path / "data").iterdir())
     right = hashlib.sha256(site.content).hexdigest().upper()
@@ -141,7 +141,7 @@ def test_a_digest_is_compared(site, tmp_path, repository):
 def test_a_redirect_to_plain_http_is_rejected():
     """Anyone on the way could change the file."""
     response = SimpleNamespace(url="http://example.org/main.zip")
-    with pytest.raises(BadInput, match="redirects to http://example"):
+    with pytest.raises(InputError, match="redirects to http://example"):
         http._reject_plain_http("https://example.org/main.zip", response)
 
 
@@ -168,12 +168,12 @@ def test_a_redirect_to_plain_http_is_rejected():
         ({"content": b"<html>no zip</html>"}, {}, "not a complete zip archive"),
     ],
 )
-def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
-    """And leaves nothing behind."""
+def test_a_failed_fetch_is_one_line(site, tmp_path, change, words, line):
+    """It leaves nothing behind."""
     for name, value in change.items():
         setattr(site, name, value)
     small = replace(SOURCES, limits=replace(SOURCES.limits, archive_bytes=1000))
-    with pytest.raises(BadInput, match=line) as caught:
+    with pytest.raises(InputError, match=line) as caught:
         fetch.run(asked(site, tmp_path, **words), small)
     assert "\n" not in str(caught.value)
     assert [] == [path for path in tmp_path.rglob("*") if path.suffix in (".zip", ".part", ".jpg")]
@@ -191,7 +191,7 @@ def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
 def test_wrong_network_settings_are_one_line(tmp_path, monkeypatch, variable, value):
     """Proxies and certificates come from the environment; each raises another error."""
     monkeypatch.setenv(variable, value)
-    with pytest.raises(BadInput, match=r"cannot be downloaded .*HTTPS_PROXY.*REQUESTS_CA_BUNDLE"):
+    with pytest.raises(InputError, match=r"cannot be downloaded .*HTTPS_PROXY.*REQUESTS_CA_BUNDLE"):
         http.fetch("https://127.0.0.1:1/x", tmp_path / "x", "", 100, lambda done, total: None)
 
 
@@ -241,19 +241,19 @@ def test_only_listed_names_are_written(site, tmp_path, repository):
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_archive_is_refused_whole(site, tmp_path, repository, case):
-    """Nothing of it stands anywhere, and it is not kept."""
+def test_a_hostile_archive_is_rejected_whole(site, tmp_path, repository, case):
+    """Nothing of it is written, and it is not kept."""
     changes, modes, line = HOSTILE[case]
     site.content = small_archive(repository, changes, modes)
     limits = replace(SOURCES.limits, files=20, file_bytes=2_500_000)
-    with pytest.raises(BadInput, match=line):
+    with pytest.raises(InputError, match=line):
         fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
     assert [] == list((tmp_path / "data").iterdir())
 
 
 @pytest.mark.parametrize("spoil", ["cut short", "a flipped byte", "more than is allowed in all"])
-def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
-    """Whether its directory is gone or one image is."""
+def test_a_damaged_archive_is_rejected_whole(site, tmp_path, repository, spoil):
+    """Its directory is gone, an image is damaged, or it is too large in all."""
     content, limits = packed(repository), SOURCES.limits
     if spoil == "cut short":
         content = content[: len(content) // 2]
@@ -263,32 +263,32 @@ def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
     else:
         limits = replace(limits, unpacked_bytes=100_000)
     site.content = content
-    with pytest.raises(BadInput, match=r"zip archive|bytes unpacked, more than 100,000"):
+    with pytest.raises(InputError, match=r"zip archive|bytes unpacked, more than 100,000"):
         fetch.run(asked(site, tmp_path), replace(SOURCES, limits=limits))
     assert [] == list((tmp_path / "data").iterdir())
 
 
-def test_what_stands_there_stays(site, tmp_path, celeba):
-    """Own data is found and never replaced, other files are no place to fetch to."""
+def test_existing_data_stays(site, tmp_path, celeba):
+    """Own data is found and never replaced; a directory with other files is rejected."""
     own = celeba(12)
     assert fetch.run(asked(site, tmp_path, directory=own), SOURCES) is None
-    with pytest.raises(BadInput, match=r"was not fetched by gfr\. Move it away yourself"):
+    with pytest.raises(InputError, match=r"was not fetched by gfr\. Move it away yourself"):
         fetch.run(asked(site, tmp_path, directory=own, replace=True), SOURCES)
     assert (own / "images" / "000012.jpg").exists()
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
-    with pytest.raises(BadInput, match=r"exists and is not CelebA\. Name another directory"):
+    with pytest.raises(InputError, match=r"exists and is not CelebA\. Name another directory"):
         fetch.run(asked(site, tmp_path, directory=tmp_path / "home"), SOURCES)
     assert 0 == site.num_requests
 
 
-def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, repository):
-    """By a whole new one, and not by one that fails."""
+def test_fetched_data_is_replaced_with_overwrite(site, tmp_path, repository):
+    """By a complete new set, and not by one that fails."""
     site.content = packed(repository)
     fetch.run(asked(site, tmp_path), SOURCES)
     repository.pop("project-main/raw_data/faces/000001.jpg")
     site.content = packed(repository)
-    with pytest.raises(BadInput, match="does not match the known hash"):
+    with pytest.raises(InputError, match="does not match the known hash"):
         fetch.run(asked(site, tmp_path, replace=True, sha256="0" * 64), SOURCES)
     images = tmp_path / "data" / "celeba" / "img_align_celeba"
     assert 12 == len(list(images.iterdir()))
@@ -297,7 +297,7 @@ def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, reposit
 
 
 def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkeypatch):
-    """What has arrived is kept, and the same command goes on with it."""
+    """The archive is kept, and the same command unpacks it."""
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -305,7 +305,7 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
     site.content = packed(repository)
     with monkeypatch.context() as patched:
         patched.setattr(zip_archive.shutil, "copyfileobj", full)
-        with pytest.raises(BadInput, match="No space left on device"):
+        with pytest.raises(InputError, match="No space left on device"):
             fetch.run(asked(site, tmp_path), SOURCES)
     assert [tmp_path / "data" / "fetch-celeba"] == list((tmp_path / "data").iterdir())
     assert 12 == fetch.run(asked(site, tmp_path), SOURCES).num_images
@@ -313,9 +313,9 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
 
 
 def test_two_at_once_do_not_mix(site, tmp_path):
-    """The second is told of the first."""
+    """The second is rejected."""
     work = tmp_path / "data" / "fetch-celeba"
-    with fetch.alone(work), pytest.raises(BadInput, match="another gfr data fetch is running"):
+    with fetch.alone(work), pytest.raises(InputError, match="another gfr data fetch is running"):
         fetch.run(asked(site, tmp_path), SOURCES)
 
 
@@ -328,14 +328,14 @@ def test_two_at_once_do_not_mix(site, tmp_path):
         (42, b"\xff\xff\xff\x7f", "zip archive"),  # where its data is
     ],
 )
-def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
-    """Each of them made zipfile raise something else."""
+def test_a_false_archive_directory_is_rejected(tmp_path, offset, values, line):
+    """Each of them makes zipfile raise another error."""
     content = bytearray(SMALL)
     place = content.index(b"PK\x01\x02") + offset
     content[place : place + len(values)] = values
     (tmp_path / "a.zip").write_bytes(content)
     (tmp_path / "out").mkdir()
-    with pytest.raises(BadInput, match=line):
+    with pytest.raises(InputError, match=line):
         zip_archive.unpack(
             tmp_path / "a.zip",
             tmp_path / "out",
@@ -360,7 +360,7 @@ SMALL = packed(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=6))
-def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
+def test_an_archive_damaged_at_random_is_unpacked_or_rejected(tmp_path, changes):
     """No other error, and no file elsewhere."""
     content = bytearray(SMALL)
     for place, value in changes:
@@ -370,7 +370,7 @@ def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
         out.mkdir()
         (Path(scratch) / "a.zip").write_bytes(content)
         names = SOURCES.published.label_files
-        with contextlib.suppress(BadInput):
+        with contextlib.suppress(InputError):
             zip_archive.unpack(
                 Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
             )

@@ -37,7 +37,7 @@ def words(text):
 def test_every_figure_is_a_complete_svg_file(run):
     """Well-formed, with its own style for light and dark, without a script or an address."""
     records.write(replace(run, verdict=None))
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     paths = sorted((run.directory / "figures").iterdir())
     assert ["accuracy-latency", "confusion", "learning-curves"] == [path.stem for path in paths]
     for path in paths:

@@ -1,6 +1,5 @@
 """The whole way through Prefect: images to a selected model, again from the cache, and predict."""
 
-import inspect
 import json
 import os
 import re
@@ -9,23 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import kept
 import psutil
 import pytest
-import yaml
 from processes import is_alive, wait_for
 
-from gfr.config import benchmark_files, loader
 from gfr.config.keras_applications import APPLICATIONS
-from gfr.errors import BadInput
-from gfr.pipeline.options import RunOptions
+from gfr.errors import InputError
 from gfr.regression import history
 from gfr.results import status, store
-from gfr.storage import paths
 
 SPEC = """
 schema = 1
@@ -291,7 +286,7 @@ def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
         record.benchmark.feature_sets[0], faces, record.weights[0], "p", tmp_path
     )
     try:
-        with pytest.raises(BadInput, match=f"{path}: has changed since the run was started"):
+        with pytest.raises(InputError, match=f"{path}: has changed since the run was started"):
             feature_extraction.extract(
                 job, record.choices[0], feature_store.WHOLE, "", lambda done, total: None
             )
@@ -327,29 +322,6 @@ def test_predict_answers_as_the_run_did(two_runs):
     (row,) = json.loads(done.stdout)
     assert pytest.approx(expected, abs=1e-4) == row["p_male"]
     assert row["note"].startswith("random weights: not comparable; trained on synthetic faces")
-
-
-def test_the_flow_takes_every_option_of_a_run():
-    """Its parameters have the names and defaults of RunOptions, so deployments can set them."""
-    from flows.benchmark import gfr as flow
-
-    parameters = inspect.signature(flow.fn).parameters.values()
-    assert asdict(RunOptions()) == {row.name: row.default for row in parameters}
-
-
-def test_prefect_yaml_names_a_flow_that_loads():
-    """Every deployment's entrypoint imports for real, and takes the parameters given to it."""
-    from prefect.flows import load_flow_from_entrypoint
-
-    document = yaml.safe_load((paths.ROOT / "prefect.yaml").read_text())
-    names = {row["name"] for row in document["deployments"]}
-    assert {"full-benchmark", "smoke-benchmark"} == names
-    for row in document["deployments"]:
-        entrypoint = str(paths.ROOT / row["entrypoint"])
-        flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
-        assert "gfr" == flow.name
-        flow.validate_parameters(row["parameters"])
-        loader.load(benchmark_files.benchmark_file(row["parameters"]["benchmark"]))
 
 
 def interrupt(folder, name, number, monkeypatch, *more):

@@ -152,14 +152,14 @@ def drawn_once(monkeypatch):
 
     for module, name in (
         (writer, "analyse"),
-        (writer.sections, "of"),
+        (writer.contents, "of"),
         (writer.figures, "standalone"),
         (writer.html, "document"),
         (writer.markdown, "document"),
         (writer.summary_json, "summary"),
         (writer.results_table, "frame"),
-        (writer.results, "read_run"),
-        (writer.dataset, "read_table"),
+        (writer.store, "read_run"),
+        (writer.records, "read_table"),
     ):
         monkeypatch.setattr(module, name, once(getattr(module, name)))
 
@@ -179,7 +179,7 @@ def once(function):
 
 def test_report(reports, gfr, drawn_once):
     """Figures, tables, pages, facts; the page of the newest full run."""
-    assert 100 < attack(reports, lambda: gfr("report", "r", "--reports", reports))
+    assert 60 < attack(reports, lambda: gfr("report", "r", "--reports", reports))
 
 
 def test_verdict(reports, gfr):
@@ -285,9 +285,9 @@ def begun(tmp_path, monkeypatch):
     """A run whose faces are known, and stages that compute nothing worth waiting for."""
     from gfr.data import images as data_images
     from gfr.measurement import hardware
-    from gfr.models import backbone, feature_extraction, head
+    from gfr.models import feature_extraction, fused_model, head
     from gfr.models.weights import Weights
-    from gfr.pipeline import features, latency
+    from gfr.pipeline import features, latency, training
 
     run = records.run(tmp_path / "reports" / "runs" / "r")
     images = str(tmp_path / "images")
@@ -306,11 +306,11 @@ def begun(tmp_path, monkeypatch):
         (feature_extraction, "_check_pixels", lambda *_: None),
         (data_images, "batches", lambda paths, size: iter([[None] * len(paths)])),
         (feature_extraction, "batch_size_of", lambda _: 260),
-        (backbone, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
+        (fused_model, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
         (feature_extraction.time, "perf_counter", lambda: 0.0),
         (features, "metered", lambda call: (call(), records.COST)),
         (hardware, "collect", lambda: records.HARDWARE),
-        (features, "_train", lambda *_, **__: (run.trials[0], model)),
+        (training, "_train", lambda *_, **__: (run.trials[0], model)),
         (latency, "metered", lambda call, _: (call(), records.COST)),
         (latency, "_time_model", lambda *_: run.latencies[run.trials[0].trial.feature_set.id]),
     ):

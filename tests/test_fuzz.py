@@ -16,7 +16,7 @@ from gfr.config import benchmark_files, loader
 from gfr.data import celeba, csv_labels
 from gfr.data import records as data_records
 from gfr.data.dataset import Faces
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.regression import history, rules
 from gfr.report import console, contents, figures, summary_json
 from gfr.report.analysis import analyse
@@ -57,10 +57,10 @@ def spoilt(draw, text):
 
 
 def understood_or_refused(read, path):
-    """BadInput is one line that names the file; any other exception fails the test."""
+    """InputError is one line that names the file; any other exception fails the test."""
     try:
         return read(path)
-    except BadInput as error:
+    except InputError as error:
         assert "\n" not in str(error)
         assert path.name in str(error)
         return None
@@ -187,7 +187,7 @@ def test_a_record_of_a_run(written, data):
         json.dumps(summary_json.summary(report), allow_nan=False)
         console.text(run)
         regression.text(run.verdict)
-        with suppress(BadInput):
+        with suppress(InputError):
             run_directory.find(directory.parents[1], None)
     finally:
         path.write_text(texts[path])

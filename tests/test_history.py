@@ -1,20 +1,16 @@
 """History and regression rules; figures by hand."""
 
-import json
 import re
-import subprocess
 import sys
 from dataclasses import field, fields, make_dataclass, replace
 
 import pytest
 import records
-from html_page import summary_md
 
 from gfr.pipeline import isolation, shared_storage, steps
 from gfr.regression import baseline, check, history, rules
 from gfr.regression.latency_rule import Measured
 from gfr.regression.rules import Reruns, judge
-from gfr.report import writer
 from gfr.results import records as results_records
 from gfr.results import reruns, store
 from gfr.storage import serialization
@@ -380,28 +376,3 @@ def test_the_run_is_judged_before_its_report():
     flow = (ROOT / "flows" / "benchmark.py").read_text()
     calls = re.findall(r"\b(select_model|judge|write_report|show_run)\(", flow, re.MULTILINE)
     assert ["select_model", "judge", "write_report", "write_report", "show_run"] == calls
-
-
-def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
-    """With the changes and the trend figure; once accepted, it exits with 0."""
-    run = written(tmp_path, 1)
-    serialization.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
-    writer.write_report(str(run.directory))
-    bullets = [line for line in page(run).splitlines() if line.startswith("- ")]
-    assert "- **Regression: VGG16: 0.8, was 0.9**" == bullets[0]
-    assert "- **Changed since the newest good run: commit a -> b**" == bullets[1]
-    assert "VGG16: test accuracy" in (run.directory / "figures" / "trend.svg").read_text("utf-8")
-    words = [*GFR, "verdict", "--reports", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
-    assert 3 == done.returncode, done.stderr
-    assert "regression    VGG16: 0.8, was 0.9" in done.stdout
-    done = subprocess.run([*words, "--json"], capture_output=True, text=True, cwd=ROOT)
-    assert (3, "regression") == (done.returncode, json.loads(done.stdout)["status"])
-    subprocess.run([*words, "--accept"], check=True, capture_output=True, cwd=ROOT)
-    assert 0 == subprocess.run(words, capture_output=True, cwd=ROOT).returncode
-
-
-def page(run):
-    """The page as text."""
-    run = store.read_run(run.directory)
-    return summary_md(run)

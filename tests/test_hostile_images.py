@@ -185,7 +185,7 @@ def test_a_bomb_does_not_go_off(tmp_path, name):
     assert growth * 1024 < 200_000_000
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path):
+def test_what_is_not_a_file_is_not_waited_for(tmp_path):
     """A pipe that nobody writes, a folder, a device, a link to itself, a file that is too long."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")

@@ -9,7 +9,7 @@ import records
 from test_history import nights
 from test_history import written as written_on
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.export import web
 from gfr.regression import compare, history, rules
 from gfr.report import writer
@@ -112,7 +112,7 @@ def test_a_directory_or_a_dead_link_in_place_of_a_history(past):
     file, _, now = past
     file.unlink()
     file.mkdir()
-    with pytest.raises(BadInput, match=r"\.jsonl: cannot be read \(Is a directory\)"):
+    with pytest.raises(InputError, match=r"\.jsonl: cannot be read \(Is a directory\)"):
         history.earlier(file.parents[1], now)
     file.rmdir()
     file.symlink_to("nowhere")
@@ -193,7 +193,7 @@ def _put(path: Path, name: str) -> None:
 def _is_named(directory, path):
     try:
         everything(directory)
-    except BadInput as error:
+    except InputError as error:
         assert "\n" not in str(error) and len(str(error)) < 1_000
         assert path.name in str(error) or path.name in ("run.json", "selection.json", "export.json")
         return True

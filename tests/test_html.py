@@ -17,7 +17,7 @@ from PIL import Image
 from records import FACES, IS_MALE, SPLITS
 
 from gfr.data import images
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation import subgroups
 from gfr.export import web
 from gfr.report import html, markdown, svg, thumbnails, writer
@@ -312,10 +312,10 @@ def test_a_curve_keeps_its_corners():
 def test_the_report_is_written_whole_and_the_same_again(run, tmp_path):
     """summary.html, both tables; the same records and images give the same bytes."""
     records.write(run)
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     names = ("summary.html", "results.csv", "results.parquet")
     first = [(run.directory / name).read_bytes() for name in names]
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     assert first == [(run.directory / name).read_bytes() for name in names]
     read = pd.read_csv(run.directory / "results.csv")
     stored = pd.read_parquet(run.directory / "results.parquet")
@@ -329,7 +329,7 @@ def test_the_newest_full_run_has_its_page_at_the_top(run):
     full = replace(run.record, benchmark=replace(run.record.benchmark, name="full"))
     run = replace(run, record=full)
     records.write(run)
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     top = (run.directory.parents[1] / "summary.html").read_text("utf-8")
     assert 'href="runs/r/results.csv"' in top
     assert (run.directory.parents[1] / "runs" / "r" / "results.csv").exists()
@@ -343,7 +343,7 @@ def test_the_page_with_pictures_is_never_served_or_exported():
 def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
     """Any other run is refused, and so is one that names a directory elsewhere."""
     records.write(run)
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     out = tmp_path / "docs" / "example"
     assert "6 files" in example.keep(run.directory, out)
     assert {*example.KEPT, "figures"} == {path.name for path in out.iterdir()}
@@ -351,7 +351,7 @@ def test_the_example_of_the_documents_is_of_drawn_faces(run, tmp_path):
     real = replace(run.record, data=replace(run.record.data, source="celeba"))
     for record, words in ((elsewhere, "names /home/me/faces"), (real, "is of celeba images")):
         records.write(replace(run, record=record))
-        writer.write_report(str(run.directory))
-        with pytest.raises(BadInput, match=words):
+        writer.write_report(run.directory)
+        with pytest.raises(InputError, match=words):
             example.keep(run.directory, out)
     assert (out / "summary.html").exists()

@@ -14,7 +14,7 @@ from test_fetch import SOURCES, asked
 
 from gfr.data import dataset
 from gfr.data.download import fetch, huggingface
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.progress import reporter
 
 
@@ -85,21 +85,21 @@ def test_shards_become_the_official_layout(tmp_path, photos):
 def test_a_file_that_is_not_celeba_is_refused_by_name(tmp_path, photos, columns, line):
     """Whatever its columns hold."""
     shard = write_shard(tmp_path / "in" / "train-0.parquet", photos[:2], **columns)
-    with pytest.raises(BadInput, match=rf"train-0\.parquet: {line}"):
+    with pytest.raises(InputError, match=rf"train-0\.parquet: {line}"):
         convert([shard], tmp_path)
 
 
 def test_a_file_that_is_damaged_or_repeats_itself_is_refused(tmp_path, photos):
     """And one whose name tells no partition."""
     twice = write_shard(tmp_path / "in" / "train-0.parquet", photos[:2], ["a.jpg", "a.jpg"])
-    with pytest.raises(BadInput, match=r"a\.jpg is listed twice"):
+    with pytest.raises(InputError, match=r"a\.jpg is listed twice"):
         convert([twice], tmp_path)
     (tmp_path / "none").mkdir()
-    with pytest.raises(BadInput, match=r"all\.parquet: does not begin with train, valid, test"):
+    with pytest.raises(InputError, match=r"all\.parquet: does not begin with train, valid, test"):
         huggingface.convert([tmp_path / "all.parquet"], tmp_path / "none", reporter("unpack"))
     twice.write_bytes(twice.read_bytes()[:-100])
     (tmp_path / "more").mkdir()
-    with pytest.raises(BadInput, match=r"train-0\.parquet: damaged"):
+    with pytest.raises(InputError, match=r"train-0\.parquet: damaged"):
         huggingface.convert([twice], tmp_path / "more", reporter("unpack"))
 
 
@@ -141,7 +141,7 @@ def test_a_file_of_the_hub_with_another_digest_is_deleted(hub, tmp_path):
     path, (headers, data) = next(iter(hub.pages.items()))
     hub.pages[path] = (headers, data[:-1] + b"?")
     with pytest.raises(
-        BadInput, match=r"train-0\.parquet: SHA-256 .* is listed. The file was deleted"
+        InputError, match=r"train-0\.parquet: SHA-256 .* is listed. The file was deleted"
     ):
         fetch.run(asked(hub, tmp_path, source="huggingface", url=hub.url), SOURCES)
     assert [] == list(tmp_path.glob("data/**/*.parquet"))
@@ -150,11 +150,11 @@ def test_a_file_of_the_hub_with_another_digest_is_deleted(hub, tmp_path):
 def test_a_hub_that_is_away_or_refuses_is_one_line(hub, tmp_path):
     """No network, and no such repository."""
     nowhere = replace(SOURCES.huggingface, endpoint="http://127.0.0.1:1")
-    with pytest.raises(BadInput, match=r"cannot be downloaded .* Check the network"):
+    with pytest.raises(InputError, match=r"cannot be downloaded .* Check the network"):
         huggingface.fetch(nowhere, tmp_path, reporter("download"))
     hub.status, hub.pages = 404, {}
     unknown = replace(SOURCES.huggingface, endpoint=hub.url)
-    with pytest.raises(BadInput, match=r"flwrlabs/celeba cannot be downloaded .*404") as caught:
+    with pytest.raises(InputError, match=r"flwrlabs/celeba cannot be downloaded .*404") as caught:
         huggingface.fetch(unknown, tmp_path, reporter("download"))
     assert "\n" not in str(caught.value)
 
@@ -162,5 +162,5 @@ def test_a_hub_that_is_away_or_refuses_is_one_line(hub, tmp_path):
 def test_without_the_extra_its_name_is_said(tmp_path, monkeypatch):
     """And how to install it."""
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(BadInput, match=r"not installed. .*uv pip install .* -e '\.\[hf\]'"):
+    with pytest.raises(InputError, match=r"not installed. .*uv pip install .* -e '\.\[hf\]'"):
         huggingface.fetch(SOURCES.huggingface, tmp_path, reporter("download"))

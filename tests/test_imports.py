@@ -12,7 +12,6 @@ from gfr.storage.paths import ROOT
 OURS = {"gfr", "tasks", "flows", "cli"}
 # Declared though nothing imports it.
 REASONS = {
-    "tabulate": "pandas' to_markdown",
     "distributed": "dask's own scheduler, behind prefect-dask",
 }
 
@@ -21,7 +20,7 @@ def imported():
     """Top-level modules of others -> the files that import them, wherever in them."""
     found = {}
     for package in sorted(OURS):
-        for path in (ROOT / package).glob("*.py"):
+        for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 names = []
                 if isinstance(node, ast.Import):

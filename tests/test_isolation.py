@@ -12,7 +12,7 @@ import pytest
 from processes import is_alive, wait_for
 from test_flow import SPEC, run_words
 
-from gfr.errors import BadInput, StepFailed
+from gfr.errors import InputError, StepFailed
 from gfr.pipeline import isolation
 from gfr.pipeline.isolation import Limits
 from gfr.results import store
@@ -95,7 +95,7 @@ def test_the_next_step_finds_a_healthy_process():
     with pytest.raises(StepFailed, match=r"no sign of life for 0\.5 s"):
         isolation.call("time:sleep", 60, limits=Limits(silence_s=0.5))
     assert "1" == isolation.call("os:getenv", "CUDA_VISIBLE_DEVICES", limits=Limits(), gpu="1")
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         isolation.call("gfr.results.store:read_run", ROOT / "nothing", limits=Limits())
 
 
@@ -147,7 +147,7 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
     assert not waiting.is_alive()
     with (
         locks.claimed(tmp_path / "r"),
-        pytest.raises(BadInput, match="run r: is in progress in another process"),
+        pytest.raises(InputError, match="run r: is in progress in another process"),
         locks.claimed(tmp_path / "r"),
     ):
         pass

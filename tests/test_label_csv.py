@@ -6,7 +6,7 @@ import pytest
 from test_own import CSV
 
 from gfr.data import csv_labels, dataset, splits
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 
 def labels(folder, text):
@@ -71,7 +71,7 @@ SPOILT = [
 @pytest.mark.parametrize(("text", "words"), SPOILT, ids=[row[1] for row in SPOILT])
 def test_a_spoilt_csv_is_refused(tmp_path, text, words):
     """One line that names the file."""
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         csv_labels.read(labels(tmp_path, text))
     assert words in str(refused.value) and "labels.csv" in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
@@ -79,19 +79,19 @@ def test_a_spoilt_csv_is_refused(tmp_path, text, words):
 
 def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
     """Not there, too large, one class, two kinds of labels, split by persons it does not name."""
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         dataset.load(tmp_path / "other.csv", "all", 1)
     labels(tmp_path, "image,is_male\na.jpg,1\nb.jpg,1\n")
-    with pytest.raises(BadInput, match="all 2 chosen images are male"):
+    with pytest.raises(InputError, match="all 2 chosen images are male"):
         dataset.load(tmp_path, "all", 1)
     (tmp_path / "list_attr_celeba.txt").write_text("")
-    with pytest.raises(BadInput, match=r"labels\.csv and list_attr_celeba\.txt\. Name the CSV"):
+    with pytest.raises(InputError, match=r"labels\.csv and list_attr_celeba\.txt\. Name the CSV"):
         dataset.load(tmp_path, "all", 1)
     (tmp_path / "labels.csv").write_text("image,is_male\na.jpg,1\nb.jpg,0\n")
     faces = dataset.load(tmp_path / "labels.csv", "all", 1).faces
     assert ("a.jpg", "b.jpg") == faces.names
-    with pytest.raises(BadInput, match=r"column identity in labels\.csv"):
+    with pytest.raises(InputError, match=r"column identity in labels\.csv"):
         splits.by_rule("identity", faces, (0.2, 0.2), 1)
     monkeypatch.setattr(csv_labels, "MAX_BYTES", 10)
-    with pytest.raises(BadInput, match="larger than 10 bytes"):
+    with pytest.raises(InputError, match="larger than 10 bytes"):
         dataset.load(tmp_path / "labels.csv", "all", 1)

@@ -1,16 +1,18 @@
 """An update of TensorFlow, Keras or numpy starts a new baseline, and every report says why."""
 
+import json
 import subprocess
 from dataclasses import asdict, replace
 
 import pytest
 import records
+from html_page import summary_md
 from test_history import GFR, ROOT, judged, recorded, reused, versions, written
 
 from gfr.config import loader
 from gfr.regression import check, compare, history
 from gfr.report import writer
-from gfr.results import regression_records
+from gfr.results import regression_records, store
 from gfr.storage import atomic, serialization
 
 OLD = {"tensorflow": "2.19.0", "keras": "3.15.1", "numpy": "2.1.3"}
@@ -51,7 +53,7 @@ def test_the_line_stands_in_the_report_and_on_the_terminal(tmp_path):
     """summary.md, summary.html, `gfr verdict`: once among the first lines of each."""
     night(tmp_path, 1, OLD)
     run = night(tmp_path, 2, NEW)
-    writer.write_report(str(run.directory))
+    writer.write_report(run.directory)
     markdown = (run.directory / "summary.md").read_text()
     assert f"- {LINE}\n" in markdown.partition("\n## Comparison")[0]
     assert f"\n{LINE}.\n" in markdown.partition("\n## Regression check")[2]
@@ -133,3 +135,28 @@ def test_a_comparison_of_two_versions_names_them(tmp_path):
     text = compare.text(compare.compare(first, second, labels, labels))
     assert "  tensorflow: 2.19.0 -> 2.21.0\n" in text
     assert "not compared (another machine, other settings or another version of TensorFlow" in text
+
+
+def test_a_regression_stands_first_on_the_page_and_exits_with_3(tmp_path):
+    """With the changes and the trend figure; once accepted, it exits with 0."""
+    run = written(tmp_path, 1)
+    serialization.write(run.directory / "verdict.json", records.verdict(run, "VGG16: 0.8, was 0.9"))
+    writer.write_report(run.directory)
+    bullets = [line for line in page(run).splitlines() if line.startswith("- ")]
+    assert "- **Regression: VGG16: 0.8, was 0.9**" == bullets[0]
+    assert "- **Changed since the newest good run: commit a -> b**" == bullets[1]
+    assert "VGG16: test accuracy" in (run.directory / "figures" / "trend.svg").read_text("utf-8")
+    words = [*GFR, "verdict", "--reports", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert 3 == done.returncode, done.stderr
+    assert "regression    VGG16: 0.8, was 0.9" in done.stdout
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True, cwd=ROOT)
+    assert (3, "regression") == (done.returncode, json.loads(done.stdout)["status"])
+    subprocess.run([*words, "--accept"], check=True, capture_output=True, cwd=ROOT)
+    assert 0 == subprocess.run(words, capture_output=True, cwd=ROOT).returncode
+
+
+def page(run):
+    """The page as text."""
+    run = store.read_run(run.directory)
+    return summary_md(run)

@@ -5,7 +5,7 @@ import json
 import pytest
 import records
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.results import records as results_records
 from gfr.results import regression_records, store
 from gfr.storage import serialization
@@ -55,6 +55,6 @@ def test_another_schema_is_refused_by_both_numbers(run, name, kind, schema, othe
     path = getattr(RunDirectory(run.directory), name)
     edit(path, lambda document: document.clear() or document.update(schema=other))
     with pytest.raises(
-        BadInput, match=f"schema is {other}, but this version of gfr reads {schema}"
+        InputError, match=f"schema is {other}, but this version of gfr reads {schema}"
     ):
         serialization.read(path, kind)

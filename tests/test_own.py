@@ -16,7 +16,7 @@ from cli.main import app
 from gfr import prediction, progress
 from gfr.config import loader
 from gfr.data import records
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import backbone, custom_model, feature_store, fused_model
 from gfr.pipeline import features as pipeline_features
 from gfr.pipeline import isolation, latency, prepare, selection, steps, training
@@ -215,7 +215,7 @@ def test_another_file_gives_other_features_and_no_answers_of_the_old(finished):
         )
         again = pipeline_features.collect(run_dir, asked.benchmark.feature_sets[0])
         assert 40 == again.num_computed and again.directory != before.features.directory
-        with pytest.raises(BadInput, match=r"weights of mynet are gone or have changed"):
+        with pytest.raises(InputError, match=r"weights of mynet are gone or have changed"):
             prediction.predict(found, before.trial.id, [folder / "data" / "a" / "00.png"])
     finally:
         path.write_bytes(kept)
@@ -294,7 +294,7 @@ def benchmark(folder, **changes):
 def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, words, changes):
     """One line that names the file, before any image is looked at."""
     make().save(tmp_path / "m.keras")
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         custom_model.refuse_unfit(benchmark(tmp_path, **changes))
     assert words in str(refused.value) and str(tmp_path / "m.keras") in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
@@ -309,13 +309,13 @@ def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, word
         ('name = "mynet"', 'name = "mynet\\n"', "letters, digits"),
         ('scaling = "unit"', 'scaling = "half"', "unknown scaling 'half'; known: tf, unit"),
         ('scaling = "unit"', 'weights = "random"', "an own model has its own"),
-        ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "float32 alone"),
+        ("[training]", '[features]\nprecision = "bfloat16"\n[training]', "only in float32"),
     ],
 )
 def test_a_row_that_cannot_be_so_is_refused(tmp_path, old, new, words):
     """Without a look at the model."""
     (tmp_path / "x.toml").write_text(TOMLS["own"].replace(old, new))
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         loader.load(tmp_path / "x.toml")
     assert words in str(refused.value) and "x.toml" in str(refused.value)
 

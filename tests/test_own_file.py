@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_own import conv, network
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import backbone, custom_model
 
 
@@ -58,7 +58,7 @@ def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, 
     """Also what Keras' safe mode has let through."""
     config = described(archive, lambda layer: layer.update(changes))
     path = packed(archive, tmp_path / "m.keras", **{"config.json": config})
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         custom_model.check(path)
     assert words in str(refused.value)
 
@@ -77,7 +77,7 @@ def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, 
 def test_an_archive_that_holds_something_else_is_refused(archive, tmp_path, members, words):
     """Files beside, files lacking, sixty megabytes of nothing."""
     path = packed(archive, tmp_path / "m.keras", zipfile.ZIP_DEFLATED, **members)
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         custom_model.check(path)
     assert words in str(refused.value)
 
@@ -85,11 +85,11 @@ def test_an_archive_that_holds_something_else_is_refused(archive, tmp_path, memb
 def test_a_file_that_is_none_or_not_there_is_refused(tmp_path):
     """Missing, text, HDF5 under another ending."""
     path = tmp_path / "m.keras"
-    with pytest.raises(BadInput, match="no such file"):
+    with pytest.raises(InputError, match="no such file"):
         custom_model.check(path)
     for content in (b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(100)):
         path.write_bytes(content)
-        with pytest.raises(BadInput, match="not a Keras model file"):
+        with pytest.raises(InputError, match="not a Keras model file"):
             custom_model.check(path)
 
 
@@ -107,7 +107,7 @@ def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
         try:
             custom_model.check(path)
             assert np.array_equal(expected, np.asarray(backbone.own(path)(pixels)))
-        except BadInput as error:
+        except InputError as error:
             assert 1 == len(str(error).splitlines()) and str(path) in str(error)
             num_refused += 1
     assert num_refused > 80
@@ -120,7 +120,7 @@ def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
     members = {"model.weights.h5": zipfile.ZipFile(archive).read("model.weights.h5")}
     path = packed(other, tmp_path / "m.keras", **members)
     custom_model.check(path)
-    with pytest.raises(BadInput, match="cannot load it"):
+    with pytest.raises(InputError, match="cannot load it"):
         backbone.own(path)
 
 
@@ -144,5 +144,5 @@ def test_weights_that_exhaust_memory_or_read_other_files_are_refused(archive, tm
         file.create_dataset(name, dtype="f4", **{"shape": shape} | keywords)
     path = packed(archive, tmp_path / "m.keras", **{"model.weights.h5": weights.read_bytes()})
     custom_model.check(path)
-    with pytest.raises(BadInput, match="cannot load it"):
+    with pytest.raises(InputError, match="cannot load it"):
         backbone.own(path)

@@ -9,7 +9,7 @@ import records
 
 from cli import paths, prefect_session
 from cli.main import app
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.options import RunOptions
 from gfr.results import status
@@ -36,10 +36,10 @@ def request_of_run(monkeypatch, *words):
 
     def run_flow(request, runner):
         requests.append(request)
-        raise BadInput("seen")
+        raise InputError("seen")
 
     monkeypatch.setattr(prefect_session, "run_flow", run_flow)
-    with pytest.raises(BadInput, match="seen"):
+    with pytest.raises(InputError, match="seen"):
         app(["run", "tiny", *words], standalone_mode=False)
     return requests[0]
 
@@ -80,7 +80,7 @@ def test_other_commands_use_the_variables(elsewhere, words, shown, monkeypatch, 
 def test_a_directory_that_cannot_be_read_is_named(elsewhere, monkeypatch):
     """The message has the value of the variable."""
     monkeypatch.setenv("GFR_REPORTS", "~nobody-of-this-name/reports")
-    with pytest.raises(BadInput, match=r"~nobody-of-this-name/reports: .*; name another"):
+    with pytest.raises(InputError, match=r"~nobody-of-this-name/reports: .*; name another"):
         app(["report"], standalone_mode=False)
 
 

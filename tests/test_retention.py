@@ -11,7 +11,7 @@ import pytest
 import records
 
 from cli import exit_codes, main
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.regression import history
 from gfr.results import cleanup, status, store
 from gfr.results.cleanup import REMOVED, Rule
@@ -73,7 +73,7 @@ def test_by_number_by_age_and_by_both(place):
     assert (["run-1"], {}) == plan(place, 2, 29.5)
     assert ([], {}) == plan(place, 4)
     for wrong in ((0,), (None, -1.0), (None, float("nan"))):
-        with pytest.raises(BadInput):
+        with pytest.raises(InputError):
             Rule(*wrong)
 
 

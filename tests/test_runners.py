@@ -14,17 +14,19 @@ from processes import wait_for
 from test_flow import assert_equal_results, gfr, run, run_words, trials
 
 from flows import task_runners
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import feature_store
 from gfr.pipeline import shared_storage
 from gfr.results import records, store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
 
-# Two trials on one feature set of two shards.
-TWO_SHARDS = (ROOT / "benchmarks" / "tiny.toml").read_text().replace(
-    "images = 64", "images = 600"
-) + "\n[[iteration]]\nnumber = 2\nsize = [32, 32]\nepochs = 3\n"
+# Two trials on one feature set of two shards. `auto` would choose the precision by the load.
+TWO_SHARDS = (
+    (ROOT / "benchmarks" / "tiny.toml").read_text().replace("images = 64", "images = 600")
+    + '\n[features]\nprecision = "float32"\n'
+    + "\n[[iteration]]\nnumber = 2\nsize = [32, 32]\nepochs = 3\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ TWO_SHARDS = (ROOT / "benchmarks" / "tiny.toml").read_text().replace(
 )
 def test_an_unknown_runner_is_refused_with_the_known_ones(setting, says):
     """The message lists the known runners."""
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         task_runners.make(setting)
 
 
@@ -110,15 +112,15 @@ def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
     """A missing run directory, another cache and missing images are each named, with the worker."""
     run_dir = run_directory.directory(local_run / "reports", "local")
     shared_storage.check(run_dir, "far/1")
-    with pytest.raises(BadInput, match=r"worker far/1: .*nowhere/run.json is not there"):
+    with pytest.raises(InputError, match=r"worker far/1: .*nowhere/run.json is not there"):
         shared_storage.check(Path("nowhere"), "far/1")
-    with pytest.raises(BadInput, match="worker far/1: nowhere is not there"):
+    with pytest.raises(InputError, match="worker far/1: nowhere is not there"):
         shared_storage.check_images(Path("nowhere"), "far/1")
     other = tmp_path / "run"
     record = serialization.read(run_dir / "run.json", records.RunRecord)
     shutil.copytree(run_dir, other)
     serialization.write(other / "run.json", dataclasses.replace(record, cache_id="another"))
-    with pytest.raises(BadInput, match="is another cache"):
+    with pytest.raises(InputError, match="is another cache"):
         shared_storage.check(other, "far/1")
     refused = gfr(local_run, "run", "ten.toml", "--runner", "slurm")
     assert (2, True) == (refused.returncode, "runner 'slurm': unknown" in refused.stderr)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.export import web
 from gfr.models import feature_store
 from gfr.storage import run_directory
@@ -124,7 +124,7 @@ def test_a_head_that_carries_code_is_refused(tmp_path):
     code.save(tmp_path / "head.keras")
     (tmp_path / "checkpoint.keras").mkdir()
     for name in ("head", "checkpoint"):
-        with pytest.raises(BadInput, match=f"{name}.keras: no trained head"):
+        with pytest.raises(InputError, match=f"{name}.keras: no trained head"):
             keras_model._load_head(tmp_path / f"{name}.keras")
 
 
@@ -142,7 +142,7 @@ def test_both_pages_have_a_policy_without_unsafe_scripts():
     assert "'none'" == policy["default-src"]
     assert "'self' 'wasm-unsafe-eval'" == policy["script-src"]
     assert "'self'" == policy["connect-src"]
-    scripts = [*(ROOT / "web" / "src").rglob("*.js"), *(ROOT / "gfr").glob("*.js")]
+    scripts = [*(ROOT / "web" / "src").rglob("*.js"), *(ROOT / "gfr").rglob("*.js")]
     assert len(scripts) > 3
     for path in scripts:
         assert not re.search("(inner|outer|adjacent)HTML|document.write", path.read_text())
@@ -151,5 +151,5 @@ def test_both_pages_have_a_policy_without_unsafe_scripts():
 @pytest.mark.parametrize("name", ["../r", "/etc", "a/b", ".", "..", "", "r\n", "-r"])
 def test_a_run_id_is_no_path(name):
     """As typed, or as a parameter of a deployment."""
-    with pytest.raises(BadInput, match="run id"):
+    with pytest.raises(InputError, match="run id"):
         run_directory.directory(ROOT / "reports", name)

@@ -9,7 +9,7 @@ import pytest
 
 from gfr.data import splits as data_splits
 from gfr.data.dataset import Faces
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 # 300 people: every third has five images, the others one.
 IDENTITY = np.repeat(np.arange(300), [5 if k % 3 == 0 else 1 for k in range(300)])
@@ -48,13 +48,13 @@ def test_the_official_partition_is_the_split():
     assert splits.tolist() == data_splits.by_rule("official", faces, (0.5, 0.1), 2).tolist()
 
 
-def test_a_rule_without_what_it_needs_is_refused():
+def test_a_rule_without_what_it_needs_is_rejected():
     """One line that says which file is missing, or which number is unknown."""
-    with pytest.raises(BadInput, match=r"identity_CelebA\.txt"):
+    with pytest.raises(InputError, match=r"identity_CelebA\.txt"):
         data_splits.by_rule("identity", replace(FACES, identity=None), FRACTIONS, 1)
-    with pytest.raises(BadInput, match=r"needs list_eval_partition\.txt"):
+    with pytest.raises(InputError, match=r"needs list_eval_partition\.txt"):
         data_splits.by_rule("official", FACES, FRACTIONS, 1)
-    with pytest.raises(BadInput, match="partition 3 is unknown"):
+    with pytest.raises(InputError, match="partition 3 is unknown"):
         faces = replace(FACES, partition=np.full(len(NAMES), 3))
         data_splits.by_rule("official", faces, FRACTIONS, 1)
 

@@ -71,6 +71,7 @@ def test_no_modules_import_each_other_in_a_circle():
     known = {
         relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
         for path in CODE
+        if path != ROOT / "gfr" / "__init__.py"  # imports the API when one of its names is used
     }
     edges = {
         name: {
@@ -81,7 +82,7 @@ def test_no_modules_import_each_other_in_a_circle():
         }
         for name, path in known.items()
     }
-    # Remove what imports none of the rest, or what none of the rest imports, until only circles stay.
+    # Remove modules that import none of the rest, or that none of the rest imports: circles stay.
     while free := [
         name
         for name, needs in edges.items()
@@ -117,7 +118,7 @@ def test_a_folder_holds_few_modules():
 
 
 def test_files_and_functions_are_short():
-    """400 lines a file, 40 a function from `def` to its end."""
+    """At most 400 lines a file, and 40 a function, from `def` to its last line."""
     tests = sorted((ROOT / "tests").rglob("*.py"))
     too_long = []
     for path in [*CODE, *tests]:

@@ -6,7 +6,7 @@ import pytest
 
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import weights
 
 VGG16 = Backbone("VGG16", "tf", "", "VGG16")
@@ -46,7 +46,7 @@ def test_a_download_cut_short_is_refused_at_the_door(tmp_path, empty_keras_home)
     path = empty_keras_home / "models" / APPLICATIONS["VGG16"].weights_file
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half a file")
-    with pytest.raises(BadInput, match="no HDF5 file; is the download of VGG16 cut short"):
+    with pytest.raises(InputError, match="no HDF5 file; is the download of VGG16 cut short"):
         weights.resolve(VGG16, "auto", 1, tmp_path, allow_download=False)
 
 
@@ -59,7 +59,7 @@ def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):
 
 def test_imagenet_that_cannot_be_had_is_an_error(tmp_path, empty_keras_home):
     """Asked for by name, nothing else will do."""
-    with pytest.raises(BadInput, match="ImageNet weights of VGG16 cannot be had"):
+    with pytest.raises(InputError, match="ImageNet weights of VGG16 cannot be had"):
         weights.resolve(VGG16, "imagenet", 1, tmp_path, allow_download=False)
 
 
@@ -112,6 +112,6 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path, content, recwarn)
             path.write_bytes(path.read_bytes()[:3000])
     else:
         path.write_bytes(content)
-    with pytest.raises(BadInput, match="no weights of VGG16 without top"):
+    with pytest.raises(InputError, match="no weights of VGG16 without top"):
         backbone.build(FeatureSet(VGG16, (32, 32), "fixed", "float32"), path)
     assert [] == [row for row in recwarn if "Skipping" in str(row.message)]  # one line is enough

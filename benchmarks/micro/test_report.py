@@ -16,7 +16,7 @@ def test_report(measure, tmp_path):
     """Rendered anew from its records, as `gfr report` does."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
-    measure(lambda: writer.write_report(str(run.directory)), draw, NUM_WARMUPS, NUM_CALLS)
+    measure(lambda: writer.write_report(run.directory), draw, NUM_WARMUPS, NUM_CALLS)
 
 
 def draw() -> None:

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks import harness
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.results import store
 from gfr.storage import atomic, paths
 
@@ -32,10 +32,10 @@ def main() -> None:
 
 
 def keep(run_dir: Path, out: Path) -> str:
-    """Copy the files of the example; BadInput if they must not be shown."""
+    """Copy the files of the example; InputError if they must not be shown."""
     run = store.read_run(run_dir)
     if run.record.data.source != "synthetic":
-        raise BadInput(
+        raise InputError(
             f"{run_dir}: is of {run.record.data.source} images; an example shows faces that gfr "
             "drew itself: gfr run smoke --data synthetic"
         )
@@ -43,10 +43,10 @@ def keep(run_dir: Path, out: Path) -> str:
     files += sorted((run_dir / "figures").glob("*.svg"))
     missing = [path for path in files if not path.exists()]
     if missing:
-        raise BadInput(f"{missing[0]}: is not there; render it: gfr report {run_dir.name}")
+        raise InputError(f"{missing[0]}: is not there; render it: gfr report {run_dir.name}")
     num_bytes = sum(path.stat().st_size for path in files)
     if num_bytes > LARGEST_BYTES:
-        raise BadInput(f"{run_dir}: {num_bytes:,} bytes, more than {LARGEST_BYTES:,}")
+        raise InputError(f"{run_dir}: {num_bytes:,} bytes, more than {LARGEST_BYTES:,}")
     texts = {name: _relative(run_dir / name) for name in KEPT}
     with atomic.directory(out) as temporary:
         (temporary / "figures").mkdir()
@@ -58,13 +58,13 @@ def keep(run_dir: Path, out: Path) -> str:
 
 
 def _relative(path: Path) -> str:
-    """A text with paths relative to the project; BadInput if it names another place."""
+    """A text with paths relative to the project; InputError if it names another place."""
     text = path.read_text("utf-8")
     for root in (paths.ROOT, path.resolve().parents[3]):  # ROOT/reports/runs/ID/summary.md
         if root != Path("/"):
             text = text.replace(f"{root}/", "")
     if named := _ABSOLUTE.search(text):
-        raise BadInput(f"{path}: names {named[0]}; run it with everything below the project")
+        raise InputError(f"{path}: names {named[0]}; run it with everything below the project")
     return text
 
 

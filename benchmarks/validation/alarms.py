@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import harness
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
@@ -37,7 +37,7 @@ def main() -> int:
             compare(f"saved, {number + 1}", folder, options.tests, "--save")
         names = clean_names(Path(folder))
         if not names:
-            raise BadInput("no baseline: other processes keep this machine busy. Try again later")
+            raise InputError("no baseline: other processes keep this machine busy. Try again later")
         trials = []
         for number in range(options.trials):
             name = names[number % len(names)]

@@ -1,6 +1,5 @@
 """`gfr export` and `gfr serve`: the model of a run for the browser."""
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -65,8 +64,7 @@ def serve(
     from gfr.results import store
 
     run = store.read_run(run_directory.find(reports, run_id))
-    with web.server(web.exported(run, trial), port) as server:
-        print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
-        print(f"http://{web.HOST}:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+    server = web.server(web.exported(run, trial), port)
+    print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
+    print(f"{server.url}  (Ctrl-C ends)", flush=True)
+    server.run()

@@ -12,7 +12,7 @@ import typer
 
 from cli import completion, options
 from gfr import text
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 
 def predict(
@@ -62,7 +62,7 @@ def _quiet_tensorflow() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BadInput:
+        except InputError:
             raise
         except BaseException:
             held.seek(0)

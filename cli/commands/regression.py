@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import completion, exit_codes, options
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import run_directory
 
 
@@ -35,7 +35,7 @@ def verdict(
         print(f"{run.record.run_id}: accepted as the baseline of later runs")
         return
     if run.verdict is None:
-        raise BadInput(
+        raise InputError(
             f"{run.directory}: has no verdict. Resume the run with --run-id {run.record.run_id}"
         )
     options.print_result(run.verdict, regression_section.text, as_json)

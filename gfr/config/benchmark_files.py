@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gfr.errors import BadInput, did_you_mean
+from gfr.errors import InputError, did_you_mean
 from gfr.storage.paths import ROOT, at_root
 
 _NO_BENCHMARKS = {"published", "sources"}  # other tables in benchmarks/
@@ -30,7 +30,7 @@ def benchmark_file(name: str) -> Path:
     if "/" in name or name.endswith(".toml"):
         return Path(at_root(name))
     if name not in (names := benchmark_names()):
-        raise BadInput(
+        raise InputError(
             f"benchmark {name!r}: unknown; {did_you_mean(name, names)}"
             f"known: {', '.join(names)}, or the path of a .toml file"
         )

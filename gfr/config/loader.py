@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from gfr import text as gfr_text
 from gfr.config.keras_applications import APPLICATIONS, OWN_MODEL, OWN_PREPROCESSING, SCALINGS
 from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting, _problems
-from gfr.errors import BadInput, did_you_mean, reason
+from gfr.errors import InputError, did_you_mean, reason
 from gfr.types import NAME
 
 MAX_PROBLEMS = 3  # listed at once
@@ -110,26 +110,26 @@ def _shown(word: object) -> str:
 
 
 def load(path: Path) -> Benchmark:
-    """Read and validate a benchmark file; BadInput names the file, the place and the fix."""
+    """Read and validate a benchmark file; InputError names the file, the place and the fix."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end
-        raise BadInput(f"{path}: not a file; name a benchmark file")
+        raise InputError(f"{path}: not a file; name a benchmark file")
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise BadInput(
+        raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a benchmark file, or one of "
             "benchmarks/ without .toml"
         ) from None
     # Beside its own error tomllib lets a ValueError (a number of 5,000 digits) and, for deep
     # nesting, a RecursionError through.
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not valid TOML ({error})") from None
+        raise InputError(f"{path}: not valid TOML ({error})") from None
     try:
         _refuse_what_breaks_features_once(document)
         locate(document, path.parent)
         return check(document)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
@@ -137,7 +137,7 @@ def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
     given = {name: value for name, value in vars(limits).items() if value is not None}
     for name, value in given.items():
         if not 0 < value < math.inf:
-            raise BadInput(f"{name} = {value}: must be above 0")
+            raise InputError(f"{name} = {value}: must be above 0")
     return replace(benchmark, selection=replace(benchmark.selection, **given))
 
 
@@ -147,9 +147,9 @@ def check(document: object) -> Benchmark:
         text = json.dumps(document, default=str)
         benchmark = TypeAdapter(Benchmark).validate_json(text, strict=True)
     except ValidationError as error:
-        raise BadInput(line(error, document, Benchmark)) from None
+        raise InputError(line(error, document, Benchmark)) from None
     except ValueError as error:  # an integer of more digits than Python converts
-        raise BadInput(reason(error)) from None
+        raise InputError(reason(error)) from None
     filled = tuple(
         _fill(row, row_name("backbone", place, document))
         for place, row in enumerate(benchmark.backbone)
@@ -167,10 +167,10 @@ def _refuse_what_breaks_features_once(document: dict[str, Any]) -> None:
     once = "gfr computes each feature once, which is correct only for"
     for place, table in tables:
         if table.get("freeze") is False:
-            raise BadInput(f"{place}freeze = false: {once} a frozen backbone; set freeze = true")
+            raise InputError(f"{place}freeze = false: {once} a frozen backbone; set freeze = true")
         for key in table:
             if key.lower().startswith("augment"):
-                raise BadInput(f"{place}{key}: {once} unaugmented images; remove it")
+                raise InputError(f"{place}{key}: {once} unaugmented images; remove it")
 
 
 def _fill(row: Backbone, where: str) -> Backbone:
@@ -178,16 +178,18 @@ def _fill(row: Backbone, where: str) -> Backbone:
     if row.file:
         check_row(row.name, row.file, row.weights, where)
     if application is None:
-        raise BadInput(
+        raise InputError(
             f"{where}: unknown name {row.name!r:.80}; {did_you_mean(row.name, APPLICATIONS)}"
             f"known: {', '.join(APPLICATIONS)}"
         )
     scaling = row.scaling or application.scaling
     if scaling not in SCALINGS:
-        raise BadInput(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
+        raise InputError(f"{where}: unknown scaling {scaling!r}; known: {', '.join(SCALINGS)}")
     scales_itself = application.scaling == OWN_PREPROCESSING and not row.file
     if scales_itself and scaling != OWN_PREPROCESSING:
-        raise BadInput(f"{where}: {row.name} scales its input itself; remove scaling = {scaling!r}")
+        raise InputError(
+            f"{where}: {row.name} scales its input itself; remove scaling = {scaling!r}"
+        )
     return Backbone(row.name, scaling, row.weights, row.label or row.name, row.file)
 
 
@@ -197,12 +199,12 @@ def _check_rows(benchmark: Benchmark) -> None:
     labels = {row.label for row in benchmark.backbone}
     for row in benchmark.iteration:
         for unknown in sorted(set(row.backbones) - labels):
-            raise BadInput(
+            raise InputError(
                 f"iteration {row.number}: unknown backbone {unknown!r:.80}; "
                 f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
             )
     if problem := next(_problems(benchmark), ""):
-        raise BadInput(problem)
+        raise InputError(problem)
     for trial in benchmark.trials:
         _check_size(trial.backbone, trial.iteration)
 
@@ -211,12 +213,12 @@ def _check_size(backbone: Backbone, iteration: Iteration) -> None:
     name, where = backbone.name, f"iteration {iteration.number}"
     application = OWN_MODEL if backbone.file else APPLICATIONS[name]
     if min(iteration.size) < application.min_side_px:
-        raise BadInput(
+        raise InputError(
             f"{where}: size {list(iteration.size)} is impossible, {name} needs at least "
             f"{application.min_side_px} px a side"
         )
     if iteration.input == "any" and not application.any_size:
-        raise BadInput(f'{where}: {name} cannot take any size; set input = "fixed"')
+        raise InputError(f'{where}: {name} cannot take any size; set input = "fixed"')
 
 
 def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None:
@@ -224,7 +226,7 @@ def _refuse_repeats(values: list[str] | list[int], table: str, key: str) -> None
     folded = [str(value).casefold() for value in values]
     for value, plain in zip(values, folded, strict=True):
         if folded.count(plain) > 1:
-            raise BadInput(f"[[{table}]]: {key} {value!r} is used twice; give each its own {key}")
+            raise InputError(f"[[{table}]]: {key} {value!r} is used twice; give each its own {key}")
 
 
 def locate(document: dict[str, Any], folder: Path) -> None:
@@ -236,18 +238,18 @@ def locate(document: dict[str, Any], folder: Path) -> None:
 
 
 def check_row(name: str, file: str, weights: str, where: str) -> None:
-    """Raise BadInput if the rest of a row does not fit its `file`."""
+    """Raise InputError if the rest of a row does not fit its `file`."""
     if not re.fullmatch(NAME, name):
-        raise BadInput(
+        raise InputError(
             f"{where}: name {name!r:.80}: letters, digits and _ . + only, at most 64: it becomes "
             "part of file names"
         )
     if name in APPLICATIONS:
-        raise BadInput(f"{where}: {name} is Keras' own; give the model of {file!r} another name")
+        raise InputError(f"{where}: {name} is Keras' own; give the model of {file!r} another name")
     if weights:
-        raise BadInput(f"{where}: weights and file: an own model has its own; remove weights")
+        raise InputError(f"{where}: weights and file: an own model has its own; remove weights")
     if not file.endswith(".keras"):
-        raise BadInput(
+        raise InputError(
             f"{where}: file {file!r}: not a .keras file; load it where you trust it and write it "
             'anew with model.save("….keras")'
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import atomic
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
@@ -58,7 +58,7 @@ class Labels:
 
 
 def read(directory: Path) -> Labels:
-    """Read the labels of a CelebA directory; BadInput if they cannot be found or read."""
+    """Read the labels of a CelebA directory; InputError if they cannot be found or read."""
     layout = find(directory)
     return Labels(
         layout=layout,
@@ -71,7 +71,7 @@ def read(directory: Path) -> Labels:
 def find(directory: Path) -> Layout:
     """Find the image folder and the label files independently, shallowest first."""
     if not directory.is_dir():
-        raise BadInput(
+        raise InputError(
             f"{directory}: no such directory. Name the folder that holds CelebA, or images with a "
             "labels.csv"
         )
@@ -89,13 +89,13 @@ def find(directory: Path) -> Layout:
 
     if image_dir is None:
         folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
-        raise BadInput(
+        raise InputError(
             f"{directory}: no images found in a folder {folders}. Unpack CelebA there, or put "
             "a labels.csv beside images of your own"
         )
     label_file = first(LABEL_FILES)
     if label_file is None:
-        raise BadInput(
+        raise InputError(
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
@@ -125,11 +125,11 @@ def read_attributes(path: Path) -> pd.DataFrame:
     """Read all attributes as bool, one row per image, sorted by name."""
     table = _read_table(path)
     if "Male" not in table.columns:
-        raise BadInput(f"{path}: no column Male in its header. Is it CelebA's attribute list?")
+        raise InputError(f"{path}: no column Male in its header. Is it CelebA's attribute list?")
     wrong = np.argwhere(~table.isin([1, -1]).to_numpy())
     if len(wrong):
         name, column = table.index[wrong[0][0]], table.columns[wrong[0][1]]
-        raise BadInput(f"{path}: {name}: {column} is {table.loc[name, column]}, not 1 or -1")
+        raise InputError(f"{path}: {name}: {column} is {table.loc[name, column]}, not 1 or -1")
     return table == 1
 
 
@@ -137,7 +137,7 @@ def read_column(path: Path) -> pd.Series:
     """Read a two-column list (identity or partition) as int64 by image name."""
     table = _read_table(path)
     if table.shape[1] != 1:
-        raise BadInput(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
+        raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
     return table.iloc[:, 0]
 
 
@@ -163,7 +163,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as text ({error})") from None
+        raise InputError(f"{path}: cannot be read as text ({error})") from None
     lines = [line for line in lines if line.strip()]
     stated_rows = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
     separator = "," if lines and "," in lines[0] else None
@@ -173,20 +173,22 @@ def _read_table(path: Path) -> pd.DataFrame:
     else:
         lines = lines[1:]
     if not lines:
-        raise BadInput(f"{path}: no rows. Is the file cut short?")
+        raise InputError(f"{path}: no rows. Is the file cut short?")
     if stated_rows not in (None, len(lines)):
-        raise BadInput(f"{path}: states {stated_rows:,} rows, has {len(lines):,}. Is it cut short?")
+        raise InputError(
+            f"{path}: states {stated_rows:,} rows, has {len(lines):,}. Is it cut short?"
+        )
     columns = [name.strip() for name in header]
     if len(columns) == len(lines[0].split(separator)):
         columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
     for line in lines:
         if len(line.split(separator)) != len(columns) + 1:
-            raise BadInput(
+            raise InputError(
                 f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, not "
                 f"{len(columns) + 1}"
             )
     if len(set(columns)) != len(columns):
-        raise BadInput(f"{path}: its header names a column twice")
+        raise InputError(f"{path}: its header names a column twice")
     return _parse(path, lines, columns, separator)
 
 
@@ -204,11 +206,11 @@ def _parse(path: Path, lines: list[str], columns: list[str], separator: str | No
                 quoting=3,
             )
     except (ValueError, ArithmeticError) as error:
-        raise BadInput(f"{path}: a value is not a whole number ({error})") from None
+        raise InputError(f"{path}: a value is not a whole number ({error})") from None
     table = table.sort_index()
     if not table.index.is_unique:
-        raise BadInput(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
+        raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
     for name in table.index:
         if name != Path(name).name or name in (".", ".."):
-            raise BadInput(f"{path}: {name[:60]!r} is not a plain file name")
+            raise InputError(f"{path}: {name[:60]!r} is not a plain file name")
     return table

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels, Layout
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
 
@@ -52,11 +52,11 @@ def find(path: Path) -> Layout:
 
 
 def read(path: Path) -> Labels:
-    """Read every image that the CSV lists; BadInput names the file and the line."""
+    """Read every image that the CSV lists; InputError names the file and the line."""
     if path.is_dir():
         other = next((name for name in LABEL_FILES if (path / name).exists()), None)
         if other:
-            raise BadInput(
+            raise InputError(
                 f"{path}: holds {LABELS_NAME} and {other}. Name the CSV itself, or remove one"
             )
         path = path / LABELS_NAME
@@ -84,19 +84,21 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Read (line number, cells) of the header and of at least one row; skip blank rows."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadInput(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
+            raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(
+        raise InputError(
             f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one, separated by commas"
         ) from None
     rows = [(number, row) for number, row in rows if any(row)]
     if len(rows) < 2:
-        raise BadInput(f"{path}: no rows. The first line is image,is_male, then one line per image")
+        raise InputError(
+            f"{path}: no rows. The first line is image,is_male, then one line per image"
+        )
     num_columns = len(rows[0][1])
     for number, row in rows:
         if len(row) != num_columns:
@@ -106,22 +108,22 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def _error(path: Path, line: int, why: str) -> BadInput:
-    return BadInput(f"{path}, line {line}: {why}")
+def _error(path: Path, line: int, why: str) -> InputError:
+    return InputError(f"{path}, line {line}: {why}")
 
 
 def _check_header(path: Path, header: list[str]) -> None:
     for needed in ("image", "is_male"):
         if needed not in header:
-            raise BadInput(
+            raise InputError(
                 f"{path}: no column {needed} in its first line. It begins image,is_male, "
                 "separated by commas"
             )
     for column, count in Counter(header).items():
         if count > 1:
-            raise BadInput(f"{path}: column {column!r:.60} is listed twice. Remove one")
+            raise InputError(f"{path}: column {column!r:.60} is listed twice. Remove one")
         if column in _RESERVED or not _COLUMN.fullmatch(column):
-            raise BadInput(
+            raise InputError(
                 f"{path}: column {column!r:.60}: a name that gfr reserves, or not a plain word. "
                 "Rename it"
             )

@@ -10,13 +10,13 @@ import pandas as pd
 
 from gfr.data import celeba
 from gfr.data.sources import source_of
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import hashing
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 
 
-class TooFew(BadInput):
+class TooFew(InputError):
     """A data set lists fewer images than the benchmark needs."""
 
 
@@ -63,7 +63,7 @@ class Listing:
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
-    """Choose images from a data set on disk; BadInput if its files cannot be used."""
+    """Choose images from a data set on disk; InputError if its files cannot be used."""
     labels = source_of(directory).read(directory)
     layout, attributes = labels.layout, labels.attributes
     num_unlisted = len(celeba.image_names(layout.image_dir).difference(attributes.index))
@@ -72,7 +72,7 @@ def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listin
     is_male = chosen["Male"].to_numpy(bool)
     if is_male.all() or not is_male.any():
         only = "male" if is_male.all() else "female"
-        raise BadInput(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
+        raise InputError(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
     faces = Faces(
         image_dir=layout.image_dir,
         names=tuple(names),
@@ -103,7 +103,7 @@ def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np
         return None
     missing = [name for name in names if name not in column.index]
     if missing:
-        raise BadInput(
+        raise InputError(
             f"{path}: {len(missing):,} chosen images are not listed, the first is {missing[0]}. "
             "Add them, or remove the file"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE, Faces
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 MAX_DROPPED_FRACTION = 0.01
 
@@ -29,7 +29,7 @@ class Inspection:
 
 
 def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
-    """Decode every image once; BadInput if more than 1 % cannot be decoded."""
+    """Decode every image once; InputError if more than 1 % cannot be decoded."""
     inspected: list[_Inspected] = []
     paths = faces.paths()
     with ThreadPoolExecutor(images.NUM_DECODE_THREADS) as pool:
@@ -57,7 +57,7 @@ def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
 def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
     if len(dropped) > MAX_DROPPED_FRACTION * len(faces.names):
         name, why = next(iter(dropped.items()))
-        raise BadInput(
+        raise InputError(
             f"{faces.image_dir}: {len(dropped):,} of {len(faces.names):,} chosen images are "
             f"missing or undecodable, the first is {name} ({why}); at most 1 % may be. Restore "
             "them, or remove their lines from the label file"

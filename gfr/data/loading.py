@@ -1,6 +1,6 @@
 """The first stage: look at data and weights, choose and split the images.
 
-In: a Request. Out: run.json and faces.csv in the run directory, or BadInput before anything heavy
+In: a Request. Out: run.json and faces.csv in the run directory, or InputError before anything heavy
 has begun. Never computes a feature.
 """
 
@@ -16,7 +16,7 @@ from gfr.data import inspection as data_inspection
 from gfr.data import splits as data_splits
 from gfr.data.sources import SOURCES, DataSource, source_of
 from gfr.data.synthetic import generate
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.progress import reporter
 from gfr.storage import atomic, hashing, locks, paths
 
@@ -89,7 +89,7 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     for name in types.SPLITS:
         if len(set(inspection.faces.is_male[splits == name].tolist())) < 2:
             cure = "Use more images" + ("" if rule == "official" else " or a larger fraction")
-            raise BadInput(
+            raise InputError(
                 f"{directory}: the {name} split of {len(splits):,} images lacks a class. {cure}"
             )
     return Looked(

@@ -18,7 +18,7 @@ from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
 from gfr.data.inspection import Inspection
 from gfr.data.sources import SOURCES, SourceName
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
 from gfr.storage.hashing import lines_sha256
@@ -156,7 +156,7 @@ def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
 def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces, np.ndarray]:
     """Read what `write_table` wrote -> Faces and the split, str (N,).
 
-    Raises BadInput if the file is damaged or does not agree with the records of its run.
+    Raises InputError if the file is damaged or does not agree with the records of its run.
     """
     try:
         faces, splits = _read_table(path, Path(data.image_dir))
@@ -166,7 +166,7 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
     # pandas raises TypeError and AttributeError for some damaged files.
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = reason(error)
-    raise BadInput(f"{path}: damaged ({why}). Move the directory away and start a new run")
+    raise InputError(f"{path}: damaged ({why}). Move the directory away and start a new run")
 
 
 def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gfr.config.schema import SplitRule
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import hashing
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def by_rule(
     """Split N faces by the rule of a benchmark -> str (N,): train, validation or test.
 
     `fractions` are those of the test and the validation images; "official" ignores them and the
-    seed. Raises BadInput if the data set does not have what the rule needs.
+    seed. Raises InputError if the data set does not have what the rule needs.
     """
     if rule == "random":
         return split_images(faces.names, faces.is_male, *fractions, seed)
     if rule == "official":
         return split_officially(faces.partition)
     if faces.identity is None:
-        raise BadInput(
+        raise InputError(
             '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
             'column identity in labels.csv. Add it, or set split = "random"'
         )
@@ -43,13 +43,13 @@ def by_rule(
 def split_officially(partition: np.ndarray | None) -> np.ndarray:
     """Split by CelebA's own partition: int (N,) -> str (N,)."""
     if partition is None:
-        raise BadInput(
+        raise InputError(
             '[data] split = "official": needs list_eval_partition.txt beside the label file of '
             'CelebA. Add it, or set split = "random"'
         )
     unknown = set(partition.tolist()) - {0, 1, 2}
     if unknown:
-        raise BadInput(
+        raise InputError(
             f'[data] split = "official": partition {min(unknown)} is unknown; known: 0 (train), '
             "1 (validation), 2 (test). Correct list_eval_partition.txt"
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from gfr.config.schema import Precision
 from gfr.data import images
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 _BATCH = 64
 
@@ -47,11 +47,11 @@ class Engine:
     open: Callable[[Path, Precision], Classify]
 
     def load(self, model: Path, precision: Precision = "float32") -> Classify:
-        """Load a model file; BadInput if this engine is unavailable or lacks the precision."""
+        """Load a model file; InputError if this engine is unavailable or lacks the precision."""
         if reason := self.unavailable():
-            raise BadInput(f"engine {self.name!r} is unavailable: {reason}")
+            raise InputError(f"engine {self.name!r} is unavailable: {reason}")
         if precision not in self.precisions:
-            raise BadInput(
+            raise InputError(
                 f"precision {precision!r}: not supported by engine {self.name!r}. Choose one of: "
                 f"{', '.join(self.precisions)}."
             )

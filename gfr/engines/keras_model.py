@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from gfr.config.schema import Precision
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.models import backbone as models_backbone
 from gfr.models import fused_model
 from gfr.results import records
@@ -21,7 +21,7 @@ def load(
 ) -> keras.Model:
     """Build the model: raw pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 
-    BadInput if the backbone's weights have changed since the run, or the head's file is damaged.
+    InputError if the backbone's weights have changed since the run, or the head's file is damaged.
     """
     result.features.weights.check()
     keras.utils.clear_session()
@@ -34,11 +34,11 @@ def load(
 
 def _load_head(path: Path) -> keras.Model:
     if not path.is_file():  # Keras would load a directory as another kind of checkpoint
-        raise BadInput(f"{path}: no trained head; run again with the same --run-id")
+        raise InputError(f"{path}: no trained head; run again with the same --run-id")
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BadInput(
+        raise InputError(
             f"{path}: no trained head ({reason(error)}); delete it and run again with the same "
             "--run-id"
         ) from None

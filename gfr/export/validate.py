@@ -16,7 +16,7 @@ from gfr import engines
 from gfr.config.schema import WebPrecision
 from gfr.data import images
 from gfr.engines.base import Predictions, classify_files
-from gfr.errors import BadInput, StepFailed
+from gfr.errors import InputError, StepFailed
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import model_card
 from gfr.measurement import hardware
@@ -177,7 +177,7 @@ def choose(models: tuple[WebModel, ...]) -> WebModel:
 
 
 def checked(precision: str | None) -> WebPrecision | None:
-    """Return a precision as typed; BadInput for an unknown one."""
+    """Return a precision as typed; InputError for an unknown one."""
     if precision is not None and precision not in BITS:
-        raise BadInput(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")
+        raise InputError(f"precision {precision!r}: unknown; known: {', '.join(BITS)}")
     return precision

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from uvicorn import Config, Server
 
-from gfr.errors import BadInput, CannotWrite
+from gfr.errors import CannotWrite, InputError
 from gfr.results import records, store
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
@@ -50,19 +50,19 @@ _MEDIA_TYPES = {
 
 
 def exported(run: records.Run, trial_id: str | None) -> Path:
-    """Return the export of the selected or the given trial; BadInput if there is none yet."""
+    """Return the export of the selected or the given trial; InputError if there is none yet."""
     trial = run.result_of(trial_id).trial
     path = store.export_directory(run.directory, trial.id)
     if not ExportDirectory(path).record.exists():
         words = f" --trial {trial.id}" if trial_id else ""
-        raise BadInput(f"{path}: not exported yet; gfr export {run.directory.name}{words}")
+        raise InputError(f"{path}: not exported yet; gfr export {run.directory.name}{words}")
     return path
 
 
 class PageServer:
     """A server of the page with `model` and `report`, listening on loopback.
 
-    BadInput if the port is in use; port 0 takes any free one.
+    InputError if the port is in use; port 0 takes any free one.
     """
 
     def __init__(self, model: Path, report: Path, port: int) -> None:
@@ -70,7 +70,7 @@ class PageServer:
         try:
             self._socket = socket.create_server((HOST, port))
         except (OSError, OverflowError) as error:
-            raise BadInput(f"port {port}: {error}; choose another with --port") from None
+            raise InputError(f"port {port}: {error}; choose another with --port") from None
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}/"
         self.uvicorn = Server(
@@ -128,14 +128,14 @@ def application(model: Path, report: Path) -> Starlette:
 
 
 def unused(target: Path) -> Path:
-    """Return `target`; BadInput if it exists and is not an empty directory."""
+    """Return `target`; InputError if it exists and is not an empty directory."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BadInput(f"{target}: exists and is not an empty directory; name another")
+        raise InputError(f"{target}: exists and is not an empty directory; name another")
     return target
 
 
 def write(export: Path, target: Path) -> None:
-    """Write page and model as files; BadInput if `target` is not `unused`."""
+    """Write page and model as files; InputError if `target` is not `unused`."""
     unused(target)
     try:
         with atomic.refusing(target):

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import FeatureSet, Precision
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.models.bn_folding import fold
 
 ANY_SIZE = (None, None, 3)
@@ -52,7 +52,7 @@ def build(
 
     In bfloat16 the network is folded first (gfr/models/bn_folding.py); the layers around it stay
     float32.
-    `weights_path` None keeps Keras' initialisation. BadInput if the file does not fit.
+    `weights_path` None keeps Keras' initialisation. InputError if the file does not fit.
     """
     height, width = feature_set.size
     pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
@@ -74,7 +74,7 @@ def build(
 
 
 def own(path: Path) -> keras.Model:
-    """Load a user's own model; BadInput if Keras cannot.
+    """Load a user's own model; InputError if Keras cannot.
 
     Only for files that gfr/models/custom_model.py has accepted.
     """
@@ -82,7 +82,7 @@ def own(path: Path) -> keras.Model:
         with _refusing_missing_weights():
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # depends on what Keras' layers do with the file's values
-        raise BadInput(
+        raise InputError(
             f"{path}: Keras {keras.__version__} cannot load it ({reason(error)}); save it again "
             "with model.save"
         ) from None
@@ -101,7 +101,7 @@ def _refusing_missing_weights() -> Iterator[None]:
 def application(
     name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:
-    """Build a Keras application without its top; BadInput if the weights do not fit it."""
+    """Build a Keras application without its top; InputError if the weights do not fit it."""
     constructor = getattr(keras.applications, name)
     try:
         with _refusing_missing_weights():
@@ -116,7 +116,7 @@ def application(
     except (ValueError, OSError, KeyError, UserWarning) as error:
         if weights_path is None:
             raise
-        raise BadInput(
+        raise InputError(
             f"{weights_path}: no weights of {name} without top ({reason(error)}); "
             f"expected Keras' {APPLICATIONS[name].weights_file}"
         ) from None

@@ -20,7 +20,7 @@ import numpy as np
 
 from gfr.config.loader import absence
 from gfr.config.schema import Benchmark, FeatureSet
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 
 MAX_BYTES = 4_000_000_000  # unpacked; the largest of keras.applications takes 1.4 GB
 
@@ -60,23 +60,23 @@ _READERS = ("StringLookup", "IntegerLookup", "TextVectorization", "MelSpectrogra
 
 
 def check(path: Path) -> None:
-    """Raise BadInput if the file is not a .keras archive, is damaged, or needs code or files."""
+    """Raise InputError if the file is not a .keras archive, is damaged, or needs code or files."""
     if lacking := absence(path):
-        raise BadInput(lacking)
+        raise InputError(lacking)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive)
             if damaged := archive.testzip():
-                raise BadInput(f"{path}: {damaged} is damaged; save or copy the model again")
+                raise InputError(f"{path}: {damaged} is damaged; save or copy the model again")
             config = json.loads(archive.read("config.json"))
-    except BadInput:
+    except InputError:
         raise
     except _UNREADABLE as error:
-        raise BadInput(
+        raise InputError(
             f"{path}: not a Keras model file ({reason(error)}); write one with model.save"
         ) from None
     if problem := next(_problems(config), ""):
-        raise BadInput(f"{path}: {problem}")
+        raise InputError(f"{path}: {problem}")
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
@@ -84,24 +84,24 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     names = [info.filename for info in infos]
     for name in names:
         if name not in _MEMBERS or names.count(name) > 1:
-            raise BadInput(
+            raise InputError(
                 f"{path}: holds {name!r:.80}, which a model of images does not; save it again "
                 "without vocabularies and other assets"
             )
     for name in _MEMBERS:
         if name not in names:
-            raise BadInput(f"{path}: lacks {name}: not a Keras model file; use model.save")
+            raise InputError(f"{path}: lacks {name}: not a Keras model file; use model.save")
     unpacked = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
     if unpacked > MAX_BYTES or unpacked > MAX_RATIO * packed + MAX_CONFIG_BYTES:
-        raise BadInput(
+        raise InputError(
             f"{path}: {packed:,} bytes that unpack to {unpacked:,}: refused as a bomb; at most "
             f"{MAX_BYTES:,}, and {MAX_RATIO} times the file"
         )
     if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-        raise BadInput(f"{path}: config.json is larger than {MAX_CONFIG_BYTES:,} bytes")
+        raise InputError(f"{path}: config.json is larger than {MAX_CONFIG_BYTES:,} bytes")
     if any(info.compress_type not in _METHODS for info in infos):
-        raise BadInput(f"{path}: packed by another method than Keras'; save it again")
+        raise InputError(f"{path}: packed by another method than Keras'; save it again")
 
 
 def _problems(config: Any) -> Iterator[str]:
@@ -169,7 +169,7 @@ _REMOVED_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedC
 
 
 def refuse_unfit(benchmark: Benchmark) -> None:
-    """BadInput if an own model is not a backbone, or does not support the benchmark's settings."""
+    """Raise InputError if an own model is not a backbone or does not fit the benchmark."""
     rows = [row for row in benchmark.feature_sets if row.backbone.file]
     if not rows:
         return
@@ -191,21 +191,21 @@ def _check_shapes(row: FeatureSet, network: Any) -> None:
     path = row.backbone.file
     inputs, outputs = _tensors(network, "inputs"), _tensors(network, "outputs")
     if not inputs:
-        raise BadInput(
+        raise InputError(
             f"{path}: its input is of no known shape; begin it with keras.Input((None, None, 3))"
         )
     if len(inputs) > 1 or len(outputs) > 1:
-        raise BadInput(
+        raise InputError(
             f"{path}: {len(inputs)} inputs and {len(outputs)} outputs; a backbone has one of each"
         )
     shape, dtype = tuple(inputs[0].shape), inputs[0].dtype
     if len(shape) != 4 or shape[0] is not None or shape[3] != 3 or dtype != "float32":
-        raise BadInput(
+        raise InputError(
             f"{path}: takes {dtype} {shape}; a backbone takes float32 (None, height, width, 3)"
         )
     output, dtype = tuple(outputs[0].shape), outputs[0].dtype
     if len(output) not in (2, 4) or output[0] is not None or not output[-1] or dtype != "float32":
-        raise BadInput(
+        raise InputError(
             f"{path}: gives {dtype} {output}; a backbone gives float32 (None, features) or a "
             "feature map (None, height, width, features)"
         )
@@ -222,12 +222,12 @@ def _tensors(network: Any, name: str) -> list[Any]:
 def _check_size(row: FeatureSet, fixed: tuple[int | None, int | None]) -> None:
     words = " x ".join("any" if side is None else str(side) for side in fixed)
     if any(side not in (None, asked) for side, asked in zip(fixed, row.size, strict=True)):
-        raise BadInput(
+        raise InputError(
             f"{row.backbone.file}: takes images of {words} (height x width) alone, size = "
             f"{list(row.size)} is asked for; change size, or name other backbones in that iteration"
         )
     if row.input == "any" and fixed != (None, None):
-        raise BadInput(
+        raise InputError(
             f'{row.backbone.file}: takes images of {words} alone, not any; set input = "fixed"'
         )
 
@@ -243,26 +243,26 @@ def _try(row: FeatureSet, is_exported: bool) -> None:
         together = fused_model.run_batch(graph, pixels)
         again = fused_model.run_batch(graph, pixels)
         alone = fused_model.run_batch(graph, pixels[:1])
-    except BadInput:
+    except InputError:
         raise
     except Exception as error:  # TensorFlow raises many kinds for a user's model
         height, width = row.size
-        raise BadInput(
+        raise InputError(
             f"{path}: cannot be run on images of {height} x {width} ({reason(error)}); choose "
             "another size, or fix the model"
         ) from None
     if not np.isfinite(together).all():
-        raise BadInput(
+        raise InputError(
             f"{path}: its features are not finite; is `scaling` the one it was made for?"
         )
     scale = np.linalg.norm(together[0]) or 1.0
     if max(np.linalg.norm(x - together[0]) for x in (again[0], alone[0])) > MAX_DIFFERENCE * scale:
-        raise BadInput(
+        raise InputError(
             f"{path}: an image's features change from call to call or with the rest of its batch; "
             "take out what mixes images (an operation over axis 0) or draws at random"
         )
     if is_exported and (unknown := _unknown_to_javascript(graph)):
-        raise BadInput(
+        raise InputError(
             f"{path}: TensorFlow.js has no {', '.join(unknown)}; replace what needs it, or set "
             "precisions = [] in [export]"
         )

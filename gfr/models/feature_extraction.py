@@ -19,7 +19,7 @@ import numpy as np
 from gfr.config.schema import FeatureSet, Precision
 from gfr.data import images
 from gfr.data.dataset import Faces
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.measurement import software
 from gfr.models import backbone, feature_store, fused_model
 from gfr.models.precision import NUM_CHECKED_IMAGES, Check, Choice
@@ -101,7 +101,7 @@ def extract(
 ) -> Made:
     """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once per run.
 
-    Falls back to float32 if a few images differ too much in the chosen precision. BadInput if
+    Falls back to float32 if a few images differ too much in the chosen precision. InputError if
     weights or images have changed since the run was started.
     """
     begun_s, build_s, waited_s = time.perf_counter(), 0.0, 0.0
@@ -221,4 +221,4 @@ def _compute(
 def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:
     for pixels, (path, sha256) in zip(batch, known, strict=True):
         if images.sha256(pixels) != sha256:
-            raise BadInput(f"{path}: has changed since the run was started; start a new run")
+            raise InputError(f"{path}: has changed since the run was started; start a new run")

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gfr.config.schema import FeatureSet, Precision
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.measurement.hardware import Hardware
 from gfr.measurement.reference_workload import Rates
 from gfr.models.weights import Weights
@@ -163,13 +163,13 @@ def _gate_of(
 
 
 def load_gates(path: Path) -> tuple[GateRow, ...]:
-    """Return the recorded gates, none without the file; BadInput if the file is damaged."""
+    """Return the recorded gates, none without the file; InputError if the file is damaged."""
     if not path.exists():
         return ()
     try:
         return TypeAdapter(tuple[GateRow, ...]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise BadInput(
+        raise InputError(
             f"{path}: no list of gates ({reason(error)}); make it again with "
             "benchmarks/studies/precision.py"
         ) from None

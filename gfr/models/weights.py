@@ -16,7 +16,7 @@ import numpy as np
 
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
@@ -43,10 +43,10 @@ class Weights:
     why: str  # this choice was made
 
     def check(self) -> None:
-        """BadInput if the file is missing or has changed since it was chosen."""
+        """InputError if the file is missing or has changed since it was chosen."""
         path = Path(self.path)
         if not path.is_file() or hashing.file_sha256(path) != self.sha256:
-            raise BadInput(f"{path}: the weights of {self.backbone} are gone or have changed")
+            raise InputError(f"{path}: the weights of {self.backbone} are gone or have changed")
 
 
 def resolve(
@@ -55,7 +55,7 @@ def resolve(
     """Choose the weights of one backbone; `request` is auto, imagenet, random or a directory.
 
     auto and a directory try in turn: the directory, Keras' cache, a download, random weights.
-    BadInput if `imagenet` is unavailable or a directory does not exist. A user's own model file
+    InputError if `imagenet` is unavailable or a directory does not exist. A user's own model file
     contains its weights.
     """
     if backbone.file:
@@ -80,21 +80,21 @@ def resolve(
         return _weights(backbone, "imagenet", path, "downloaded by Keras")
     tried.append(failure or "the download left no file")
     if request == "imagenet":
-        raise BadInput(f"ImageNet weights of {backbone.name} cannot be had: {'; '.join(tried)}")
+        raise InputError(f"ImageNet weights of {backbone.name} cannot be had: {'; '.join(tried)}")
     return _weights(backbone, "random", draw(backbone.name, seed, cache), "; ".join(tried))
 
 
 def in_directory(name: str, directory: Path) -> Path | None:
-    """Return the file with Keras' name, or None; BadInput if the directory does not exist."""
+    """Return the file with Keras' name, or None; InputError if the directory does not exist."""
     check_directory(directory)
     path = directory / APPLICATIONS[name].weights_file
     return path if path.is_file() else None
 
 
 def check_directory(directory: Path) -> None:
-    """BadInput if a directory of weights does not exist."""
+    """InputError if a directory of weights does not exist."""
     if not directory.is_dir():
-        raise BadInput(
+        raise InputError(
             f"weights {str(directory)!r}: no such directory; name one, or {', '.join(KEYWORDS)}"
         )
 
@@ -139,7 +139,7 @@ def _weights(
     backbone: Backbone, source: Literal["imagenet", "directory", "random"], path: Path, why: str
 ) -> Weights:
     if not h5py.is_hdf5(path):
-        raise BadInput(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
+        raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     note = "random weights: not comparable" if source == "random" else ""
     return Weights(backbone.label, source, str(path), hashing.file_sha256(path), note, why)
 

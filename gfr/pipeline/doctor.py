@@ -17,7 +17,7 @@ from gfr import text as gfr_text
 from gfr.config import benchmark_files
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.measurement.software import version
 from gfr.pipeline.options import RunOptions
 from gfr.storage import paths, run_directory
@@ -205,7 +205,7 @@ def _data(request: str) -> Check:
         return Check("note", "data", f"synthetic faces: {reason}")
     try:
         found = source.find(directory)
-    except BadInput as error:
+    except InputError as error:
         return Check("bad", "data", str(error))
     return Check(
         "ok", "data", f"{source.name}: {found.image_dir}, labels in {found.label_file.name}"
@@ -228,7 +228,7 @@ def _weights(backbone: "Backbone", options: RunOptions) -> Check:
         path = models_weights.in_keras_cache(backbone.name)
         if request not in models_weights.KEYWORDS:
             path = models_weights.in_directory(backbone.name, Path(request)) or path
-    except BadInput as error:
+    except InputError as error:
         return Check("bad", subject, str(error))
     if path:
         return Check("ok", subject, str(path))
@@ -256,7 +256,7 @@ def _runs(reports: Path) -> list[Check]:
         try:
             advice = results_status.advice(store.read_run(path))
             finding = advice and f"{path.name}: {advice}"
-        except BadInput as error:
+        except InputError as error:
             finding = str(error)
         if finding:
             checks.append(Check("note", "run", finding))

@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from gfr.errors import BadInput, StepFailed
+from gfr.errors import InputError, StepFailed
 from gfr.pipeline.worker import answer
 
 _LOOK_EVERY_S = 0.2
@@ -56,20 +56,20 @@ class Limits:
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
-        """Validate limits; None is nine tenths of the memory. BadInput if out of range."""
+        """Validate limits; None is nine tenths of the memory. InputError if out of range."""
         if not timeout_s > 0:
-            raise BadInput(f"timeout {timeout_s:g}: seconds without progress must be above 0")
+            raise InputError(f"timeout {timeout_s:g}: seconds without progress must be above 0")
         if memory_limit_gb is None:
             return cls(timeout_s)
         if not memory_limit_gb >= 1:
-            raise BadInput(f"memory limit {memory_limit_gb:g}: TensorFlow alone takes 1 GB")
+            raise InputError(f"memory limit {memory_limit_gb:g}: TensorFlow alone takes 1 GB")
         return cls(timeout_s, int(1e9 * memory_limit_gb))
 
 
 def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
     """Call `place`, "module:function", with picklable arguments in a child process.
 
-    With `gpu` the child sees that one alone. BadInput raised there is raised here; any other end
+    With `gpu` the child sees that one alone. InputError raised there is raised here; any other end
     than returning is StepFailed. Called in this process if the limits say so.
     """
     if not limits.isolated:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Benchmark
 from gfr.data.loading import locate
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import check_directory
 from gfr.pipeline.isolation import Limits
@@ -39,10 +39,17 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
 
     `start` names a run without an id, so that a second attempt at the same start continues it.
     """
-    Rule(keep=options.keep_runs)  # BadInput if it is not a number of runs
     path = benchmark_files.benchmark_file(options.benchmark)
+    return request_for(loader.load(path), replace(options, benchmark=str(path)), start)
+
+
+def request_for(
+    benchmark: Benchmark, options: RunOptions, start: datetime | None = None
+) -> Request:
+    """Do the same for a benchmark that is already read; `options.benchmark` only names it."""
+    Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
     selecting = schema.Selecting(options.max_latency_ms, options.max_size_mb)
-    benchmark = loader.limited(loader.load(path), selecting)
+    benchmark = loader.limited(benchmark, selecting)
     run_id = options.run_id or run_directory.new_id(benchmark.name, start)
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")
@@ -58,7 +65,6 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
         limits=Limits.checked(options.timeout_s, options.memory_limit_gb),
         options=replace(
             options,
-            benchmark=str(path),
             data=paths.at_root(options.data, DATA_KEYWORDS),
             weights=weights,
             run_id=run_id,
@@ -69,7 +75,7 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
 
 
 def check(request: Request) -> None:
-    """Raise BadInput for a run that cannot start; writes no run and does not import TensorFlow.
+    """Raise InputError for a run that cannot start; writes no run and does not import TensorFlow.
 
     `prepare` checks the same, but in a child process and seconds later.
     """
@@ -85,7 +91,7 @@ def check(request: Request) -> None:
 
 
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
-    """Raise BadInput if the run of this id was started with other options."""
+    """Raise InputError if the run of this id was started with other options."""
     options, name = request.options, request.benchmark.name
     resume = status.resume_command(record, request.reports)
     is_same = record.benchmark == request.benchmark
@@ -98,7 +104,7 @@ def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
         ("--fresh" if record.fresh else "no --fresh", "--fresh" if options.fresh else "no --fresh"),
     ):
         if before != now:
-            raise BadInput(
+            raise InputError(
                 f"run {record.run_id}: was started with {before}, but got {now}. "
                 f"Use another --run-id, or resume with: {resume}"
             )

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gfr import environment
-from gfr.errors import BadInput, CannotWrite, StepFailed
+from gfr.errors import CannotWrite, InputError, StepFailed
 from gfr.models import feature_store
 from gfr.pipeline import selection, steps
-from gfr.pipeline.request import Request
+from gfr.pipeline.request import Request, check
 from gfr.report import writer
 from gfr.results import cleanup, store
 from gfr.storage import locks
@@ -21,7 +21,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
     """Run every trial of a benchmark, select one and write the report; returns the run directory.
 
     A run of the same id is resumed. A trial or a latency measurement that fails is retried, and
-    then recorded or left out, as in the flow. Raises BadInput for what the user has to fix first
+    then recorded or left out, as in the flow. Raises InputError for what the user has to fix first
     and StepFailed if the run cannot start.
 
     Args:
@@ -30,6 +30,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         export: export the selected trial if the benchmark asks for it, always in child processes,
             since the converter changes TensorFlow's settings for good
     """
+    check(request)
     if not isolated:
         environment.prepare()
     limits = dataclasses.replace(request.limits, isolated=isolated)
@@ -77,7 +78,7 @@ def _attempt(step: Callable[..., object], request: Request, *arguments: object) 
             return ""
         except CannotWrite:  # a full disk is not a property of a trial
             raise
-        except BadInput as error:
+        except InputError as error:
             return str(error)
         except StepFailed as error:
             failure = str(error)

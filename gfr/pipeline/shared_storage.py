@@ -8,7 +8,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.results import records
 from gfr.storage import atomic, locks, serialization
 from gfr.storage.run_directory import RunDirectory
@@ -32,7 +32,7 @@ def mark(cache: Path) -> str:
 
 
 def check(run_dir: Path, worker: str) -> None:
-    """Raise BadInput if this process does not see the run's files as the flow does."""
+    """Raise InputError if this process does not see the run's files as the flow does."""
     record = RunDirectory(run_dir).record
     if not record.is_file():
         raise _unseen(worker, record)
@@ -45,13 +45,13 @@ def check(run_dir: Path, worker: str) -> None:
 
 
 def check_images(directory: Path, worker: str) -> None:
-    """Raise BadInput if this process does not see the folder of the images."""
+    """Raise InputError if this process does not see the folder of the images."""
     if not directory.is_dir():
         raise _unseen(worker, directory)
 
 
-def _unseen(worker: str, place: Path, problem: str = "is not there") -> BadInput:
-    return BadInput(
+def _unseen(worker: str, place: Path, problem: str = "is not there") -> InputError:
+    return InputError(
         f"worker {worker}: {place} {problem}. All workers need it at this path, on a file system "
         "that they share with the flow"
     )

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gfr import environment
-from gfr.errors import BadInput, of_the_disk
+from gfr.errors import InputError, of_the_disk
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -63,14 +63,14 @@ def main() -> None:
 def answer(place: str, arguments: tuple) -> tuple[str, object]:
     """Call `place`, "module:function" -> "done" and what it returned, or how and why it failed.
 
-    "refused" comes with the BadInput, "failed" with the reason and the traceback.
+    "refused" comes with the InputError, "failed" with the reason and the traceback.
     """
     module, name = place.split(":")
     if module.startswith("gfr."):
         environment.import_tensorflow()
     try:
         return "done", getattr(importlib.import_module(module), name)(*arguments)
-    except BadInput as error:
+    except InputError as error:
         return "refused", error
     except Exception as error:
         if isinstance(error, OSError) and (refusal := of_the_disk(error)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.measurement.hardware import Hardware
 from gfr.regression.latency_rule import Measured
 
@@ -73,7 +73,7 @@ def read(path: Path) -> SavedRun:
         reason = "not JSON"
     except (KeyError, TypeError, AttributeError):
         reason = "not written by `make bench`"
-    raise BadInput(f"{path}: left out ({reason}); delete it")
+    raise InputError(f"{path}: left out ({reason}); delete it")
 
 
 def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
@@ -82,7 +82,7 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
     for path in sorted(directory.glob("*.json")):
         try:
             run = read(path)
-        except BadInput as error:
+        except InputError as error:
             problems.append(str(error))
             continue
         if run.fingerprint == fingerprint:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gfr.config.schema import Precision
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.measurement import latency
 from gfr.measurement.latency import Samples
@@ -268,7 +268,7 @@ def rebuild(reports: Path) -> int:
     for directory in run_directory.existing(reports):
         try:
             run = store.read_run(directory)
-        except BadInput as error:
+        except InputError as error:
             LOG.warning("left out: %s", error)
             continue
         if run.selection:
@@ -357,7 +357,7 @@ def _lines(file: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise BadInput(f"{file}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gfr.data.dataset import Faces
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation import calibration as evaluation_calibration
 from gfr.evaluation import roc as evaluation_roc
 from gfr.evaluation import statistics
@@ -124,7 +124,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     """Analyse a run, given its faces and their split, str (N,).
 
     Raises:
-        BadInput: a trial has logits of other images than those of the split.
+        InputError: a trial has logits of other images than those of the split.
     """
     if not run.trials:
         return Analysis({}, (), None, (), None, (), ())
@@ -176,7 +176,7 @@ def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
             ("test", result.test_logits),
         ):
             if list(logits) != names[splits == split].tolist():
-                raise BadInput(
+                raise InputError(
                     f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
                     f"than the {split} images of faces.csv; delete it and run again with the same "
                     "--run-id"

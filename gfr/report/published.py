@@ -47,7 +47,7 @@ def load(path: Path) -> Published:
     """Read the table.
 
     Raises:
-        BadInput: names the file and the place of an error.
+        InputError: names the file and the place of an error.
     """
     return serialization.read_table(path, Published)
 

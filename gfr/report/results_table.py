@@ -166,7 +166,8 @@ def _accuracies(split: str) -> Iterator[Column]:
 
 def _loss(split: str) -> Column:
     source, title = f"metrics.{split}.loss", f"{_TITLES[split]} loss"
-    views: tuple[View, ...] = (_view(split), "console")
+    # The terminal has no room for the losses of training and validation.
+    views: tuple[View, ...] = (_view(split), "console") if split == "test" else (_view(split),)
     return Column(f"{split}_loss", "Float64", source, source, title, best=min, views=views)
 
 

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from gfr.data import records
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.report import (
     contents,
     figures,
@@ -88,6 +88,6 @@ def _record(directory: Path) -> results_records.RunRecord | None:
     """Return the record of another run; None if it is damaged, which does not affect this one."""
     try:
         return serialization.read(directory / "run.json", results_records.RunRecord)
-    except BadInput as error:
+    except InputError as error:
         LOG.warning("left out: %s", error)
         return None

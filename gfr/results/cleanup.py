@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.results import records
 from gfr.storage import atomic, locks, run_directory, serialization
 
@@ -47,11 +47,11 @@ class Rule:
     unused_features: bool = False
 
     def __post_init__(self) -> None:
-        """BadInput for a number out of range."""
+        """InputError for a number out of range."""
         if self.keep is not None and self.keep < 1:
-            raise BadInput(f"keep {self.keep}: at least 1 run of each benchmark must stay")
+            raise InputError(f"keep {self.keep}: at least 1 run of each benchmark must stay")
         if self.older_than_days is not None and not 0 <= self.older_than_days < math.inf:
-            raise BadInput(f"older than {self.older_than_days:g} days: must be 0 or more")
+            raise InputError(f"older than {self.older_than_days:g} days: must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def carry_out(plan: Plan) -> tuple[list[Item], list[Item]]:
         try:
             _remove(item)
             gone.append(item)
-        except BadInput as error:
+        except InputError as error:
             failed.append(replace(item, why=str(error)))
         except OSError as error:
             why = f"cannot be removed ({error.strerror}: {error.filename})"
@@ -139,7 +139,7 @@ def _candidates(reports: Path) -> Iterator[_Candidate]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise BadInput(f"{reports / 'runs'}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{reports / 'runs'}: cannot be read ({error.strerror})") from None
     yield from (_look(path) for path in paths if path.name != REMOVED)
 
 
@@ -151,7 +151,7 @@ def _look(path: Path) -> _Candidate:
         is_finished = files.selection.exists()
         record = serialization.read(files.record, records.RunRecord)
         holder = locks.holder(path)
-    except BadInput:
+    except InputError:
         return _Candidate(path, "not a readable run; remove it by hand")
     except OSError as error:
         return _Candidate(path, f"cannot be read ({error.strerror})")
@@ -232,7 +232,7 @@ def _features(cache: Path, kept: Sequence[Path], now_s: float) -> list[Item]:
 def _feature_result(path: Path) -> records.FeatureResult | None:
     try:
         return serialization.read(path, records.FeatureResult)
-    except BadInput:
+    except InputError:
         return None
 
 
@@ -252,14 +252,14 @@ def _leftovers(reports: Path, cache: Path, now_s: float) -> Iterator[Item]:
 
 
 def _remove(item: Item) -> None:
-    """Rename, then delete; BadInput if it is used after all."""
+    """Rename, then delete; InputError if it is used after all."""
     path = Path(item.path)
     if item.kind == "run":
         with locks.claimed(path):  # so that no process starts to work in it meanwhile
             gone = _move_away(path, path.parent)
     elif item.kind == "features":
         if time.time() - _changed_s(path / "key.json") <= _DAY_S:
-            raise BadInput("has just been used")
+            raise InputError("has just been used")
         gone = _move_away(path, path.parents[1])
     else:
         gone = path

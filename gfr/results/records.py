@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
 from gfr.data.records import DataRecord, SplitRecord
 from gfr.data.sources import SOURCES
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.measurement.hardware import Hardware
 from gfr.measurement.latency import LatencyResult
@@ -246,14 +246,14 @@ class Run:
     verdict: Verdict | None = None
 
     def result_of(self, trial_id: str | None) -> TrialResult:
-        """Return a finished trial, the selected one unless named; BadInput if there is none."""
+        """Return a finished trial, the selected one unless named; InputError if there is none."""
         wanted = trial_id or (self.selection.trial_id if self.selection else None)
         by_id = {result.trial.id: result for result in self.trials}
         if wanted in by_id:
             return by_id[wanted]
         known = ", ".join(by_id) or "none has finished"
         what = f"no trial {wanted}" if wanted else "no model is selected; name a trial"
-        raise BadInput(f"{self.directory}: {what}; known: {known}")
+        raise InputError(f"{self.directory}: {what}; known: {known}")
 
     def notes_of(self, result: TrialResult) -> list[str]:
         """The caveats to show beside any answer of this trial's model."""
@@ -293,7 +293,7 @@ def _read_trials(
         path = files.trial(trial.id)
         if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
             if tuple(row.refit for row in result.refits) != refits:
-                raise BadInput(f"{path}: its refits are not those of run.json; {_remedy(path)}")
+                raise InputError(f"{path}: its refits are not those of run.json; {_remedy(path)}")
             trials.append(result)
         elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
             failures.append(failure)
@@ -301,12 +301,12 @@ def _read_trials(
 
 
 def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record | None:
-    """Read a record; BadInput if a field differs from what run.json and the file's name say."""
+    """Read a record; InputError if a field differs from what run.json and the file's name say."""
     if not path.exists():
         return None
     record = read(path, kind)
     for name, value in expected.items():
         if getattr(record, name) != value:
             field = name.replace("_", " ")
-            raise BadInput(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
+            raise InputError(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
     return record

@@ -10,7 +10,7 @@ from pathlib import Path
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
 from gfr.data.sources import SOURCES
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.models import feature_store
 from gfr.results import records, store
 from gfr.results.records import Run, RunRecord
@@ -73,7 +73,7 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
 def _past_run(directory: Path) -> PastRun:
     try:
         run = store.read_run(directory)
-    except BadInput as error:
+    except InputError as error:
         return PastRun(directory.name, "", "", "", 0, 0, "", f"unreadable: {error}")
     return PastRun(
         run_id=run.record.run_id,
@@ -103,7 +103,7 @@ def text(inventory: Inventory) -> str:
     for run in inventory.runs:
         states = [f"selected {run.selected}"] if run.selected else []
         states += [run.state] if run.state != "finished" else []
-        data = SOURCES[run.data].title if run.data else ""
+        data = SOURCES[run.data].title if run.data in SOURCES else ""
         num_trials = gfr_text.counted(run.num_trials, "trial")
         lines.append(f"  {run.run_id}  {data}  {num_trials}  {', '.join(states)}")
     return "\n".join(map(gfr_text.line, lines))
@@ -140,6 +140,11 @@ def advice(run: Run) -> str:
 def resume_command(record: RunRecord, reports: Path) -> str:
     """Return the command to resume a run, with directories that the recorded command left out."""
     places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
+    if record.command.startswith("gfr."):  # a call of the Python API
+        values = {"run_id": record.run_id, **{name: str(path) for name, path in places.items()}}
+        added = [f"{name}={value!r}" for name, value in values.items()]
+        lacking = [words for words in added if words.split("=")[0] + "=" not in record.command]
+        return f"{', '.join([record.command[:-1], *lacking])})"
     if not record.command.startswith("gfr "):  # a deployment takes parameters, not options
         parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
         parameters += [f"{name}={path}" for name, path in places.items()]

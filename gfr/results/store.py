@@ -22,7 +22,7 @@ def write_failure(run_dir: Path, trial: Trial, reason: str) -> None:
 
 
 def read_run(directory: Path) -> Run:
-    """Read everything in a run directory; BadInput if a record is damaged or of another run.
+    """Read everything in a run directory; InputError if a record is damaged or of another run.
 
     A selection that names a trial without a result is outdated and left out.
     """

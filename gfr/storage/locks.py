@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 
@@ -60,13 +60,13 @@ def turn(gpus: Sequence[str]) -> Iterator[str | None]:
 
 @contextlib.contextmanager
 def claimed(directory: Path) -> Iterator[None]:
-    """Lock a run directory for the block; BadInput if another process works in it."""
+    """Lock a run directory for the block; InputError if another process works in it."""
     path = RunDirectory(directory).lock
     with atomic.refusing(directory):
         directory.mkdir(parents=True, exist_ok=True)
     with _opened(path) as file:
         if not _try(file, fcntl.LOCK_EX):
-            raise BadInput(
+            raise InputError(
                 f"run {directory.name}: is in progress in another process; wait for its end, or "
                 "use another --run-id"
             )

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]  # the clone: gfr is installed from it, editable
 
@@ -17,22 +17,22 @@ def at_root(path: str, keywords: tuple[str, ...] = ()) -> str:
 
 
 def require_clone() -> None:
-    """Raise BadInput if the package is installed without its clone, whose files commands read."""
+    """Raise InputError if the package is installed without its clone, whose files commands read."""
     if not (ROOT / "benchmarks" / "full.toml").is_file():
-        raise BadInput(
+        raise InputError(
             f"gfr works only from its clone, and {ROOT} is not one. Clone the repository and run "
             "`make smoke` in it"
         )
 
 
 def absolute(path: str) -> Path:
-    """Expand `~` and resolve against the current directory; BadInput if it cannot be accessed."""
+    """Expand `~` and resolve against the current directory; InputError if it cannot be accessed."""
     try:
         Path(path).exists()  # fails for a name that is too long or in a closed folder
         return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (keeps links)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{path}: {reason}; name another") from None
+        raise InputError(f"{path}: {reason}; name another") from None
 
 
 def default_directory(name: str) -> Path:

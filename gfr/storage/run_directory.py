@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gfr.errors import BadInput
+from gfr.errors import InputError
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
@@ -126,9 +126,9 @@ def new_id(benchmark: str, begun: datetime | None = None) -> str:
 
 
 def directory(reports: Path, run_id: str) -> Path:
-    """Return the directory of a run; BadInput for an id that is not a plain name."""
+    """Return the directory of a run; InputError for an id that is not a plain name."""
     if not _RUN_ID.fullmatch(run_id):
-        raise BadInput(
+        raise InputError(
             f"run id {run_id!r}: letters, digits and _ . + - only, no slash, at most 100"
         )
     return reports / "runs" / run_id
@@ -158,12 +158,12 @@ def _start_s(record: Path) -> float:
 
 
 def find(reports: Path, run_id: str | None) -> Path:
-    """Return the named run, or the newest finished one; BadInput if there is none."""
+    """Return the named run, or the newest finished one; InputError if there is none."""
     if run_id is not None:
         path = directory(reports, run_id)
         if not RunDirectory(path).record.exists():
-            raise BadInput(f"{path}: no such run; give an id as `gfr list` names them")
+            raise InputError(f"{path}: no such run; give an id as `gfr list` names them")
         return path
     if not (paths := finished(reports)):
-        raise BadInput(f"{reports / 'runs'}: no finished run yet; start one with `gfr run`")
+        raise InputError(f"{reports / 'runs'}: no finished run yet; start one with `gfr run`")
     return paths[-1]

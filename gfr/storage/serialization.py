@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 
@@ -31,17 +31,17 @@ def first_problem(error: ValidationError, whole: str = "the file") -> str:
 
 
 def read_table(path: Path, kind: type[Table]) -> Table:
-    """Read a TOML file as a frozen dataclass; BadInput names the file and the place."""
+    """Read a TOML file as a frozen dataclass; InputError names the file and the place."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
         # JSON on the way, because there a list may stand for a tuple.
         return TypeAdapter(kind).validate_json(json.dumps(document, default=str))
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        raise BadInput(f"{path}: {first_problem(error)}") from None
+        raise InputError(f"{path}: {first_problem(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: {reason(error)}") from None
+        raise InputError(f"{path}: {reason(error)}") from None
 
 
 SCHEMA: Literal[3] = 3
@@ -55,16 +55,16 @@ def write(path: Path, record: Any) -> None:
 
 
 def read(path: Path, kind: type[Record]) -> Record:
-    """Read a record; BadInput if the file is damaged, edited or of another schema."""
+    """Read a record; InputError if the file is damaged, edited or of another schema."""
     try:
         # mypy takes a class with a protocol for its bound for unhashable.
         adapter = _adapter(kind)  # type: ignore[arg-type]
         return adapter.validate_json(path.read_bytes(), strict=True)
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         problem = f"not a valid {kind.__name__} ({first_problem(error)})"
-        raise BadInput(f"{path}: {problem}; {_remedy(path)}") from None
+        raise InputError(f"{path}: {problem}; {_remedy(path)}") from None
 
 
 @functools.cache  # each takes 30 ms to make

@@ -63,5 +63,5 @@ class Sources:
 
 
 def load(path: Path) -> Sources:
-    """Read the file; BadInput names the file and the key."""
+    """Read the file; InputError names the file and the key."""
     return serialization.read_table(path, Sources)

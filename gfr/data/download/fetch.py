@@ -21,7 +21,7 @@ from gfr.data import celeba, dataset
 from gfr.data import inspection as data_inspection
 from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
-from gfr.errors import BadInput, CannotWrite
+from gfr.errors import CannotWrite, InputError
 from gfr.progress import reporter
 from gfr.storage import atomic, hashing
 
@@ -76,21 +76,21 @@ class Fetched:
 def run(request: Request, sources: Sources) -> Fetched | None:
     """Fetch, or return None if the directory holds CelebA already.
 
-    Raises BadInput if the licence is not accepted, there is no network, a digest differs or the
+    Raises InputError if the licence is not accepted, there is no network, a digest differs or the
     directory cannot be used.
     """
     if request.source not in SOURCES:
-        raise BadInput(f"--from {request.source!r}: unknown; known: {', '.join(SOURCES)}")
+        raise InputError(f"--from {request.source!r}: unknown; known: {', '.join(SOURCES)}")
     if not request.is_license_accepted:
-        raise BadInput(
+        raise InputError(
             f"{sources.license} ({sources.license_url}). Accept that with --accept-license"
         )
     if _is_there(request):
         return None
     if request.directory.is_mount():
-        raise BadInput(f"{request.directory}: is a mount point. Name a directory in it")
+        raise InputError(f"{request.directory}: is a mount point. Name a directory in it")
     if request.is_offline:
-        raise BadInput(f"nothing is fetched: --offline or GFR_OFFLINE is set. {_BY_HAND}")
+        raise InputError(f"nothing is fetched: --offline or GFR_OFFLINE is set. {_BY_HAND}")
     fetch = _published if request.source == "published" else _huggingface
     work = request.directory.with_name(f"fetch-{request.directory.name}")
     with alone(work):
@@ -100,24 +100,24 @@ def run(request: Request, sources: Sources) -> Fetched | None:
 
 
 def _is_there(request: Request) -> bool:
-    """Tell whether the directory holds data to keep; BadInput if it holds anything else."""
+    """Tell whether the directory holds data to keep; InputError if it holds anything else."""
     directory = request.directory
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return False
     if request.replace:
         if not (directory / RECORD).is_file():
-            raise BadInput(f"{directory}: was not fetched by gfr. Move it away yourself")
+            raise InputError(f"{directory}: was not fetched by gfr. Move it away yourself")
         return False
     try:
         celeba.find(directory)
-    except BadInput:
-        raise BadInput(f"{directory}: exists and is not CelebA. Name another directory") from None
+    except InputError:
+        raise InputError(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
 
 
 @contextlib.contextmanager
 def alone(work: Path) -> Iterator[None]:
-    """Lock the directory for downloads; BadInput if another process has locked it."""
+    """Lock the directory for downloads; InputError if another process has locked it."""
     with atomic.refusing(work):
         work.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(work, os.O_RDONLY)
@@ -125,7 +125,7 @@ def alone(work: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(
+            raise InputError(
                 f"{work}: another gfr data fetch is running there. Wait for its end"
             ) from None
         yield
@@ -159,14 +159,14 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
         return _finish(request.directory, write, origin, sources.license)
     except CannotWrite:
         raise
-    except BadInput:
+    except InputError:
         archive.unlink()  # unpacking it again would fail again
         raise
 
 
 def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
     if request.sha256:
-        raise BadInput("--sha256: Hugging Face lists a digest for each file. Leave it out")
+        raise InputError("--sha256: Hugging Face lists a digest for each file. Leave it out")
     source = sources.huggingface
     if request.url:
         source = replace(source, endpoint=request.url.rstrip("/"))
@@ -189,10 +189,10 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
             inspection = data_inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
-        except BadInput as error:
+        except InputError as error:
             why = str(error).replace(f"{directory}/", "")
             why += "" if why.endswith("?") else "."
-            raise BadInput(f"{origin.url}: {why} Nothing was written to {target}") from None
+            raise InputError(f"{origin.url}: {why} Nothing was written to {target}") from None
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
@@ -208,5 +208,5 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
 
 def _checked_sha256(sha256: str | None) -> str:
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise BadInput(f"--sha256 {sha256!r}: not 64 hexadecimal digits")
+        raise InputError(f"--sha256 {sha256!r}: not 64 hexadecimal digits")
     return (sha256 or "").lower()

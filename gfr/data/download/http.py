@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
-from gfr.errors import BadInput, cannot_write, reason
+from gfr.errors import InputError, cannot_write, reason
 
 _TIMEOUT_S = 30.0
 
@@ -23,7 +23,7 @@ Report = Callable[[int, int | None], None]  # bytes so far, total bytes if known
 def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> None:
     """Download `url` to `path`, unless a file with this SHA-256 (empty: any) is already there.
 
-    Raises BadInput if the server cannot be reached or refuses, or if the file is larger than
+    Raises InputError if the server cannot be reached or refuses, or if the file is larger than
     `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full.
     """
     _check_scheme(url)
@@ -39,7 +39,7 @@ def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> 
         )
         try:
             downloader(url, target, None)
-        except BadInput:
+        except InputError:
             raise
         except (OSError, ValueError) as error:
             raise _explained(url, error, path) from None
@@ -47,14 +47,14 @@ def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> 
     known_hash = f"sha256:{sha256}" if sha256 else None
     try:
         pooch.retrieve(url, known_hash, path.name, path.parent, downloader=download)
-    except BadInput:
+    except InputError:
         raise
     except ValueError as error:  # another SHA-256: pooch has deleted the file
-        raise BadInput(f"{url}: {error}") from None
+        raise InputError(f"{url}: {error}") from None
 
 
 def require_reachable(url: str) -> None:
-    """Raise BadInput at once if nothing answers at `url`, for libraries that retry for minutes."""
+    """Raise InputError at once if nothing answers at `url`; some libraries retry for minutes."""
     _check_scheme(url)
     try:
         pooch.HTTPDownloader(timeout=_TIMEOUT_S)(url, None, None, check_only=True)
@@ -74,7 +74,7 @@ class _ProgressBar:
     def update(self, _: int) -> None:
         num_bytes = self._target.stat().st_size
         if max(num_bytes, self.total) > self._max_bytes:
-            raise BadInput(
+            raise InputError(
                 f"{self._url}: larger than {self._max_bytes / 1e6:,.0f} MB. If that is right, "
                 "raise archive_bytes in benchmarks/sources.toml"
             )
@@ -89,19 +89,19 @@ def _check_scheme(url: str) -> None:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise BadInput(f"--url {url!r}: not a URL ({error})") from None
+        raise InputError(f"--url {url!r}: not a URL ({error})") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadInput(f"--url {url!r}: must begin with https:// or http://")
+        raise InputError(f"--url {url!r}: must begin with https:// or http://")
 
 
 def _reject_plain_http(url: str, response: Any) -> None:
     if url.startswith("https:") and not response.url.startswith("https:"):
-        raise BadInput(
+        raise InputError(
             f"{url}: redirects to {response.url}, which is not encrypted. Name another with --url"
         )
 
 
-def _explained(url: str, error: Exception, path: Path | None = None) -> BadInput:
+def _explained(url: str, error: Exception, path: Path | None = None) -> InputError:
     """Translate an error of requests (an OSError without a number) or of the disk."""
     if path and isinstance(error, OSError) and error.errno:
         return cannot_write(path, error)
@@ -109,10 +109,10 @@ def _explained(url: str, error: Exception, path: Path | None = None) -> BadInput
     if response is None:
         while isinstance(error.__context__, Exception):  # requests wraps urllib3's and Python's
             error = error.__context__
-        return BadInput(
+        return InputError(
             f"{url}: cannot be downloaded ({reason(error)}). Check the network, HTTPS_PROXY, "
             "ALL_PROXY and REQUESTS_CA_BUNDLE; docs/data.md says how to get the data by hand"
         )
     cure = "Try again later" if response.status_code >= 500 else "Name another with --url"
     answer = f"{response.status_code} {response.reason}".strip()
-    return BadInput(f"{url}: the server answers {answer}. {cure}")
+    return InputError(f"{url}: the server answers {answer}. {cure}")

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from gfr.data import celeba
 from gfr.data.download import http
 from gfr.data.download.catalog import HuggingFace
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 from gfr.storage import atomic, hashing
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # prefix of a file's name -> CelebA's number
@@ -33,14 +33,14 @@ _COPIES = 2  # shards and the images in them are on disk together
 def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], None]) -> list[Path]:
     """Download all shards to `directory`, except those that are there already.
 
-    Raises BadInput if the extra is not installed, the server cannot be reached or refuses, or a
+    Raises InputError if the extra is not installed, the server cannot be reached or refuses, or a
     digest differs from the listing.
     """
     try:
         from huggingface_hub import HfApi, errors, hf_hub_download
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
-        raise BadInput(
+        raise InputError(
             "--from huggingface: huggingface_hub is not installed. Install it with "
             ".venv/bin/uv pip install --constraints requirements.lock -e '.[hf]'"
         ) from None
@@ -59,7 +59,7 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
             _check_digest(path, shard.lfs.sha256)
             paths.append(path)
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        raise BadInput(
+        raise InputError(
             f"{source.endpoint}: {source.repository} cannot be downloaded ({reason(error)}). "
             "Complete files are kept; run the same command again"
         ) from None
@@ -80,7 +80,7 @@ def _listing(api: Any, source: HuggingFace) -> list[Any]:
         and getattr(file, "lfs", None)
     ]
     if not shards:
-        raise BadInput(f"{source.repository}: no parquet files in {source.folder}")
+        raise InputError(f"{source.repository}: no parquet files in {source.folder}")
     return sorted(shards, key=lambda shard: _order(PurePosixPath(shard.path)))
 
 
@@ -88,7 +88,7 @@ def _order(path: PurePosixPath | Path) -> tuple[int, str]:
     """Sort key: the partition that the name begins with, then the name."""
     partition = _PARTITIONS.get(path.name.partition("-")[0])
     if partition is None:
-        raise BadInput(f"{path.name}: does not begin with {', '.join(_PARTITIONS)}")
+        raise InputError(f"{path.name}: does not begin with {', '.join(_PARTITIONS)}")
     return partition, path.name
 
 
@@ -96,7 +96,7 @@ def _check_digest(path: Path, listed: str) -> None:
     sha256 = hashing.file_sha256(path)
     if sha256 != listed:
         path.unlink()
-        raise BadInput(
+        raise InputError(
             f"{path.name}: SHA-256 is {sha256}, but {listed} is listed. The file was deleted; run "
             "the same command again"
         )
@@ -105,7 +105,7 @@ def _check_digest(path: Path, listed: str) -> None:
 def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int], None]) -> int:
     """Write images and label files of parquet files; returns the number of images.
 
-    Raises BadInput that names a file which is damaged or has other columns.
+    Raises InputError that names a file which is damaged or has other columns.
     """
     images = directory / celeba.IMAGE_FOLDERS[0]
     images.mkdir()
@@ -119,9 +119,9 @@ def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int]
             names += [_write(images, image, start + i, shard) for i, image in enumerate(photos)]
             tables.append(_table(batch, shard).assign(partition=_order(shard)[0]))
             if set(tables[-1].columns) != set(tables[0].columns):
-                raise BadInput(f"{shard.name}: its columns differ from those of the first file")
+                raise InputError(f"{shard.name}: its columns differ from those of the first file")
     if not names:
-        raise BadInput("no rows in the parquet files")
+        raise InputError("no rows in the parquet files")
     table = pd.concat(tables).set_index(pd.Index(names))
     identity, partition = table.pop("celeb_id"), table.pop("partition")
     celeba.write_lists(directory, table, identity, partition)
@@ -135,10 +135,10 @@ def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(shard) as file:
             for column in ("image", "celeb_id", "Male"):
                 if column not in file.schema_arrow.names:
-                    raise BadInput(f"{shard.name}: no column {column}. Is it CelebA?")
+                    raise InputError(f"{shard.name}: no column {column}. Is it CelebA?")
             yield from file.iter_batches(_BATCH_ROWS)
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{shard.name}: damaged ({reason(error)})") from None
+        raise InputError(f"{shard.name}: damaged ({reason(error)})") from None
 
 
 def _table(batch: pa.RecordBatch, shard: Path) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def _table(batch: pa.RecordBatch, shard: Path) -> pd.DataFrame:
         has_type = pa.types.is_integer if is_identity else pa.types.is_boolean
         if not has_type(values.type) or values.null_count:
             expected = "a whole number" if is_identity else "true or false"
-            raise BadInput(f"{shard.name}: {name} is not {expected} in every row")
+            raise InputError(f"{shard.name}: {name} is not {expected} in every row")
         columns[name] = values.to_numpy(zero_copy_only=False)
     return pd.DataFrame(columns)
 
@@ -160,13 +160,13 @@ def _write(images: Path, image: Any, number: int, shard: Path) -> str:
     """Write one image under its own name if that is a plain one, else under its number."""
     data = image.get("bytes") if isinstance(image, dict) else None
     if not isinstance(data, bytes):
-        raise BadInput(f"{shard.name}: image {number} has no bytes")
+        raise InputError(f"{shard.name}: image {number} has no bytes")
     name = str(image.get("path") or "")
     is_plain = name == Path(name).name and name.lower().endswith(celeba.IMAGE_SUFFIXES)
     if not is_plain or not name.isascii() or not name.isprintable() or " " in name:
         name = f"{number:06}{_SUFFIX_OF.get(data[:3], '.jpg')}"
     path = images / name
     if path.exists():
-        raise BadInput(f"{shard.name}: {name} is listed twice")
+        raise InputError(f"{shard.name}: {name} is listed twice")
     path.write_bytes(data)
     return name

@@ -17,7 +17,7 @@ import pandas as pd
 
 from gfr.data import celeba
 from gfr.data.download.catalog import Limits
-from gfr.errors import BadInput, reason
+from gfr.errors import InputError, reason
 
 LOG = logging.getLogger("gfr")
 
@@ -39,17 +39,17 @@ def unpack(
 ) -> int:
     """Write images and label files to `directory`; returns how many images the labels list.
 
-    Raises BadInput if the archive is damaged, beyond the limits, or has no listed images.
+    Raises InputError if the archive is damaged, beyond the limits, or has no listed images.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
             return _unpack(opened, directory, label_files, limits, report)
     except _DAMAGED as error:
-        raise BadInput(f"not a complete zip archive ({reason(error)})") from None
+        raise InputError(f"not a complete zip archive ({reason(error)})") from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # EINVAL: the archive names a place before its first byte
             raise
-        raise BadInput(f"not a complete zip archive ({reason(error)})") from None
+        raise InputError(f"not a complete zip archive ({reason(error)})") from None
 
 
 def _unpack(
@@ -61,7 +61,7 @@ def _unpack(
 ) -> int:
     entries = [entry for entry in opened.infolist() if entry.filename and not entry.is_dir()]
     if len(entries) > limits.files:
-        raise BadInput(f"{len(entries):,} files in it, more than {limits.files:,}")
+        raise InputError(f"{len(entries):,} files in it, more than {limits.files:,}")
     scratch = directory / "labels"
     scratch.mkdir()
 
@@ -76,7 +76,7 @@ def _unpack(
 
     label_file = extracted(label_files)
     if label_file is None:
-        raise BadInput(f"no label file in it; looked for {', '.join(label_files)}")
+        raise InputError(f"no label file in it; looked for {', '.join(label_files)}")
     attributes = celeba.read_attributes(label_file)
     images = _images(entries, set(attributes.index))
     kept = attributes.loc[sorted(images)]
@@ -110,7 +110,7 @@ def _images(entries: list[zipfile.ZipInfo], listed: set[str]) -> dict[str, zipfi
         if path.name in listed:
             folders.setdefault(path.parent, {})[path.name] = entry
     if not folders:
-        raise BadInput("no image in it that its label file lists")
+        raise InputError("no image in it that its label file lists")
     return max(folders.values(), key=len)
 
 
@@ -119,13 +119,13 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
         ratio_bytes = max(_SMALL_BYTES, limits.ratio * entry.compress_size)
         max_bytes = min(limits.file_bytes, ratio_bytes)
         if entry.file_size > max_bytes:
-            raise BadInput(
+            raise InputError(
                 f"{entry.filename[:80]!r} in it unpacks to {entry.file_size:,} bytes, more than "
                 f"{max_bytes:,} (limits in benchmarks/sources.toml)"
             )
     total = sum(entry.file_size for entry in entries)
     if total > limits.unpacked_bytes:
-        raise BadInput(f"{total:,} bytes unpacked, more than {limits.unpacked_bytes:,}")
+        raise InputError(f"{total:,} bytes unpacked, more than {limits.unpacked_bytes:,}")
 
 
 def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:

@@ -106,9 +106,9 @@ def _notes(run: Run) -> list[str]:
         )
     if any(facts.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{UNGATED} bfloat16 features, {facts.GATE_NOT_RUN}.")
-    notes += [
-        f"Precision of the features: {markdown.text(line)}." for line in facts.precisions(run)
-    ]
+    if lines := facts.precisions(run):
+        bullets = markdown.bullets(list(map(markdown.text, lines)))
+        notes.append(f"Precision of the features:\n\n{bullets}")
     if any(row.is_contended for row in run.latencies.values()):
         notes.append(f"{CONTENDED} Contended: slower than the model alone, due to background load.")
     return notes + _majority_notes(run)
