@@ -103,7 +103,7 @@ def text(inventory: Inventory) -> str:
     for run in inventory.runs:
         states = [f"selected {run.selected}"] if run.selected else []
         states += [run.state] if run.state != "finished" else []
-        data = SOURCES[run.data].title if run.data in SOURCES else run.data
+        data = SOURCES[run.data].title if run.data in SOURCES else ""
         num_trials = gfr_text.counted(run.num_trials, "trial")
         lines.append(f"  {run.run_id}  {data}  {num_trials}  {', '.join(states)}")
     return "\n".join(map(gfr_text.line, lines))

@@ -1,7 +1,7 @@
-"""The canvas a synthetic face is drawn on: head units, the turned head, outlines and soft shading.
+"""The canvas of a synthetic face: coordinates, the turned head, outlines and soft shading.
 
-In: outlines in head units (half a face's width, from the middle of the eye line, y downwards);
-out: pixels on a PIL picture of twice the final size. Never: knows what a nose is.
+Outlines are in head units: half a face's width, from the middle of the eye line, y downwards. The
+canvas is a PIL picture of twice the final size.
 """
 
 from collections.abc import Iterable

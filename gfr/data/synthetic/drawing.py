@@ -1,7 +1,7 @@
-"""Draw one sampled face: body, head, features, hair and what is worn.
+"""Draw one sampled face: body, head, features, hair and accessories.
 
-In: a `Face` and a random generator; out: an RGB picture of 178 x 218 pixels.
-Never: looks at the sex itself, which shows only through the traits; touches a file.
+Turns a `Face` and a random generator into an RGB picture of 178 x 218 pixels. The sex shows only
+through the traits of the face.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""Write the synthetic faces that stand in for CelebA where CelebA is not at hand.
+"""Draw synthetic faces, which replace CelebA when it is not available.
 
-In: a directory, a number of images and a seed; out: RGB JPEGs of 178 x 218 pixels and a label file
-in CelebA's own layout, in which men and women overlap in every single attribute and proportion.
-Never: reads a photograph, uses the network, or lets one face depend on another.
+Writes RGB JPEGs of 178 x 218 pixels and a label file in CelebA's layout, in which men and women
+overlap in every attribute and proportion. Each face depends only on the seed and its number. Does
+not read a photograph and does not use the network.
 """
 
 import io
@@ -28,14 +28,14 @@ _JPEG_QUALITY = 92
 
 
 def draw(seed: int, index: int) -> tuple[Image.Image, dict[str, bool]]:
-    """Face number `index` of a seed -> RGB picture, 178 x 218, and its true attributes."""
+    """Draw face number `index` of a seed: RGB picture, 178 x 218, and its true attributes."""
     rng = np.random.default_rng([seed, index])
     face = traits.sample(rng)
     return drawing.picture(face, rng), face.attributes()
 
 
 def is_label_flipped(seed: int, index: int) -> bool:
-    """Whether the label file calls this face by the other sex."""
+    """Tell whether the label file gives the other sex for this face."""
     return bool(np.random.default_rng([seed, index, 1]).random() < LABEL_NOISE_SHARE)
 
 
@@ -71,7 +71,7 @@ def _write_chunk(directory: Path, seed: int, indices: range) -> list[str]:
         picture, attributes = draw(seed, index)
         attributes["Male"] ^= is_label_flipped(seed, index)
         name = f"{index:06d}.jpg"
-        content = io.BytesIO()  # Pillow's own way to the disk does not say why it failed
+        content = io.BytesIO()  # Pillow does not say why writing to a path failed
         picture.save(content, "JPEG", quality=_JPEG_QUALITY)
         (directory / "images" / name).write_bytes(content.getvalue())
         lines.append(" ".join([name, *(f"{1 if has else -1:2d}" for has in attributes.values())]))

@@ -1,7 +1,6 @@
-"""Everything in a picture but the person: pose, light, background and the camera.
+"""Pose, light, background and camera of a synthetic picture.
 
-In: a face and a random generator, or a drawn canvas; out: the scene to draw on, or the finished
-picture of 178 x 218 pixels. Never: looks at the sex, so that none of this tells anything about it.
+None of this depends on the sex of the face.
 """
 
 import numpy as np
@@ -18,7 +17,7 @@ from gfr.data.synthetic.canvas import (
 )
 from gfr.data.synthetic.traits import Face
 
-# Walls are a little warm, as hair and skin are: long hair before them shifts no mean colour.
+# Walls are a little warm, as hair and skin are, so that long hair does not shift the mean colour.
 _WALL = (0.04, 0.0, -0.05)
 
 

@@ -1,7 +1,7 @@
-"""Sample who a synthetic face shows: the proportions, hair, beard, clothes and CelebA attributes.
+"""Sample a synthetic face: proportions, hair, beard, clothes and CelebA attributes.
 
-In: a random generator; out: one frozen `Face`. Men and women differ in means and chances alone, so
-every proportion and every attribute occurs in both. Never: draws a pixel.
+Men and women differ only in means and probabilities, so every proportion and every attribute occurs
+in both.
 """
 
 from collections.abc import Sequence
@@ -157,7 +157,7 @@ class Face:
 
 
 def sample(rng: np.random.Generator) -> Face:
-    """One person, by the chances of a sex that is itself drawn first."""
+    """Sample one person: first the sex, then the traits with the probabilities of that sex."""
     is_male = bool(rng.random() < MALE_SHARE)
     proportion = {
         name: float(row[is_male] + row[2] * np.clip(rng.standard_normal(), -2.3, 2.3))

@@ -1,4 +1,4 @@
-"""`gfr data fetch`: from a server that may fail and an archive that may lie to a data directory."""
+"""`gfr data fetch`: a server that fails, an archive that is hostile, and the data directory."""
 
 import contextlib
 import errno
@@ -79,7 +79,7 @@ def repository(celeba):
 
 
 def test_a_git_archive_becomes_a_data_directory(site, tmp_path, repository):
-    """Images and labels are found where they are; the second time nothing is asked for."""
+    """Images and labels are found by name; the second time nothing is requested."""
     site.content = packed(repository)
     fetched = fetch.run(asked(site, tmp_path), SOURCES)
     target = tmp_path / "data" / "celeba"
@@ -168,8 +168,8 @@ def test_a_redirect_to_plain_http_is_rejected():
         ({"content": b"<html>no zip</html>"}, {}, "not a complete zip archive"),
     ],
 )
-def test_what_cannot_be_had_is_one_line(site, tmp_path, change, words, line):
-    """And leaves nothing behind."""
+def test_a_failed_fetch_is_one_line(site, tmp_path, change, words, line):
+    """It leaves nothing behind."""
     for name, value in change.items():
         setattr(site, name, value)
     small = replace(SOURCES, limits=replace(SOURCES.limits, archive_bytes=1000))
@@ -241,8 +241,8 @@ def test_only_listed_names_are_written(site, tmp_path, repository):
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_archive_is_refused_whole(site, tmp_path, repository, case):
-    """Nothing of it stands anywhere, and it is not kept."""
+def test_a_hostile_archive_is_rejected_whole(site, tmp_path, repository, case):
+    """Nothing of it is written, and it is not kept."""
     changes, modes, line = HOSTILE[case]
     site.content = small_archive(repository, changes, modes)
     limits = replace(SOURCES.limits, files=20, file_bytes=2_500_000)
@@ -252,8 +252,8 @@ def test_a_hostile_archive_is_refused_whole(site, tmp_path, repository, case):
 
 
 @pytest.mark.parametrize("spoil", ["cut short", "a flipped byte", "more than is allowed in all"])
-def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
-    """Whether its directory is gone or one image is."""
+def test_a_damaged_archive_is_rejected_whole(site, tmp_path, repository, spoil):
+    """Its directory is gone, an image is damaged, or it is too large in all."""
     content, limits = packed(repository), SOURCES.limits
     if spoil == "cut short":
         content = content[: len(content) // 2]
@@ -268,8 +268,8 @@ def test_a_damaged_archive_is_refused_whole(site, tmp_path, repository, spoil):
     assert [] == list((tmp_path / "data").iterdir())
 
 
-def test_what_stands_there_stays(site, tmp_path, celeba):
-    """Own data is found and never replaced, other files are no place to fetch to."""
+def test_existing_data_stays(site, tmp_path, celeba):
+    """Own data is found and never replaced; a directory with other files is rejected."""
     own = celeba(12)
     assert fetch.run(asked(site, tmp_path, directory=own), SOURCES) is None
     with pytest.raises(InputError, match=r"was not fetched by gfr\. Move it away yourself"):
@@ -282,8 +282,8 @@ def test_what_stands_there_stays(site, tmp_path, celeba):
     assert 0 == site.num_requests
 
 
-def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, repository):
-    """By a whole new one, and not by one that fails."""
+def test_fetched_data_is_replaced_with_overwrite(site, tmp_path, repository):
+    """By a complete new set, and not by one that fails."""
     site.content = packed(repository)
     fetch.run(asked(site, tmp_path), SOURCES)
     repository.pop("project-main/raw_data/faces/000001.jpg")
@@ -297,7 +297,7 @@ def test_what_was_fetched_is_replaced_when_that_is_asked(site, tmp_path, reposit
 
 
 def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkeypatch):
-    """What has arrived is kept, and the same command goes on with it."""
+    """The archive is kept, and the same command unpacks it."""
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -313,7 +313,7 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
 
 
 def test_two_at_once_do_not_mix(site, tmp_path):
-    """The second is told of the first."""
+    """The second is rejected."""
     work = tmp_path / "data" / "fetch-celeba"
     with fetch.alone(work), pytest.raises(InputError, match="another gfr data fetch is running"):
         fetch.run(asked(site, tmp_path), SOURCES)
@@ -328,8 +328,8 @@ def test_two_at_once_do_not_mix(site, tmp_path):
         (42, b"\xff\xff\xff\x7f", "zip archive"),  # where its data is
     ],
 )
-def test_a_directory_that_lies_is_refused(tmp_path, offset, values, line):
-    """Each of them made zipfile raise something else."""
+def test_a_false_archive_directory_is_rejected(tmp_path, offset, values, line):
+    """Each of them makes zipfile raise another error."""
     content = bytearray(SMALL)
     place = content.index(b"PK\x01\x02") + offset
     content[place : place + len(values)] = values
@@ -360,7 +360,7 @@ SMALL = packed(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=6))
-def test_an_archive_spoilt_at_random_is_unpacked_or_refused(tmp_path, changes):
+def test_an_archive_damaged_at_random_is_unpacked_or_rejected(tmp_path, changes):
     """No other error, and no file elsewhere."""
     content = bytearray(SMALL)
     for place, value in changes:

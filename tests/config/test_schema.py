@@ -103,6 +103,7 @@ REFUSED = [
     ("seeds = 5", "seeds = 0", "training.seeds"),
     ("seeds = 5", "fractions = [0.5, 0.25]", "fractions must increase"),
     ("images = 5000", 'images = 5000\nsplit = "person"', "data.split"),
+    ("images = 5000", 'images = 5000\nsplit = "official"\nsplits = 3', "Set splits = 1"),
     ("schema = 1", "schema = 2", "schema"),
     ('name = "full"', 'name = "../full"', "name"),
     ("[data]", "[selection]\nmax_size_mb = 0\n[data]", "selection.max_size_mb"),
@@ -118,6 +119,13 @@ def test_what_is_wrong_is_refused_by_name(tmp_path, old, new, words):
     assert words in str(refused.value)
     assert "edited.toml" in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
+
+
+def test_a_run_with_the_official_split_repeats_no_split_and_compares_with_a_random_one(tmp_path):
+    """There is one official partition."""
+    official = load_edited(tmp_path, "images = 5000", 'images = 5000\nsplit = "official"')
+    rules = {(row.changed, row.rule) for row in official.refits(has_identity=True)}
+    assert {("seed", "official"), ("fraction", "official"), ("rule", "random")} == rules
 
 
 def test_limits_that_are_given_replace_the_benchmarks(tmp_path):

@@ -48,7 +48,7 @@ def test_the_official_partition_is_the_split():
     assert splits.tolist() == data_splits.by_rule("official", faces, (0.5, 0.1), 2).tolist()
 
 
-def test_a_rule_without_what_it_needs_is_refused():
+def test_a_rule_without_what_it_needs_is_rejected():
     """One line that says which file is missing, or which number is unknown."""
     with pytest.raises(InputError, match=r"identity_CelebA\.txt"):
         data_splits.by_rule("identity", replace(FACES, identity=None), FRACTIONS, 1)
