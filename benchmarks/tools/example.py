@@ -11,9 +11,10 @@ import re
 import shutil
 from pathlib import Path
 
+import gfr
 from benchmarks import harness
+from cli import options
 from gfr.errors import InputError
-from gfr.results import store
 from gfr.storage import atomic, paths
 
 OUT = paths.ROOT / "docs" / "example"
@@ -26,14 +27,14 @@ _ABSOLUTE = re.compile(
 )
 
 
-def main() -> None:
+def main(run: options.Run = None) -> None:
     """Copy the report, or refuse it."""
-    print(keep(harness.read_run(harness.run_parser(__doc__).parse_args()).directory, OUT))
+    print(keep(gfr.load_run(run).directory, OUT))
 
 
 def keep(run_dir: Path, out: Path) -> str:
     """Copy the files of the example; InputError if they must not be shown."""
-    run = store.read_run(run_dir)
+    run = gfr.load_run(run_dir)
     if run.record.data.source != "synthetic":
         raise InputError(
             f"{run_dir}: is of {run.record.data.source} images; an example shows faces that gfr "

@@ -26,15 +26,13 @@ WALL = ((1, 3, 90, 200), (12, -4, 520, 190), (14, 2, 980, 210))
 PORTRAIT = 7
 
 
-def main() -> None:
+def main(model: Path) -> None:
     """Serve the page, open it, add two files, take the picture."""
     from playwright.sync_api import sync_playwright
     from web_browser import Visit, encoded, launch
     from web_host import serve
 
-    parser = harness.parser(__doc__)
-    parser.add_argument("model", type=Path)
-    with serve(parser.parse_args().model) as host, sync_playwright() as playwright:
+    with serve(model) as host, sync_playwright() as playwright:
         page = launch(playwright).new_page(
             viewport={"width": WIDTH_PX, "height": WIDTH_PX}, device_scale_factor=1.25
         )
