@@ -84,16 +84,13 @@ def conclude(
 
 def processes_with(variable: str, value: str) -> list[psutil.Process]:
     """Living processes with a variable in their environment, without this one."""
-    processes = []
-    for process in psutil.process_iter(["cmdline"]):
-        with contextlib.suppress(psutil.Error):
-            if (
-                process.pid != os.getpid()
-                and process.environ().get(variable) == value
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                processes.append(process)
-    return processes
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ", "status"])
+        if (process.info["environ"] or {}).get(variable) == value
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and process.pid != os.getpid()
+    ]
 
 
 def prefect_server(folder: Path) -> Any:

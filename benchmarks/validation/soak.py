@@ -14,10 +14,8 @@ in the seconds and in the recorded load.
 import contextlib
 import json
 import os
-import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -36,16 +34,11 @@ from gfr.storage import atomic, locks
 FOLDER = Path(tempfile.gettempdir()) / "gfr-soak"
 MARK = "GFR_SOAK"
 NUM_RESAMPLES = 500
-FIGURES = {  # of a line: its unit and what that is divided by
-    "wall_s": ("s", 1),
-    "server_rss_bytes": ("MB", 1e6),
-    "process_rss_bytes": ("MB", 1e6),  # with --one-process, its child that computes included
-    "server_files": ("open files", 1),
-    "database_bytes": ("MB", 1e6),
-    "reports_bytes": ("MB", 1e6),
-    "cache_bytes": ("MB", 1e6),
-    "temporary_bytes": ("MB", 1e6),
-}
+FIGURES = (
+    *("wall_s", "server_files", "server_rss_bytes", "database_bytes", "reports_bytes"),
+    *("cache_bytes", "temporary_bytes"),
+    "process_rss_bytes",  # with --one-process, its child that computes included
+)
 OF_ONE_SERVER = ("server_rss_bytes", "server_files", "process_rss_bytes")  # start anew with it
 
 Row = dict[str, Any]
@@ -80,35 +73,30 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in lines]
 
 
-def series(rows: Sequence[Row], figure: str) -> list[float]:
+def series(rows: pd.DataFrame, figure: str) -> list[float]:
     """Return a figure of each run but the first, which fills the cache, and resumed ones.
 
     What starts anew with each server is returned for the server of the most runs.
     """
-    usable = [
-        row
-        for row in rows
-        if row["run"] != 1 and not row["is_resumed"] and row.get(figure) is not None
-    ]
-    if figure in OF_ONE_SERVER and usable:
-        longest = Counter(row["server"] for row in usable).most_common(1)[0][0]
-        usable = [row for row in usable if row["server"] == longest]
-    return [float(row[figure]) for row in usable]
+    usable = rows[(rows["run"] != 1) & ~rows["is_resumed"] & rows[figure].notna()]
+    if figure in OF_ONE_SERVER:
+        usable = usable[usable["server"].isin(usable["server"].mode()[:1])]
+    return (usable[figure] / (1e6 if figure.endswith("_bytes") else 1)).tolist()
 
 
-def table(rows: Sequence[Row]) -> str:
-    """List what grows, over all runs and over their last half."""
-    codes = Counter(row["exit_code"] for row in rows)
+def table(rows: pd.DataFrame) -> str:
+    """List what grows, over all runs and over their last half; bytes in MB."""
+    codes = rows["exit_code"].value_counts().sort_index().items()
     summary = (
-        f"{len(rows)} runs on {len({row['server'] for row in rows})} servers; exit codes "
-        + ", ".join(f"{code}: {num}" for code, num in sorted(codes.items()))
-        + f"; processes left over: {sum(row['left_processes'] for row in rows)}"
+        f"{len(rows)} runs on {rows['server'].nunique()} servers; exit codes "
+        + ", ".join(f"{code}: {num}" for code, num in codes)
+        + f"; processes left over: {rows['left_processes'].sum()}"
     )
     trends: list[Row] = []
-    for figure, (unit, size) in FIGURES.items():
-        values = [value / size for value in series(rows, figure)]
+    for figure in rows.columns.intersection(FIGURES):
+        values = series(rows, figure)
         for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
-            row = {"value": figure, "unit": unit, "runs": which, "n": len(part)}
+            row = {"value": figure.replace("bytes", "MB"), "runs": which, "n": len(part)}
             trends.append(row | (trend(part) if len(part) >= 4 else {"trend": "too few runs"}))
     return f"{summary}\n{pd.DataFrame(trends).to_markdown(index=False, floatfmt='.4g')}"
 
@@ -125,9 +113,9 @@ def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list
         for number in range(len(rows) + 1, num_runs + 1):
             run_id = f"soak-{number:05}"
             is_resumed = (folder / "reports" / "runs" / run_id).exists()
-            begun, begun_s = datetime.now(UTC), time.monotonic()
-            row: Row = {"run": number, "begun_utc": begun.isoformat(timespec="seconds")}
-            row |= {"server": server, "is_resumed": is_resumed, "exit_code": served.run(run_id)}
+            begun_utc, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+            row: Row = {"run": number, "begun_utc": begun_utc, "server": server}
+            row |= {"is_resumed": is_resumed, "exit_code": served.run(run_id)}
             row |= {"wall_s": round(time.monotonic() - begun_s, 2), "load": psutil.getloadavg()[0]}
             rows.append(row | served.measure())
             # Whole, not appended: a kill leaves no half line.
@@ -160,14 +148,10 @@ class Served:
         """Do one run of `tiny`; returns its exit code."""
         if self.pool:
             return self.pool.submit(run_flow, self.folder, run_id, self.keep).result()
-        with (self.folder / "runs.log").open("wb") as log:  # of the newest run
-            return subprocess.run(
-                harness.run_command("tiny", run_id, "--keep-runs", str(self.keep)),
-                cwd=self.folder,
-                env=harness.environment(),
-                stdout=log,
-                stderr=log,
-            ).returncode
+        command = harness.run_command("tiny", run_id, "--keep-runs", str(self.keep))
+        done = harness.call(run_id, command, self.folder, harness.environment())
+        (self.folder / "runs.log").write_text(done.stdout + done.stderr)  # of the newest run
+        return done.returncode
 
     def measure(self) -> Row:
         """Memory, files and processes, after a run."""
@@ -240,7 +224,7 @@ def main(
     else:
         with locks.claimed(folder):
             rows = soak(folder, runs, lambda place: Served(place, keep, one_process))
-    print(table(rows))
+    print(table(pd.DataFrame(rows)))
     return int(any(row["exit_code"] not in (0, harness.REGRESSION) for row in rows))
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gfr.storage.paths import ROOT
@@ -60,7 +61,7 @@ class Fake:
 
     def measure(self):
         """Nothing grows."""
-        return dict.fromkeys(soak.FIGURES.keys() - {"wall_s"}, 1000) | {"left_processes": 0}
+        return dict.fromkeys(set(soak.FIGURES) - {"wall_s"}, 1000) | {"left_processes": 0}
 
     def stop(self):
         """Nothing to end."""
@@ -80,11 +81,12 @@ def test_it_goes_on_with_the_run_it_was_killed_in(tmp_path):
     )
     assert [1] * 5 + [2] * 7 == [row["server"] for row in rows]
     assert [6] == [row["run"] for row in rows if row["is_resumed"]]
-    assert (10, 6) == (len(soak.series(rows, "wall_s")), len(soak.series(rows, "server_files")))
+    table = pd.DataFrame(rows)
+    assert (10, 6) == (len(soak.series(table, "wall_s")), len(soak.series(table, "server_files")))
     again = Fake(tmp_path)
     assert rows == soak.soak(tmp_path, 12, lambda _: again)
     assert [] == again.begun
-    assert "12 runs on 2 servers; exit codes 0: 12; processes left over: 0" in soak.table(rows)
+    assert "12 runs on 2 servers; exit codes 0: 12; processes left over: 0" in soak.table(table)
 
 
 def test_a_failed_run_is_told_by_the_exit_code(tmp_path, capsys):
