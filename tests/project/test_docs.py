@@ -130,7 +130,7 @@ def serves_a_model(port):
     try:
         url = f"http://127.0.0.1:{port}/model/model_card.json"
         return urllib.request.urlopen(url, timeout=2).status == 200
-    except urllib.error.URLError as error:
+    except (urllib.error.URLError, TimeoutError) as error:  # its port is open before it answers
         assert not isinstance(error, urllib.error.HTTPError), "no model"
         return False
 
