@@ -37,7 +37,6 @@ FACTS = fingerprint.facts(
 )
 
 Call = Callable[[], object]
-Measure = Callable[[Call, Call, int, int], None]
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
@@ -46,7 +45,7 @@ def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
 
 
 @pytest.fixture
-def measure(benchmark) -> Measure:
+def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
     """A function (call, witness, num_warmups, num_rounds) that times both in turns.
 
     The witness is work of the same kind without gfr.

@@ -52,14 +52,11 @@ def main(data: Path, weights: str = "auto", seeds: int = 5, cache: Path | None =
         )
         for failure in exact.failures + rounded.failures:
             raise StepFailed(str(failure))
+        pairs = list(zip(exact.trials, rounded.trials, strict=True))
         for feature_set in benchmark.feature_sets:
-            pairs = [
-                pair
-                for pair in zip(exact.trials, rounded.trials, strict=True)
-                if pair[0].trial.feature_set == feature_set
-            ]
-            gate = gate_of(pairs, exact.record.split.majority_share)
-            note = note_of(*pairs[0])
+            of_set = [pair for pair in pairs if pair[0].trial.feature_set == feature_set]
+            gate = gate_of(of_set, exact.record.split.majority_share)
+            note = note_of(*of_set[0])
             rows += as_rows(gate, note)
             kept += [] if note else [gate]
     print(pd.DataFrame(rows).to_markdown(index=False))

@@ -96,14 +96,12 @@ class Chaos:
 
     def at_points(self, run_id: str, points: tuple[str, ...], action: str) -> None:
         """Kill one run at each point in turn until it finishes."""
-        faults = [
-            {"at": point, "do": action, "once": str(self.folder / f"{run_id}-{number}")}
-            for number, point in enumerate(points)
-        ]
+        once = {point: self.folder / f"{run_id}-{number}" for number, point in enumerate(points)}
+        faults = [{"at": point, "do": action, "once": str(once[point])} for point in points]
         inodes: dict[Path, int] = {}
         left = set(points)
         while code := self.start(run_id, faults).wait():
-            now = {fault["at"] for fault in faults if not Path(fault["once"]).exists()}
+            now = {point for point in points if not once[point].exists()}
             if now == left:
                 break
             (where,) = left - now

@@ -41,10 +41,8 @@ FIGURES = (
 )
 OF_ONE_SERVER = ("server_rss_bytes", "server_files", "process_rss_bytes")  # start anew with it
 
-Row = dict[str, Any]
 
-
-def trend(values: Sequence[float], seed: int = 0) -> Row:
+def trend(values: Sequence[float], seed: int = 0) -> dict[str, Any]:
     """Estimate the change per run of the values of successive runs, at least 4.
 
     The slope is Theil and Sen's. Its 95 % interval is of a moving-block bootstrap of the residuals,
@@ -67,7 +65,7 @@ def trend(values: Sequence[float], seed: int = 0) -> Row:
     return {"slope": slope, "low": low, "high": high, "first": first, "last": last, "trend": words}
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[dict]:
     """Read the lines so far."""
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
@@ -92,7 +90,7 @@ def table(rows: pd.DataFrame) -> str:
         + ", ".join(f"{code}: {num}" for code, num in codes)
         + f"; processes left over: {rows['left_processes'].sum()}"
     )
-    trends: list[Row] = []
+    trends: list[dict] = []
     for figure in rows.columns.intersection(FIGURES):
         values = series(rows, figure)
         for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
@@ -101,7 +99,7 @@ def table(rows: pd.DataFrame) -> str:
     return f"{summary}\n{pd.DataFrame(trends).to_markdown(index=False, floatfmt='.4g')}"
 
 
-def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list[Row]:
+def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list[dict]:
     """Do the missing runs up to number `num_runs`, with a line in soak.jsonl after each."""
     path = folder / "soak.jsonl"
     rows = read(path)
@@ -114,7 +112,7 @@ def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list
             run_id = f"soak-{number:05}"
             is_resumed = (folder / "reports" / "runs" / run_id).exists()
             begun_utc, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-            row: Row = {"run": number, "begun_utc": begun_utc, "server": server}
+            row = {"run": number, "begun_utc": begun_utc, "server": server}
             row |= {"is_resumed": is_resumed, "exit_code": served.run(run_id)}
             row |= {"wall_s": round(time.monotonic() - begun_s, 2), "load": psutil.getloadavg()[0]}
             rows.append(row | served.measure())
@@ -153,7 +151,7 @@ class Served:
         (self.folder / "runs.log").write_text(done.stdout + done.stderr)  # of the newest run
         return done.returncode
 
-    def measure(self) -> Row:
+    def measure(self) -> dict[str, Any]:
         """Memory, files and processes, after a run."""
         server = family(self.server.started[0].pid)
         runner = family(self.pool.submit(os.getpid).result()) if self.pool else []
