@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import psutil
 import typer
@@ -18,6 +18,9 @@ from gfr.storage.paths import ROOT
 
 REGRESSION = exit_codes.REGRESSION  # of a complete run, and of tools/compare.py
 TIMEOUT_S = 3600  # of one run or one comparison; a background load lasts no longer
+
+Tests = Annotated[list[str], typer.Argument()]  # of benchmarks/micro
+ALL_TESTS = ["benchmarks/micro"]
 
 Ended = subprocess.CompletedProcess[str]
 
@@ -48,13 +51,12 @@ def run_command(benchmark: str | Path, run_id: str, *more: str | Path) -> list[s
     return list(map(str, words))
 
 
-def environment(root: Path = ROOT, **variables: str) -> dict[str, str]:
-    """This process's environment, but with the packages of the clone at `root`."""
-    return os.environ | {"PYTHONPATH": str(root)} | variables
+def call(title: str, words: list[str], folder: Path, root: Path = ROOT, **variables: str) -> Ended:
+    """Run a command with the packages of the clone at `root`, and print how it ended.
 
-
-def call(title: str, words: list[str], folder: Path, environment: dict[str, str]) -> Ended:
-    """Run a command and print how it ended; the result has its output."""
+    `variables` are set in its environment. The result has its output.
+    """
+    environment = os.environ | {"PYTHONPATH": str(root)} | variables
     start_s = time.monotonic()
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S

@@ -33,16 +33,14 @@ MAX_WAIT_S = 10.0
 LOG = logging.getLogger("gfr")
 
 # One thread, which makes calls to Prefect one after the other and ends with the process.
-_PUBLISHER = ThreadPool(1)
+_THREAD = ThreadPool(1)
 _HAS_FAILED = threading.Event()
 
 
-def _publish(function: Callable, *arguments: Any, **named: Any) -> AsyncResult:
+def _publish(call: Callable, *arguments: Any, **named: Any) -> AsyncResult:
     """Call soon, in the context of the caller, which tells Prefect the task."""
     context = contextvars.copy_context()
-    return _PUBLISHER.apply_async(
-        context.run, (function, *arguments), named, error_callback=_warn_once
-    )
+    return _THREAD.apply_async(context.run, (call, *arguments), named, error_callback=_warn_once)
 
 
 def _warn_once(error: BaseException) -> None:
@@ -122,6 +120,6 @@ def publish_run(run_dir: Path) -> None:
     last = _publish(create_markdown_artifact, page, key="summary", description=run_id)
     if run.verdict and run.verdict.is_regression:
         resource = {"prefect.resource.id": f"gfr.run.{run_id}", "prefect.resource.name": run_id}
-        payload = {"lost": run.verdict.lost}
-        last = _publish(emit_event, "gfr.regression", resource=resource, payload=payload)
+        lost = {"lost": run.verdict.lost}
+        last = _publish(emit_event, "gfr.regression", resource=resource, payload=lost)
     last.wait(MAX_WAIT_S)

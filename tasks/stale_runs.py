@@ -102,8 +102,8 @@ def _check(run: FlowRun) -> Check:
         elif holder.host != socket.gethostname():
             finding = f"ran on {holder.host or 'an unknown machine'}: run gfr doctor there"
         else:
-            cure = "Tell Prefect: gfr doctor --mark-crashed"
-            status, finding = _DEAD, f"no process works in {run_dir}. {cure}"
+            status = _DEAD
+            finding = f"no process works in {run_dir}. Tell Prefect: gfr doctor --mark-crashed"
     return Check(status, f"run {run.name}", f"{run.state_name} in Prefect, {finding}")
 
 

@@ -23,7 +23,6 @@ from gfr.measurement import hardware, latency, software
 from gfr.regression import fingerprint
 from gfr.storage import paths
 
-BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
 SEED = 1024
 
@@ -55,8 +54,7 @@ def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
         victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
         if victim == benchmark.name:
             call = slowed(call, float(factor))
-        cpu_s: list[float] = []
-        witness_s: list[float] = []
+        cpu_s, witness_s = [], []
         for _ in range(num_warmups):
             witness()
             call()
@@ -91,7 +89,7 @@ def timed(call: Call, clock: Callable[[], float], seconds: list[float]) -> None:
     seconds.append(clock() - start_s)
 
 
-@pytest.fixture(scope="session", params=BACKBONES)
+@pytest.fixture(scope="session", params=["VGG16", "InceptionV3", "InceptionResNetV2"])
 def name(request) -> str:
     """One backbone after the other, all its benchmarks before the next is built."""
     return request.param
@@ -108,9 +106,8 @@ def backbone(name):
     keras.utils.clear_session()
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
-    return models_backbone.build(
-        feature_set, weights.draw(name, SEED, paths.default_directory("cache"))
-    )
+    path = weights.draw(name, SEED, paths.default_directory("cache"))
+    return models_backbone.build(feature_set, path)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,9 @@ from functools import partial
 
 from gfr.models.fused_model import compiled, run_batch
 
-NUM_WARMUPS, NUM_CALLS = 1, 6
-NUM_BESIDE = 16  # images of the witness: a quarter of the time
-
 
 def test_batch_of_64(measure, backbone, alone, images):
     """What a feature set is made of."""
     extract = partial(run_batch, compiled(backbone), images)
-    measure(extract, alone(NUM_BESIDE), NUM_WARMUPS, NUM_CALLS)
+    # 16 images take a quarter of the time.
+    measure(extract, alone(16), num_warmups=1, num_rounds=6)

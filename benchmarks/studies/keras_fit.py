@@ -19,8 +19,7 @@ from gfr.models.backbone import application
 def model(feature_set: FeatureSet, weights_path: Path, precision: str) -> keras.Model:
     """Pixels 0..255 of the trial's size -> p_male, compiled; the backbone is frozen."""
     keras.utils.clear_session()
-    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(precision, precision))
     try:
         base = application(feature_set.backbone.name, (*feature_set.size, 3), weights_path)
         base.trainable = False

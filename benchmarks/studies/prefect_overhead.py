@@ -59,8 +59,7 @@ def measure(run: Callable[[Path], object], folder: Path) -> dict[str, float]:
 def gfr_run(folder: Path, **variables: str) -> None:
     """One run as a user starts it."""
     command = harness.run_command("smoke", "run")
-    environment = harness.environment(**variables)
-    harness.call("gfr run", command, folder, environment).check_returncode()
+    harness.call("gfr run", command, folder, **variables).check_returncode()
 
 
 def in_new_process(folder: Path, isolated: bool) -> None:

@@ -78,7 +78,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     )
     ends = table.iloc[[0, -1]]
     ends.plot("images", "all (s)", style="--", label="straight line, first to last", ax=axes[0, 0])
-    axes[0, 0].figure.savefig(path, dpi=150, metadata={"Software": None})
+    axes[0, 0].figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -16,9 +16,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from benchmarks import harness
 from gfr import text
@@ -32,7 +29,7 @@ from gfr.storage.paths import ROOT
 
 
 def main(
-    tests: Annotated[list[str], typer.Argument()] = ["benchmarks/micro"],  # noqa: B006
+    tests: harness.Tests = harness.ALL_TESTS,
     save: bool = False,
     storage: Path = ROOT / ".benchmarks",
 ) -> int:
@@ -50,7 +47,7 @@ def measure(tests: Collection[str]) -> tuple[dict, SavedRun]:
         path = Path(folder) / "run.json"
         words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-quiet"]
         words += [f"--benchmark-json={path}", *tests]
-        done = harness.call("pytest", words, ROOT, harness.environment())
+        done = harness.call("pytest", words, ROOT)
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
             raise StepFailed(f"a benchmark failed, pytest ended with {done.returncode}")

@@ -42,10 +42,9 @@ def main(model: Path) -> None:
             ("wall.jpg", encoded(wall(), "JPEG", quality=92)), ("portrait.png", encoded(portrait))
         )
         page.wait_for_timeout(600)  # the marks slide into place
-        bottom_px = page.evaluate(
-            "document.querySelector('#results').getBoundingClientRect().bottom"
-        )
-        clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": bottom_px + MARGIN_PX}
+        results = page.locator("#results").bounding_box()
+        height_px = results["y"] + results["height"] + MARGIN_PX
+        clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": height_px}
         page.screenshot(path=OUT, clip=clip, full_page=True)
 
 

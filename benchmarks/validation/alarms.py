@@ -9,15 +9,11 @@ trials were caught or if a repeat was an alarm.
 """
 
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from benchmarks import harness
 from gfr.errors import StepFailed
@@ -29,10 +25,7 @@ MIN_CAUGHT = 0.9
 
 
 def main(
-    tests: Annotated[list[str], typer.Argument()] = ["benchmarks/micro"],  # noqa: B006
-    trials: int = 10,
-    repeats: int = 20,
-    saved: int = 3,
+    tests: harness.Tests = harness.ALL_TESTS, trials: int = 10, repeats: int = 20, saved: int = 3
 ) -> int:
     """Save baselines, slow benchmarks down, repeat, count."""
     with tempfile.TemporaryDirectory() as folder:
@@ -57,11 +50,10 @@ def main(
 
 def compare(
     title: str, storage: str, tests: Sequence[str], *words: str, slowed: str = ""
-) -> subprocess.CompletedProcess[str]:
+) -> harness.Ended:
     """Compare as `make` does, print the output; `slowed` is read by micro/conftest.py."""
     command = [sys.executable, "-m", "benchmarks.tools.compare", "--storage", storage]
-    environment = harness.environment(GFR_SLOWED=slowed)
-    done = harness.call(title, [*command, *words, *tests], ROOT, environment)
+    done = harness.call(title, [*command, *words, *tests], ROOT, GFR_SLOWED=slowed)
     print(textwrap.indent(done.stdout + done.stderr, "    "), end="", flush=True)
     return done
 

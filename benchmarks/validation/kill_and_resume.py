@@ -9,6 +9,7 @@ code 1 if a result differs from the undisturbed run, if something that was finis
 again, or if a process outlives its run.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -117,14 +118,13 @@ class Chaos:
         for number in range(kills):
             process = self.start(run_id, [])
             wait_s = rng.uniform(0, undisturbed_s)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(wait_s)
                 break  # it has finished between kills
-            except subprocess.TimeoutExpired:
-                if number % 3 == 2:
-                    process.terminate()
-                else:
-                    os.killpg(process.pid, signal.SIGKILL)
+            if number % 3 == 2:
+                process.terminate()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
             code = process.wait(timeout=60)
             self.after(run_id, code, f"random: {wait_s:.1f} s", inodes)
         self.start(run_id, []).wait()

@@ -37,8 +37,8 @@ def main(
         changed = []
         for number, change in enumerate(CHANGES[:changes]):
             function = next(iter(change.values()))
-            note = f", {function.__doc__}"
-            with injected(clone, note, change):
+            with injected(clone, function.__doc__, change):
+                note = f", {function.__doc__}"
                 changed.append(run(clone, f"changed-{number}", note, is_fresh=function in FRESH))
         for number in range(clean):
             with harness.load_on_odd(number) as note:
@@ -57,10 +57,9 @@ def injected(folder: Path, title: str, change: dict[str, Function]) -> Iterator[
     for target, function in change.items():
         module, name = target.split(":")
         path = folder / f"{module.replace('.', '/')}.py"
-        text = path.read_text("utf-8")
-        replacement = f"{name} = injected.{function.__name__}({name})"
-        text += f"\nfrom benchmarks.validation import injected\n\n{replacement}\n"
-        path.write_text(text, "utf-8")
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\nfrom benchmarks.validation import injected\n")
+            file.write(f"\n{name} = injected.{function.__name__}({name})\n")
     git(folder, *AUTHOR, "commit", "--quiet", "--all", "--message", title)
     try:
         yield
@@ -72,7 +71,7 @@ def run(folder: Path, run_id: str, note: str = "", is_fresh: bool = False) -> ha
     """Run `gfr run` as a user does, and print what its regression check says."""
     benchmark = folder / "benchmarks" / "validation" / "regressions.toml"
     command = harness.run_command(benchmark, run_id, *["--fresh"] * is_fresh)
-    done = harness.call(f"{run_id}{note}", command, folder, harness.environment(folder))
+    done = harness.call(f"{run_id}{note}", command, folder, root=folder)
     path = RunDirectory(folder / "reports" / "runs" / run_id).verdict
     if path.exists():
         check = serialization.read(path, regression_records.Verdict)

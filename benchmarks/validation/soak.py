@@ -61,8 +61,8 @@ def trend(values: Sequence[float], seed: int = 0) -> dict[str, Any]:
         slopes.append(slope + theilslopes(drawn, numbers)[0])
     low, high = np.percentile(slopes, [2.5, 97.5])
     words = "grows" if low > 0 else "falls" if high < 0 else "no significant growth"
-    first, last = np.median(values[:end]), np.median(values[-end:])
-    return {"slope": slope, "low": low, "high": high, "first": first, "last": last, "trend": words}
+    ends = {"first": np.median(values[:end]), "last": np.median(values[-end:])}
+    return {"slope": slope, "low": low, "high": high, **ends, "trend": words}
 
 
 def read(path: Path) -> list[dict]:
@@ -147,7 +147,7 @@ class Served:
         if self.pool:
             return self.pool.submit(run_flow, self.folder, run_id, self.keep).result()
         command = harness.run_command("tiny", run_id, "--keep-runs", str(self.keep))
-        done = harness.call(run_id, command, self.folder, harness.environment())
+        done = harness.call(run_id, command, self.folder)
         (self.folder / "runs.log").write_text(done.stdout + done.stderr)  # of the newest run
         return done.returncode
 
