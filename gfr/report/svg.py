@@ -130,6 +130,10 @@ class Frame:
         down = self.height - self.top - self.bottom
         return self.left + across * self.x.share(x), self.top + down * (1 - self.y.share(y))
 
+    def rule(self, start: tuple[float, float], end: tuple[float, float]) -> str:
+        """A dashed line from one point to another, to compare with."""
+        return line(*self.at(*start), *self.at(*end), "rule")
+
 
 def element(name: str, content: str = "", **attributes: float | str) -> str:
     """An SVG element. `kind` is its class, `data_key` its data-key; empty ones are left out."""
@@ -279,6 +283,11 @@ class Series:
     tip: str = ""
     key: str = ""
     aside: float = 0
+
+    @classmethod
+    def through(cls, points: Sequence[Point], look: Look, aside: float = 0) -> "Series":
+        """A line through its marked points."""
+        return cls(look, [(point.x, point.y) for point in points], points, aside=aside)
 
 
 def plot(
