@@ -53,6 +53,11 @@ class Table:
     rows: Sequence[Sequence[str]]
     title: str = ""
 
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, str]]) -> "Table":
+        """Return a table of rows that name the columns of their cells."""
+        return cls(list(rows[0]), [list(row.values()) for row in rows])
+
     @property
     def is_numeric(self) -> list[bool]:
         """Whether each column holds numbers, which stand to the right; the first has names."""

@@ -150,8 +150,8 @@ def scatter(run: Run) -> Figure | None:
 
 def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float) -> Drawing:
     frame = Frame(width, 380 if width > NARROW_PX else 330, x, y)
-    _, level = frame.at(x.low, run.record.split.majority_share)
-    behind = [svg.line(frame.left, level, frame.at(x.high, 0)[0], level, "rule")]
+    share = run.record.split.majority_share
+    behind = [frame.rule((x.low, share), (x.high, share))]
     by_set: dict[str, list[TrialResult]] = {}
     for row in timed:
         by_set.setdefault(row.trial.feature_set.id, []).append(row)
@@ -170,7 +170,9 @@ def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float)
             behind.append(svg.text(place + aside, high - 4, name, "middle", "beside"))
             places.append((place + aside, frame.at(point.x, point.y)[1]))
         for start, end in pairwise(places):
-            behind.append(svg.line(*start, *end, f"shared c{figures.look(run, rows[0]).colour}"))
+            behind.append(
+                svg.line(*start, *end, f"shared {figures.look(run, rows[0]).colour_class}")
+            )
     return svg.plot(frame, series, f"Test accuracy and latency of {len(timed)} trials", behind)
 
 

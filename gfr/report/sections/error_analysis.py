@@ -14,8 +14,6 @@ from gfr.report.section import Block, Html, Report, Section, Table
 from gfr.report.svg import Axis, Frame, Look, Point, Series
 from gfr.results.records import Run, TrialResult
 
-_ERRORS = ("ROC AUC", "Average precision", "Loss", "Female as male", "Male as female")
-_CALIBRATION = ("ECE", "Brier", "T", "ECE at T", "Loss at T", "Threshold", "Gain (points)")
 _WIDTH, _HEIGHT = 350, 290  # px, of one chart in a row of several
 _TENTHS = tuple((n / 10, f"{n / 10:g}") for n in range(0, 11, 2))
 _PERCENTS = tuple((n / 10, percent(n / 10)) for n in range(0, 11, 2))
@@ -37,8 +35,8 @@ def section(report: Report) -> Section | None:
     blocks: list[Block] = [
         f"Test set of {split.num_male['test']:,} men and {split.num_female['test']:,} women, heads "
         f"of seed {run.record.benchmark.seed}.",
-        Table(["Trial", *_ERRORS], [_errors(run, study) for study in studies]),
-        Table(["Trial", *_CALIBRATION], [_calibrated(run, study) for study in studies]),
+        Table.of([_errors(run, study) for study in studies]),
+        Table.of([_calibrated(run, study) for study in studies]),
         "95 % intervals in brackets: DeLong (ROC AUC), bootstrap over images (loss), Wilson (error "
         "rates). Average precision: male is the positive class. ECE: expected calibration error in "
         "ten bins of p_male; chance alone leaves some even in a calibrated model. T: temperature "
@@ -49,31 +47,32 @@ def section(report: Report) -> Section | None:
     return Section("error-analysis", "Error analysis", blocks)
 
 
-def _errors(run: Run, study: Study) -> list[str]:
+def _errors(run: Run, study: Study) -> dict[str, str]:
     test = run.result_of(study.trial_id).metrics["test"]
     roc, ranked = study.roc, study.precision_recall
-    return [
-        title(run, study.trial_id),
-        with_interval(roc.area, bounds(roc.low, roc.high)) if roc else "-",
-        f"{ranked.average:.3f}" if ranked else "-",
-        with_interval(test.loss, study.loss_95),
-        rate(test.female_as_male, test.female_as_male + test.female_as_female),
-        rate(test.male_as_female, test.male_as_female + test.male_as_male),
-    ]
+    return {
+        "Trial": title(run, study.trial_id),
+        "ROC AUC": with_interval(roc.area, bounds(roc.low, roc.high)) if roc else "-",
+        "Average precision": f"{ranked.average:.3f}" if ranked else "-",
+        "Loss": with_interval(test.loss, study.loss_95),
+        "Female as male": rate(test.female_as_male, test.female_as_male + test.female_as_female),
+        "Male as female": rate(test.male_as_female, test.male_as_female + test.male_as_male),
+    }
 
 
-def _calibrated(run: Run, study: Study) -> list[str]:
+def _calibrated(run: Run, study: Study) -> dict[str, str]:
     test, best = run.result_of(study.trial_id).metrics["test"], study.choices.best
-    return [
-        title(run, study.trial_id),
-        f"{study.calibration.expected_error:.3f}",
-        f"{study.calibration.brier:.3f}",
-        f"{study.temperature.value:.2f}" + (" (bound)" if study.temperature.is_bound else ""),
-        f"{study.calibrated.expected_error:.3f}",
-        f"{study.calibrated.loss:.3f}",
-        f"{best.validation.threshold:.2f}",
-        f"{100 * (best.test.accuracy - test.accuracy):+z.1f}",
-    ]
+    bound = " (bound)" if study.temperature.is_bound else ""
+    return {
+        "Trial": title(run, study.trial_id),
+        "ECE": f"{study.calibration.expected_error:.3f}",
+        "Brier": f"{study.calibration.brier:.3f}",
+        "T": f"{study.temperature.value:.2f}{bound}",
+        "ECE at T": f"{study.calibrated.expected_error:.3f}",
+        "Loss at T": f"{study.calibrated.loss:.3f}",
+        "Threshold": f"{best.validation.threshold:.2f}",
+        "Gain (points)": f"{100 * (best.test.accuracy - test.accuracy):+z.1f}",
+    }
 
 
 def _curves(report: Report) -> str:
