@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from gfr.evaluation.metrics import History, Metrics
 from gfr.evaluation.statistics import newcombe
@@ -81,7 +82,8 @@ class Learning:
 def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
     """Summarize the learning curves of a trial with the given metrics by split."""
     losses = np.array(history.val_loss)
-    means = _running_mean(losses)
+    # Each epoch averaged with its neighbours, with fewer of them at both ends.
+    means = pd.Series(losses).rolling(WINDOW, center=True, min_periods=1).mean().to_numpy()
     train, validation = metrics["train"], metrics["validation"]
     tenth = max(1, len(losses) // 10)
     before = means[max(0, len(means) - 1 - tenth)]
@@ -98,12 +100,4 @@ def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
         last_loss=float(means[-1]),
         fall=float(1 - means[-1] / before) if before else 0.0,
         noise=float(distances.mean()),
-    )
-
-
-def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Average each epoch with its neighbours: float (E,) -> float (E,), shorter at both ends."""
-    reach = WINDOW // 2
-    return np.array(
-        [np.mean(values[max(0, k - reach) : k + reach + 1]) for k in range(len(values))]
     )
