@@ -58,7 +58,7 @@ def test_a_saved_run_is_read_by_full_name(tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps(document()))
     run = fingerprint.read(path)
-    assert ("run.json", "f1", "abc") == (run.name, run.fingerprint, run.commit)
+    assert ("run.json", "f1") == (run.name, run.fingerprint)
     assert (1.0, 2.0) == (run.measured["b.py::b"].min_s, run.measured["b.py::b"].cpu_p10_s)
 
 

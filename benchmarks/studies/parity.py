@@ -21,8 +21,9 @@ from gfr.engines.base import classify_files
 from gfr.export.validate import agreement, test_images
 from gfr.measurement import hardware
 from gfr.pipeline import isolation
-from gfr.results import export_records, store
+from gfr.results import export_records
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
     options = parser.parse_args()
     run = harness.read_run(options)
     trial = run.result_of(options.trial).trial
-    path = store.export_directory(run.directory, trial.id) / "export.json"
+    path = RunDirectory(run.directory).export(trial.id).record
     exported_in = (
         serialization.read(path, export_records.ExportResult).precision
         if path.exists()

@@ -42,29 +42,18 @@ class Learning:
         return self.last_loss / self.least_loss - 1 if self.least_loss else 0.0
 
     @property
-    def is_overfit(self) -> bool:
-        """Whether training accuracy is significantly higher and the validation loss has risen."""
-        return self.gap_95[0] > 0 and self.rise > max(RISE, 2 * self.noise)
-
-    @property
-    def is_stopped_early(self) -> bool:
-        """Whether the validation loss was still falling at the last epoch."""
-        return self.fall > max(STILL, 2 * self.noise)
-
-    @property
     def words(self) -> str:
         """The conclusion as a predicate with the numbers that it follows from."""
-        low, high = (100 * bound for bound in self.gap_95)
+        points, low, high = (100 * share for share in (self.gap, *self.gap_95))
         gap = (
-            f"training minus validation accuracy {100 * self.gap:+z.1f} points "
-            f"[{low:+z.1f}, {high:+z.1f}]"
+            f"training minus validation accuracy {points:+z.1f} points [{low:+z.1f}, {high:+z.1f}]"
         )
-        if self.is_overfit:
+        if low > 0 and self.rise > max(RISE, 2 * self.noise):
             return (
                 f"overfits: validation loss {self.least_loss:.3f} near epoch {self.best_epoch}, "
                 f"{self.last_loss:.3f} at the end ({self.rise:+.0%}); {gap}"
             )
-        if self.is_stopped_early:
+        if self.fall > max(STILL, 2 * self.noise):
             return (
                 f"was still improving: validation loss fell by {self.fall:.1%} in the last tenth "
                 f"of {self.num_epochs} epochs; {gap}"
@@ -74,7 +63,7 @@ class Learning:
                 f"is too noisy to assess: the validation loss of an epoch is {self.noise:.0%} from "
                 f"the running mean; {gap}"
             )
-        if self.gap_95[0] > 0:
+        if low > 0:
             return f"fits training images better, with validation loss near its minimum; {gap}"
         return f"shows neither over- nor underfitting: validation loss has converged; {gap}"
 
