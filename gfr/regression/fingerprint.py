@@ -76,17 +76,10 @@ def read(path: Path) -> SavedRun:
     """Read a file of pytest-benchmark with the figures of benchmarks/micro/conftest.py."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        return SavedRun(
-            name=path.name,
-            fingerprint=str(document["machine_info"]["gfr"]["fingerprint"]),
-            measured={
-                # Files saved before the benchmarks moved have them in another folder.
-                row["fullname"].replace("benchmarks/test_", "benchmarks/micro/test_"): TypeAdapter(
-                    Measured
-                ).validate_python(row["extra_info"])
-                for row in document["benchmarks"]
-            },
-        )
+        fingerprint = str(document["machine_info"]["gfr"]["fingerprint"])
+        figures = {_name(row["fullname"]): row["extra_info"] for row in document["benchmarks"]}
+        measured = TypeAdapter(dict[str, Measured]).validate_python(figures)
+        return SavedRun(path.name, fingerprint, measured)
     except OSError as error:
         reason = error.strerror or "cannot be read"
     except ValidationError as error:
@@ -112,3 +105,8 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
         else:
             problems.append(f"{path}: left out (from another machine, {run.fingerprint})")
     return saved[-MAX_RUNS:], problems
+
+
+def _name(full_name: str) -> str:
+    """Full name of a benchmark; files saved before it moved have it in another folder."""
+    return full_name.replace("benchmarks/test_", "benchmarks/micro/test_")

@@ -89,8 +89,7 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
     now_s = time.time() if now_s is None else now_s
     paths = sorted((reports / "runs").glob("*"))
     candidates = [_look(path) for path in paths if path.name != REMOVED]
-    remove: list[Item] = []
-    keep: list[Item] = []
+    remove, keep = list[Item](), list[Item]()
     for row in candidates:
         finished = _finished(candidates, row.benchmark)
         if why := _old(row, finished, rule, now_s):
@@ -98,12 +97,12 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
             item = _item("run", row.path, objection or why)
             (keep if objection else remove).append(item)
     if rule.unused_features:
-        going = {item.path for item in remove}
-        kept = [row.path for row in candidates if str(row.path) not in going]
+        removed = {item.path for item in remove}
+        kept = [row.path for row in candidates if str(row.path) not in removed]
         remove += _features(cache, kept, now_s)
-    removed = {Path(item.path) for item in remove}
+    places = {Path(item.path) for item in remove}
     leftovers = _leftovers(reports, cache, now_s)
-    remove += [item for item in leftovers if removed.isdisjoint(Path(item.path).parents)]
+    remove += [item for item in leftovers if places.isdisjoint(Path(item.path).parents)]
     return Plan(tuple(remove), tuple(keep))
 
 
