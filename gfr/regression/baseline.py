@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Sequence
 
 from gfr.regression import fingerprint, latency_rule
-from gfr.regression.fingerprint import MAX_RUNS
 from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
 from gfr.regression.latency_rule import Measured
 from gfr.results.regression_records import Figure, Finding, Series
@@ -25,7 +24,7 @@ def baseline(earlier: Sequence[Entry]) -> list[Entry]:
     good = [
         row for row in earlier[start:] if row.is_accepted or row.status in ("", "ok", "no history")
     ]
-    return good[-MAX_RUNS:]
+    return good[-fingerprint.MAX_RUNS :]
 
 
 def accuracy_margin(rows: Sequence[TrialEntry]) -> float:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from gfr.regression import history, rules
 from gfr.regression.latency_rule import Measured
-from gfr.results import regression_records, reruns, store
+from gfr.results import reruns, store
 from gfr.results.records import Run
-from gfr.results.regression_records import Verdict
+from gfr.results.regression_records import Verdict, headlines
 from gfr.storage import serialization
 from gfr.storage.run_directory import RunDirectory
 
@@ -41,7 +41,7 @@ def finish(run: Run, result: Verdict, reasons: Mapping[tuple[str, str], str]) ->
     if result.of("suspect"):
         result = look(run, reasons)
     serialization.write(path, result)
-    for line, is_serious in regression_records.headlines(result):
+    for line, is_serious in headlines(result):
         LOG.log(logging.WARNING if is_serious else logging.INFO, "%s", line)
     if run.selection:
         history.put(run.directory.parents[1], history.entry(store.read_run(run.directory)))

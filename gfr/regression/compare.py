@@ -4,23 +4,21 @@ Accuracies are compared on the images that both runs tested, latencies only on t
 Does not import TensorFlow.
 """
 
-import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from gfr import text as gfr_text
 from gfr.config.schema import Latency
-from gfr.data import records
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import history, latency_rule
 from gfr.regression.fingerprint import differences, software
+from gfr.results import store
 from gfr.results.records import Run, TrialResult
-from gfr.storage.run_directory import RunDirectory
 
 ALPHA = 0.05  # significance level of McNemar's tests with Holm's correction
 
@@ -85,8 +83,7 @@ Labels = dict[str, tuple[str, bool]]  # by image name: digest of the pixels, is_
 
 def labels(run: Run) -> Labels:
     """Read the labels of a run's images from its faces.csv."""
-    path = RunDirectory(run.directory).faces
-    faces, _ = records.read_table(path, run.record.data, run.record.split)
+    _, faces, _ = store.open_run(run.directory)
     rows = zip(faces.names, faces.pixels_sha256, faces.is_male.tolist(), strict=True)
     return {name: (sha256, is_male) for name, sha256, is_male in rows}
 
@@ -100,7 +97,7 @@ def compare(first: Run, second: Run, first_labels: Labels, second_labels: Labels
     pairs = [_trial_pair(before[id_], after[id_], is_male) for id_ in before if id_ in after]
     pairs = [pair for pair in pairs if pair.num_shared]
     p_values = holm([pair.p_value for pair in pairs]).tolist()
-    trials = [dataclasses.replace(pair, p_value=p) for pair, p in zip(pairs, p_values, strict=True)]
+    trials = [replace(pair, p_value=p) for pair, p in zip(pairs, p_values, strict=True)]
     changes = differences(_described(first), _described(second), "none")
     return Comparison(
         first.record.run_id,
@@ -198,7 +195,7 @@ def _described(run: Run) -> dict[str, str]:
         "weights": facts["weights"],
         "arithmetic": facts["arithmetic"],
         "features": facts["features"],
-        **_flat("benchmark", dataclasses.asdict(record.benchmark)),
+        **_flat("benchmark", asdict(record.benchmark)),
         "machine": f"{hardware.cpu_model}, {record.num_usable_threads or '?'} of "
         f"{hardware.cpu_threads} threads, {' '.join(hardware.cpu_flags)}".rstrip(", "),
         "GPUs": facts["GPUs"],

@@ -17,8 +17,7 @@ from pydantic import Field, ValidationError
 from gfr.config.schema import Precision
 from gfr.errors import InputError
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.measurement import latency
-from gfr.measurement.latency import Samples
+from gfr.measurement.latency import LatencyResult, Samples
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
 from gfr.regression import fingerprint
@@ -289,7 +288,7 @@ def trial_entry(result: records.TrialResult) -> TrialEntry:
     )
 
 
-def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
+def _latencies(result: LatencyResult) -> list[LatencyEntry]:
     """Make the entries of the measurements that have a reference workload."""
     return [
         LatencyEntry(

@@ -5,10 +5,9 @@ is a regression if results are worse than chance or the spread of the history al
 judged by gfr/regression/latency_rule.py. A regression is reported only after a rerun confirms it.
 """
 
-import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import baseline, fingerprint, latency_rule
@@ -84,7 +83,7 @@ def _concluded(finding: Finding, reasons: Mapping[tuple[str, str], str]) -> Find
         return finding
     reason = reasons.get((finding.kind, finding.id), "no rerun")
     text = f"{finding.text}; not confirmed: {reason}"
-    return dataclasses.replace(finding, status="inconclusive", text=text)
+    return replace(finding, status="inconclusive", text=text)
 
 
 def changes(then: Entry, now: Entry) -> tuple[str, ...]:
