@@ -9,7 +9,7 @@ from gfr import environment
 from gfr.errors import CannotWrite, InputError, StepFailed
 from gfr.models import feature_store
 from gfr.pipeline import selection, steps
-from gfr.pipeline.request import Request
+from gfr.pipeline.request import Request, check
 from gfr.report import writer
 from gfr.results import cleanup, store
 from gfr.storage import locks
@@ -30,6 +30,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         export: export the selected trial if the benchmark asks for it, always in child processes,
             since the converter changes TensorFlow's settings for good
     """
+    check(request)
     if not isolated:
         environment.prepare()
     limits = dataclasses.replace(request.limits, isolated=isolated)

@@ -179,7 +179,7 @@ def test_the_site_is_written_for_any_static_host(run, tmp_path):
         web.write(export, tmp_path / "site")
 
 
-def test_a_place_in_use_is_refused_before_anything_is_exported_or_summary_md(run):
+def test_a_place_in_use_is_refused_before_anything_is_exported_or_rendered(run):
     """The report and the run stay as they were."""
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
     words = ["--site", str(run.directory), "--reports", str(run.directory.parents[1])]
