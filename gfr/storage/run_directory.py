@@ -28,8 +28,7 @@ class RunDirectory:
     again/                        repeated measurements (gfr/results/reruns.py)
     verdict.json                  Verdict of the regression check
     (gfr/results/regression_records.py)
-    accepted.json                 Accepted, if the user accepted the results
-    (gfr/regression/history.py)
+    accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
     """

@@ -57,14 +57,18 @@ def write(path: Path, record: Any) -> None:
 def read(path: Path, kind: type[Record]) -> Record:
     """Read a record; InputError if the file is damaged, edited or of another schema."""
     try:
-        # mypy takes a class with a protocol for its bound for unhashable.
-        adapter = _adapter(kind)  # type: ignore[arg-type]
-        return adapter.validate_json(path.read_bytes(), strict=True)
+        return parse(path.read_bytes(), kind)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         problem = f"not a valid {kind.__name__} ({first_problem(error)})"
         raise InputError(f"{path}: {problem}; {_remedy(path)}") from None
+
+
+def parse(content: bytes, kind: type[Record]) -> Record:
+    """Read a record from JSON; ValidationError if it is invalid."""
+    # mypy takes a class with a protocol for its bound for unhashable.
+    return _adapter(kind).validate_json(content, strict=True)  # type: ignore[arg-type]
 
 
 @functools.cache  # each takes 30 ms to make

@@ -25,9 +25,9 @@ from gfr.errors import InputError
 from gfr.export import web
 from gfr.pipeline.options import RunOptions
 from gfr.progress import LOGGER
-from gfr.results import store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 
 def gfr(*words, cwd=ROOT):
@@ -227,7 +227,7 @@ def test_doctor_lists_unfinished_runs_with_the_commands_that_resume_them(tmp_pat
         records.write(written)
         for path in written.directory.glob("trials/*" if name == "began" else "none"):
             path.unlink()
-    export = store.export_directory(written.directory, written.selection.trial_id)
+    export = RunDirectory(written.directory).export(written.selection.trial_id).path
     serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(weights, "in_keras_cache", lambda _: None)
     options = RunOptions("tiny", "synthetic", "random", reports=str(tmp_path))
@@ -283,7 +283,7 @@ def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     """It prints the run, the benchmark and the limits of the model, then the address."""
     written = records.run(tmp_path / "runs" / "r")
     records.write(written)
-    export = store.export_directory(written.directory, written.selection.trial_id)
+    export = RunDirectory(written.directory).export(written.selection.trial_id).path
     serialization.write(export / "export.json", records.export(written))
     monkeypatch.setattr(web.PageServer, "run", lambda _: None)
     app(["serve", "r", "--port", "0", "--reports", str(tmp_path)], standalone_mode=False)

@@ -19,6 +19,7 @@ from test_flow import run_words
 from gfr.results import status, store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 from tasks import stale_runs
 
 TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
@@ -30,7 +31,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     (run.directory / "summary.md").write_text("the report")
-    exported = store.export_directory(run.directory, run.selection.trial_id)
+    exported = RunDirectory(run.directory).export(run.selection.trial_id).path
     assert ["the selected model is not exported"] == status.missing(store.read_run(run.directory))
     serialization.write(exported / "export.json", records.export(run))
     assert [] == status.missing(store.read_run(run.directory))
