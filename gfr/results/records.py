@@ -29,7 +29,7 @@ from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.regression_records import Verdict
 from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import Record, _remedy, read
-from gfr.types import Logit, Positive, Scale, Seconds, every_split
+from gfr.types import Logit, Positive, Scale, every_split
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,6 @@ class PartResult:
     hardware: Hardware
     extracted: Extracted
     check: Check | None
-    build_s: Seconds
-    waited_s: Seconds  # for decoded images
     cost: Cost
 
 
