@@ -2,7 +2,7 @@
 
 Pillow's decode (libjpeg-turbo, accurate integer DCT) equals
 `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's decode bit for bit
-(tests/test_images.py). TensorFlow's default, a fast DCT, differs from both.
+(tests/data/test_images.py). TensorFlow's default, a fast DCT, differs from both.
 
 Files are not trusted: only photograph formats are tried (Pillow would hand PostScript to an
 interpreter), and files that would take more memory or time than a photograph are rejected before
@@ -34,7 +34,7 @@ MAX_SCANS = 500  # of a progressive JPEG, each over all its pixels; cameras writ
 # The formats that browsers show, and TIFF.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 
-# Raised by Pillow for damaged files, besides OSError (tests/test_hostile_images.py).
+# Raised by Pillow for damaged files, besides OSError (tests/data/test_hostile_images.py).
 _DAMAGED = (
     SyntaxError,
     ValueError,

@@ -1,8 +1,8 @@
 """The YAML header of a model card: metadata for the Hugging Face Hub.
 
 The package huggingface_hub would write the same header, but is an extra of gfr;
-tests/test_model_card.py reads the header back with it. The header names no library, since the Hub's
-list has no entry for TensorFlow.js.
+tests/export/test_model_card.py reads the header back with it. The header names no library, since
+the Hub's list has no entry for TensorFlow.js.
 """
 
 import functools

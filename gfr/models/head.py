@@ -1,7 +1,7 @@
 """The head, the only part of a model that is trained: features (N, D) -> p_male (N, 1).
 
 Training gives the same result as `Model.fit` of the same head on the same batches
-(tests/test_equality.py), but runs whole epochs inside TensorFlow, without Python per step.
+(tests/pipeline/test_equality.py), but runs whole epochs inside TensorFlow, without Python per step.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_own import CSV
+from test_custom_model import CSV
 
 from gfr.data import csv_labels, dataset, splits
 from gfr.errors import InputError

@@ -1,27 +1,33 @@
 """The whole pipeline in one call, without Prefect."""
 
-import dataclasses
 import sys
 
 import pytest
 from test_flow import SPEC, assert_equal_results
 
-from gfr.config import schema
 from gfr.pipeline import features, training
 from gfr.pipeline import request as pipeline_request
+from gfr.pipeline.options import RunOptions
 from gfr.pipeline.run import run
 from gfr.results import status, store
 
 pytestmark = pytest.mark.slow
 
 
-def request(folder, run_id):
+def request(folder, run_id, **options):
     """A run of three trials on two feature sets, on synthetic faces with random weights."""
     (folder / "ten.toml").write_text(SPEC)
     return pipeline_request.request(
-        *(str(folder / "ten.toml"), "synthetic", "random", run_id, False, False),
-        *(str(folder / "reports"), str(folder / "cache"), "a test"),
-        *(900, None, 1, schema.Selecting()),
+        RunOptions(
+            benchmark=str(folder / "ten.toml"),
+            data="synthetic",
+            weights="random",
+            run_id=run_id,
+            reports=str(folder / "reports"),
+            cache=str(folder / "cache"),
+            command="a test",
+            **options,
+        )
     )
 
 
@@ -70,6 +76,5 @@ def test_failed_steps_cost_their_trials_alone_and_a_second_call_resumes(folder, 
     assert ["VGG16"] == [row.feature_set.backbone.name for row in partial.latencies.values()]
     assert "made to fail" in (partial.directory / "summary.md").read_text()
     monkeypatch.undo()
-    resumed = dataclasses.replace(request(folder, "failing"), retries=0)
-    complete = store.read_run(run(resumed, isolated=False))
+    complete = store.read_run(run(request(folder, "failing", retries=0), isolated=False))
     assert (3, ()) == (len(complete.trials), tuple(complete.failures))

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from web_browser import Visit
 from gfr import engines
 from gfr.errors import StepFailed
 from gfr.export import web
+from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +120,7 @@ def name_an_unknown_operation(model):
 
 def test_what_is_added_to_a_convolution_is_not_taken_for_its_bias(tmp_path):
     """The 3 of MobileNetV3's hard sigmoid, ResNet50's residual: TensorFlow crashed on both."""
-    program = Path(__file__).with_name("programs") / "convert_sums.py"
+    program = ROOT / "tests" / "programs" / "convert_sums.py"
     done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
     assert float(done.stdout.split()[-1]) < 1e-5

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 import records
-from test_exported import run as exported_run
+from test_export_records import run as exported_run
 
 from gfr.export import web
 from gfr.results import store

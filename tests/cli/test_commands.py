@@ -38,8 +38,8 @@ LISTED = {
     **dict.fromkeys(("cd", "echo", "export", "mkdir", "cp", "ls"), "the shell's own, or near it"),
     "git": "its own; nothing of gfr in it",
     "sudo": "changes the machine: services and PostgreSQL of docs/operations.md, tried by hand",
-    "dask": "a cluster by hand; tests/test_runners.py starts one in the test's own process",
-    "node": "tests/test_web_files.py runs what web/dist/node holds",
+    "dask": "by hand; tests/flows/test_task_runners.py starts a cluster in its own process",
+    "node": "tests/export/test_web_files.py runs what web/dist/node holds",
     "pip": "installs; make does it in CI",
     "uv": "installs; make does it in CI",
     "pip-audit": "asks a service; CI asks none",
@@ -47,9 +47,12 @@ LISTED = {
     "mypy": "make lint runs it",
 }
 # Documents whose Python another test runs.
-RUN_ELSEWHERE = {"docs/api.md": "tests/test_api.py", "docs/extending.md": "tests/test_own.py"}
+RUN_ELSEWHERE = {
+    "docs/api.md": "tests/pipeline/test_api.py",
+    "docs/extending.md": "tests/models/test_custom_model.py",
+}
 # Commands of gfr that take a moment on a finished run: they are run. All others are only parsed;
-# those of the README are run by tests/test_docs.py, in a clone.
+# those of the README are run by tests/project/test_docs.py, in a clone.
 QUICK = ("verdict", "compare", "list")
 
 
@@ -196,7 +199,7 @@ def test_what_is_shown_can_be_typed(program):
             if program == name:
                 problem = PARSERS[name](words, is_whole)
             elif program == "others" and name not in PARSERS and name not in LISTED:
-                problem = f"{name}: neither known nor listed (tests/test_commands.py)"
+                problem = f"{name}: neither known nor listed (tests/cli/test_commands.py)"
             else:
                 continue
             wrong += [f"{place}: {problem}"] if problem else []

@@ -7,7 +7,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from test_own import conv, network
+from test_custom_model import conv, network
 
 from gfr.errors import InputError
 from gfr.models import backbone, custom_model

@@ -137,7 +137,7 @@ def test_the_deployments_run_no_command_before_the_flow():
 
 
 def test_both_pages_have_a_policy_without_unsafe_scripts():
-    """The page's own, and by header for its worker; the report's is in tests/test_html.py."""
+    """The page has its own and a header for its worker; the report's: tests/report/test_html.py."""
     policy = dict(part.strip().split(" ", 1) for part in web.policy().split(";"))
     assert "'none'" == policy["default-src"]
     assert "'self' 'wasm-unsafe-eval'" == policy["script-src"]

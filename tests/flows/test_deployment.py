@@ -1,6 +1,6 @@
 """Deployments on a real Prefect server with a real worker.
 
-tests/test_docs.py runs the README's commands as a user would type them.
+tests/project/test_docs.py runs the README's commands as a user would type them.
 """
 
 import datetime

@@ -348,7 +348,7 @@ def called_here(place, *arguments, **_):
 def test_an_own_model_is_exported(finished, monkeypatch, capsys):
     """TensorFlow and TensorFlow.js answer as Keras does; the card names what was used."""
     _, found = finished
-    # In this process: tests/test_export.py has the three that an export takes.
+    # In this process: tests/export/test_export.py has the three that an export takes.
     monkeypatch.setattr(isolation, "call_alone", called_here)
     monkeypatch.setenv("TFDF_DISABLE_WELCOME_MESSAGE", "1")  # takes pytest's output for a notebook
     trial = of(found, "mynet")[0].trial.id

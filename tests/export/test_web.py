@@ -17,6 +17,7 @@ from web_browser import Visit, encoded, pasted
 from web_host import serve
 
 from gfr.export.web import PAGE
+from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -359,7 +360,7 @@ def contrast(one: str, other: str) -> float:
 def test_ci_may_not_skip(tmp_path):
     """Without Chromium these tests fail in CI and say how to get it elsewhere."""
     code = "import web_browser; web_browser.chromium()"
-    folder = str(Path(__file__).parent)
+    folder = str(ROOT / "tests")
     for environment, outcome in (({"CI": "true"}, "Failed"), ({}, "Skipped")):
         done = subprocess.run(
             [sys.executable, "-c", code],
