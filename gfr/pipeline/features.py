@@ -71,15 +71,18 @@ def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) ->
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
     report = reporter(f"{feature_set.title}{part}", "images")
-    made, cost = metered(lambda: feature_extraction.extract(job, choice, part, fresh_for, report))
+    (extracted, check), cost = metered(
+        lambda: feature_extraction.extract(job, choice, part, fresh_for, report)
+    )
     return records.PartResult(
         schema=SCHEMA,
         feature_set=feature_set,
         part=part,
         worker=worker,
         hardware=hardware.collect(),
+        extracted=extracted,
+        check=check,
         cost=cost,
-        **vars(made),
     )
 
 
