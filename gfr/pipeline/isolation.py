@@ -8,7 +8,6 @@ because importing TensorFlow takes seconds; they end with their parent, however 
 import atexit
 import contextlib
 import dataclasses
-import functools
 import logging
 import os
 import re
@@ -18,11 +17,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
-from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -38,8 +35,6 @@ _LAST_WORDS = 400  # characters of the output of a crashed process
 
 # TensorFlow writes these at every start, whatever its log level; they explain no crash.
 _STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
-
-LOG = logging.getLogger("gfr")
 
 
 @dataclass(frozen=True)
@@ -97,16 +92,9 @@ class _Worker:
         self.gpu = gpu
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "gfr.pipeline.worker",
-            str(theirs.fileno()),
-            str(os.getpid()),
-        ]
-        self.process = _started(
-            command,
+        parent, module = str(os.getpid()), "gfr.pipeline.worker"
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), parent],
             env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -156,16 +144,6 @@ class _Worker:
         last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
 
-    def leave(self) -> None:
-        """Close the connection, on which an idle process ends by itself.
-
-        So TensorFlow deletes its temporary files.
-        """
-        self.connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_LEAVE_WITHIN_S)
-        self.close()
-
     def close(self) -> None:
         """Kill the process."""
         self.process.kill()
@@ -175,48 +153,10 @@ class _Worker:
 
 
 def _value(kind: str, value: Any) -> Any:
-    """What a step returned, or the exception for why it did not; see
-    `gfr.pipeline.worker.answer`."""
-    if kind == "refused":
-        raise value
+    """What a step returned, or the error that it raised; see `gfr.pipeline.worker.answer`."""
     if kind == "failed":
-        reason, trace = value
-        LOG.debug("%s", trace)
-        raise StepFailed(reason)
+        raise value
     return value
-
-
-_ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()
-
-
-def _started(command: list[str], **options: Any) -> subprocess.Popen:
-    """Start a process from a thread that lives as long as this process.
-
-    Linux ends the child with the thread, not with the process, that started it. The thread is a
-    daemon because Python joins other threads before exit handlers, and `end_idle` needs the child.
-    """
-    process: Future[subprocess.Popen] = Future()
-
-    def start() -> None:
-        try:
-            process.set_result(subprocess.Popen(command, **options))
-        except BaseException as error:  # raised in the caller
-            process.set_exception(error)
-
-    _spawner()
-    _ORDERS.put(start)
-    return process.result()
-
-
-@functools.cache
-def _spawner() -> threading.Thread:
-    def work() -> None:
-        while True:
-            _ORDERS.get()()
-
-    thread = threading.Thread(target=work, name="gfr-spawner", daemon=True)
-    thread.start()
-    return thread
 
 
 _IDLE: list[_Worker] = []
@@ -246,6 +186,10 @@ def end_idle() -> None:
     """End the processes kept for a next step."""
     with _IDLE_LOCK:
         for worker in _IDLE:
-            worker.connection.close()  # all first: each takes a moment to end
+            # An idle process then ends by itself, so that TensorFlow deletes its temporary files.
+            worker.connection.close()
         while _IDLE:
-            _IDLE.pop().leave()
+            worker = _IDLE.pop()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(_LEAVE_WITHIN_S)
+            worker.close()
