@@ -33,7 +33,8 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
     """
     path = RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
     report = reporter(f"{feature_set.title}{part}", "images")
-    if not _is_extracted(path, part):
+    result = serialization.read(path, records.PartResult) if path.exists() else None
+    if not result or not feature_store.holds(Path(result.extracted.directory), part):
         result = _extract(run_dir, feature_set, part, worker)
         serialization.write(path, result)
         LOG.info(
@@ -48,13 +49,6 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
     collect(run_dir, feature_set)
     report(1, 1)
     return path
-
-
-def _is_extracted(path: Path, part: Part) -> bool:
-    if not path.exists():
-        return False
-    result = serialization.read(path, records.PartResult)
-    return feature_store.holds(Path(result.extracted.directory), part)
 
 
 def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> records.PartResult:

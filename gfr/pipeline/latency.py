@@ -103,12 +103,9 @@ def _decoded(paths: list[Path], protocol: Latency) -> list[list[np.ndarray]]:
 
 
 def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]:
-    rates = run.record.rates
-    if (
-        run.record.benchmark.latency.accelerated
-        and (rates and rates.fastest == "bfloat16")
-        and trial.features.weights.source != "own"  # computed in float32 only
-    ):
+    rates, is_wanted = run.record.rates, run.record.benchmark.latency.accelerated
+    is_own = trial.features.weights.source == "own"  # computed in float32 only
+    if is_wanted and rates and rates.fastest == "bfloat16" and not is_own:
         return ["float32", "bfloat16"]
     return ["float32"]
 
@@ -118,22 +115,20 @@ def _time_model(run_dir: Path, feature_set: FeatureSet) -> LatencyResult:
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test_set, precisions = _TestSet(_test_paths(run)), _precisions(run, trial)
     report = reporter(_step(feature_set), "precisions")
-    timings, num_parameters = [], []
+    timed = []
     for number, precision in enumerate(precisions):
         report(number, len(precisions))
-        timing, num = _time_precision(run, trial, precision, test_set)
-        timings.append(timing)
-        num_parameters.append(num)
+        timed.append(_time_precision(run, trial, precision, test_set))
     report(len(precisions), len(precisions))
     return LatencyResult(
         schema=SCHEMA,
         feature_set=feature_set,
         trial_id=trial.trial.id,
-        num_parameters=num_parameters[0],
+        num_parameters=timed[0][1],
         batch_size=BATCH,
         decode_s=test_set.decode_s,
         num_test_images=len(test_set.paths),
-        timings=tuple(timings),
+        timings=tuple(timing for timing, _ in timed),
         cost=run.record.cost,  # replaced by the caller, who knows it
     )
 
@@ -197,6 +192,10 @@ class _TestSet:
         """Time batches of all images; decoding is not part of the time."""
         parts: list[Samples] = []
         p_male: list[np.ndarray] = []
+
+        def collect(batch: list[np.ndarray]) -> None:
+            p_male.append(classify(batch).p_male)
+
         self.decode_s = 0.0
         for start in range(0, len(self.paths), _CHUNK):
             start_s = time.perf_counter()
@@ -205,10 +204,6 @@ class _TestSet:
             # The first call with a batch size sets oneDNN up: not part of the time.
             sizes = {len(batch): batch for batch in batches}
             parts.append(latency.time_calls(classify, list(sizes.values()), len(sizes), 0))
-            parts.append(
-                latency.time_calls(
-                    lambda batch: p_male.append(classify(batch).p_male), batches, 0, len(batches)
-                )
-            )
+            parts.append(latency.time_calls(collect, batches, 0, len(batches)))
         self.p_male = np.concatenate(p_male)
         return latency.joined(parts)

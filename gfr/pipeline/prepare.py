@@ -86,13 +86,8 @@ def _resolve_weights(request: Request) -> tuple[Weights, ...]:
 
 def _rates() -> reference_workload.Rates | None:
     """Measured where the machine may have faster arithmetic than float32's."""
-    if not precision.may_accelerate_bfloat16(hardware.collect()):
-        return None
-    from gfr.measurement import (
-        reference_workload,
-    )  # TensorFlow: the steps to come need it in this process too
-
-    return reference_workload.measure()
+    may_accelerate = precision.may_accelerate_bfloat16(hardware.collect())
+    return reference_workload.measure() if may_accelerate else None
 
 
 def _choose(
