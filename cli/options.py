@@ -38,9 +38,7 @@ def run_options(parameters: dict[str, Any], **others: Any) -> RunOptions:
 
 def _directory(name: str, help_text: str) -> Any:
     return typer.Option(
-        envvar=VARIABLES[name],
-        help=help_text,
-        callback=lambda path: paths.directory(path, name),
+        envvar=VARIABLES[name], help=help_text, callback=lambda path: paths.directory(path, name)
     )
 
 
@@ -94,8 +92,7 @@ Reports = Annotated[Path, _directory("reports", "Directory of the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Download nothing.")]
 Timeout = Annotated[
-    float,
-    typer.Option("--timeout", help="Seconds without progress after which a step is stopped."),
+    float, typer.Option("--timeout", help="Seconds without progress after which a step is stopped.")
 ]
 MemoryLimit = Annotated[
     float | None,

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from typing import Any
@@ -69,8 +68,15 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
     """
     if not limits.isolated:
         return _value(*answer(place, arguments))
-    with _worker(gpu) as worker:
-        return worker.call(place, arguments, limits)
+    worker = _idle_or_new(gpu)
+    try:
+        value = worker.call(place, arguments, limits)
+    except BaseException:
+        worker.close()
+        raise
+    with _IDLE_LOCK:
+        _IDLE.append(worker)
+    return value
 
 
 def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
@@ -107,10 +113,9 @@ class _Worker:
         """See `gfr.pipeline.isolation.call`."""
         try:
             self.connection.send((place, arguments))
-            kind, value = self._answer(limits)
+            return _value(*self._answer(limits))
         except (EOFError, OSError):
             raise StepFailed(f"its process {self._end()}") from None
-        return _value(kind, value)
 
     def _answer(self, limits: Limits) -> tuple[str, Any]:
         watched = psutil.Process(self.process.pid)
@@ -125,11 +130,10 @@ class _Worker:
                 if logger.isEnabledFor(value.levelno):
                     logger.handle(value)
             with contextlib.suppress(psutil.Error):  # it has ended: poll says so next
-                used_bytes = watched.memory_info().rss
-                if used_bytes > limits.memory_bytes:
+                used_gb, limit_gb = watched.memory_info().rss / 1e9, limits.memory_bytes / 1e9
+                if used_gb > limit_gb:
                     raise StepFailed(
-                        f"took {used_bytes / 1e9:.1f} GB of memory, "
-                        f"more than the limit of {limits.memory_bytes / 1e9:.1f} GB"
+                        f"took {used_gb:.1f} GB of memory, more than the limit of {limit_gb:.1f} GB"
                     )
             if time.monotonic() - last_s > limits.silence_s:
                 raise StepFailed(f"no sign of life for {limits.silence_s:g} s")
@@ -164,21 +168,13 @@ _IDLE: list[_Worker] = []
 _IDLE_LOCK = threading.Lock()
 
 
-@contextlib.contextmanager
-def _worker(gpu: str | None) -> Iterator[_Worker]:
-    """Yield an idle process or a new one; keep it if the block succeeds."""
+def _idle_or_new(gpu: str | None) -> _Worker:
     with _IDLE_LOCK:
-        worker = next((row for row in _IDLE if row.gpu == gpu), None)
-        if worker:
-            _IDLE.remove(worker)
-    worker = worker or _Worker(gpu)
-    try:
-        yield worker
-    except BaseException:
-        worker.close()
-        raise
-    with _IDLE_LOCK:
-        _IDLE.append(worker)
+        for worker in _IDLE:
+            if worker.gpu == gpu:
+                _IDLE.remove(worker)
+                return worker
+    return _Worker(gpu)
 
 
 @atexit.register

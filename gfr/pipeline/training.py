@@ -117,12 +117,11 @@ def _rows(inputs: Inputs, refit: Refit) -> dict[str, np.ndarray]:
     if refit.changed in ("split", "rule"):
         splits = data_splits.by_rule(refit.rule, faces, inputs.data.fractions, refit.split_seed)
     rows = rows_of(splits)
-    if refit.changed != "fraction":
-        return rows
-    few = data_splits.subset(
-        faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
-    )
-    return rows | {"train": few}
+    if refit.changed == "fraction":
+        rows["train"] = data_splits.subset(
+            faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
+        )
+    return rows
 
 
 def train(run_dir: Path, trial: Trial, worker: str) -> Path:
