@@ -38,13 +38,9 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
         result = _extract(run_dir, feature_set, part, worker)
         serialization.write(path, result)
         LOG.info(
-            "%s%s: %s images computed in %s, %s reused, %.0f s",
-            feature_set.title,
-            part,
-            f"{result.extracted.num_computed:,}",
-            result.extracted.precision,
-            f"{result.extracted.num_reused:,}",
-            result.cost.wall_s,
+            f"{feature_set.title}{part}: {result.extracted.num_computed:,} images computed in "
+            f"{result.extracted.precision}, {result.extracted.num_reused:,} reused, "
+            f"{result.cost.wall_s:.0f} s"
         )
     collect(run_dir, feature_set)
     report(1, 1)

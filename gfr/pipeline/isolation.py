@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -31,9 +30,6 @@ _LOOK_EVERY_S = 0.2
 _LEAVE_WITHIN_S = 10  # an idle process may take so long to end
 
 _LAST_WORDS = 400  # characters of the output of a crashed process
-
-# TensorFlow writes these at every start, whatever its log level; they explain no crash.
-_STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
 
 
 @dataclass(frozen=True)
@@ -143,8 +139,7 @@ class _Worker:
         code = self.process.wait()
         how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self.words.seek(0)
-        lines = self.words.read().decode("utf-8", "replace").splitlines()
-        output = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
+        output = self.words.read().decode("utf-8", "replace")
         last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
 

@@ -47,16 +47,13 @@ def time_model(run_dir: Path, feature_set: FeatureSet) -> Path:
     result, cost = metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
     serialization.write(path, dataclasses.replace(result, cost=cost))
     for timing in result.timings:
+        remark = "; CONTENDED: other processes took part of the machine"
         LOG.info(
-            "%s, %s: p50 %.1f ms, p95 %.1f ms (batch 1, %d calls); test set of %s in %.2f s%s",
-            feature_set.title,
-            timing.precision,
-            timing.p50_ms,
-            1000 * timing.single.percentile_s(95),
-            len(timing.single.values_s),
-            f"{result.num_test_images:,}",
-            timing.inference_s,
-            "; CONTENDED: other processes took part of the machine" if timing.is_contended else "",
+            f"{feature_set.title}, {timing.precision}: p50 {timing.p50_ms:.1f} ms, "
+            f"p95 {1000 * timing.single.percentile_s(95):.1f} ms "
+            f"(batch 1, {len(timing.single.values_s)} calls); test set of "
+            f"{result.num_test_images:,} in {timing.inference_s:.2f} s"
+            f"{remark if timing.is_contended else ''}"
         )
     return path
 
@@ -66,9 +63,8 @@ def time_again(run_dir: Path, feature_set: FeatureSet) -> Path:
     run = store.read_run(run_dir)
     number = len(reruns.timings(run, feature_set)) + 1
     path = RunDirectory(run_dir).repeated_latency(feature_set.id, number)
-    serialization.write(
-        path, reruns.Retimed(reruns.SCHEMA, feature_set, tuple(_again(run, feature_set)))
-    )
+    rows = tuple(_again(run, feature_set))
+    serialization.write(path, reruns.Retimed(reruns.SCHEMA, feature_set, rows))
     LOG.info("%s, latency: measurement repeated", feature_set.title)
     return path
 

@@ -136,14 +136,9 @@ def train(run_dir: Path, trial: Trial, worker: str) -> Path:
     serialization.write(path, result)
     test, note = result.metrics["test"], result.features.note
     LOG.info(
-        "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
-        trial.title,
-        test.accuracy,
-        test.loss,
-        f"{test.num_images:,}",
-        trial.iteration.epochs,
-        result.train_cost.wall_s,
-        f"; {note}" if note else "",
+        f"{trial.title}: test accuracy {test.accuracy:.3f}, loss {test.loss:.3f} "
+        f"(n = {test.num_images:,}), {trial.iteration.epochs} epochs in "
+        f"{result.train_cost.wall_s:.1f} s{note and f'; {note}'}"
     )
     return path
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,24 +14,21 @@ from gfr.errors import InputError, reason
 from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 
-Table = TypeVar("Table")
+Record = TypeVar("Record")
 
 
-def first_problem(error: ValidationError, whole: str = "the file") -> str:
-    """Describe an unknown schema, else the first error: `place: message`.
-
-    `whole` is what to say instead of a place if the error has none.
-    """
+def first_problem(error: ValidationError) -> str:
+    """Describe an unknown schema, else the first error: `place: message`."""
     problems = error.errors(include_url=False)
     for row in problems:
         if row["loc"] == ("schema",) and row["type"] == "literal_error":
             expected = row["ctx"]["expected"]
             return f"schema is {row['input']!r:.20}, but this version of gfr reads {expected}"
     place = ".".join(map(str, problems[0]["loc"]))
-    return f"{place or whole}: {problems[0]['msg']}"
+    return f"{place or 'the file'}: {problems[0]['msg']}"
 
 
-def read_table(path: Path, kind: type[Table]) -> Table:
+def read_table(path: Path, kind: type[Record]) -> Record:
     """Read a TOML file as a frozen dataclass; InputError names the file and the place."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -46,7 +44,7 @@ def read_table(path: Path, kind: type[Table]) -> Table:
 
 SCHEMA: Literal[3] = 3
 
-Record = TypeVar("Record")
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)  # each takes 30 ms
 
 
 def write(path: Path, record: Any) -> None:
@@ -57,19 +55,12 @@ def write(path: Path, record: Any) -> None:
 def read(path: Path, kind: type[Record]) -> Record:
     """Read a record; InputError if the file is damaged, edited or of another schema."""
     try:
-        # mypy takes a class with a protocol for its bound for unhashable.
-        adapter = _adapter(kind)  # type: ignore[arg-type]
-        return adapter.validate_json(path.read_bytes(), strict=True)
+        return _adapter(kind).validate_json(path.read_bytes(), strict=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         problem = f"not a valid {kind.__name__} ({first_problem(error)})"
         raise InputError(f"{path}: {problem}; {_remedy(path)}") from None
-
-
-@functools.cache  # each takes 30 ms to make
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _remedy(path: Path) -> str:
