@@ -1,4 +1,4 @@
-"""Tables in TOML that come with gfr (published results, data sources), and validation errors."""
+"""Read and write records as JSON, and read the tables in TOML that come with gfr."""
 
 import dataclasses
 import functools
