@@ -26,7 +26,7 @@ from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.regression_records import Verdict
-from gfr.types import Logit, Positive, Scale, Seconds, every_split
+from gfr.types import Logit, Positive, Scale, every_split
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,6 @@ class PartResult:
     hardware: Hardware
     extracted: Extracted
     check: Check | None
-    build_s: Seconds
-    waited_s: Seconds  # for decoded images
     cost: Cost
 
 

@@ -44,10 +44,7 @@ class RunDirectory:
         self.verdict = path / "verdict.json"
         self.accepted = path / "accepted.json"
         self.summary_md = path / "summary.md"
-        self.summary_html = path / "summary.html"
         self.summary_json = path / "summary.json"
-        self.results_csv = path / "results.csv"
-        self.results_parquet = path / "results.parquet"
         self.figures = path / "figures"
 
     @property

@@ -188,8 +188,10 @@ def test_a_regression_sends_a_notification(server, tmp_path):
     lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
     serialization.write(run.directory / "verdict.json", records.verdict(run, lost))
     (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.svg)\n")
-    show = "import sys; from tasks import artifacts; artifacts.publish_run(sys.argv[1])"
-    program(server, show, str(run.directory))
+    show = (
+        f"from pathlib import *; from tasks import artifacts as a; a.publish_run({run.directory!r})"
+    )
+    program(server, show)
     wait_for(lambda: webhook.heard("run r is a regression", lost), timeout_s=30)
     artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
     assert "# The page" == artifacts["summary"]["data"]
