@@ -39,7 +39,7 @@ class Samples:
     """
 
     warmups_s: tuple[Seconds, ...]
-    values_s: tuple[Above0, ...]
+    values_s: Annotated[tuple[Above0, ...], Field(min_length=1)]
     wall_s: Seconds
     cpu_s: Seconds
     others_share: Share
@@ -175,11 +175,6 @@ class Timing:
     num_attempts: tuple[Positive, Positive]
     max_difference: Share
     witness_s: Above0 | None = None  # reference workload beside `single`, p10; None in old records
-
-    def __post_init__(self) -> None:
-        """ValueError if nothing was timed."""
-        if not (self.single.values_s and self.batches.values_s):
-            raise ValueError("no timed call")
 
     @property
     def inference_s(self) -> float:
