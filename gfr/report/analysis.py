@@ -58,6 +58,11 @@ class Face:
     p_male: float
     num_wrong: int
 
+    @property
+    def label(self) -> str:
+        """The label as people read it."""
+        return "male" if self.is_male else "female"
+
 
 @dataclass(frozen=True)
 class Study:
