@@ -80,9 +80,8 @@ def find(directory: Path) -> Layout:
     for folder, names in _walk(directory):
         for name in names:
             files.setdefault(name, folder / name)
-        if folder.name in IMAGE_FOLDERS and image_dir is None:
-            has_images = any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
-            image_dir = folder if has_images else None
+        if folder.name in IMAGE_FOLDERS and any(map(_is_image, names)):
+            image_dir = image_dir or folder
 
     def first(names: tuple[str, ...]) -> Path | None:
         return next((files[name] for name in names if name in files), None)
@@ -108,8 +107,12 @@ def image_names(folder: Path) -> set[str]:
         (Path(place) / name).relative_to(folder).as_posix()
         for place, _, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(IMAGE_SUFFIXES)
+        if _is_image(name)
     }
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
@@ -169,7 +172,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     separator = "," if lines and "," in lines[0] else None
     header = lines[0].split(separator) if lines else []
     if len(header) > 1 and _NUMBER.fullmatch(header[-1]):  # no header, as in the two-column lists
-        header = ["image_id", *(f"column_{i}" for i in range(1, len(header)))]
+        header = [f"column {i}" for i in range(len(header))]
     else:
         lines = lines[1:]
     if not lines:
@@ -181,12 +184,10 @@ def _read_table(path: Path) -> pd.DataFrame:
     columns = [name.strip() for name in header]
     if len(columns) == len(lines[0].split(separator)):
         columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
+    expected = len(columns) + 1
     for line in lines:
-        if len(line.split(separator)) != len(columns) + 1:
-            raise InputError(
-                f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, not "
-                f"{len(columns) + 1}"
-            )
+        if (fields := len(line.split(separator))) != expected:
+            raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}")
     if len(set(columns)) != len(columns):
         raise InputError(f"{path}: its header names a column twice")
     return _parse(path, lines, columns, separator)
@@ -211,6 +212,6 @@ def _parse(path: Path, lines: list[str], columns: list[str], separator: str | No
     if not table.index.is_unique:
         raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
     for name in table.index:
-        if name != Path(name).name or name in (".", ".."):
+        if name != Path(name).name or name == "..":
             raise InputError(f"{path}: {name[:60]!r} is not a plain file name")
     return table

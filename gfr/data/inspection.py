@@ -1,12 +1,11 @@
 """Decode every image once and find damaged, duplicate and unusual ones."""
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE, Faces
@@ -30,55 +29,42 @@ class Inspection:
 
 def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
     """Decode every image once; InputError if more than 1 % cannot be decoded."""
-    inspected: list[_Inspected] = []
+    rows: list[dict[str, object]] = []
     paths = faces.paths()
     with ThreadPoolExecutor(images.NUM_DECODE_THREADS) as pool:
         for start in range(0, len(paths), _CHUNK):
-            inspected += pool.map(_inspect, paths[start : start + _CHUNK])
-            report(len(inspected), len(paths))
-    dropped = {
-        name: image.problem
-        for name, image in zip(faces.names, inspected, strict=True)
-        if image.problem
-    }
-    _refuse_too_many_dropped(faces, dropped)
-    good = [image for image in inspected if not image.problem]
-    modes = Counter(image.mode for image in good if image.mode != "RGB")
-    kept = faces.rows(np.array([not image.problem for image in inspected]))
-    return Inspection(
-        faces=replace(kept, pixels_sha256=tuple(image.sha256 for image in good)),
-        dropped=dropped,
-        converted=dict(sorted(modes.items())),
-        num_other_size=sum(image.size != NATIVE_SIZE for image in good),
-        num_turned=sum(image.is_turned for image in good),
-    )
-
-
-def _refuse_too_many_dropped(faces: Faces, dropped: dict[str, str]) -> None:
-    if len(dropped) > MAX_DROPPED_FRACTION * len(faces.names):
+            rows += pool.map(_inspect, paths[start : start + _CHUNK])
+            report(len(rows), len(paths))
+    columns = ("problem", "mode", "sha256", "is_other_size", "is_turned")
+    table = pd.DataFrame(rows, index=list(faces.names), columns=columns)
+    dropped = {str(name): str(why) for name, why in table["problem"].dropna().items()}
+    if len(dropped) > MAX_DROPPED_FRACTION * len(table):
         name, why = next(iter(dropped.items()))
         raise InputError(
-            f"{faces.image_dir}: {len(dropped):,} of {len(faces.names):,} chosen images are "
+            f"{faces.image_dir}: {len(dropped):,} of {len(table):,} chosen images are "
             f"missing or undecodable, the first is {name} ({why}); at most 1 % may be. Restore "
             "them, or remove their lines from the label file"
         )
+    is_good = table["problem"].isna().to_numpy()
+    good = table[is_good]
+    modes = good["mode"][good["mode"] != "RGB"].value_counts().sort_index()
+    return Inspection(
+        faces=replace(faces.rows(is_good), pixels_sha256=tuple(good["sha256"])),
+        dropped=dropped,
+        converted={str(mode): int(count) for mode, count in modes.items()},
+        num_other_size=int(good["is_other_size"].sum()),
+        num_turned=int(good["is_turned"].sum()),
+    )
 
 
-@dataclass(frozen=True)
-class _Inspected:
-    """One inspected image; `problem` is empty if it could be decoded."""
-
-    problem: str
-    mode: str = ""
-    size: tuple[int, ...] = ()  # height, width
-    sha256: str = ""
-    is_turned: bool = False
-
-
-def _inspect(path: Path) -> _Inspected:
+def _inspect(path: Path) -> dict[str, object]:
     try:
         decoded = images.decode(path)
     except images.Undecodable as error:
-        return _Inspected(str(error))
-    sha256 = images.sha256(decoded.pixels)
-    return _Inspected("", decoded.mode, decoded.pixels.shape[:2], sha256, decoded.is_turned)
+        return {"problem": str(error)}
+    return {
+        "mode": decoded.mode,
+        "sha256": images.sha256(decoded.pixels),
+        "is_other_size": decoded.pixels.shape[:2] != NATIVE_SIZE,
+        "is_turned": decoded.is_turned,
+    }

@@ -11,7 +11,7 @@ import numpy as np
 
 from gfr import types
 from gfr.config.schema import Benchmark
-from gfr.data import dataset, records
+from gfr.data import celeba, dataset, records
 from gfr.data import inspection as data_inspection
 from gfr.data import splits as data_splits
 from gfr.data.sources import SOURCES, DataSource, source_of
@@ -75,7 +75,7 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
 
 
 def _is_drawn(directory: Path) -> bool:
-    return (directory / generate.LABELS_NAME).exists()
+    return (directory / celeba.LABEL_FILES[0]).exists()
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:

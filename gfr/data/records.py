@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import types
 from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
 from gfr.data.inspection import Inspection
@@ -55,19 +54,10 @@ class SplitRecord:
     num_female: CountsBySplit
     num_male: CountsBySplit
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
-    identities_in_train_and_test: Count | None  # None: identities unknown
+    # None: identities unknown.
+    identities_in_train_and_test: Count | None
     test_images_of_shared_identities: Count | None
     validation_images_of_shared_identities: Count | None  # shared with train, too
-
-    def __post_init__(self) -> None:
-        """Raise ValueError if only some of the counts of identities are known."""
-        counts = (
-            self.identities_in_train_and_test,
-            self.test_images_of_shared_identities,
-            self.validation_images_of_shared_identities,
-        )
-        if len({count is None for count in counts}) > 1:
-            raise ValueError("some counts of identities are missing")
 
     @property
     def majority_share(self) -> float:
@@ -116,21 +106,15 @@ def names_digest(names: Sequence[str]) -> str:
 
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
     """Count classes, equal pixels and shared identities of inspected faces; splits str (N,)."""
-    by_pixels: dict[str, list[int]] = {}
-    for i, sha256 in enumerate(faces.pixels_sha256):
-        by_pixels.setdefault(sha256, []).append(i)
-    duplicates = tuple(
-        tuple(faces.names[i] for i in rows)
-        for rows in by_pixels.values()
-        if len(set(splits[rows])) > 1
-    )
+    images = pd.DataFrame({"name": faces.names, "split": splits, "pixels": faces.pixels_sha256})
+    groups = images[images.duplicated("pixels", keep=False)].groupby("pixels", sort=False)
+    duplicates = tuple(tuple(rows["name"]) for _, rows in groups if rows["split"].nunique() > 1)
     shared = shared_test = shared_validation = None
     if faces.identity is not None:
-        people = {name: faces.identity[splits == name].tolist() for name in SPLITS}
-        trained = set(people["train"])
-        shared = len(trained.intersection(people["test"]))
-        shared_test = sum(person in trained for person in people["test"])
-        shared_validation = sum(person in trained for person in people["validation"])
+        train, validation, test = (faces.identity[splits == name] for name in SPLITS)
+        shared = len(np.intersect1d(train, test))
+        shared_test = int(np.isin(test, train).sum())
+        shared_validation = int(np.isin(validation, train).sum())
     return SplitRecord(
         num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
         num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
@@ -187,7 +171,7 @@ def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
 def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
     """Describe the images of a run, one fact per line."""
     source = SOURCES[data.source]
-    sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in types.SPLITS]
+    sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in SPLITS]
     lines = [
         f"data: {source.title}{source.note}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
@@ -197,15 +181,18 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
         f"{split.majority_share:.1%} on test",
         *describe_flaws(data),
     ]
-    if split.duplicates_across:
-        groups = len(split.duplicates_across)
-        lines.append(f"groups of identical images that span several splits: {groups:,}")
-    if split.identities_in_train_and_test is not None:
-        lines.append(
-            f"people in both train and test: {split.identities_in_train_and_test:,}; images of "
-            f"people in train: {split.test_images_of_shared_identities:,} of the test set, "
-            f"{split.validation_images_of_shared_identities:,} of the validation set"
+    if groups := split.duplicates_across:
+        lines.append(f"groups of identical images that span several splits: {len(groups):,}")
+    counts = (
+        split.identities_in_train_and_test,
+        split.test_images_of_shared_identities,
+        split.validation_images_of_shared_identities,
+    )
+    if None not in counts:
+        people = (
+            "people in both train and test: {:,}; images of people in train: {:,} of the test set"
         )
+        lines.append(f"{people}, {{:,}} of the validation set".format(*counts))
     return lines
 
 

@@ -85,14 +85,14 @@ def test_the_split_is_exact_stratified_and_blind_to_order():
     """20/20/60 to the image; each class within one image of its share."""
     names = [f"{i:06}.jpg" for i in range(1, 1001)]
     is_male = np.arange(1000) % 5 < 2
-    splits = data_splits.split_images(names, is_male, 0.2, 0.2, 1024)
+    splits = data_splits.split_images(names, is_male, (0.2, 0.2), 1024)
     assert {"test": 200, "validation": 200, "train": 600} == {
         name: int((splits == name).sum()) for name in types.SPLITS
     }
     for name in types.SPLITS:
         assert abs(0.4 * (splits == name).sum() - is_male[splits == name].sum()) <= 1
     order = np.random.default_rng(0).permutation(1000)
-    shuffled = data_splits.split_images([names[i] for i in order], is_male[order], 0.2, 0.2, 1024)
+    shuffled = data_splits.split_images([names[i] for i in order], is_male[order], (0.2, 0.2), 1024)
     assert splits[order].tolist() == shuffled.tolist()
 
 
@@ -171,7 +171,7 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     root = celeba(40)
     names = [f"{i:06}.jpg" for i in range(1, 41)]
     listing = dataset.load(root, "all", 1)
-    splits = data_splits.split_images(listing.faces.names, listing.faces.is_male, 0.2, 0.2, 1)
+    splits = data_splits.split_images(listing.faces.names, listing.faces.is_male, (0.2, 0.2), 1)
     in_train = names[int(np.flatnonzero(splits == "train")[0])]
     in_test = names[int(np.flatnonzero(splits == "test")[0])]
     shutil.copy(root / "images" / in_train, root / "images" / in_test)
@@ -208,7 +208,7 @@ def test_faces_survive_their_table(celeba, tmp_path):
     """What faces.csv keeps is what was chosen."""
     root = celeba(12)
     faces = look(root)[1].faces
-    splits = data_splits.split_images(faces.names, faces.is_male, 0.2, 0.2, 1)
+    splits = data_splits.split_images(faces.names, faces.is_male, (0.2, 0.2), 1)
     path = tmp_path / "faces.csv"
     records.write_table(path, faces, splits)
     data = records.describe("celeba", root, *look(root))

@@ -136,25 +136,22 @@ def alone(work: Path) -> Iterator[None]:
 
 
 def _published(request: Request, sources: Sources, work: Path) -> Fetched:
-    url = request.url or sources.published.url
-    expected = _checked_sha256(request.sha256)
-    if not expected and request.url is None:
-        expected = sources.published.sha256
-    archive = work / unique_file_name(url)  # a file of another URL is never taken for this one
-    megabytes = reporter("download, MB")
-
-    def report(done: int, total: int | None) -> None:
-        megabytes(done // 10**6, None if total is None else total // 10**6)
+    if request.sha256 and not re.fullmatch("[0-9a-fA-F]{64}", request.sha256):
+        raise InputError(f"--sha256 {request.sha256!r}: not 64 hexadecimal digits")
+    source = sources.published
+    if request.url:
+        source = replace(source, url=request.url, sha256="")
+    expected = (request.sha256 or source.sha256).lower()
+    archive = work / unique_file_name(source.url)  # never a file of another URL
+    max_bytes = sources.limits.archive_bytes
+    http.fetch(source.url, archive, expected, max_bytes, reporter("download, MB"))
 
     def write(directory: Path) -> int:
-        return zip_archive.unpack(
-            archive, directory, sources.published.label_files, sources.limits, reporter("unpack")
-        )
+        return zip_archive.unpack(archive, directory, sources, reporter("unpack"))
 
-    http.fetch(url, archive, expected, sources.limits.archive_bytes, report)
-    num_expected = sources.published.num_images if request.url is None else None
+    num_expected = None if request.url else source.num_images
     sha256 = hashing.file_sha256(archive)
-    origin = Origin(request.source, url, sha256, bool(expected), num_expected)
+    origin = Origin(request.source, source.url, sha256, bool(expected), num_expected)
     try:
         return _finish(request.directory, write, origin, sources.license)
     except CannotWrite:
@@ -204,9 +201,3 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
         )
         atomic.write_json(directory / RECORD, asdict(fetched))
     return fetched
-
-
-def _checked_sha256(sha256: str | None) -> str:
-    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise InputError(f"--sha256 {sha256!r}: not 64 hexadecimal digits")
-    return (sha256 or "").lower()

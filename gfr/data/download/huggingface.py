@@ -2,15 +2,14 @@
 
 Downloads a repository's parquet files with huggingface_hub (an optional extra, which resumes) and
 converts them to the official layout that gfr/data/celeba.py reads. Every file is checked against
-the
-SHA-256 in the repository's listing. Does not send a token and does not need the package `datasets`.
+the SHA-256 in the repository's listing. Does not send a token and does not need the package
+`datasets`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -143,17 +142,12 @@ def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
 
 def _table(batch: pa.RecordBatch, shard: Path) -> pd.DataFrame:
     """Convert every column but the images: celeb_id as int64, attributes as bool."""
-    columns: dict[str, np.ndarray] = {}
-    for name in batch.schema.names:
-        values, is_identity = batch.column(name), name == "celeb_id"
-        if name == "image":
-            continue
-        has_type = pa.types.is_integer if is_identity else pa.types.is_boolean
-        if not has_type(values.type) or values.null_count:
-            expected = "a whole number" if is_identity else "true or false"
+    table = batch.drop_columns(["image"]).to_pandas()  # nulls change a column's type
+    for name, dtype in table.dtypes.items():
+        expected, kinds = ("a whole number", "iu") if name == "celeb_id" else ("true or false", "b")
+        if dtype.kind not in kinds:
             raise InputError(f"{shard.name}: {name} is not {expected} in every row")
-        columns[name] = values.to_numpy(zero_copy_only=False)
-    return pd.DataFrame(columns)
+    return table
 
 
 def _write(images: Path, image: Any, number: int, shard: Path) -> str:
