@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels, Layout
+from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
 from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
@@ -36,11 +36,7 @@ _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
 _NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
 
-_FLAGS = (
-    {"0": False, "1": True},
-    {"-1": False, "1": True},
-    {"false": False, "true": True},
-)
+_FLAGS = [{no: False, yes: True} for no, yes in (("0", "1"), ("-1", "1"), ("false", "true"))]
 
 
 def matches(path: Path) -> bool:
@@ -69,7 +65,7 @@ def read(path: Path) -> Labels:
         identity = pd.Series(codes, index=names, dtype=np.int64)
     attributes = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
     attributes = attributes.set_index(pd.Index(names, dtype=object)).sort_index()
-    return Labels(Layout(path.parent, path, path), attributes, identity, None)
+    return Labels(path.parent, path, attributes, path, identity)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -206,11 +206,11 @@ def _data(request: str) -> Check:
         reason = "as requested" if request == "synthetic" else missing
         return Check("note", "data", f"synthetic faces: {reason}")
     try:
-        layout = source.read(directory).layout
+        labels = source.read(directory)
     except InputError as error:
         return Check("bad", "data", str(error))
     return Check(
-        "ok", "data", f"{source.name}: {layout.image_dir}, labels in {layout.label_file.name}"
+        "ok", "data", f"{source.name}: {labels.image_dir}, labels in {labels.label_file.name}"
     )
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from pooch.utils import unique_file_name
 
-from gfr.data import celeba, dataset
-from gfr.data import inspection as data_inspection
+from gfr.data import celeba, dataset, inspection
 from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
 from gfr.errors import CannotWrite, InputError
@@ -109,7 +108,7 @@ def _is_there(request: Request) -> bool:
             raise InputError(f"{directory}: was not fetched by gfr. Move it away yourself")
         return False
     try:
-        celeba.find(directory)
+        celeba.read(directory)
     except InputError:
         raise InputError(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
@@ -152,13 +151,7 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
     num_expected = None if request.url else source.num_images
     sha256 = hashing.file_sha256(archive)
     origin = Origin(request.source, source.url, sha256, bool(expected), num_expected)
-    try:
-        return _finish(request.directory, write, origin, sources.license)
-    except CannotWrite:
-        raise
-    except InputError:
-        archive.unlink()  # unpacking it again would fail again
-        raise
+    return _finish(request.directory, write, origin, sources.license, archive)
 
 
 def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
@@ -177,25 +170,36 @@ def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
     return _finish(request.directory, write, origin, sources.license)
 
 
-def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_: str) -> Fetched:
-    """Write into a temporary directory, decode every image, then rename it to `target`."""
+def _finish(
+    target: Path,
+    write: Callable[[Path], int],
+    origin: Origin,
+    license_: str,
+    archive: Path | None = None,
+) -> Fetched:
+    """Write into a temporary directory, decode every image, then rename it to `target`.
+
+    Deletes the archive if it is rejected: unpacking it again would fail again.
+    """
     with atomic.directory(target) as directory:
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
-            inspection = data_inspection.inspect(listing.faces, reporter("check images"))
+            faces, flaws = inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
         except InputError as error:
+            if archive:
+                archive.unlink()
             why = str(error).replace(f"{directory}/", "")
             why += "" if why.endswith("?") else "."
             raise InputError(f"{origin.url}: {why} Nothing was written to {target}") from None
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
-            num_images=len(inspection.faces.names),
-            num_male=int(inspection.faces.is_male.sum()),
-            num_undecodable=len(inspection.dropped),
+            num_images=len(faces.names),
+            num_male=int(faces.is_male.sum()),
+            num_undecodable=len(flaws.dropped),
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
             license=license_,
         )
