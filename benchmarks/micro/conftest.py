@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.slowing import slowed
+from benchmarks.injected_slowdowns import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software

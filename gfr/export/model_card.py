@@ -10,7 +10,7 @@ from typing import Any
 
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.download import catalog
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header, texts

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.report import markdown
 
 _TEXTS = Path(__file__).parent / "model_card.toml"

@@ -19,7 +19,7 @@ from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import InputError
 from gfr.measurement.software import version
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from gfr.data.sources import SOURCES
-from gfr.report.results_table import Head, heads, shown_in
+from gfr.data.layouts import SOURCES
+from gfr.report.metric_columns import Head, heads, shown_in
 from gfr.results.records import Run
 
 _HEADER_WIDTH = 10  # characters: longer headers wrap, so that a terminal holds the table

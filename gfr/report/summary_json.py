@@ -8,8 +8,8 @@ from gfr.evaluation.metrics import constant_answer
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.report import facts
 from gfr.report.analysis import Analysis, Study
+from gfr.report.metric_columns import Head, heads, place
 from gfr.report.published import Published
-from gfr.report.results_table import Head, heads, place
 from gfr.report.section import Report
 from gfr.results import costs
 from gfr.results.export_records import ExportResult

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
+from gfr.data.layouts import SOURCES
 from gfr.data.records import DataRecord, SplitRecord
-from gfr.data.sources import SOURCES
 from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.measurement.hardware import Hardware

@@ -8,7 +8,7 @@ from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, figures, markdown, svg
 from gfr.report.figures import Entry, Figure
 from gfr.report.formatting import CONTENDED, RANDOM, UNGATED
-from gfr.report.results_table import Column, Head, View, heads, shown_in
+from gfr.report.metric_columns import Column, Head, View, heads, shown_in
 from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import NARROW_PX, Axis, Drawing, Frame, Point, Series
 from gfr.results.records import Run, TrialResult

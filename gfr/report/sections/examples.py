@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.report import markdown
 from gfr.report.analysis import NUM_HARD, Analysis, Face
