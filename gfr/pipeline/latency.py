@@ -159,7 +159,7 @@ def _time_precision(
 def _time_single(
     classify: Classify, few: list[list[np.ndarray]], precision: Precision, protocol: Latency
 ) -> tuple[Samples, int, float]:
-    """Time single images; return the least disturbed samples, the number of attempts and `witness_s`.
+    """Time single images; return the least disturbed samples, how many attempts, and `witness_s`.
 
     That is the 10th percentile of the seconds of the reference workload, before and after.
     """
