@@ -34,42 +34,24 @@ _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where a data set keeps the files that gfr reads; None for files that it lacks."""
+class Labels:
+    """Where a data set keeps its files, and the labels of all its images; None: it has none.
+
+    `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
+    `partition` (0 train, 1 validation, 2 test) are int64 by image name.
+    """
 
     image_dir: Path
     label_file: Path
-    identity_file: Path | None = None
-    partition_file: Path | None = None
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The labels of all images of a data set.
-
-    `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
-    `partition` (0 train, 1 validation, 2 test) are int64 by image name, or None.
-    """
-
-    layout: Layout
     attributes: pd.DataFrame
-    identity: pd.Series | None
-    partition: pd.Series | None
+    identity_file: Path | None = None
+    identity: pd.Series | None = None
+    partition_file: Path | None = None
+    partition: pd.Series | None = None
 
 
 def read(directory: Path) -> Labels:
-    """Read the labels of a CelebA directory; InputError if they cannot be found or read."""
-    layout = find(directory)
-    return Labels(
-        layout=layout,
-        attributes=read_attributes(layout.label_file),
-        identity=read_column(layout.identity_file) if layout.identity_file else None,
-        partition=read_column(layout.partition_file) if layout.partition_file else None,
-    )
-
-
-def find(directory: Path) -> Layout:
-    """Find the image folder and the label files independently, shallowest first."""
+    """Find the image folder and the lists independently, shallowest first, and read the lists."""
     if not directory.is_dir():
         raise InputError(
             f"{directory}: no such directory. Name the folder that holds CelebA, or images with a "
@@ -80,26 +62,28 @@ def find(directory: Path) -> Layout:
     for folder, names in _walk(directory):
         for name in names:
             files.setdefault(name, folder / name)
-        if folder.name in IMAGE_FOLDERS and image_dir is None:
-            has_images = any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
-            image_dir = folder if has_images else None
-
-    def first(names: tuple[str, ...]) -> Path | None:
-        return next((files[name] for name in names if name in files), None)
-
+        if folder.name in IMAGE_FOLDERS and any(map(_is_image, names)):
+            image_dir = image_dir or folder
     if image_dir is None:
         folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
         raise InputError(
             f"{directory}: no images found in a folder {folders}. Unpack CelebA there, or put "
             "a labels.csv beside images of your own"
         )
-    label_file = first(LABEL_FILES)
+    label_file, identity_file, partition_file = (
+        next((files[name] for name in names if name in files), None)
+        for names in (LABEL_FILES, IDENTITY_FILES, PARTITION_FILES)
+    )
     if label_file is None:
         raise InputError(
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    return Layout(image_dir, label_file, first(IDENTITY_FILES), first(PARTITION_FILES))
+    attributes, identity = read_attributes(label_file), read_column(identity_file)
+    partition = read_column(partition_file)
+    return Labels(
+        image_dir, label_file, attributes, identity_file, identity, partition_file, partition
+    )
 
 
 def image_names(folder: Path) -> set[str]:
@@ -108,8 +92,12 @@ def image_names(folder: Path) -> set[str]:
         (Path(place) / name).relative_to(folder).as_posix()
         for place, _, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(IMAGE_SUFFIXES)
+        if _is_image(name)
     }
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
@@ -133,8 +121,10 @@ def read_attributes(path: Path) -> pd.DataFrame:
     return table == 1
 
 
-def read_column(path: Path) -> pd.Series:
-    """Read a two-column list (identity or partition) as int64 by image name."""
+def read_column(path: Path | None) -> pd.Series | None:
+    """Read a two-column list (identity or partition), if there is one, as int64 by image name."""
+    if path is None:
+        return None
     table = _read_table(path)
     if table.shape[1] != 1:
         raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
@@ -154,8 +144,7 @@ def write_lists(
     atomic.write_text(directory / LABEL_FILES[0], "\n".join([*head, *lines]) + "\n")
     for file, column in ((IDENTITY_FILES[0], identity), (PARTITION_FILES[0], partition)):
         if column is not None:
-            pairs = [f"{name} {value}" for name, value in column.items()]
-            atomic.write_text(directory / file, "\n".join(pairs) + "\n")
+            atomic.write_text(directory / file, column.to_csv(sep=" ", header=False))
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -169,7 +158,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     separator = "," if lines and "," in lines[0] else None
     header = lines[0].split(separator) if lines else []
     if len(header) > 1 and _NUMBER.fullmatch(header[-1]):  # no header, as in the two-column lists
-        header = ["image_id", *(f"column_{i}" for i in range(1, len(header)))]
+        header = [f"column {i}" for i in range(len(header))]
     else:
         lines = lines[1:]
     if not lines:
@@ -181,12 +170,10 @@ def _read_table(path: Path) -> pd.DataFrame:
     columns = [name.strip() for name in header]
     if len(columns) == len(lines[0].split(separator)):
         columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
+    expected = len(columns) + 1
     for line in lines:
-        if len(line.split(separator)) != len(columns) + 1:
-            raise InputError(
-                f"{path}: {line[:40]!r}: {len(line.split(separator))} fields, not "
-                f"{len(columns) + 1}"
-            )
+        if (fields := len(line.split(separator))) != expected:
+            raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}")
     if len(set(columns)) != len(columns):
         raise InputError(f"{path}: its header names a column twice")
     return _parse(path, lines, columns, separator)
@@ -211,6 +198,6 @@ def _parse(path: Path, lines: list[str], columns: list[str], separator: str | No
     if not table.index.is_unique:
         raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
     for name in table.index:
-        if name != Path(name).name or name in (".", ".."):
+        if name != Path(name).name or name == "..":
             raise InputError(f"{path}: {name[:60]!r} is not a plain file name")
     return table

@@ -14,12 +14,14 @@ import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Hashable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels, Layout
+from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
 from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
@@ -34,21 +36,12 @@ _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
 _NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
 
-_FLAGS = (
-    {"0": False, "1": True},
-    {"-1": False, "1": True},
-    {"false": False, "true": True},
-)
+_FLAGS = [{no: False, yes: True} for no, yes in (("0", "1"), ("-1", "1"), ("false", "true"))]
 
 
 def matches(path: Path) -> bool:
     """Tell whether a directory has a labels.csv, or a path is that of a CSV."""
     return path.suffix.lower() == ".csv" or (path / LABELS_NAME).is_file()
-
-
-def find(path: Path) -> Layout:
-    """Locate the files, and check the CSV."""
-    return read(path).layout
 
 
 def read(path: Path) -> Labels:
@@ -60,55 +53,50 @@ def read(path: Path) -> Labels:
                 f"{path}: holds {LABELS_NAME} and {other}. Name the CSV itself, or remove one"
             )
         path = path / LABELS_NAME
-    rows = _rows(path)
-    header, lines = list(rows[0][1]), [number for number, _ in rows[1:]]
-    _check_header(path, header)
-    columns = dict(zip(header, zip(*(cells for _, cells in rows[1:]), strict=True), strict=True))
-    names, identity = _names(path, lines, columns.pop("image")), None
-    if "identity" in columns:
-        persons = columns.pop("identity")
-        if "" in persons:
-            line = lines[persons.index("")]
-            raise _error(path, line, "no identity. Give each image one, or none at all")
-        codes, _ = pd.factorize(np.array(persons, dtype=object), sort=True)
+    table = _read_table(path)
+    names, identity = table.pop("image"), None
+    _check_names(path, names)
+    if "identity" in table:
+        persons = table.pop("identity")
+        if (persons == "").any():
+            why = "no identity. Give each image one, or none at all"
+            raise _error(path, (persons == "").idxmax(), why)
+        codes, _ = pd.factorize(persons, sort=True)
         identity = pd.Series(codes, index=names, dtype=np.int64)
-    flags = {
-        MALE if column == "is_male" else column: _flags(path, lines, column, cells)
-        for column, cells in columns.items()
-    }
-    attributes = pd.DataFrame(flags, index=pd.Index(names, dtype=object)).sort_index()
-    return Labels(Layout(path.parent, path, path), attributes, identity, None)
+    attributes = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
+    attributes = attributes.set_index(pd.Index(names, dtype=object)).sort_index()
+    return Labels(path.parent, path, attributes, path, identity)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Read (line number, cells) of the header and of at least one row; skip blank rows."""
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read the cells as str, by line number: at least one row; blank rows are left out."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
         text = path.read_bytes().decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one, separated by commas"
         ) from None
-    rows = [(number, row) for number, row in rows if any(row)]
+    rows = {line: row for line, row in cells if any(row)}
     if len(rows) < 2:
         raise InputError(
             f"{path}: no rows. The first line is image,is_male, then one line per image"
         )
-    num_columns = len(rows[0][1])
-    for number, row in rows:
-        if len(row) != num_columns:
-            raise _error(
-                path, number, f"{len(row)} fields, but the first line has {num_columns}. Correct it"
-            )
-    return rows
+    header = rows.pop(min(rows))
+    for line, row in rows.items():
+        if len(row) != len(header):
+            why = f"{len(row)} fields, but the first line has {len(header)}. Correct it"
+            raise _error(path, line, why)
+    _check_header(path, header)
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
 
 
-def _error(path: Path, line: int, why: str) -> InputError:
+def _error(path: Path, line: Hashable, why: str) -> InputError:
     return InputError(f"{path}, line {line}: {why}")
 
 
@@ -129,9 +117,9 @@ def _check_header(path: Path, header: list[str]) -> None:
             )
 
 
-def _names(path: Path, lines: list[int], names: tuple[str, ...]) -> list[str]:
-    line_of: dict[str, int] = {}
-    for line, name in zip(lines, names, strict=True):
+def _check_names(path: Path, names: pd.Series) -> None:
+    line_of: dict[str, Hashable] = {}
+    for line, name in names.items():
         plain = PurePosixPath(name)
         is_below = not plain.is_absolute() and ".." not in plain.parts and str(plain) == name
         if not is_below or _NOT_PORTABLE.search(name) or not name.isprintable():
@@ -142,20 +130,17 @@ def _names(path: Path, lines: list[int], names: tuple[str, ...]) -> list[str]:
         if name in line_of:
             raise _error(path, line, f"{name!r:.80} is listed twice, first in line {line_of[name]}")
         line_of[name] = line
-    return list(names)
 
 
-def _flags(path: Path, lines: list[int], column: str, cells: tuple[str, ...]) -> list[bool]:
-    values = [cell.lower() for cell in cells]
+def _flags(path: Path, column: pd.Series) -> pd.Series:
+    """Read a column as bool; InputError names the first line with another value."""
+    values = column.str.lower()
     for meaning in _FLAGS:
-        if meaning.keys() >= set(values):
-            return [meaning[value] for value in values]
-    valid = {value for meaning in _FLAGS for value in meaning}
-    row = next((row for row, value in enumerate(values) if value not in valid), None)
-    why = (
-        f"{column} mixes {sorted(set(values))}"
-        if row is None
-        else f"{column} is {cells[row]!r:.40}"
-    )
-    cure = "Correct it" if column == "is_male" else "Correct it, or remove the column"
-    raise _error(path, lines[row or 0], f"{why}; a whole column is 0/1, -1/1 or true/false. {cure}")
+        if values.isin(meaning).all():
+            return values.map(meaning).astype(bool)
+    wrong = column[~values.isin(set().union(*_FLAGS))]
+    line, why = column.index[0], f"{column.name} mixes {sorted(set(values))}"
+    if len(wrong):
+        line, why = wrong.index[0], f"{column.name} is {wrong.iloc[0]!r:.40}"
+    cure = "Correct it" if column.name == "is_male" else "Correct it, or remove the column"
+    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false. {cure}")

@@ -13,8 +13,9 @@ import hashlib
 import io
 import stat
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,19 +37,10 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 
 # Raised by Pillow for damaged files, besides OSError (tests/data/test_hostile_images.py).
 _DAMAGED = (
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
+    SyntaxError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
+    AssertionError, EOFError, MemoryError, RuntimeError, struct.error,
     Image.DecompressionBombError,
-)
+)  # fmt: skip
 
 # Formats whose EXIF orientation browsers apply; Pillow turns TIFF itself, and browsers ignore
 # WebP's (docs/LOG.md).
@@ -99,16 +91,15 @@ def decode(path: Path) -> Decoded:
             upright = image if turn is None else image.transpose(turn)
             pixels = np.ascontiguousarray(_as_rgb(upright))
             return Decoded(pixels, mode, turn is not None)
+    except Undecodable:
+        raise
     except FileNotFoundError:
         raise Undecodable("missing") from None
     except UnidentifiedImageError:
         raise Undecodable("not an image") from None
-    except Undecodable:
-        raise
-    except OSError as error:
-        raise Undecodable(text.line(error.strerror or str(error) or "unreadable")) from None
-    except _DAMAGED as error:
-        raise Undecodable(text.line(str(error)) or type(error).__name__) from None
+    except (OSError, *_DAMAGED) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise Undecodable(text.line(why) or type(error).__name__) from None
 
 
 def _read(path: Path) -> bytes:
@@ -145,9 +136,7 @@ def _mode(image: Image.Image) -> str:
 def sha256(pixels: np.ndarray) -> str:
     """Hash the size and the pixels, uint8 (H, W, 3)."""
     height, width, _ = pixels.shape
-    digest = hashlib.sha256(f"{height} {width} ".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()
+    return hashlib.sha256(f"{height} {width} ".encode() + pixels.tobytes()).hexdigest()
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -159,12 +148,10 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]]:
     """Decode in order, two batches ahead of the caller: lists of uint8 (H, W, 3)."""
+    num_ahead = 2 * batch_size
+    waiting: deque[Iterator[Decoded]] = deque()
     with ThreadPoolExecutor(NUM_DECODE_THREADS) as pool:
-        waiting: list[list[Future[Decoded]]] = []
-        for start in range(0, len(paths), batch_size):
-            group = paths[start : start + batch_size]
-            waiting.append([pool.submit(decode, path) for path in group])
-            if len(waiting) > 2:
-                yield [future.result().pixels for future in waiting.pop(0)]
-        for futures in waiting:
-            yield [future.result().pixels for future in futures]
+        for start in range(0, len(paths) + num_ahead, batch_size):
+            waiting.append(pool.map(decode, paths[start : start + batch_size]))
+            if start >= num_ahead:
+                yield [image.pixels for image in waiting.popleft()]

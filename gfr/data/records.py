@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gfr import types
 from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
-from gfr.data.inspection import Inspection
+from gfr.data.inspection import Flaws
 from gfr.data.sources import SOURCES, SourceName
 from gfr.errors import InputError, reason
 from gfr.evaluation.metrics import constant_answer
@@ -25,8 +24,8 @@ from gfr.storage.hashing import lines_sha256
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 
-@dataclass(frozen=True)
-class DataRecord:
+@dataclass(frozen=True, kw_only=True)
+class DataRecord(Flaws):
     """The data of a run, as run.json keeps it. Digests are SHA-256; counts are of images."""
 
     source: SourceName
@@ -36,16 +35,12 @@ class DataRecord:
     num_asked: Positive
     num_used: Positive
     num_unlisted: Count
-    dropped: dict[str, str]  # name -> reason
-    converted: dict[str, Positive]  # mode of the file, e.g. L or CMYK -> images now RGB
-    num_other_size: Count
     has_identity: bool
     has_partition: bool
     num_male: Positive
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
-    num_turned: Count = 0  # rotated or mirrored by EXIF; not counted in runs before 2026-11-26
 
 
 @dataclass(frozen=True)
@@ -55,19 +50,10 @@ class SplitRecord:
     num_female: CountsBySplit
     num_male: CountsBySplit
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
-    identities_in_train_and_test: Count | None  # None: identities unknown
+    # None: identities unknown.
+    identities_in_train_and_test: Count | None
     test_images_of_shared_identities: Count | None
     validation_images_of_shared_identities: Count | None  # shared with train, too
-
-    def __post_init__(self) -> None:
-        """Raise ValueError if only some of the counts of identities are known."""
-        counts = (
-            self.identities_in_train_and_test,
-            self.test_images_of_shared_identities,
-            self.validation_images_of_shared_identities,
-        )
-        if len({count is None for count in counts}) > 1:
-            raise ValueError("some counts of identities are missing")
 
     @property
     def majority_share(self) -> float:
@@ -76,10 +62,9 @@ class SplitRecord:
 
 
 def describe(
-    source: SourceName, directory: Path, listing: Listing, inspection: Inspection
+    source: SourceName, directory: Path, listing: Listing, faces: Faces, flaws: Flaws
 ) -> DataRecord:
     """Summarize the inspected images for run.json."""
-    faces = inspection.faces
     return DataRecord(
         source=source,
         directory=str(directory),
@@ -88,9 +73,6 @@ def describe(
         num_asked=len(listing.faces.names),
         num_used=len(faces.names),
         num_unlisted=listing.num_unlisted,
-        dropped=inspection.dropped,
-        converted=inspection.converted,
-        num_other_size=inspection.num_other_size,
         has_identity=faces.identity is not None,
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
@@ -99,7 +81,7 @@ def describe(
         pixels_digest=lines_sha256(
             map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))
         ),
-        num_turned=inspection.num_turned,
+        **vars(flaws),
     )
 
 
@@ -116,21 +98,15 @@ def names_digest(names: Sequence[str]) -> str:
 
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
     """Count classes, equal pixels and shared identities of inspected faces; splits str (N,)."""
-    by_pixels: dict[str, list[int]] = {}
-    for i, sha256 in enumerate(faces.pixels_sha256):
-        by_pixels.setdefault(sha256, []).append(i)
-    duplicates = tuple(
-        tuple(faces.names[i] for i in rows)
-        for rows in by_pixels.values()
-        if len(set(splits[rows])) > 1
-    )
+    images = pd.DataFrame({"name": faces.names, "split": splits, "pixels": faces.pixels_sha256})
+    groups = images[images.duplicated("pixels", keep=False)].groupby("pixels", sort=False)
+    duplicates = tuple(tuple(rows["name"]) for _, rows in groups if rows["split"].nunique() > 1)
     shared = shared_test = shared_validation = None
     if faces.identity is not None:
-        people = {name: faces.identity[splits == name].tolist() for name in SPLITS}
-        trained = set(people["train"])
-        shared = len(trained.intersection(people["test"]))
-        shared_test = sum(person in trained for person in people["test"])
-        shared_validation = sum(person in trained for person in people["validation"])
+        train, validation, test = (faces.identity[splits == name] for name in SPLITS)
+        shared = len(np.intersect1d(train, test))
+        shared_test = int(np.isin(test, train).sum())
+        shared_validation = int(np.isin(validation, train).sum())
     return SplitRecord(
         num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
         num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
@@ -144,10 +120,9 @@ def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
 def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
     """Write faces.csv: name, split, digest, identity and partition if known, attributes as 0/1."""
     table = faces.attributes.astype(np.int8)
-    if faces.partition is not None:
-        table.insert(0, "partition", faces.partition)
-    if faces.identity is not None:
-        table.insert(0, "identity", faces.identity)
+    for name in ("partition", "identity"):
+        if (column := getattr(faces, name)) is not None:
+            table.insert(0, name, column)
     table.insert(0, "pixels_sha256", faces.pixels_sha256)
     table.insert(0, "split", splits)
     atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
@@ -187,7 +162,7 @@ def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
 def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
     """Describe the images of a run, one fact per line."""
     source = SOURCES[data.source]
-    sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in types.SPLITS]
+    sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in SPLITS]
     lines = [
         f"data: {source.title}{source.note}, {data.num_used:,} of {data.num_asked:,} images "
         f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
@@ -197,15 +172,18 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
         f"{split.majority_share:.1%} on test",
         *describe_flaws(data),
     ]
-    if split.duplicates_across:
-        groups = len(split.duplicates_across)
-        lines.append(f"groups of identical images that span several splits: {groups:,}")
-    if split.identities_in_train_and_test is not None:
-        lines.append(
-            f"people in both train and test: {split.identities_in_train_and_test:,}; images of "
-            f"people in train: {split.test_images_of_shared_identities:,} of the test set, "
-            f"{split.validation_images_of_shared_identities:,} of the validation set"
+    if groups := split.duplicates_across:
+        lines.append(f"groups of identical images that span several splits: {len(groups):,}")
+    counts = (
+        split.identities_in_train_and_test,
+        split.test_images_of_shared_identities,
+        split.validation_images_of_shared_identities,
+    )
+    if None not in counts:
+        people = (
+            "people in both train and test: {:,}; images of people in train: {:,} of the test set"
         )
+        lines.append(f"{people}, {{:,}} of the validation set".format(*counts))
     return lines
 
 

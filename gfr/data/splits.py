@@ -29,7 +29,7 @@ def by_rule(
     seed. Raises InputError if the data set does not have what the rule needs.
     """
     if rule == "random":
-        return split_images(faces.names, faces.is_male, *fractions, seed)
+        return split_images(faces.names, faces.is_male, fractions, seed)
     if rule == "official":
         return split_officially(faces.partition)
     if faces.identity is None:
@@ -37,7 +37,7 @@ def by_rule(
             '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
             'column identity in labels.csv. Add it, or set split = "random"'
         )
-    return split_identities(faces.identity, faces.is_male, *fractions, seed)
+    return split_identities(faces.identity, faces.is_male, fractions, seed)
 
 
 def split_officially(partition: np.ndarray | None) -> np.ndarray:
@@ -57,11 +57,7 @@ def split_officially(partition: np.ndarray | None) -> np.ndarray:
 
 
 def split_images(
-    names: Sequence[str],
-    is_male: np.ndarray,
-    test_fraction: float,
-    validation_fraction: float,
-    seed: int,
+    names: Sequence[str], is_male: np.ndarray, fractions: tuple[float, float], seed: int
 ) -> np.ndarray:
     """Split at random, stratified by class: names (N,) and bool (N,) -> str (N,).
 
@@ -70,8 +66,7 @@ def split_images(
     share is within one image of the total's.
     """
     order = _stratified(names, is_male, seed, "split")
-    num_test = round(test_fraction * len(names))
-    num_validation = round(validation_fraction * len(names))
+    num_test, num_validation = (round(fraction * len(names)) for fraction in fractions)
     splits = np.full(len(names), "train", dtype="<U10")
     splits[order[:num_test]] = "test"
     splits[order[num_test : num_test + num_validation]] = "validation"
@@ -79,29 +74,21 @@ def split_images(
 
 
 def split_identities(
-    identity: np.ndarray,
-    is_male: np.ndarray,
-    test_fraction: float,
-    validation_fraction: float,
-    seed: int,
+    identity: np.ndarray, is_male: np.ndarray, fractions: tuple[float, float], seed: int
 ) -> np.ndarray:
     """Keep all images of an identity in one split: int (N,) and bool (N,) -> str (N,).
 
     An identity's class is that of most of its images. Within a class, identities are sorted by a
     hash of seed and number; an identity is in the test set if the middle of its images lies within
-    the first `test_fraction` of the class' images. Shares are within one identity of the fractions.
+    the test fraction of the class' images. Shares are within one identity of the fractions.
     """
     identities, index, sizes = np.unique(identity, return_inverse=True, return_counts=True)
     is_mostly_male = 2 * np.bincount(index, weights=is_male) > sizes
     ranks = [hashing.rank(seed, "split identity", str(number)) for number in identities]
-    place = np.empty(len(identities))
-    for of_class in (is_mostly_male, ~is_mostly_male):
-        members = np.array(sorted(np.flatnonzero(of_class), key=lambda i: ranks[i]), int)
-        middles = np.cumsum(sizes[members]) - sizes[members] / 2
-        place[members] = middles / max(sizes[members].sum(), 1)
+    place = _places(is_mostly_male, sizes, ranks)
     splits = np.full(len(identities), "train", dtype="<U10")
-    splits[place < test_fraction + validation_fraction] = "validation"
-    splits[place < test_fraction] = "test"
+    splits[place < sum(fractions)] = "validation"
+    splits[place < fractions[0]] = "test"
     return splits[index]
 
 
@@ -123,8 +110,15 @@ def _stratified(names: Sequence[str], is_male: np.ndarray, seed: int, purpose: s
     the size of its class.
     """
     ranks = [hashing.rank(seed, purpose, name) for name in names]
-    place = np.empty(len(names))
-    for of_class in (is_male, ~is_male):
-        members = sorted(np.flatnonzero(of_class), key=lambda i: ranks[i])
-        place[members] = (np.arange(len(members)) + 0.5) / max(len(members), 1)
+    place = _places(is_male, np.ones(len(names)), ranks)
     return sorted(range(len(names)), key=lambda i: (place[i], ranks[i]))
+
+
+def _places(is_male: np.ndarray, sizes: np.ndarray, ranks: list[bytes]) -> np.ndarray:
+    """Rank members within their class -> float (N,): the place of each one's middle, 0..1."""
+    place = np.empty(len(ranks))
+    for of_class in (is_male, ~is_male):
+        members = np.array(sorted(np.flatnonzero(of_class), key=lambda i: ranks[i]), int)
+        middles = np.cumsum(sizes[members]) - sizes[members] / 2
+        place[members] = middles / max(sizes[members].sum(), 1)
+    return place

@@ -40,7 +40,7 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
     """Return the card: shares 0..1, sizes (height, width) and points (x, y) in px."""
     trial, record = result.trial, run.record
     p_male = result.test_probabilities.values()
-    card = SOURCES[record.data.source].card
+    card = SOURCES[record.data.source]
     weights = texts()["weights"][result.features.weights.source]
     alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
     return {
@@ -130,7 +130,7 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
         "seed": trial.seed,
         "data": data.source,
         "data_sha256": data.digest,
-        "hub_dataset": None if SOURCES[data.source].card.dataset_type else hub.repository,
+        "hub_dataset": None if SOURCES[data.source].dataset_type else hub.repository,
         "num_train_images": result.metrics["train"].num_images,
     }
 
@@ -138,7 +138,7 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 def render(card: dict[str, Any]) -> str:
     """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
     training = card["training"]
-    annotators = SOURCES[training["data"]].card.labelled_by
+    annotators = SOURCES[training["data"]].labelled_by
     notes = "".join(
         f"\n> **{markdown.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )

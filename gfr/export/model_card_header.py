@@ -33,12 +33,12 @@ def header(card: dict[str, Any]) -> str:
     """Return the card's metadata as a YAML block between two lines of dashes."""
     training = card["training"]
     source = SOURCES[training["data"]]
-    licence = source.card.licence_name
+    licence = source.licence_name
     weights = texts()["weights"][training["weights"]]
     hub_dataset, test = training["hub_dataset"], card["metrics"]["test"]
     warning = f" (model with {weights['warning']})" if weights["warning"] else ""
     dataset = {
-        "type": hub_dataset or source.card.dataset_type,
+        "type": hub_dataset or source.dataset_type,
         "name": source.title + warning,
         "split": "test",
         "args": {"num_images": test["num_images"], "data_sha256": training["data_sha256"]},
@@ -48,7 +48,7 @@ def header(card: dict[str, Any]) -> str:
         # gfr's own licence covers its code, not a model trained on these images.
         **({"license": "other", "license_name": licence} if licence else {"license": "unknown"}),
         "pipeline_tag": _TASK,
-        "tags": [*_TAGS, source.card.tag, *weights["tags"]],
+        "tags": [*_TAGS, source.tag, *weights["tags"]],
         **({"datasets": [hub_dataset]} if hub_dataset else {}),
         "metrics": ["accuracy"],
         # Escaped: some readers of Markdown show the header as text.

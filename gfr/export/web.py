@@ -24,10 +24,10 @@ from starlette.routing import Route
 from uvicorn import Config, Server
 
 from gfr.errors import CannotWrite, InputError
-from gfr.results import records, store
+from gfr.results import records
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
-from gfr.storage.run_directory import ExportDirectory
+from gfr.storage.run_directory import ExportDirectory, RunDirectory
 
 PAGE = ROOT / "web" / "dist"
 
@@ -50,7 +50,7 @@ _MEDIA_TYPES = {
 def exported(run: records.Run, trial_id: str | None) -> Path:
     """Return the export of the selected or the given trial; InputError if there is none yet."""
     trial = run.result_of(trial_id).trial
-    path = store.export_directory(run.directory, trial.id)
+    path = RunDirectory(run.directory).export(trial.id).path
     if not ExportDirectory(path).record.exists():
         words = f" --trial {trial.id}" if trial_id else ""
         raise InputError(f"{path}: not exported yet; gfr export {run.directory.name}{words}")

@@ -87,7 +87,7 @@ def check(request: Request) -> None:
         return
     source, directory = locate(request.options.data)
     if directory:
-        source.find(directory)
+        source.read(directory)
 
 
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:

@@ -115,12 +115,11 @@ def _rows(inputs: Inputs, refit: Refit) -> dict[str, np.ndarray]:
     if refit.changed in ("split", "rule"):
         splits = data_splits.by_rule(refit.rule, faces, inputs.data.fractions, refit.split_seed)
     rows = rows_of(splits)
-    if refit.changed != "fraction":
-        return rows
-    few = data_splits.subset(
-        faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
-    )
-    return rows | {"train": few}
+    if refit.changed == "fraction":
+        rows["train"] = data_splits.subset(
+            faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
+        )
+    return rows
 
 
 def train(run_dir: Path, trial: Trial, worker: str) -> Path:
@@ -135,14 +134,9 @@ def train(run_dir: Path, trial: Trial, worker: str) -> Path:
     serialization.write(path, result)
     test, note = result.metrics["test"], result.features.note
     LOG.info(
-        "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
-        trial.title,
-        test.accuracy,
-        test.loss,
-        f"{test.num_images:,}",
-        trial.iteration.epochs,
-        result.train_cost.wall_s,
-        f"; {note}" if note else "",
+        f"{trial.title}: test accuracy {test.accuracy:.3f}, loss {test.loss:.3f} "
+        f"(n = {test.num_images:,}), {trial.iteration.epochs} epochs in "
+        f"{result.train_cost.wall_s:.1f} s{note and f'; {note}'}"
     )
     return path
 

@@ -74,12 +74,10 @@ def page_of(run: results_records.Run) -> Path:
 def _is_newest_full(reports: Path, run: results_records.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
-    finished = [
-        path for path in run_directory.existing(reports) if (path / "selection.json").exists()
-    ]
+    others = filter(None, map(_record, run_directory.finished(reports)))
     return all(
         run.record.created_utc >= other.created_utc
-        for other in filter(None, map(_record, finished))
+        for other in others
         if other.benchmark.name == FULL
     )
 

@@ -336,13 +336,7 @@ def test_a_false_archive_directory_is_rejected(tmp_path, offset, values, line):
     (tmp_path / "a.zip").write_bytes(content)
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match=line):
-        zip_archive.unpack(
-            tmp_path / "a.zip",
-            tmp_path / "out",
-            SOURCES.published.label_files,
-            SOURCES.limits,
-            reporter("unpack"),
-        )
+        zip_archive.unpack(tmp_path / "a.zip", tmp_path / "out", SOURCES, reporter("unpack"))
 
 
 SMALL = packed(
@@ -369,9 +363,6 @@ def test_an_archive_damaged_at_random_is_unpacked_or_rejected(tmp_path, changes)
         out = Path(scratch) / "out"
         out.mkdir()
         (Path(scratch) / "a.zip").write_bytes(content)
-        names = SOURCES.published.label_files
         with contextlib.suppress(InputError):
-            zip_archive.unpack(
-                Path(scratch) / "a.zip", out, names, SOURCES.limits, reporter("unpack")
-            )
+            zip_archive.unpack(Path(scratch) / "a.zip", out, SOURCES, reporter("unpack"))
         assert {"a.zip", "out"} == {path.name for path in Path(scratch).iterdir()}

@@ -33,10 +33,10 @@ def test_nobody_is_in_two_splits():
 
 def test_the_split_does_not_depend_on_the_order():
     """Rows in reverse: each image where it was; another seed: elsewhere."""
-    splits = data_splits.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 1)
-    backwards = data_splits.split_identities(IDENTITY[::-1], IS_MALE[::-1], *FRACTIONS, 1)
+    splits = data_splits.split_identities(IDENTITY, IS_MALE, FRACTIONS, 1)
+    backwards = data_splits.split_identities(IDENTITY[::-1], IS_MALE[::-1], FRACTIONS, 1)
     assert splits.tolist() == backwards[::-1].tolist()
-    other = data_splits.split_identities(IDENTITY, IS_MALE, *FRACTIONS, 2)
+    other = data_splits.split_identities(IDENTITY, IS_MALE, FRACTIONS, 2)
     assert splits.tolist() != other.tolist()
 
 

@@ -27,9 +27,9 @@ from gfr.models.feature_store import WHOLE
 from gfr.pipeline import shared_storage
 from gfr.regression import check
 from gfr.report import writer
-from gfr.results import store
 from gfr.storage import atomic, hashing, locks, serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 VARIANTS = [(number, lasting) for number in failing_disk.ERRORS for lasting in (True, False)]
 _REUSED = re.compile(rb'"num_(computed|reused)": \d+')
@@ -139,7 +139,7 @@ def reports(tmp_path) -> Path:
         trials = tuple(replace(row, run_id=run_id) for row in run.trials)
         run = replace(run, record=record, trials=trials)
         records.write(run)
-        export = store.export_directory(run.directory, run.selection.trial_id)
+        export = RunDirectory(run.directory).export(run.selection.trial_id).path
         serialization.write(export / "export.json", records.export(run))
         serialization.write(run.directory / "verdict.json", records.verdict(run))
     (tmp_path / "reports" / "summary.md").write_text("of an older run")

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from pooch.utils import unique_file_name
 
-from gfr.data import celeba, dataset
-from gfr.data import inspection as data_inspection
+from gfr.data import celeba, dataset, inspection
 from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
 from gfr.errors import CannotWrite, InputError
@@ -109,7 +108,7 @@ def _is_there(request: Request) -> bool:
             raise InputError(f"{directory}: was not fetched by gfr. Move it away yourself")
         return False
     try:
-        celeba.find(directory)
+        celeba.read(directory)
     except InputError:
         raise InputError(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
@@ -136,32 +135,23 @@ def alone(work: Path) -> Iterator[None]:
 
 
 def _published(request: Request, sources: Sources, work: Path) -> Fetched:
-    url = request.url or sources.published.url
-    expected = _checked_sha256(request.sha256)
-    if not expected and request.url is None:
-        expected = sources.published.sha256
-    archive = work / unique_file_name(url)  # a file of another URL is never taken for this one
-    megabytes = reporter("download, MB")
-
-    def report(done: int, total: int | None) -> None:
-        megabytes(done // 10**6, None if total is None else total // 10**6)
+    if request.sha256 and not re.fullmatch("[0-9a-fA-F]{64}", request.sha256):
+        raise InputError(f"--sha256 {request.sha256!r}: not 64 hexadecimal digits")
+    source = sources.published
+    if request.url:
+        source = replace(source, url=request.url, sha256="")
+    expected = (request.sha256 or source.sha256).lower()
+    archive = work / unique_file_name(source.url)  # never a file of another URL
+    max_bytes = sources.limits.archive_bytes
+    http.fetch(source.url, archive, expected, max_bytes, reporter("download, MB"))
 
     def write(directory: Path) -> int:
-        return zip_archive.unpack(
-            archive, directory, sources.published.label_files, sources.limits, reporter("unpack")
-        )
+        return zip_archive.unpack(archive, directory, sources, reporter("unpack"))
 
-    http.fetch(url, archive, expected, sources.limits.archive_bytes, report)
-    num_expected = sources.published.num_images if request.url is None else None
+    num_expected = None if request.url else source.num_images
     sha256 = hashing.file_sha256(archive)
-    origin = Origin(request.source, url, sha256, bool(expected), num_expected)
-    try:
-        return _finish(request.directory, write, origin, sources.license)
-    except CannotWrite:
-        raise
-    except InputError:
-        archive.unlink()  # unpacking it again would fail again
-        raise
+    origin = Origin(request.source, source.url, sha256, bool(expected), num_expected)
+    return _finish(request.directory, write, origin, sources.license, archive)
 
 
 def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
@@ -180,33 +170,38 @@ def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
     return _finish(request.directory, write, origin, sources.license)
 
 
-def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_: str) -> Fetched:
-    """Write into a temporary directory, decode every image, then rename it to `target`."""
+def _finish(
+    target: Path,
+    write: Callable[[Path], int],
+    origin: Origin,
+    license_: str,
+    archive: Path | None = None,
+) -> Fetched:
+    """Write into a temporary directory, decode every image, then rename it to `target`.
+
+    Deletes the archive if it is rejected: unpacking it again would fail again.
+    """
     with atomic.directory(target) as directory:
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
-            inspection = data_inspection.inspect(listing.faces, reporter("check images"))
+            faces, flaws = inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
         except InputError as error:
+            if archive:
+                archive.unlink()
             why = str(error).replace(f"{directory}/", "")
             why += "" if why.endswith("?") else "."
             raise InputError(f"{origin.url}: {why} Nothing was written to {target}") from None
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
-            num_images=len(inspection.faces.names),
-            num_male=int(inspection.faces.is_male.sum()),
-            num_undecodable=len(inspection.dropped),
+            num_images=len(faces.names),
+            num_male=int(faces.is_male.sum()),
+            num_undecodable=len(flaws.dropped),
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
             license=license_,
         )
         atomic.write_json(directory / RECORD, asdict(fetched))
     return fetched
-
-
-def _checked_sha256(sha256: str | None) -> str:
-    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise InputError(f"--sha256 {sha256!r}: not 64 hexadecimal digits")
-    return (sha256 or "").lower()

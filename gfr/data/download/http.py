@@ -4,27 +4,23 @@ A file gets its name only when it is complete. Does not resume and does not unpa
 """
 
 import logging
-from collections.abc import Callable
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pooch
 
 from gfr.errors import InputError, cannot_write, reason
+from gfr.progress import Report
 
 _TIMEOUT_S = 30.0
-
-_CHUNK_BYTES = 1 << 16
-
-Report = Callable[[int, int | None], None]  # bytes so far, total bytes if known
 
 
 def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> None:
     """Download `url` to `path`, unless a file with this SHA-256 (empty: any) is already there.
 
     Raises InputError if the server cannot be reached or refuses, or if the file is larger than
-    `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full.
+    `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full. Reports megabytes.
     """
     _check_scheme(url)
     pooch.get_logger().setLevel(logging.WARNING)
@@ -32,7 +28,7 @@ def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> 
     def download(url: str, target: str, _: object) -> None:
         downloader = pooch.HTTPDownloader(
             progressbar=_ProgressBar(url, Path(target), max_bytes, report),
-            chunk_size=_CHUNK_BYTES,
+            chunk_size=1 << 16,
             timeout=_TIMEOUT_S,
             headers={"Accept-Encoding": "identity"},
             hooks={"response": lambda response, **_: _reject_plain_http(url, response)},
@@ -78,7 +74,7 @@ class _ProgressBar:
                 f"{self._url}: larger than {self._max_bytes / 1e6:,.0f} MB. If that is right, "
                 "raise archive_bytes in benchmarks/sources.toml"
             )
-        self._report(num_bytes, self.total or None)
+        self._report(num_bytes // 10**6, self.total // 10**6 or None)
 
     def reset(self) -> None: ...
 
@@ -86,11 +82,7 @@ class _ProgressBar:
 
 
 def _check_scheme(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise InputError(f"--url {url!r}: not a URL ({error})") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not re.match("https?://[^/]", url):
         raise InputError(f"--url {url!r}: must begin with https:// or http://")
 
 

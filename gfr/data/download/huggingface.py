@@ -2,15 +2,14 @@
 
 Downloads a repository's parquet files with huggingface_hub (an optional extra, which resumes) and
 converts them to the official layout that gfr/data/celeba.py reads. Every file is checked against
-the
-SHA-256 in the repository's listing. Does not send a token and does not need the package `datasets`.
+the SHA-256 in the repository's listing. Does not send a token and does not need the package
+`datasets`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +18,7 @@ from gfr.data import celeba
 from gfr.data.download import http
 from gfr.data.download.catalog import HuggingFace
 from gfr.errors import InputError, reason
+from gfr.progress import Report
 from gfr.storage import atomic, hashing
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # prefix of a file's name -> CelebA's number
@@ -30,14 +30,14 @@ _SUFFIX_OF = {b"\xff\xd8\xff": ".jpg", b"\x89PN": ".png"}
 _COPIES = 2  # shards and the images in them are on disk together
 
 
-def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], None]) -> list[Path]:
+def fetch(source: HuggingFace, directory: Path, report: Report) -> list[Path]:
     """Download all shards to `directory`, except those that are there already.
 
     Raises InputError if the extra is not installed, the server cannot be reached or refuses, or a
     digest differs from the listing.
     """
     try:
-        from huggingface_hub import HfApi, errors, hf_hub_download
+        from huggingface_hub import HfApi, errors
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise InputError(
@@ -46,16 +46,18 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
         ) from None
     http.require_reachable(source.endpoint)
     disable_progress_bars()
-    options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
     api = HfApi(endpoint=source.endpoint, token=False)
-    options |= {"endpoint": source.endpoint, "token": False, "local_dir": directory}
+    options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
     paths = []
     try:
         shards = _listing(api, source)
         atomic.require_room(directory, _COPIES * sum(shard.size for shard in shards))
         for done, shard in enumerate(shards):
             report(done, len(shards))
-            path = Path(hf_hub_download(source.repository, shard.path, **options))
+            name = api.hf_hub_download(
+                source.repository, shard.path, local_dir=directory, **options
+            )
+            path = Path(name)
             _check_digest(path, shard.lfs.sha256)
             paths.append(path)
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
@@ -102,7 +104,7 @@ def _check_digest(path: Path, listed: str) -> None:
         )
 
 
-def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int], None]) -> int:
+def convert(shards: Sequence[Path], directory: Path, report: Report) -> int:
     """Write images and label files of parquet files; returns the number of images.
 
     Raises InputError that names a file which is damaged or has other columns.
@@ -143,17 +145,12 @@ def _batches(shard: Path) -> Iterator[pa.RecordBatch]:
 
 def _table(batch: pa.RecordBatch, shard: Path) -> pd.DataFrame:
     """Convert every column but the images: celeb_id as int64, attributes as bool."""
-    columns: dict[str, np.ndarray] = {}
-    for name in batch.schema.names:
-        values, is_identity = batch.column(name), name == "celeb_id"
-        if name == "image":
-            continue
-        has_type = pa.types.is_integer if is_identity else pa.types.is_boolean
-        if not has_type(values.type) or values.null_count:
-            expected = "a whole number" if is_identity else "true or false"
+    table = batch.drop_columns(["image"]).to_pandas()  # nulls change a column's type
+    for name, dtype in table.dtypes.items():
+        expected, kinds = ("a whole number", "iu") if name == "celeb_id" else ("true or false", "b")
+        if dtype.kind not in kinds:
             raise InputError(f"{shard.name}: {name} is not {expected} in every row")
-        columns[name] = values.to_numpy(zero_copy_only=False)
-    return pd.DataFrame(columns)
+    return table
 
 
 def _write(images: Path, image: Any, number: int, shard: Path) -> str:

@@ -5,19 +5,22 @@ written, as regular files under their bare names, beside label files in CelebA's
 checked before anything is unpacked, and zipfile never unpacks more than an entry states.
 """
 
+import contextlib
 import errno
 import logging
 import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from gfr.data import celeba
-from gfr.data.download.catalog import Limits
+from gfr.data.download.catalog import Limits, Sources
 from gfr.errors import InputError, reason
+from gfr.progress import Report
 
 LOG = logging.getLogger("gfr")
 
@@ -25,70 +28,58 @@ _SMALL_BYTES = 1_000_000  # smaller files may be compressed to any ratio
 
 # zipfile raises RuntimeError for encrypted entries, NotImplementedError for unknown compression.
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, RuntimeError, MemoryError),
-    *(OverflowError, ImportError),
-)
+    zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, RuntimeError, MemoryError,
+    OverflowError, ImportError,
+)  # fmt: skip
 
 
-def unpack(
-    archive: Path,
-    directory: Path,
-    label_files: Sequence[str],
-    limits: Limits,
-    report: Callable[[int, int], None],
-) -> int:
-    """Write images and label files to `directory`; returns how many images the labels list.
-
-    Raises InputError if the archive is damaged, beyond the limits, or has no listed images.
-    """
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; InputError if it turns out to be damaged while it is read."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            return _unpack(opened, directory, label_files, limits, report)
-    except _DAMAGED as error:
-        raise InputError(f"not a complete zip archive ({reason(error)})") from None
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # EINVAL: the archive names a place before its first byte
+            yield opened
+    except (*_DAMAGED, OSError) as error:
+        # EINVAL: the archive names a place before its first byte.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise InputError(f"not a complete zip archive ({reason(error)})") from None
 
 
-def _unpack(
-    opened: zipfile.ZipFile,
-    directory: Path,
-    label_files: Sequence[str],
-    limits: Limits,
-    report: Callable[[int, int], None],
-) -> int:
-    entries = [entry for entry in opened.infolist() if entry.filename and not entry.is_dir()]
-    if len(entries) > limits.files:
-        raise InputError(f"{len(entries):,} files in it, more than {limits.files:,}")
-    scratch = directory / "labels"
-    scratch.mkdir()
+def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> int:
+    """Write images and label files to `directory`; returns how many images the labels list.
 
-    def extracted(names: Sequence[str]) -> Path | None:
-        entry = _find(entries, names)
-        if entry is None:
-            return None
-        _check_sizes([entry], limits)
-        path = scratch / PurePosixPath(entry.filename).name  # one of `names`
-        _copy(opened, entry, path)
-        return path
+    Raises InputError if the archive is damaged, beyond the limits, or has no listed images.
+    """
+    limits, label_files = sources.limits, sources.published.label_files
+    with _opened(archive) as opened, tempfile.TemporaryDirectory(dir=directory) as scratch:
+        entries = [entry for entry in opened.infolist() if entry.filename and not entry.is_dir()]
+        if len(entries) > limits.files:
+            raise InputError(f"{len(entries):,} files in it, more than {limits.files:,}")
 
-    label_file = extracted(label_files)
-    if label_file is None:
-        raise InputError(f"no label file in it; looked for {', '.join(label_files)}")
-    attributes = celeba.read_attributes(label_file)
-    images = _images(entries, set(attributes.index))
-    kept = attributes.loc[sorted(images)]
-    identity = _column(extracted(celeba.IDENTITY_FILES), kept.index)
-    partition = _column(extracted(celeba.PARTITION_FILES), kept.index)
-    shutil.rmtree(scratch)
-    _check_sizes(list(images.values()), limits)
-    folder = directory / celeba.IMAGE_FOLDERS[0]
-    folder.mkdir()
-    for done, (name, entry) in enumerate(images.items(), start=1):
-        _copy(opened, entry, folder / name)
-        report(done, len(images))
+        def extracted(names: Sequence[str]) -> Path | None:
+            entry = _find(entries, names)
+            if entry is None:
+                return None
+            _check_sizes([entry], limits)
+            path = Path(scratch) / PurePosixPath(entry.filename).name  # one of `names`
+            _copy(opened, entry, path)
+            return path
+
+        label_file = extracted(label_files)
+        if label_file is None:
+            raise InputError(f"no label file in it; looked for {', '.join(label_files)}")
+        attributes = celeba.read_attributes(label_file)
+        images = _images(entries, set(attributes.index))
+        kept = attributes.loc[sorted(images)]
+        identity = _column(extracted(celeba.IDENTITY_FILES), kept.index)
+        partition = _column(extracted(celeba.PARTITION_FILES), kept.index)
+        _check_sizes(list(images.values()), limits)
+        folder = directory / celeba.IMAGE_FOLDERS[0]
+        folder.mkdir()
+        for done, (name, entry) in enumerate(images.items(), start=1):
+            _copy(opened, entry, folder / name)
+            report(done, len(images))
     celeba.write_lists(directory, kept, identity, partition)
     return len(attributes)
 
@@ -135,9 +126,9 @@ def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
 
 def _column(path: Path | None, names: pd.Index) -> pd.Series | None:
     """Read an identity or partition list for `names`; None unless it lists all of them."""
-    if path is None:
-        return None
     column = celeba.read_column(path)
+    if path is None or column is None:
+        return None
     if not names.isin(column.index).all():
         LOG.warning("%s: left out, it does not list every image", path.name)
         return None

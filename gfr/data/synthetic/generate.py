@@ -7,20 +7,19 @@ not read a photograph and does not use the network.
 
 import io
 import multiprocessing
-import os
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from gfr.data import celeba
 from gfr.data.synthetic import drawing, traits
-from gfr.storage import atomic
+from gfr.progress import Report
 
 LABEL_NOISE_SHARE = 0.02  # of the `Male` labels are flipped; the drawn face keeps its sex
-
-LABELS_NAME = "list_attr_celeba.txt"
 
 _CHUNK_IMAGES = 50
 
@@ -40,39 +39,27 @@ def is_label_flipped(seed: int, index: int) -> bool:
 
 
 def write(
-    directory: Path,
-    num_images: int,
-    seed: int,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    directory: Path, num_images: int, seed: int, report: Report = lambda done, total: None
 ) -> None:
     """Draw faces 1..`num_images`; the label file comes last and marks a complete set."""
-    label_file = directory / LABELS_NAME
-    label_file.unlink(missing_ok=True)
     (directory / "images").mkdir(parents=True, exist_ok=True)
-    starts = range(1, num_images + 1, _CHUNK_IMAGES)
-    chunks = [range(start, min(start + _CHUNK_IMAGES, num_images + 1)) for start in starts]
-    lines: list[str] = []
+    attributes: dict[str, dict[str, bool]] = {}
     # The parent may hold TensorFlow's threads, which do not survive a plain fork.
-    context = multiprocessing.get_context("spawn")
-    num_workers = max(1, min(os.cpu_count() or 1, len(chunks)))
-    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        jobs = [pool.submit(_write_chunk, directory, seed, chunk) for chunk in chunks]
-        for job in jobs:
-            lines += job.result()
-            report(len(lines), num_images)
-    names = " ".join(draw(seed, 1)[1])
-    atomic.write_text(label_file, "\n".join([str(num_images), names, *lines]) + "\n")
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        write_one = partial(_write_one, directory / "images", seed)
+        indices = range(1, num_images + 1)
+        for name, labels in pool.map(write_one, indices, chunksize=_CHUNK_IMAGES):
+            attributes[name] = labels
+            report(len(attributes), num_images)
+    celeba.write_lists(directory, pd.DataFrame.from_dict(attributes, orient="index"))
 
 
-def _write_chunk(directory: Path, seed: int, indices: range) -> list[str]:
-    """Write the pictures of `indices` and return their lines of the label file."""
-    lines = []
-    for index in indices:
-        picture, attributes = draw(seed, index)
-        attributes["Male"] ^= is_label_flipped(seed, index)
-        name = f"{index:06d}.jpg"
-        content = io.BytesIO()  # Pillow does not say why writing to a path failed
-        picture.save(content, "JPEG", quality=_JPEG_QUALITY)
-        (directory / "images" / name).write_bytes(content.getvalue())
-        lines.append(" ".join([name, *(f"{1 if has else -1:2d}" for has in attributes.values())]))
-    return lines
+def _write_one(folder: Path, seed: int, index: int) -> tuple[str, dict[str, bool]]:
+    """Write one picture; returns its name and what the label file says of it."""
+    picture, attributes = draw(seed, index)
+    attributes["Male"] ^= is_label_flipped(seed, index)
+    name = f"{index:06d}.jpg"
+    content = io.BytesIO()  # Pillow does not say why writing to a path failed
+    picture.save(content, "JPEG", quality=_JPEG_QUALITY)
+    (folder / name).write_bytes(content.getvalue())
+    return name, attributes

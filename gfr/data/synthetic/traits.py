@@ -4,12 +4,13 @@ Men and women differ only in means and probabilities, so every proportion and ev
 in both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-Colour = tuple[float, float, float]  # red, green, blue, 0..1
+Colour = NDArray[np.float64]  # (3,): red, green, blue, 0..1
 
 MALE_SHARE = 0.417  # as in CelebA
 
@@ -53,51 +54,43 @@ _CHANCES: dict[str, tuple[float, float]] = {
     "Chubby": (0.06, 0.11),
 }
 
-# (name, chance among women, chance among men): one choice out of several.
-Options = tuple[tuple[str, float, float], ...]
+# name: (chance among women, chance among men, ...), one choice out of several.
+Options = Mapping[str, tuple[float, ...]]
 
-_HAIR_STYLES: Options = (
-    ("long", 0.66, 0.06),
-    ("bob", 0.18, 0.06),
-    ("tied", 0.06, 0.03),
-    ("short", 0.09, 0.74),
-    ("bald", 0.01, 0.11),
-)
-
-_HAIR_END_Y = {"long": (1.6, 2.6), "bob": (0.8, 1.4), "short": (-0.15, 0.3)}
-
-_BEARDS: Options = (
-    ("none", 0.988, 0.56),
-    ("stubble", 0.003, 0.12),
-    ("Mustache", 0.003, 0.06),
-    ("Goatee", 0.003, 0.08),
-    ("full", 0.003, 0.18),
-)
-
-_NECKLINES: Options = (
-    ("wide", 0.58, 0.05),
-    ("round", 0.30, 0.40),
-    ("collar", 0.08, 0.17),
-    ("suit", 0.04, 0.38),
-)
-
-_HAIR_COLOURS: Options = (
-    ("Black_Hair", 0.34, 0.38),
-    ("Brown_Hair", 0.36, 0.34),
-    ("Blond_Hair", 0.18, 0.12),
-    ("Gray_Hair", 0.05, 0.09),
-    ("red", 0.07, 0.07),
-)
-
-_HAIR_RGB: dict[str, Colour] = {
-    "Black_Hair": (0.10, 0.085, 0.08),
-    "Brown_Hair": (0.30, 0.19, 0.12),
-    "Blond_Hair": (0.74, 0.58, 0.35),
-    "Gray_Hair": (0.60, 0.59, 0.58),
-    "red": (0.46, 0.22, 0.12),
+# The last two numbers are the range in which the hair ends.
+_HAIR_STYLES: Options = {
+    "long": (0.66, 0.06, 1.6, 2.6),
+    "bob": (0.18, 0.06, 0.8, 1.4),
+    "tied": (0.06, 0.03, -0.1, 0.1),
+    "short": (0.09, 0.74, -0.15, 0.3),
+    "bald": (0.01, 0.11, -0.1, 0.1),
 }
 
-_SKIN_RGB: tuple[Colour, ...] = (  # from pale to deep
+_BEARDS: Options = {
+    "none": (0.988, 0.56),
+    "stubble": (0.003, 0.12),
+    "Mustache": (0.003, 0.06),
+    "Goatee": (0.003, 0.08),
+    "full": (0.003, 0.18),
+}
+
+_NECKLINES: Options = {
+    "wide": (0.58, 0.05),
+    "round": (0.30, 0.40),
+    "collar": (0.08, 0.17),
+    "suit": (0.04, 0.38),
+}
+
+# The last three numbers are red, green and blue.
+_HAIR_COLOURS: Options = {
+    "Black_Hair": (0.34, 0.38, 0.10, 0.085, 0.08),
+    "Brown_Hair": (0.36, 0.34, 0.30, 0.19, 0.12),
+    "Blond_Hair": (0.18, 0.12, 0.74, 0.58, 0.35),
+    "Gray_Hair": (0.05, 0.09, 0.60, 0.59, 0.58),
+    "red": (0.07, 0.07, 0.46, 0.22, 0.12),
+}
+
+_SKIN_RGB = (  # from pale to deep
     (0.93, 0.80, 0.72),
     (0.90, 0.73, 0.62),
     (0.85, 0.66, 0.52),
@@ -107,7 +100,7 @@ _SKIN_RGB: tuple[Colour, ...] = (  # from pale to deep
     (0.39, 0.26, 0.19),
 )
 
-_IRIS_RGB: tuple[Colour, ...] = (
+_IRIS_RGB = (
     (0.25, 0.15, 0.08),
     (0.36, 0.24, 0.12),
     (0.34, 0.40, 0.27),
@@ -136,9 +129,10 @@ class Face:
     def attributes(self) -> dict[str, bool]:
         """CelebA's attribute names, in its order -> whether the drawn face has them."""
         p, has_hair = self.proportion, self.hair_style != "bald"
+        colours = _HAIR_COLOURS.keys() - {"red"}
         found = {
             **self.has,
-            **{name: self.hair_colour == name and has_hair for name in _HAIR_RGB if name != "red"},
+            **{colour: self.hair_colour == colour and has_hair for colour in colours},
             "Male": self.is_male,
             "Bald": not has_hair,
             "Straight_Hair": has_hair and not self.has["Wavy_Hair"],
@@ -174,10 +168,10 @@ def sample(rng: np.random.Generator) -> Face:
         has["Bangs"] = has["Wavy_Hair"] = False
     has["Wearing_Necktie"] = neckline in ("collar", "suit") and bool(rng.random() < 0.45)
     has["Wearing_Necklace"] &= not has["Wearing_Necktie"]
-    tone = float(rng.uniform(0, 5.99) * rng.uniform(0.3, 1.0))
-    colours = [row for row in _HAIR_COLOURS if tone < 3 or row[0] not in ("Blond_Hair", "red")]
-    if has["Young"]:
-        colours = [row for row in colours if row[0] != "Gray_Hair"]
+    tone = rng.uniform(0, 5.99) * rng.uniform(0.3, 1.0)
+    lowest, highest = _HAIR_STYLES[style][2:]
+    is_possible = {"Blond_Hair": tone < 3, "red": tone < 3, "Gray_Hair": not has["Young"]}
+    colours = {name: _HAIR_COLOURS[name] for name in _HAIR_COLOURS if is_possible.get(name, True)}
     hair_colour = _choose(colours, is_male, rng)
     return Face(
         is_male=is_male,
@@ -185,35 +179,21 @@ def sample(rng: np.random.Generator) -> Face:
         has=has,
         hair_style=style,
         hair_colour=hair_colour,
-        hair_end_y=float(rng.uniform(*_HAIR_END_Y.get(style, (-0.1, 0.1)))),
+        hair_end_y=rng.uniform(lowest, highest),
         beard=_choose(_BEARDS, is_male, rng),
         neckline=neckline,
         skin_tone=tone,
-        skin=_skin(tone),
-        hair=_varied(_HAIR_RGB[hair_colour], rng),
-        iris=_IRIS_RGB[int(rng.integers(2 if tone > 3 else len(_IRIS_RGB)))],
+        skin=np.array([np.interp(tone, range(7), part) for part in zip(*_SKIN_RGB, strict=True)]),
+        hair=_varied(_HAIR_COLOURS[hair_colour][2:], rng),
+        iris=np.array(_IRIS_RGB[rng.integers(2 if tone > 3 else len(_IRIS_RGB))]),
     )
 
 
-def _choose(
-    options: Sequence[tuple[str, float, float]], is_male: bool, rng: np.random.Generator
-) -> str:
-    bounds = np.cumsum([option[1 + is_male] for option in options])
-    return options[int(np.searchsorted(bounds, rng.random() * bounds[-1]))][0]
+def _choose(options: Options, is_male: bool, rng: np.random.Generator) -> str:
+    bounds = np.cumsum([chances[is_male] for chances in options.values()])
+    return list(options)[np.searchsorted(bounds, rng.random() * bounds[-1])]
 
 
-def _skin(tone: float) -> Colour:
-    steps = range(len(_SKIN_RGB))
-    red, green, blue = (
-        float(np.interp(tone, steps, part)) for part in zip(*_SKIN_RGB, strict=True)
-    )
-    return red, green, blue
-
-
-def _varied(colour: Colour, rng: np.random.Generator) -> Colour:
+def _varied(rgb: tuple[float, ...], rng: np.random.Generator) -> Colour:
     light, warmth = rng.uniform(0.85, 1.15), rng.uniform(-0.07, 0.07)
-    return (
-        float(colour[0] * light * (1 + warmth)),
-        float(colour[1] * light),
-        float(colour[2] * light * (1 - warmth)),
-    )
+    return np.array(rgb) * light * [1 + warmth, 1, 1 - warmth]
