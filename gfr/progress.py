@@ -8,8 +8,6 @@ import logging
 import time
 from collections.abc import Callable
 
-Report = Callable[[int, int], None]  # done, total
-
 LOGGER = logging.getLogger("gfr.progress")
 _EVERY_S = 0.5
 

@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from gfr.evaluation.metrics import THRESHOLD, History, metrics
 from gfr.models.feature_store import Features
-from gfr.progress import Report
 
 _LAYERS = (("hidden", 128, "relu"), ("p_male", 1, "sigmoid"))
 
 _ROWS_PER_CALL = 4096  # rows passed to TensorFlow at once, rounded to whole batches
+
+Report = Callable[[int, int], None]  # epochs done, of how many
 
 # Training rows and validation rows, int (n,) each, epochs, seed, progress -> head, history.
 Fit = Callable[[np.ndarray, np.ndarray, int, int, Report], tuple[keras.Model, History]]

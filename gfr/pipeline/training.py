@@ -20,8 +20,9 @@ from gfr.measurement import hardware, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_store, head
 from gfr.models.feature_store import Features
+from gfr.models.head import Report
 from gfr.pipeline.features import LOG, collect
-from gfr.progress import Report, reporter
+from gfr.progress import reporter
 from gfr.results import records
 from gfr.results.records import RefitResult
 from gfr.results.store import open_run
