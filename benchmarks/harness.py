@@ -1,61 +1,43 @@
-"""What the scripts share: arguments, exit codes, runs of `gfr` and other processes."""
+"""What the scripts share: command line, runs of `gfr`, other processes and exit codes."""
 
-import argparse
 import contextlib
-import dataclasses
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import psutil
+import typer
 
-from gfr.errors import InputError
-from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
-from gfr.results import records, regression_records, store
-from gfr.storage import paths, run_directory
+from cli import exit_codes
 from gfr.storage.paths import ROOT
 
-REGRESSION = regression_records.EXIT_CODE  # of a complete run, and of tools/compare.py
+REGRESSION = exit_codes.REGRESSION  # of a complete run, and of tools/compare.py
 TIMEOUT_S = 3600  # of one run or one comparison; a background load lasts no longer
-_LOAD = f"""
-import resource
-resource.setrlimit(resource.RLIMIT_CPU, ({TIMEOUT_S}, {TIMEOUT_S}))
-while True: pass
-"""
+
+Tests = Annotated[list[str], typer.Argument()]  # of benchmarks/micro
+ALL_TESTS = ["benchmarks/micro"]
+
+Ended = subprocess.CompletedProcess[str]
 
 
-def execute(main: Callable[[], int | None]) -> NoReturn:
-    """Exit with what `main` returns; InputError is one line and exit code 2."""
-    try:
-        sys.exit(main())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+def execute(main: Callable[..., int | None]) -> NoReturn:
+    """Call `main` with the options of the command line, and exit with what it returns.
 
+    Its parameters are the options, as in cli/commands; the help text is the module's docstring.
+    """
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser whose description is the first line of a module's docstring."""
-    return argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    @functools.wraps(main)
+    def command(**options: Any) -> None:
+        sys.exit(main(**options))
 
-
-def run_parser(doc: str | None) -> argparse.ArgumentParser:
-    """The same with arguments that name a finished run."""
-    with_run = parser(doc)
-    with_run.add_argument("run", nargs="?", help="a run id; the newest finished run if not given")
-    reports = Path(paths.default_directory("reports"))
-    with_run.add_argument("--reports", type=Path, default=reports)
-    return with_run
-
-
-def read_run(arguments: argparse.Namespace) -> records.Run:
-    """The run that such arguments name."""
-    return store.read_run(run_directory.find(arguments.reports, arguments.run))
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(help=sys.modules["__main__"].__doc__)(command)
+    sys.exit(exit_codes.call(app))
 
 
 def run_command(benchmark: str | Path, run_id: str, *more: str | Path) -> list[str]:
@@ -69,49 +51,48 @@ def run_command(benchmark: str | Path, run_id: str, *more: str | Path) -> list[s
     return list(map(str, words))
 
 
-def request(benchmark: str | Path, folder: Path, **options: Any) -> pipeline_request.Request:
-    """The same run for `gfr.pipeline.run`, with reports and cache below a folder.
+def call(title: str, words: list[str], folder: Path, root: Path = ROOT, **variables: str) -> Ended:
+    """Run a command with the packages of the clone at `root`, and print how it ended.
 
-    `options` are fields of `RunOptions` that replace those given here.
+    `variables` are set in its environment. The result has its output.
     """
-    defaults = RunOptions(
-        benchmark=str(benchmark),
-        data="synthetic",
-        weights="random",
-        run_id="run",
-        allow_download=False,
-        reports=str(folder / "reports"),
-        cache=str(folder / "cache"),
-        command=f"gfr run {benchmark}",
-        timeout_s=TIMEOUT_S,
-        retries=0,
+    environment = os.environ | {"PYTHONPATH": str(root)} | variables
+    start_s = time.monotonic()
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
     )
-    return pipeline_request.request(dataclasses.replace(defaults, **options))
+    took_s = time.monotonic() - start_s
+    print(f"{time.strftime('%H:%M:%S')} {title}: exit {done.returncode}, {took_s:.0f} s")
+    return done
 
 
-def environment(root: Path = ROOT, **variables: str) -> dict[str, str]:
-    """This process's environment, but with the packages of the clone at `root`."""
-    return os.environ | {"PYTHONPATH": str(root)} | variables
+def conclude(
+    title: str, changed: Sequence[Ended], clean: Sequence[Ended], min_caught: float = 1.0
+) -> int:
+    """Print how many changes were caught and how many runs without one were alarms.
+
+    Returns 1 if less than the share `min_caught` of the changes was caught, if there was an alarm,
+    or if anything failed.
+    """
+    caught = [done.returncode == REGRESSION for done in changed]
+    alarms = [done.returncode == REGRESSION for done in clean]
+    failed = [done.returncode not in (0, REGRESSION) for done in (*changed, *clean)]
+    print(
+        f"caught {sum(caught)} of {len(caught)} {title}; {sum(alarms)} alarms in {len(alarms)} "
+        f"runs without a change; {sum(failed)} failed"
+    )
+    return int(sum(caught) < min_caught * len(caught) or any(alarms) or any(failed))
 
 
 def processes_with(variable: str, value: str) -> list[psutil.Process]:
     """Living processes with a variable in their environment, without this one."""
-    processes = []
-    for process in psutil.process_iter(["cmdline"]):
-        with contextlib.suppress(psutil.Error):
-            if (
-                process.pid != os.getpid()
-                and process.environ().get(variable) == value
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                processes.append(process)
-    return processes
-
-
-def in_new_process(function: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function of a module in a process that has imported nothing yet."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ", "status"])
+        if (process.info["environ"] or {}).get(variable) == value
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        and process.pid != os.getpid()
+    ]
 
 
 def prefect_server(folder: Path) -> Any:
@@ -123,14 +104,14 @@ def prefect_server(folder: Path) -> Any:
 
 
 @contextlib.contextmanager
-def background_load(is_loaded: bool = True) -> Iterator[None]:
-    """Keep one core busy inside the block, if `is_loaded`."""
-    if not is_loaded:
-        yield
+def load_on_odd(number: int) -> Iterator[str]:
+    """Keep one core busy inside the block if the number is odd; yields a note for the title."""
+    if number % 2 == 0:
+        yield ""
         return
-    process = subprocess.Popen([sys.executable, "-c", _LOAD])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    words = ["sh", "-c", f"ulimit -t {TIMEOUT_S}; while :; do :; done"]
+    with subprocess.Popen(words) as process:
+        try:
+            yield ", beside a load"
+        finally:
+            process.kill()

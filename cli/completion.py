@@ -27,10 +27,7 @@ def words(*choices: str) -> Callable[[str], list[str]]:
 
 def benchmarks(incomplete: str) -> list[str]:
     """Names of the benchmarks in benchmarks/."""
-    try:
-        return _matching(benchmark_files.benchmark_names(), incomplete)
-    except OSError:
-        return []
+    return _matching(benchmark_files.benchmark_names(), incomplete)
 
 
 def run_ids(context: typer.Context, incomplete: str) -> list[str]:

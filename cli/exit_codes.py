@@ -7,15 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import psutil
 
 from gfr import text
 from gfr.errors import InputError, StepFailed, of_the_disk
-
-if TYPE_CHECKING:
-    from gfr.results.records import Run
 
 COMPLETE, FAILURES, BAD_INPUT, REGRESSION = 0, 1, 2, 3
 CLOSED_OUTPUT = 141  # 128 + SIGPIPE: whatever reads the output has ended
@@ -45,27 +42,20 @@ def call(command: Callable[[], object]) -> int:
     return code if sys.stdout is output else CLOSED_OUTPUT
 
 
-def of_run(run: "Run", is_complete: bool) -> int:
-    """The exit code of a finished run."""
-    if not is_complete:
-        return FAILURES
-    return REGRESSION if run.verdict and run.verdict.is_regression else COMPLETE
-
-
 def _from_os_error(error: OSError, code: int) -> int:
     """The exit code when a disk or the output fails; an earlier failure, `code`, stays."""
     # Files are written by gfr/storage/atomic.py, whose errors name them.
     is_output = error.filename is None and error.errno not in (errno.EMFILE, errno.ENFILE)
     if is_output:
         _silence(1)
-    if is_output and error.errno == errno.EPIPE:
-        return code or CLOSED_OUTPUT
-    refusal = of_the_disk(error, "standard output" if is_output else "")
-    if refusal is None and error.filename:  # a file that was removed, a name that is too long
-        return _print_error(f"{error.filename}: {error.strerror}", code or BAD_INPUT)
-    if refusal is None:
+        if error.errno == errno.EPIPE:
+            return code or CLOSED_OUTPUT
+    line: object = of_the_disk(error, "standard output" if is_output else "")
+    if line is None and error.filename:  # a file that was removed, a name that is too long
+        line = f"{error.filename}: {error.strerror}"
+    if line is None:
         raise error
-    return _print_error(str(refusal), code or BAD_INPUT)
+    return _print_error(str(line), code or BAD_INPUT)
 
 
 def _print_error(line: str, code: int) -> int:
@@ -96,28 +86,20 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or io.StringIO()
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C or SIGTERM; `code` is the exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 @contextlib.contextmanager
 def interruptible(message: str) -> Iterator[None]:
     """End the process with 130 or 143 and `message` on Ctrl-C or SIGTERM inside the block."""
 
     def interrupt(number: int, _: object) -> NoReturn:
-        raise _Interrupted(128 + number)
+        raise KeyboardInterrupt(128 + number)
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     code = None
     try:
         yield
-    except _Interrupted as interrupted:
-        code = interrupted.code
+    except KeyboardInterrupt as interrupted:
+        code = interrupted.args[0]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -133,9 +115,7 @@ def leave(code: int, message: str = "") -> NoReturn:
     for child in psutil.wait_procs(children, timeout=5)[1]:
         child.kill()
     if message:
-        with contextlib.suppress(OSError):
-            print(f"gfr: {message}", file=sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):
-            stream.flush()
+        _print_error(message, code)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import completion, paths
-from gfr.pipeline.options import DATA_KEYWORDS
+from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.storage.paths import VARIABLES
 
 
@@ -29,16 +29,17 @@ def print_result(value: Any, text: Callable[[Any], str], as_json: bool) -> None:
         print(text(value))
 
 
+def run_options(parameters: dict[str, Any], **others: Any) -> RunOptions:
+    """The options of a run: a command's parameters with the names of its fields, and `others`."""
+    fields = [field.name for field in dataclasses.fields(RunOptions) if field.name in parameters]
+    places = {name: str(parameters[name]) for name in VARIABLES}
+    return RunOptions(**{name: parameters[name] for name in fields} | places | others)
+
+
 def _directory(name: str, help_text: str) -> Any:
     return typer.Option(
-        envvar=VARIABLES[name],
-        help=help_text,
-        callback=lambda path: paths.directory(path, name),
+        envvar=VARIABLES[name], help=help_text, callback=lambda path: paths.directory(path, name)
     )
-
-
-def _path_unless(keywords: tuple[str, ...]) -> Callable[[str], str]:
-    return lambda word: paths.absolute(word, keywords)
 
 
 def _print_version(context: typer.Context, is_asked: bool) -> None:
@@ -70,7 +71,7 @@ Data = Annotated[
         help="`auto`, `synthetic`, or a path: a CelebA directory, a directory with a labels.csv, "
         "or such a CSV file. `auto`: data/celeba if it exists, else synthetic faces.",
         autocompletion=completion.words(*DATA_KEYWORDS),
-        callback=_path_unless(DATA_KEYWORDS),
+        callback=lambda word: paths.absolute(word, DATA_KEYWORDS),
     ),
 ]
 Weights = Annotated[
@@ -80,7 +81,7 @@ Weights = Annotated[
         help="`auto`, `imagenet`, `random`, or a directory of weight files under Keras' names. "
         "`auto`: Keras' cache, else a download, else random weights.",
         autocompletion=completion.words(*completion.WEIGHTS),
-        callback=_path_unless(completion.WEIGHTS),
+        callback=lambda word: paths.absolute(word, completion.WEIGHTS),
     ),
 ]
 Cache = Annotated[
@@ -91,11 +92,15 @@ Reports = Annotated[Path, _directory("reports", "Directory of the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="Download nothing.")]
 Timeout = Annotated[
-    float, typer.Option(help="Seconds a step may run without progress before it is stopped.")
+    float, typer.Option("--timeout", help="Seconds without progress after which a step is stopped.")
 ]
 MemoryLimit = Annotated[
     float | None,
-    typer.Option(metavar="GB", help="Memory a step may use; default: 9/10 of the machine's."),
+    typer.Option(
+        "--memory-limit",
+        metavar="GB",
+        help="Memory a step may use; default: 9/10 of the machine's.",
+    ),
 ]
 Trial = Annotated[
     str | None, typer.Option(help="A trial, e.g. VGG16-iteration-3; default: the selected one.")

@@ -9,19 +9,9 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
@@ -42,7 +32,7 @@ _JAVASCRIPT_OVER_FLOAT32 = 12.0  # one image in Node over one in a batch
 @contextlib.contextmanager
 def display(benchmark: Benchmark | None) -> Iterator[None]:
     """Show what `gfr` logs inside the block; with a benchmark, also the progress of the run."""
-    # A copy of the descriptor, since `gfr predict` redirects the original.
+    # A copy, since text that standard error could not write would change the exit code at the end.
     stream = os.fdopen(os.dup(2), "w", buffering=1)
     console = Console(file=stream, highlight=False)
     run = _RunProgress(benchmark)
@@ -121,16 +111,6 @@ class _RunProgress:
         return sum(cost for step, cost in costs.items() if step not in self.done_before)
 
 
-class _TimeLeft(ProgressColumn):
-    """The time left of the run, or of a step by rich, once enough is done to estimate it."""
-
-    def render(self, task: Task) -> Text:
-        left_s = task.time_remaining if task.percentage >= 100 * MIN_SHARE else None
-        left_s = task.fields.get("left_s", left_s)
-        text = "-:--:--" if left_s is None else str(timedelta(seconds=round(left_s)))
-        return Text(text, style="progress.remaining")
-
-
 class _Bars(logging.Handler):
     """Progress bars on a terminal, with log lines above them."""
 
@@ -142,25 +122,26 @@ class _Bars(logging.Handler):
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            _TimeLeft(),
+            TextColumn("{task.fields[left]}"),
             console=console,
             speed_estimate_period=600,
         )
-        self.total = self.bars.add_task(
-            "all steps, %", total=100, left_s=None, visible=bool(run.costs)
-        )
-        self.step = self.bars.add_task("start", total=None)
+        visible = bool(run.costs)
+        self.total = self.bars.add_task("all steps, %", total=100, left="", visible=visible)
+        self.step = self.bars.add_task("start", total=None, left="")
 
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "step"):
             self.bars.console.print(gfr_text.line(record.getMessage()), markup=False)
             return
-        if self.bars.tasks[1].description != record.step:
+        step = self.bars.tasks[1]
+        if step.description != record.step:
             self.bars.reset(self.step, description=record.step)
         self.bars.update(self.step, completed=record.done, total=record.total)
+        left_s = step.time_remaining if step.percentage >= 100 * MIN_SHARE else None
+        self.bars.update(self.step, left=_left(left_s))
         percent = round(100 * self.run.advance(record), 1)
-        self.bars.update(self.total, completed=percent, left_s=self.run.left_s())
+        self.bars.update(self.total, completed=percent, left=_left(self.run.left_s()))
 
 
 class _Lines(logging.Handler):
@@ -176,26 +157,28 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # A full disk or a closed pipe behind the log must not end a run.
         with contextlib.suppress(OSError):
-            if hasattr(record, "step"):
-                self._print_progress(record)
-            else:
-                self._print(gfr_text.line(record.getMessage()))
+            is_progress = hasattr(record, "step")
+            line = self._line(record) if is_progress else gfr_text.line(record.getMessage())
+            if line:
+                self.console.print(line, soft_wrap=True, markup=False)
 
-    def _print_progress(self, record: logging.LogRecord) -> None:
+    def _line(self, record: logging.LogRecord) -> str:
+        """The line for a record of progress; "" if the last one was just printed."""
         now_s = time.monotonic()
         self.run.advance(record)
         if now_s - self.last_s < PLAIN_EVERY_S:
-            return
+            return ""
         self.last_s = now_s
         total = f" of {record.total:,}" if record.total else ""
         counts = f"{record.done:,}{total} {record.unit}".rstrip()
         line = f"{record.step}: {counts}, {_duration(now_s - self.start_s)} elapsed"
-        if (left_s := self.run.left_s()) is not None:
-            line += f", about {_duration(left_s)} left for the run"
-        self._print(line)
+        left = _left(self.run.left_s())
+        return f"{line}, about {left} for the run" if left else line
 
-    def _print(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, markup=False)
+
+def _left(time_s: float | None) -> str:
+    """`12 min left`; "" if the time is unknown."""
+    return "" if time_s is None else f"{_duration(time_s)} left"
 
 
 def _duration(time_s: float) -> str:

@@ -1,5 +1,6 @@
 """What `gfr run` prints at its end: results, files, time taken and next steps."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cli import paths
@@ -37,20 +38,18 @@ def _duration(time_s: float) -> str:
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
-def _next_steps(run: Run, benchmark: str) -> list[str]:
+def _next_steps(run: Run, benchmark: str) -> Iterator[str]:
     record, reports = run.record, run.directory.parents[1]
-    steps = []
     if run.failures:
-        steps.append(f"fix the failed trials and resume with --run-id {record.run_id}")
+        yield f"fix the failed trials and resume with --run-id {record.run_id}"
     if record.data.source == "synthetic":
         line = paths.command("run", benchmark, "--data", "DIR")
-        steps.append(f"real faces: {line}, where DIR has CelebA")
+        yield f"real faces: {line}, where DIR has CelebA"
     if any(row.source == "random" for row in record.weights):
-        steps.append("ImageNet weights: --weights DIR, where DIR has Keras' files, or go online")
+        yield "ImageNet weights: --weights DIR, where DIR has Keras' files, or go online"
     if run.selection:
         line = paths.command("predict", "photo.jpg", "--run", record.run_id, reports=reports)
-        steps.append(f"classify a photograph with the selected model: {line}")
+        yield f"classify a photograph with the selected model: {line}"
     if run.export:
         line = paths.command("serve", record.run_id, reports=reports)
-        steps.append(f"open the selected model in your browser: {line}")
-    return steps
+        yield f"open the selected model in your browser: {line}"

@@ -11,20 +11,9 @@ from prefect.runtime import flow_run
 
 from flows import task_runners
 from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import locks
-from tasks.benchmark import (
-    export_model,
-    extract_features,
-    judge,
-    measure_latency,
-    prepare,
-    remove_old_runs,
-    select_model,
-    show_run,
-    train_head,
-    write_report,
-)
+from tasks import benchmark as task
 from tasks.outcomes import final_state, finished_trials
 
 LOG = logging.getLogger("gfr")
@@ -78,12 +67,10 @@ def gfr(
 
 
 def _run(request: pipeline_request.Request) -> State[str]:
-    benchmark, limits, keep_runs = request.benchmark, request.limits, request.options.keep_runs
-    extract, train, measure, export = (
-        step.with_options(retries=request.options.retries)
-        for step in (extract_features, train_head, measure_latency, export_model)
-    )
-    run_dir = prepare(request, limits)
+    benchmark, limits, options = request.benchmark, request.limits, request.options
+    steps = (task.extract_features, task.train_head, task.measure_latency, task.export_model)
+    extract, train, measure, export = (step.with_options(retries=options.retries) for step in steps)
+    run_dir = task.prepare(request, limits)
     features = {
         feature_set: [
             extract.submit(run_dir, feature_set, part, limits) for part in task_runners.parts()
@@ -99,13 +86,13 @@ def _run(request: pipeline_request.Request) -> State[str]:
         measure(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
     ]
-    select_model(run_dir)
-    judge(run_dir, limits)
-    LOG.info("report: %s", write_report(run_dir))
+    task.select_model(run_dir)
+    task.judge(run_dir, limits)
+    LOG.info("report: %s", task.write_report(run_dir))
     exported = export(run_dir, limits, return_state=True)
     if benchmark.export.precisions:
-        write_report(run_dir)
-    show_run(run_dir, return_state=True)
-    if keep_runs:
-        remove_old_runs(run_dir, keep_runs, return_state=True)
+        task.write_report(run_dir)
+    task.show_run(run_dir, return_state=True)
+    if options.keep_runs:
+        task.remove_old_runs(run_dir, options.keep_runs, return_state=True)
     return final_state(len(heads), len(finished), [*measured, exported])

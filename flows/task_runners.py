@@ -5,7 +5,7 @@ depend on it.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -39,8 +39,13 @@ def make(setting: str) -> TaskRunner[Any]:
 def parts() -> tuple[Part, ...]:
     """The parts of each feature set in the current flow run: one for each worker."""
     runner = FlowRunContext.get().task_runner
-    count_workers = _COUNTERS.get(type(runner).__name__, lambda _: 1)
-    of = max(1, count_workers(runner))
+    of = 1
+    match type(runner).__name__:  # importing their classes would import Dask and Ray
+        case "DaskTaskRunner":
+            of = len(runner.client.scheduler_info(n_workers=-1)["workers"])
+        case "RayTaskRunner":
+            of = _num_ray_workers(runner)
+    of = max(1, of)
     return tuple(Part(number, of) for number in range(1, of + 1))
 
 
@@ -95,11 +100,7 @@ def _num_workers(setting: str, where: str, default: int = _LOCAL_WORKERS) -> int
     return int(where)
 
 
-def _count_dask_workers(runner: Any) -> int:
-    return len(runner.client.scheduler_info(n_workers=-1)["workers"])
-
-
-def _count_ray_workers(runner: Any) -> int:
+def _num_ray_workers(runner: Any) -> int:
     """The machines of a cluster, or the processes of a local one."""
     import ray
 
@@ -108,12 +109,4 @@ def _count_ray_workers(runner: Any) -> int:
     return sum(node["Alive"] for node in ray.nodes())
 
 
-_MAKERS: dict[str, Callable[[str, str], TaskRunner[Any]]] = {
-    "threads": _threads,
-    "dask": _dask,
-    "ray": _ray,
-}
-_COUNTERS: dict[str, Callable[[Any], int]] = {
-    "DaskTaskRunner": _count_dask_workers,
-    "RayTaskRunner": _count_ray_workers,
-}
+_MAKERS = {"threads": _threads, "dask": _dask, "ray": _ray}

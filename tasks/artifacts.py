@@ -7,10 +7,10 @@ of a run waits for it at most `MAX_WAIT_S`.
 import contextvars
 import functools
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.pool import AsyncResult, ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -25,47 +25,29 @@ from prefect.logging.handlers import APILogHandler
 
 from gfr.report import console
 from gfr.results import store
+from gfr.storage.run_directory import RunDirectory
 
 PROGRESS_EVERY_S = 5.0
 MAX_WAIT_S = 10.0
 
 LOG = logging.getLogger("gfr")
 
-
-class _Publisher:
-    """Makes calls to Prefect in the background, one after the other."""
-
-    def __init__(self) -> None:
-        self.calls: queue.Queue[Callable[[], object]] = queue.Queue()
-        self.has_failed = False
-        threading.Thread(target=self._work, daemon=True, name="gfr-publisher").start()
-
-    def submit(self, function: Callable, *arguments: Any, **named: Any) -> None:
-        """Call soon, in the context of the caller, which tells Prefect the task."""
-        call = functools.partial(function, *arguments, **named)
-        self.calls.put(functools.partial(contextvars.copy_context().run, call))
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait until all calls submitted so far are done."""
-        done = threading.Event()
-        self.calls.put(done.set)
-        done.wait(timeout_s)
-
-    def _work(self) -> None:
-        while True:
-            call = self.calls.get()
-            try:
-                call()
-            except Exception as error:  # whatever it is, the run goes on
-                if not self.has_failed:
-                    LOG.warning(
-                        "artifacts of this run are incomplete in Prefect: %s",
-                        str(error).partition("\n")[0],
-                    )
-                self.has_failed = True
+# One thread, which makes calls to Prefect one after the other and ends with the process.
+_THREAD = ThreadPool(1)
+_HAS_FAILED = threading.Event()
 
 
-_PUBLISHER = _Publisher()
+def _publish(call: Callable, *arguments: Any, **named: Any) -> AsyncResult:
+    """Call soon, in the context of the caller, which tells Prefect the task."""
+    context = contextvars.copy_context()
+    return _THREAD.apply_async(context.run, (call, *arguments), named, error_callback=_warn_once)
+
+
+def _warn_once(error: BaseException) -> None:
+    if not _HAS_FAILED.is_set():
+        reason = str(error).partition("\n")[0]
+        LOG.warning("artifacts of this run are incomplete in Prefect: %s", reason)
+    _HAS_FAILED.set()
 
 
 class _ProgressArtifact(logging.Handler):
@@ -80,10 +62,10 @@ class _ProgressArtifact(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         now_s = time.monotonic()
         is_early = now_s - self.last_s < PROGRESS_EVERY_S and record.done < record.total
-        if threading.get_ident() != self.thread or is_early or _PUBLISHER.has_failed:
+        if threading.get_ident() != self.thread or is_early or _HAS_FAILED.is_set():
             return
         self.last_s = now_s
-        _PUBLISHER.submit(self._show, 100 * record.done / record.total, record.step)
+        _publish(self._show, 100 * record.done / record.total, record.step)
 
     def _show(self, percent: float, step: str) -> None:
         if self.artifact is None:
@@ -129,15 +111,15 @@ def publish_run(run_dir: Path) -> None:
         {name: round(cell, 4) if isinstance(cell, float) else cell for name, cell in row.items()}
         for row in console.rows(run)
     ]
-    _PUBLISHER.submit(
+    _publish(
         create_table_artifact, cells, key="comparison", description=f"Run {run_id}; * is selected"
     )
-    lines = (run.directory / "summary.md").read_text("utf-8").splitlines()
+    lines = RunDirectory(run.directory).summary_md.read_text("utf-8").splitlines()
     # Prefect's UI cannot reach the figures, which are files of the run.
     page = "\n".join(line for line in lines if not line.startswith("!["))
-    _PUBLISHER.submit(create_markdown_artifact, page, key="summary", description=run_id)
+    last = _publish(create_markdown_artifact, page, key="summary", description=run_id)
     if run.verdict and run.verdict.is_regression:
         resource = {"prefect.resource.id": f"gfr.run.{run_id}", "prefect.resource.name": run_id}
-        payload = {"lost": run.verdict.lost}
-        _PUBLISHER.submit(emit_event, "gfr.regression", resource=resource, payload=payload)
-    _PUBLISHER.wait(MAX_WAIT_S)
+        lost = {"lost": run.verdict.lost}
+        last = _publish(emit_event, "gfr.regression", resource=resource, payload=lost)
+    last.wait(MAX_WAIT_S)

@@ -5,7 +5,6 @@ Automations of the same names are replaced; others are not touched.
 
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import yaml
@@ -17,7 +16,7 @@ from prefect.settings import PREFECT_API_URL
 from gfr.errors import InputError
 
 BLOCK = "gfr-webhook"
-_PLACEHOLDER = "webhook"  # stands for the block's id in the file
+_PLACEHOLDER = "block_document_id: webhook"  # in the file; `webhook` stands for the block's id
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -33,16 +32,13 @@ async def apply(path: Path, webhook: str) -> list[str]:
         await Webhook.register_type_and_schema()
         block = await Webhook(url=webhook, headers=_HEADERS).save(BLOCK, overwrite=True)
         async with get_client() as client:
-            rows = yaml.safe_load(path.read_text("utf-8"))["automations"]
-            return [await _replace(client, row, block) for row in rows]
+            text = path.read_text("utf-8").replace(_PLACEHOLDER, f"block_document_id: {block}")
+            return [await _replace(client, row) for row in yaml.safe_load(text)["automations"]]
     except httpx.TransportError as error:
         raise InputError(f"{url}: no answer ({error}). Start the server: make server") from None
 
 
-async def _replace(client: PrefectClient, row: dict[str, Any], block: UUID) -> str:
-    for action in row["actions"]:
-        if action.get("block_document_id") == _PLACEHOLDER:
-            action["block_document_id"] = str(block)
+async def _replace(client: PrefectClient, row: dict[str, Any]) -> str:
     automation = AutomationCore.model_validate(row)
     for existing in await client.read_automations_by_name(automation.name):
         await client.delete_automation(existing.id)

@@ -28,7 +28,11 @@ def finished_trials(
         if head.state.is_completed():
             finished.append(trial)
         else:
-            _record_failure(run_dir, trial, [*features[trial.feature_set], head])
+            steps = [*features[trial.feature_set], head]
+            cause = next(step.state for step in steps if not step.state.is_completed())
+            if isinstance(error := get_state_exception(cause), CannotWrite):
+                raise error  # a full disk is not a property of a trial
+            store.write_failure(run_dir, trial, cause.message)
     return finished
 
 
@@ -47,11 +51,3 @@ def _wait_for(title: str, futures: Sequence[PrefectFuture]) -> None:
     for future in futures:
         future.wait()
     reporter(title)(1, 1)
-
-
-def _record_failure(run_dir: Path, trial: Trial, steps: Sequence[PrefectFuture]) -> None:
-    """Record the first failure on the way to a trial, unless it is one of the whole machine."""
-    cause = next(step.state for step in steps if not step.state.is_completed())
-    if isinstance(error := get_state_exception(cause), CannotWrite):
-        raise error
-    store.write_failure(run_dir, trial, cause.message)

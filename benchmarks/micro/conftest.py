@@ -10,113 +10,93 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 
-from benchmarks.slowing import slowed
+from benchmarks.injected_slowdowns import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software
 from gfr.regression import fingerprint
 from gfr.storage import paths
 
-BACKBONES = ("VGG16", "InceptionV3", "InceptionResNetV2")
 SIZE = (128, 128)
 SEED = 1024
 
-FACTS = pytest.StashKey[dict[str, str]]()
+# What must be equal in comparable runs; at import, before TensorFlow sets variables.
+FACTS = fingerprint.facts(
+    hardware.collect(),
+    hardware.num_usable_threads(),
+    {name: software.version(name) for name in fingerprint.PACKAGES}
+    | {"python": platform.python_version()},
+    hardware.settings(),
+)
 
 Call = Callable[[], object]
-Measure = Callable[[Call, Call, int, int], None]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Collect what must be equal in comparable runs, before TensorFlow sets variables."""
-    config.stash[FACTS] = fingerprint.facts(
-        hardware.collect(),
-        hardware.num_usable_threads(),
-        {name: software.version(name) for name in fingerprint.PACKAGES}
-        | {"python": platform.python_version()},
-        hardware.settings(),
-    )
-
-
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict) -> None:
-    """Stamp the saved file with it."""
-    facts = config.stash[FACTS]
-    machine_info["gfr"] = {"fingerprint": fingerprint.fingerprint(facts), "facts": facts}
+def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
+    """Stamp the saved file with the facts."""
+    machine_info["gfr"] = {"fingerprint": fingerprint.fingerprint(FACTS), "facts": FACTS}
 
 
 @pytest.fixture
-def measure(benchmark) -> Measure:
-    """A function (call, witness, num_warmups, num_rounds) that times both in turns.
+def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
+    """A function (call, reference, num_warmups, num_rounds) that times both in turns.
 
-    The witness is work of the same kind without gfr.
+    The reference is work of the same kind without code of gfr.
     """
 
-    def run(call: Call, witness: Call, num_warmups: int, num_rounds: int) -> None:
+    def run(call: Call, reference: Call, num_warmups: int, num_rounds: int) -> None:
         victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
         if victim == benchmark.name:
             call = slowed(call, float(factor))
-        cpu_s: list[float] = []
-        witness_s: list[float] = []
-
-        def timed() -> None:
-            start_s = time.process_time()
-            call()
-            cpu_s.append(time.process_time() - start_s)
-
-        def before_each() -> None:
-            start_s = time.perf_counter()
-            witness()
-            witness_s.append(time.perf_counter() - start_s)
-
+        cpu_s, witness_s = [], []
         for _ in range(num_warmups):
-            witness()
+            reference()
             call()
         before = time.perf_counter(), time.process_time(), latency.busy_s()
-        benchmark.pedantic(timed, setup=before_each, rounds=num_rounds)
+        benchmark.pedantic(
+            partial(timed, call, time.process_time, cpu_s),
+            setup=partial(timed, reference, time.perf_counter, witness_s),
+            rounds=num_rounds,
+        )
         wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
         if benchmark.stats is None:  # --benchmark-disable
             return
-        busy_s = latency.busy_s() - before[2]
-        benchmark.extra_info |= figures(benchmark.stats.stats.data, cpu_s, witness_s) | {
-            "others_share": latency.others_share(busy_s, own_s, wall_s)
+        values_s = benchmark.stats.stats.data
+        benchmark.extra_info |= {
+            "num_calls": len(values_s),
+            "min_s": min(values_s),
+            "p10_s": float(np.percentile(values_s, 10)),
+            "p50_s": float(np.percentile(values_s, 50)),
+            "cpu_p10_s": float(np.percentile(cpu_s, 10)),
+            "witness_s": float(np.percentile(witness_s, 10)),
+            "relative": statistics.median(map(operator.truediv, values_s, witness_s)),
+            "others_share": latency.others_share(latency.busy_s() - before[2], own_s, wall_s),
         }
 
     return run
 
 
-def figures(
-    wall_s: Sequence[float], cpu_s: Sequence[float], witness_s: Sequence[float]
-) -> dict[str, float | int]:
-    """Seconds of each call, on the clock and of own CPU, and of the witness before it.
-
-    -> what is saved of them.
-    """
-    percentiles = {f"p{q}_s": float(np.percentile(wall_s, q)) for q in (10, 50, 90, 95)}
-    return {
-        "num_calls": len(wall_s),
-        "min_s": min(wall_s),
-        **percentiles,
-        "cpu_s": statistics.median(cpu_s),
-        "cpu_p10_s": float(np.percentile(cpu_s, 10)),
-        "witness_s": float(np.percentile(witness_s, 10)),
-        "relative": statistics.median(map(operator.truediv, wall_s, witness_s)),
-    }
+def timed(call: Call, clock: Callable[[], float], seconds: list[float]) -> None:
+    """Call, and append the seconds that a clock shows for it."""
+    start_s = clock()
+    call()
+    seconds.append(clock() - start_s)
 
 
-@pytest.fixture(scope="session", params=BACKBONES)
+@pytest.fixture(scope="session", params=["VGG16", "InceptionV3", "InceptionResNetV2"])
 def name(request) -> str:
     """One backbone after the other, all its benchmarks before the next is built."""
     return request.param
 
 
 @pytest.fixture(scope="session")
-def backbone(name) -> Iterator:
+def backbone(name):
     """Pixels -> pooled features at 128x128."""
     import keras  # here, so that the report's benchmark does not pay TensorFlow's start
 
@@ -126,25 +106,8 @@ def backbone(name) -> Iterator:
     keras.utils.clear_session()
     own = Backbone(name, APPLICATIONS[name].scaling, label=name)
     feature_set = FeatureSet(own, SIZE, input="fixed", precision="float32")
-    path = weights.draw(name, SEED, Path(paths.default_directory("cache")))
-    yield models_backbone.build(feature_set, Path(path))
-
-
-@pytest.fixture(scope="session")
-def fused(backbone):
-    """Pixels -> probability with a head as gfr trains it, as one graph."""
-    from gfr.models import fused_model, head
-
-    untrained = head.build(backbone.output.shape[-1], SEED)
-    return fused_model.compiled(fused_model.fuse(backbone, 1.0, untrained))
-
-
-@pytest.fixture(scope="session")
-def extraction(backbone):
-    """Pixels -> pooled features, as one graph."""
-    from gfr.models import fused_model
-
-    return fused_model.compiled(backbone)
+    path = weights.draw(name, SEED, paths.default_directory("cache"))
+    return models_backbone.build(feature_set, path)
 
 
 @pytest.fixture(scope="session")

@@ -8,21 +8,18 @@ from matplotlib.figure import Figure
 
 from gfr.report import writer
 
-NUM_WARMUPS, NUM_CALLS = 1, 8
-NUM_DRAWN = 4
-
 
 def test_report(measure, tmp_path):
     """Rendered anew from its records, as `gfr report` does."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
-    measure(lambda: writer.write_report(run.directory), draw, NUM_WARMUPS, NUM_CALLS)
+    measure(lambda: writer.write_report(run.directory), draw, num_warmups=1, num_rounds=8)
 
 
 def draw() -> None:
     """A few curves by matplotlib alone, as a report has them."""
     x = np.linspace(0.0, 1.0, 50)
-    for number in range(NUM_DRAWN):
+    for number in range(4):
         figure = Figure(figsize=(6, 4))
         axes = figure.subplots(1, 2)
         for row in axes:

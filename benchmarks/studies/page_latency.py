@@ -10,14 +10,17 @@ A graphics card that is emulated in software is measured only with --software, a
 import json
 import shutil
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 
+import gfr
 from benchmarks import harness
+from cli import options
 from gfr.export import web
 from gfr.measurement import hardware
 from gfr.report import formatting
 from gfr.results import export_records
 from gfr.storage import serialization
+from gfr.storage.run_directory import ExportDirectory
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
 BACKENDS = {
@@ -26,17 +29,19 @@ BACKENDS = {
     "webgpu": ("--enable-unsafe-webgpu", "--ignore-gpu-blocklist"),
 }
 PATIENCE_MS = 900_000
+RESULT = "#measure-result[data-measurement]"
 
 
-def main() -> None:
-    """Measure each backend in a browser of its own, write, print."""
-    parser = harness.run_parser(__doc__)
-    parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--calls", type=int, default=30)
-    parser.add_argument("--software", action="store_true")
-    options = parser.parse_args()
-    folder = web.exported(harness.read_run(options), options.trial)
-    digest = serialization.read(folder / "export.json", export_records.ExportResult).digest
+def main(
+    run: options.Run = None, trial: options.Trial = None, calls: int = 30, software: bool = False
+) -> None:
+    """Measure each backend in a browser of its own, write, print.
+
+    One that is unavailable is left out, and without `software` one that is emulated.
+    """
+    folder = web.exported(gfr.load_run(run), trial)
+    export = ExportDirectory(folder)
+    digest = serialization.read(export.record, export_records.ExportResult).digest
     timings = []
     with web.server(folder, 0).in_background() as server, sync_playwright() as playwright:
         for backend, more in BACKENDS.items():
@@ -45,33 +50,26 @@ def main() -> None:
                 args=[*ARGUMENTS, *more],
                 chromium_sandbox=False,
             )
-            query = f"{server.url}?backend={backend}&measure={options.calls}"
-            timings += measured(browser, query, backend, options.software)
-            version = browser.version
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(f"{server.url}?backend={backend}&measure={calls}")
+            page.wait_for_selector("body[data-state=ready]")
+            choice = page.locator(f".choice:has(#backend-{backend})").inner_text()
+            is_software = "software" in choice
+            is_used = page.locator("body").get_attribute("data-backend") == backend
+            if is_used and (software or not is_software):
+                result = page.wait_for_selector(RESULT, state="attached")
+                measured = json.loads(result.get_attribute("data-measurement"))
+                values_s = tuple(ms / 1000 for ms in measured["raw_ms"])
+                timings.append(export_records.PageTiming(backend, is_software, values_s))
             browser.close()
     cpu = hardware.collect().cpu_model
-    page = export_records.PageResult(1, digest, f"Chromium {version}", cpu, tuple(timings))
-    serialization.write(folder / "page.json", page)
+    result = export_records.PageResult(
+        1, digest, f"Chromium {browser.version}", cpu, tuple(timings)
+    )
+    serialization.write(export.page, result)
     for timing in timings:
         print(f"{timing.title}: {formatting.milliseconds(timing.values_s)}")
-
-
-def measured(
-    browser: Browser, address: str, backend: str, with_software: bool
-) -> list[export_records.PageTiming]:
-    """Measure one backend; empty where it is unavailable, or emulated without --software."""
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(address)
-    page.wait_for_selector("body[data-state=ready]")
-    choice = page.locator(f".choice:has(#backend-{backend})").inner_text()
-    is_software = "software" in choice
-    is_used = page.locator("body").get_attribute("data-backend") == backend
-    if not is_used or (is_software and not with_software):
-        return []
-    raw = page.wait_for_selector("#measure-result[data-measurement]", state="attached")
-    values_s = [ms / 1000 for ms in json.loads(raw.get_attribute("data-measurement"))["raw_ms"]]
-    return [export_records.PageTiming(backend, is_software, tuple(values_s))]
 
 
 if __name__ == "__main__":

@@ -8,72 +8,57 @@ TensorFlow with the same weights, and the fused Keras model. Exit code 1 if floa
 Keras by more than 1e-4 or in an answer.
 """
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+import gfr
 from benchmarks import harness
+from cli import options
 from gfr import engines
-from gfr.data import images
+from gfr.data.images import decode
 from gfr.engines.base import classify_files
 from gfr.export.validate import agreement, test_images
 from gfr.measurement import hardware
 from gfr.pipeline import isolation
-from gfr.results import export_records, store
+from gfr.results import export_records
 from gfr.storage import serialization
+from gfr.storage.run_directory import RunDirectory
 
 
-def main() -> int:
+def main(run_id: options.Run = None, trial: options.Trial = None, images: int | None = None) -> int:
     """Measure and print."""
-    parser = harness.run_parser(__doc__)
-    parser.add_argument("--trial", help="not the selected one")
-    parser.add_argument("--images", type=int, help="the first of the test set alone")
-    options = parser.parse_args()
-    run = harness.read_run(options)
-    trial = run.result_of(options.trial).trial
-    path = store.export_directory(run.directory, trial.id) / "export.json"
-    exported_in = (
-        serialization.read(path, export_records.ExportResult).precision
-        if path.exists()
-        else "uint16"
-    )
+    run = gfr.load_run(run_id)
+    chosen = run.result_of(trial).trial
+    exported = "uint16"
+    export = RunDirectory(run.directory).export(chosen.id).record
+    if export.exists():
+        exported = serialization.read(export, export_records.ExportResult).precision
+    precisions = tuple(dict.fromkeys(("float32", exported)))
     paths, _ = test_images(run.directory)
-    precisions = tuple(dict.fromkeys(("float32", exported_in)))
-    compared: dict[str, export_records.JavaScript] = {}
+    pixels = [decode(path).pixels for path in paths[:images]]
+    rows = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        limits = isolation.Limits()
-        isolation.call_alone(
-            "gfr.export.saved_model:fuse", run.directory, trial.id, folder, limits=limits
-        )
-        isolation.call_alone("gfr.export.tfjs:convert", precisions, folder, limits=limits)
+        folder, limits = Path(name), isolation.Limits()
+        fuse, convert = "gfr.export.saved_model:fuse", "gfr.export.tfjs:convert"
+        isolation.call_alone(fuse, run.directory, chosen.id, folder, limits=limits)
+        isolation.call_alone(convert, precisions, folder, limits=limits)
         reference = np.load(folder / export_records.REFERENCE)
         for precision in precisions:
             model = export_records.directory(folder, precision)
-            pixels = [images.decode(path).pixels for path in paths[: options.images]]
             in_node = engines.get("node").load(model)(pixels)
             p_male = classify_files(engines.get("tensorflow").load(model), paths)
-            compared[precision] = agreement(in_node, reference, p_male)
-    print(f"{trial.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
-    rows = [as_row(*item) for item in compared.items()]
+            compared = agreement(in_node, reference, p_male)
+            row = {"precision": precision} | dataclasses.asdict(compared)
+            row["p50_ms"] = 1000 * np.median(row.pop("values_s"))
+            rows.append(row)
+    print(f"{chosen.title}, run {run.record.run_id}: {hardware.collect().cpu_model}")
     print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g"))
-    float32 = compared["float32"]
-    return int(float32.from_keras > export_records.TOLERANCE or float32.num_other_answers > 0)
-
-
-def as_row(precision: str, compared: export_records.JavaScript) -> dict[str, object]:
-    """One precision as a row of the table."""
-    return {
-        "precision": precision,
-        "images": compared.num_images,
-        "max dp, Keras": compared.from_keras,
-        "max dp, same weights": compared.from_graph,
-        "other answers": compared.num_other_answers,
-        "p50, ms": 1000 * float(np.median(compared.values_s)),
-        "runtime": f"TensorFlow.js {compared.version}, {compared.backend}",
-    }
+    is_far = rows[0]["from_keras"] > export_records.TOLERANCE
+    return int(is_far or rows[0]["num_other_answers"] > 0)
 
 
 if __name__ == "__main__":

@@ -18,75 +18,52 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
+import gfr
 from benchmarks import harness
 from gfr.config import schema
-from gfr.config.schema import Precision
+from gfr.errors import StepFailed
 from gfr.measurement import hardware, software
 from gfr.models import feature_store
 from gfr.models.precision import GateRow, GateTrial, dump_gates
-from gfr.pipeline import request as pipeline_request
-from gfr.pipeline import run as pipeline
-from gfr.results import records, store
 from gfr.results.records import TrialResult
 from gfr.storage import paths
 
 OUTPUT = paths.ROOT / "benchmarks" / "precision.json"
 
 
-def main() -> None:
+def main(data: Path, weights: str = "auto", seeds: int = 5, cache: Path | None = None) -> None:
     """Run twice, compare, print, write the gates."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("data", type=lambda path: str(Path(path).absolute()))
-    parser.add_argument("--benchmark", default="full")
-    parser.add_argument("--weights", default="auto")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cache", type=Path, default=Path(paths.default_directory("cache")))
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    options = parser.parse_args()
+    benchmark = gfr.load_benchmark("full")
+    benchmark = dataclasses.replace(
+        benchmark,
+        data=dataclasses.replace(benchmark.data, splits=1, compare_rules=False),
+        training=dataclasses.replace(benchmark.training, seeds=seeds, fractions=()),
+        latency=schema.Latency(calls=2, seconds=0, accelerated=False),
+        export=schema.Export(precisions=()),
+    )
+    kept, rows = [], []
     with tempfile.TemporaryDirectory() as folder:
+        options = {"data": data, "weights": weights, "cache": cache, "reports": Path(folder)}
         exact, rounded = (
-            run(
-                harness.request(
-                    options.benchmark,
-                    Path(folder),
-                    data=options.data,
-                    weights=options.weights,
-                    cache=str(options.cache.absolute()),
-                    run_id=precision,
-                ),
-                precision,
-                options.seeds,
+            gfr.run_benchmark(
+                dataclasses.replace(benchmark, features=schema.Features(precision)), **options
             )
             for precision in ("float32", "bfloat16")
         )
-        by_set: dict[schema.FeatureSet, list[tuple[TrialResult, TrialResult]]] = {}
-        for pair in zip(exact.trials, rounded.trials, strict=True):
-            by_set.setdefault(pair[0].features.feature_set, []).append(pair)
-        gates = {key: gate_of(pairs, exact.record) for key, pairs in by_set.items()}
-    notes = {key: note_of(*pairs[0]) for key, pairs in by_set.items()}
-    rows = [row for key, gate in gates.items() for row in as_rows(gate, notes[key])]
+        for failure in exact.failures + rounded.failures:
+            raise StepFailed(str(failure))
+        pairs = list(zip(exact.trials, rounded.trials, strict=True))
+        for feature_set in benchmark.feature_sets:
+            of_set = [pair for pair in pairs if pair[0].trial.feature_set == feature_set]
+            gate = gate_of(of_set, exact.record.split.majority_share)
+            note = note_of(*of_set[0])
+            rows += as_rows(gate, note)
+            kept += [] if note else [gate]
     print(pd.DataFrame(rows).to_markdown(index=False))
-    kept = [gate for key, gate in gates.items() if not notes[key]]
     if kept:
-        options.output.write_text(dump_gates(kept))
+        OUTPUT.write_text(dump_gates(kept))
     num_test = exact.trials[0].metrics["test"].num_images
-    print(f"test n = {num_test:,}, {options.seeds} head seeds, {engine()}")
-
-
-def run(request: pipeline_request.Request, precision: Precision, num_seeds: int) -> records.Run:
-    """Run the benchmark in one precision, with as many heads a trial as there are seeds."""
-    benchmark = dataclasses.replace(
-        request.benchmark,
-        data=dataclasses.replace(request.benchmark.data, splits=1, compare_rules=False),
-        training=dataclasses.replace(request.benchmark.training, seeds=num_seeds, fractions=()),
-        features=schema.Features(precision),
-        latency=schema.Latency(calls=2, seconds=0, accelerated=False),
-    )
-    request = dataclasses.replace(request, benchmark=benchmark)
-    finished = store.read_run(pipeline.run(request, export=False))
-    if finished.failures:
-        raise SystemExit(f"error: {finished.failures[0]}")
-    return finished
+    print(f"test n = {num_test:,}, {seeds} head seeds, {engine()}")
 
 
 def engine() -> str:
@@ -101,11 +78,13 @@ def note_of(exact: TrialResult, rounded: TrialResult) -> str:
     return exact.features.weights.note
 
 
-def gate_of(pairs: Sequence[tuple[TrialResult, TrialResult]], record: records.RunRecord) -> GateRow:
+def gate_of(pairs: Sequence[tuple[TrialResult, TrialResult]], majority_share: float) -> GateRow:
     """Compare all trials of one feature set, each in float32 and in bfloat16."""
-    first, second = (result.features for result in pairs[0])
-    everything = np.arange(first.num_images)
-    exact, rounded = (feature_store.read(row.directory).rows(everything) for row in (first, second))
+    first = pairs[0][0].features
+    exact, rounded = (
+        feature_store.read(result.features.directory).rows(np.arange(first.num_images))
+        for result in pairs[0]
+    )
     return GateRow(
         backbone=first.feature_set.backbone.name,
         size=first.feature_set.size,
@@ -113,7 +92,7 @@ def gate_of(pairs: Sequence[tuple[TrialResult, TrialResult]], record: records.Ru
         weights_sha256=first.weights.sha256,
         engine=engine(),
         relative_error=float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact)),
-        trials=tuple(gate_trial(*pair, record.split.majority_share) for pair in pairs),
+        trials=tuple(gate_trial(*pair, majority_share) for pair in pairs),
     )
 
 
@@ -143,8 +122,9 @@ def as_rows(gate: GateRow, note: str) -> list[dict[str, str]]:
             "Model": f"{gate.backbone} / iteration {trial.iteration}",
             "Features differ by": f"{gate.relative_error:.2%}",
             "float32 accuracy": f"{np.mean(trial.float32_accuracies):.4f}",
-            "bfloat16 - float32, points": f"{100 * trial.mean:+.2f} "
-            f"[{100 * trial.low:+.2f}, {100 * trial.high:+.2f}]",
+            "bfloat16 - float32, points": (
+                f"{100 * trial.mean:+.2f} [{100 * trial.low:+.2f}, {100 * trial.high:+.2f}]"
+            ),
             "Gate": note or ("passed" if trial.has_passed else "FAILED"),
         }
         for trial in gate.trials

@@ -7,77 +7,71 @@ seconds of each way, median and range over the rounds, in which the ways take tu
 takes processes of its own in each of them.
 """
 
+import contextlib
 import os
-import resource
-import statistics
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Annotated
 
+import pandas as pd
+import typer
+
+import gfr
 from benchmarks import harness
-from gfr.pipeline import run as pipeline
 
 
-def main() -> None:
+def main(rounds: Annotated[int, typer.Argument()] = 5) -> None:
     """Measure, print."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("rounds", type=int, nargs="?", default=5)
-    rounds = parser.parse_args().rounds
-    taken: dict[str, list[tuple[float, float]]] = {}
-    with tempfile.TemporaryDirectory() as home:
+    rows = []
+    with tempfile.TemporaryDirectory() as home, contextlib.ExitStack() as stack:
         # A place of its own also for locks: other runs on this machine are not waited for.
         os.environ |= {"PREFECT_HOME": f"{home}/prefect", "TMPDIR": home}
         os.environ.pop("PREFECT_API_URL", None)
         server = harness.prefect_server(Path(home))
+        stack.callback(server.stop)
         ways: dict[str, Callable[[Path], object]] = {
-            "stages in one process": lambda folder: without_prefect(folder, False),
-            "steps in processes of their own": lambda folder: without_prefect(folder, True),
+            "stages in one process": lambda folder: in_new_process(folder, False),
+            "steps in processes of their own": lambda folder: in_new_process(folder, True),
             "gfr run, a server at hand": lambda folder: gfr_run(folder, PREFECT_API_URL=server.url),
-            "gfr run, its own server": lambda folder: gfr_run(folder),
+            "gfr run, its own server": gfr_run,
         }
-        try:
-            for number in range(rounds + 1):
-                for way, run in ways.items():
-                    folder = Path(tempfile.mkdtemp(dir=home))
-                    seconds = measured(run, folder)
-                    if number:  # the first round warms the file cache
-                        taken.setdefault(way, []).append(seconds)
-        finally:
-            server.stop()
-    for way, rows in taken.items():
-        wall, cpu = zip(*rows, strict=True)
-        print(
-            f"{way:32} wall {statistics.median(wall):5.1f} s [{min(wall):.1f}, {max(wall):.1f}]  "
-            f"CPU {statistics.median(cpu):5.1f} s [{min(cpu):.1f}, {max(cpu):.1f}]  n = {len(rows)}"
-        )
+        for number in range(rounds + 1):
+            for way, run in ways.items():
+                seconds = measure(run, Path(tempfile.mkdtemp(dir=home)))
+                if number:  # the first round warms the file cache
+                    rows.append({"way": way} | seconds)
+    table = pd.DataFrame(rows).groupby("way", sort=False).agg(["median", "min", "max", "count"])
+    print(table.to_markdown(floatfmt=".1f"))
 
 
-def measured(run: Callable[[Path], object], folder: Path) -> tuple[float, float]:
+def measure(run: Callable[[Path], object], folder: Path) -> dict[str, float]:
     """Wall seconds, and CPU seconds of the processes that were started and have ended."""
-    before, begun_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before = os.times()
     run(folder)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - begun_s, cpu_s
+    after = os.times()
+    wall_s, cpu_s = after.elapsed - before.elapsed, sum(after[2:4]) - sum(before[2:4])
+    return {"wall (s)": wall_s, "CPU (s)": cpu_s}
 
 
 def gfr_run(folder: Path, **variables: str) -> None:
     """One run as a user starts it."""
     command = harness.run_command("smoke", "run")
-    environment = harness.environment(**variables)
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    harness.call("gfr run", command, folder, **variables).check_returncode()
+
+
+def in_new_process(folder: Path, isolated: bool) -> None:
+    """One run without Prefect, in a process that has imported nothing yet."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(without_prefect, folder, isolated).result()
 
 
 def without_prefect(folder: Path, isolated: bool) -> None:
-    """One run without Prefect, in a new process that imports everything."""
-    harness.in_new_process(stages, folder, isolated)
-
-
-def stages(folder: Path, isolated: bool) -> None:
     """What the new process does."""
-    pipeline.run(harness.request("smoke", folder), isolated=isolated)
+    places = {"reports": folder / "reports", "cache": folder / "cache"}
+    gfr.run_benchmark("smoke", data="synthetic", weights="random", isolated=isolated, **places)
 
 
 if __name__ == "__main__":

@@ -6,130 +6,124 @@ Runs the tests named, or all of benchmarks/micro, and reads earlier runs from
 STORAGE/<fingerprint>/. Prints a line for each benchmark; saves the run with --save, or where this
 machine has no baseline yet. Exit code 0 if nothing is slower, 3 if something is, 1 if a benchmark
 fails, 2 for bad input. gfr/regression/latency_rule.py decides; what looks slower or is
-inconclusive is measured
-again, alone.
+inconclusive is measured again, alone.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import harness
-from gfr.regression import fingerprint, latency_rule
+from gfr import text
+from gfr.errors import StepFailed
+from gfr.regression import fingerprint
+from gfr.regression import latency_rule as rule
 from gfr.regression.fingerprint import SavedRun
 from gfr.regression.latency_rule import Measured, Verdict
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
 
 
-def main() -> int:
+def main(
+    tests: harness.Tests = harness.ALL_TESTS,
+    save: bool = False,
+    storage: Path = ROOT / ".benchmarks",
+) -> int:
     """Save a run or compare one; returns the exit code."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("tests", nargs="*", default=["benchmarks/micro"], metavar="TEST")
-    parser.add_argument("--save", action="store_true", help="save this run, compare nothing")
-    parser.add_argument("--storage", type=Path, default=ROOT / ".benchmarks", metavar="DIR")
-    options = parser.parse_args()
-    atomic.require_writable(options.storage, "--storage")
-    if options.save:
-        document, run = measure(options.tests)
-        save(document, options.storage / run.fingerprint, run.measured)
-        return 0
-    return compare(options.tests, options.storage)
+    atomic.require_writable(storage, "--storage")
+    if not save:
+        return compare(tests, storage)
+    keep(*measure(tests), storage)
+    return 0
 
 
-def measure(tests: Sequence[str]) -> tuple[dict, SavedRun]:
+def measure(tests: Collection[str]) -> tuple[dict, SavedRun]:
     """Run tests in a process of their own; returns pytest-benchmark's JSON and the run in it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.json"
         words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-quiet"]
         words += [f"--benchmark-json={path}", *tests]
-        done = subprocess.run(
-            words, cwd=ROOT, env=harness.environment(), capture_output=True, text=True
-        )
+        done = harness.call("pytest", words, ROOT)
         if done.returncode:
             print(done.stdout + done.stderr, file=sys.stderr)
-            raise SystemExit(f"error: a benchmark failed, pytest ended with {done.returncode}")
+            raise StepFailed(f"a benchmark failed, pytest ended with {done.returncode}")
         return json.loads(path.read_text("utf-8")), fingerprint.read(path)
 
 
-def save(document: dict, directory: Path, measured: dict[str, Measured]) -> None:
-    """Keep the named benchmarks of a run for later comparisons."""
-    rows = [row for row in document["benchmarks"] if row["fullname"] in measured]
-    commit = document["commit_info"].get("id", "unknown")[:8]
+def keep(document: dict, run: SavedRun, storage: Path, names: Collection[str] = ()) -> None:
+    """Save a run, or only the benchmarks with these names, for later comparisons."""
+    names = names or run.measured
+    rows = [row for row in document["benchmarks"] if row["fullname"] in names]
     dirty = "-dirty" if document["commit_info"].get("dirty") else ""
-    path = directory / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{commit}{dirty}.json"
-    atomic.write_json(path, {**document, "benchmarks": rows})
-    for name, row in measured.items():
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{run.commit[:8]}{dirty}.json"
+    path = storage / run.fingerprint / name
+    atomic.write_json(path, document | {"benchmarks": rows})
+    for name in names:
+        row = run.measured[name]
         busy = "" if row.is_clean else ": NO BASELINE, measured while others were busy"
-        print(f"{_short(name):38}{_figures(row)}{busy}")
+        print(f"{_line(name, row)}{busy}")
     print(f"saved: {path}")
 
 
-def compare(tests: Sequence[str], storage: Path) -> int:
+def compare(tests: Collection[str], storage: Path) -> int:
     """Measure, and again what is not settled; print the table, save what is new."""
     document, run = measure(tests)
-    directory, measured = storage / run.fingerprint, run.measured
-    saved, problems = fingerprint.load(directory, run.fingerprint)
-    print("\n".join(problems), end="\n" if problems else "")
+    saved, problems = fingerprint.load(storage / run.fingerprint, run.fingerprint)
+    print(*problems, sep="\n", end="\n" * bool(problems))
+    measured = run.measured
     judged: dict[str, list[tuple[Measured, Verdict]]] = {name: [] for name in measured}
-    while True:
+    while measured:
         for name, row in measured.items():
             earlier = [other.measured[name] for other in saved if name in other.measured]
-            judged[name].append((row, latency_rule.judge(row, earlier)))
+            judged[name].append((row, rule.judge(row, earlier)))
         verdicts = {name: [verdict for _, verdict in rows] for name, rows in judged.items()}
-        unsettled = [name for name, rows in verdicts.items() if not latency_rule.is_settled(rows)]
+        unsettled = [name for name, rows in verdicts.items() if not rule.is_settled(rows)]
         if not unsettled:
             break
         print(f"measured again, alone: {', '.join(map(_short, unsettled))}", flush=True)
         measured = measure(unsettled)[1].measured
-    final = {name: latency_rule.final(rows) for name, rows in verdicts.items()}
-    for name, verdict in final.items():
+    results = {name: rule.final(rows) for name, rows in verdicts.items()}
+    for name, verdict in results.items():
         row, _ = judged[name][verdicts[name].index(verdict)]
-        print(f"{verdict.status:12} {_short(name):38}{_figures(row)}; {_reason(verdict)}", end="")
-        print(
-            _against(name, saved, len(judged[name]))
-            if verdict.status in (latency_rule.SLOWER, latency_rule.BUSY)
-            else ""
-        )
-    statuses = Counter(verdict.status for verdict in final.values())
-    new = {
-        name: run.measured[name] for name in final if final[name].status == latency_rule.NO_BASELINE
-    }
-    if new:
+        rows = {each.name: each.measured.get(name) for each in saved}
+        files = [file for file, saved_row in rows.items() if saved_row and saved_row.is_clean]
+        explanation = _explain(verdict, files, len(judged[name]))
+        print(f"{verdict.status:12} {_line(name, row)}; {explanation}")
+    statuses = Counter(verdict.status for verdict in results.values())
+    if new := [name for name, verdict in results.items() if verdict.status == rule.NO_BASELINE]:
         print(f"\nno baseline on this machine ({run.fingerprint}) for {len(new)} benchmarks:")
-        save(document, directory, new)
-    shown = dict.fromkeys((latency_rule.OK, latency_rule.SLOWER, latency_rule.BUSY, *statuses))
+        keep(document, run, storage, new)
+    shown = dict.fromkeys((rule.OK, rule.SLOWER, rule.BUSY, *statuses))
     print("; ".join(f"{statuses[status]} {status}" for status in shown))
-    return harness.REGRESSION if statuses[latency_rule.SLOWER] else 0
+    return harness.REGRESSION if statuses[rule.SLOWER] else 0
 
 
-def _reason(verdict: Verdict) -> str:
-    if verdict.status == latency_rule.NO_BASELINE:
+def _explain(verdict: Verdict, files: Sequence[str], num_measurements: int) -> str:
+    """Ratios, unless there is no baseline; with the files of the baseline unless it is ok."""
+    if verdict.status == rule.NO_BASELINE:
         return verdict.reason
     ratios = (
         f"wall x{verdict.wall_ratio:.2f} (limit x{verdict.wall_margin:.2f}), in rounds of the "
-        f"witness x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f}), "
+        f"reference x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f}), "
         f"CPU x{verdict.cpu_ratio:.2f}"
     )
-    return ratios if verdict.status == latency_rule.OK else f"{ratios}; {verdict.reason}"
-
-
-def _against(name: str, saved: Sequence[SavedRun], num_measurements: int) -> str:
-    files = [run.name for run in saved if name in run.measured and run.measured[name].is_clean]
-    median = f"the median of {len(files)} saved runs ({files[0]} to {files[-1]})"
-    baseline = files[0] if len(files) == 1 else median
-    return f"; against {baseline}; measured {num_measurements} times"
-
-
-def _figures(row: Measured) -> str:
+    if verdict.status == rule.OK:
+        return ratios
     return (
+        f"{ratios}; {verdict.reason}; against the median of {text.counted(len(files), 'saved run')}"
+        f" ({files[0]} to {files[-1]}); measured {num_measurements} times"
+    )
+
+
+def _line(name: str, row: Measured) -> str:
+    return (
+        f"{_short(name):38}"
         f"min {1000 * row.min_s:.1f} p10 {1000 * row.p10_s:.1f} p50 {1000 * row.p50_s:.1f} "
-        f"CPU {1000 * row.cpu_p10_s:.1f} witness {1000 * row.witness_s:.1f} ms, "
+        f"CPU {1000 * row.cpu_p10_s:.1f} reference {1000 * row.witness_s:.1f} ms, "
         f"others {row.others_share:.0%}"
     )
 

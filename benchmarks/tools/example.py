@@ -8,12 +8,12 @@ directory outside the project (paths inside become relative); and more than LARG
 """
 
 import re
-import shutil
 from pathlib import Path
 
+import gfr
 from benchmarks import harness
+from cli import options
 from gfr.errors import InputError
-from gfr.results import store
 from gfr.storage import atomic, paths
 
 OUT = paths.ROOT / "docs" / "example"
@@ -26,46 +26,36 @@ _ABSOLUTE = re.compile(
 )
 
 
-def main() -> None:
+def main(run: options.Run = None) -> None:
     """Copy the report, or refuse it."""
-    print(keep(harness.read_run(harness.run_parser(__doc__).parse_args()).directory, OUT))
+    print(keep(gfr.load_run(run).directory, OUT))
 
 
 def keep(run_dir: Path, out: Path) -> str:
     """Copy the files of the example; InputError if they must not be shown."""
-    run = store.read_run(run_dir)
+    run = gfr.load_run(run_dir)
     if run.record.data.source != "synthetic":
         raise InputError(
             f"{run_dir}: is of {run.record.data.source} images; an example shows faces that gfr "
             "drew itself: gfr run smoke --data synthetic"
         )
-    files = [run_dir / name for name in KEPT]
-    files += sorted((run_dir / "figures").glob("*.svg"))
-    missing = [path for path in files if not path.exists()]
-    if missing:
+    files = [run_dir / name for name in KEPT] + sorted((run_dir / "figures").glob("*.svg"))
+    if missing := [path for path in files if not path.exists()]:
         raise InputError(f"{missing[0]}: is not there; render it: gfr report {run_dir.name}")
     num_bytes = sum(path.stat().st_size for path in files)
     if num_bytes > LARGEST_BYTES:
         raise InputError(f"{run_dir}: {num_bytes:,} bytes, more than {LARGEST_BYTES:,}")
-    texts = {name: _relative(run_dir / name) for name in KEPT}
     with atomic.directory(out) as temporary:
         (temporary / "figures").mkdir()
-        for name, text in texts.items():
-            (temporary / name).write_text(text, "utf-8")
-        for path in files[len(KEPT) :]:
-            shutil.copyfile(path, temporary / "figures" / path.name)
+        for path in files:
+            text = path.read_text("utf-8")
+            for root in (paths.ROOT, run_dir.resolve().parents[2]):  # of ROOT/reports/runs/ID
+                text = text.replace(f"{root}/", "") if root.name else text
+            if named := _ABSOLUTE.search(text):
+                place = "run it with everything below the project"
+                raise InputError(f"{path}: names {named[0]}; {place}")
+            (temporary / path.relative_to(run_dir)).write_text(text, "utf-8")
     return f"{out}: {len(files)} files, {num_bytes:,} bytes"
-
-
-def _relative(path: Path) -> str:
-    """A text with paths relative to the project; InputError if it names another place."""
-    text = path.read_text("utf-8")
-    for root in (paths.ROOT, path.resolve().parents[3]):  # ROOT/reports/runs/ID/summary.md
-        if root != Path("/"):
-            text = text.replace(f"{root}/", "")
-    if named := _ABSOLUTE.search(text):
-        raise InputError(f"{path}: names {named[0]}; run it with everything below the project")
-    return text
 
 
 if __name__ == "__main__":

@@ -26,15 +26,13 @@ WALL = ((1, 3, 90, 200), (12, -4, 520, 190), (14, 2, 980, 210))
 PORTRAIT = 7
 
 
-def main() -> None:
+def main(model: Path) -> None:
     """Serve the page, open it, add two files, take the picture."""
     from playwright.sync_api import sync_playwright
     from web_browser import Visit, encoded, launch
     from web_host import serve
 
-    parser = harness.parser(__doc__)
-    parser.add_argument("model", type=Path)
-    with serve(parser.parse_args().model) as host, sync_playwright() as playwright:
+    with serve(model) as host, sync_playwright() as playwright:
         page = launch(playwright).new_page(
             viewport={"width": WIDTH_PX, "height": WIDTH_PX}, device_scale_factor=1.25
         )
@@ -44,10 +42,9 @@ def main() -> None:
             ("wall.jpg", encoded(wall(), "JPEG", quality=92)), ("portrait.png", encoded(portrait))
         )
         page.wait_for_timeout(600)  # the marks slide into place
-        bottom_px = page.evaluate(
-            "document.querySelector('#results').getBoundingClientRect().bottom"
-        )
-        clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": bottom_px + MARGIN_PX}
+        results = page.locator("#results").bounding_box()
+        height_px = results["y"] + results["height"] + MARGIN_PX
+        clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": height_px}
         page.screenshot(path=OUT, clip=clip, full_page=True)
 
 

@@ -8,15 +8,15 @@ busy core. Prints each comparison and a last line of counts. Exit code 1 if fewe
 trials were caught or if a repeat was an alarm.
 """
 
-import subprocess
+import re
 import sys
 import tempfile
-import time
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import harness
-from gfr.errors import InputError
+from gfr.errors import StepFailed
 from gfr.regression import fingerprint
 from gfr.storage.paths import ROOT
 
@@ -24,62 +24,37 @@ FACTOR = 1.3
 MIN_CAUGHT = 0.9
 
 
-def main() -> int:
+def main(
+    tests: harness.Tests = harness.ALL_TESTS, trials: int = 10, repeats: int = 20, saved: int = 3
+) -> int:
     """Save baselines, slow benchmarks down, repeat, count."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("tests", nargs="*", default=["benchmarks/micro"], metavar="TEST")
-    parser.add_argument("--trials", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--saved", type=int, default=3, help="baselines to begin with")
-    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.saved):
-            compare(f"saved, {number + 1}", folder, options.tests, "--save")
+        for number in range(saved):
+            compare(f"saved, {number + 1}", folder, tests, "--save")
         names = clean_names(Path(folder))
         if not names:
-            raise InputError("no baseline: other processes keep this machine busy. Try again later")
-        trials = []
-        for number in range(options.trials):
+            raise StepFailed("no baseline: other processes keep this machine busy. Try again later")
+        slowed, clean = [], []
+        for number in range(trials):
             name = names[number % len(names)]
             short = name.partition("::")[2]
             title = f"slowed {short}, {number + 1}"
-            trials.append(compare(title, folder, [name], slowed=f"{short}={FACTOR}"))
-        repeats = []
-        for number in range(options.repeats):
-            is_loaded = number % 2 == 1
-            title = f"clean{', beside a load' if is_loaded else ''}, {number + 1}"
-            with harness.background_load(is_loaded):
-                repeats.append(compare(title, folder, options.tests))
-    codes = [done.returncode for done in trials + repeats]
-    num_caught = codes[: len(trials)].count(harness.REGRESSION)
-    num_alarms = codes[len(trials) :].count(harness.REGRESSION)
-    num_failed = sum(code not in (0, harness.REGRESSION) for code in codes)
-    num_unclear = sum("\ninconclusive" in f"\n{done.stdout}" for done in repeats)
-    print(
-        f"caught {num_caught} of {len(trials)} slow-downs of {FACTOR}x; {num_alarms} alarms in "
-        f"{len(repeats)} clean repeats, {len(repeats) // 2} of them beside a load "
-        f"({num_unclear} with something inconclusive); {num_failed} failed"
-    )
-    return int(num_caught < MIN_CAUGHT * len(trials) or num_alarms > 0 or num_failed > 0)
+            slowed.append(compare(title, folder, [name], slowed=f"{short}={FACTOR}"))
+        for number in range(repeats):
+            with harness.load_on_odd(number) as note:
+                clean.append(compare(f"clean{note}, {number + 1}", folder, tests))
+    unclear = [done for done in clean if re.search("^inconclusive", done.stdout, re.MULTILINE)]
+    print(f"{len(unclear)} clean repeats with something inconclusive")
+    return harness.conclude(f"slow-downs of {FACTOR}x", slowed, clean, MIN_CAUGHT)
 
 
 def compare(
     title: str, storage: str, tests: Sequence[str], *words: str, slowed: str = ""
-) -> subprocess.CompletedProcess:
+) -> harness.Ended:
     """Compare as `make` does, print the output; `slowed` is read by micro/conftest.py."""
     command = [sys.executable, "-m", "benchmarks.tools.compare", "--storage", storage]
-    done = subprocess.run(
-        [*command, *words, *tests],
-        cwd=ROOT,
-        env=harness.environment(GFR_SLOWED=slowed),
-        capture_output=True,
-        text=True,
-        timeout=harness.TIMEOUT_S,
-    )
-    print(f"{time.strftime('%H:%M:%S')} {title}: exit {done.returncode}")
-    for line in (done.stdout + done.stderr).splitlines():
-        print(f"    {line}")
-    sys.stdout.flush()
+    done = harness.call(title, [*command, *words, *tests], ROOT, GFR_SLOWED=slowed)
+    print(textwrap.indent(done.stdout + done.stderr, "    "), end="", flush=True)
     return done
 
 

@@ -9,19 +9,24 @@ code 1 if a result differs from the undisturbed run, if something that was finis
 again, or if a process outlives its run.
 """
 
+import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
+from typing import Literal
+
+import psutil
 
 from benchmarks import harness
 from gfr.results import store
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 BENCHMARK = Path(__file__).with_suffix(".toml")
 # Two a stage at least: in the middle, and between writing a file and naming it.
@@ -73,11 +78,10 @@ class Chaos:
         """Look at what a kill has left; `inodes` are those of the finished files so far."""
         self.kills[where.split(":")[0]] += 1
         print(f"{run_id}: exit {code:4} at {where}", flush=True)
-        end_s = time.monotonic() + 10
-        while (left := self.survivors()) and time.monotonic() < end_s:
-            time.sleep(0.1)
-        if left:
-            self.wrong.append(f"{run_id}: {where}: outlived by {left}")
+        psutil.wait_procs(harness.processes_with(MARK, str(self.folder)), timeout=10)
+        if left := harness.processes_with(MARK, str(self.folder)):
+            commands = [" ".join(process.info["cmdline"])[:100] for process in left]
+            self.wrong.append(f"{run_id}: {where}: outlived by {commands}")
         self.compare_files(run_id, inodes)
 
     def compare_files(self, run_id: str, inodes: dict[Path, int]) -> None:
@@ -91,85 +95,79 @@ class Chaos:
             self.wrong.append(f"{run_id}: written again: {rewritten}")
         inodes.update(now)
 
-    def survivors(self) -> list[str]:
-        """Command lines of living processes that a run here has started."""
-        left = harness.processes_with(MARK, str(self.folder))
-        return [" ".join(process.info["cmdline"])[:100] for process in left]
-
     def at_points(self, run_id: str, points: tuple[str, ...], action: str) -> None:
         """Kill one run at each point in turn until it finishes."""
-        faults = [
-            {"at": point, "do": action, "once": str(self.folder / f"{run_id}-{number}")}
-            for number, point in enumerate(points)
-        ]
+        once = {point: self.folder / f"{run_id}-{number}" for number, point in enumerate(points)}
+        faults = [{"at": point, "do": action, "once": str(once[point])} for point in points]
         inodes: dict[Path, int] = {}
-        reached: set[str] = set()
-        while True:
-            code = self.start(run_id, faults).wait()
-            now = {fault["at"] for fault in faults if Path(fault["once"]).exists()}
-            if code == 0 or now == reached:
+        left = set(points)
+        while code := self.start(run_id, faults).wait():
+            now = {point for point in points if not once[point].exists()}
+            if now == left:
                 break
-            (where,) = now - reached
-            reached = now
+            (where,) = left - now
+            left = now
             self.after(run_id, code, where, inodes)
         self.compare_files(run_id, inodes)
-        if missing := set(points) - reached:
-            self.wrong.append(f"{run_id}: never reached: {sorted(missing)}")
+        if left:
+            self.wrong.append(f"{run_id}: never reached: {sorted(left)}")
 
-    def at_random(self, run_id: str, kills: int, undisturbed_s: float, rng: random.Random) -> None:
+    def at_random(self, run_id: str, kills: int, undisturbed_s: float, rng: Random) -> None:
         """Kill one run after random times; every third time by SIGTERM."""
         inodes: dict[Path, int] = {}
         for number in range(kills):
             process = self.start(run_id, [])
-            begun_s, wait_s = time.monotonic(), rng.uniform(0, undisturbed_s)
-            try:
+            wait_s = rng.uniform(0, undisturbed_s)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(wait_s)
                 break  # it has finished between kills
-            except subprocess.TimeoutExpired:
-                if number % 3 == 2:
-                    process.terminate()
-                else:
-                    os.killpg(process.pid, signal.SIGKILL)
+            if number % 3 == 2:
+                process.terminate()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
             code = process.wait(timeout=60)
-            self.after(run_id, code, f"random: {time.monotonic() - begun_s:.1f} s", inodes)
+            self.after(run_id, code, f"random: {wait_s:.1f} s", inodes)
         self.start(run_id, []).wait()
         self.compare_files(run_id, inodes)
 
     def check(self, run_id: str) -> None:
         """Check that a run is complete and differs from the undisturbed one in nothing but time."""
-        runs = self.folder / "reports" / "runs"
-        expected, actual = store.read_run(runs / "undisturbed"), store.read_run(runs / run_id)
-        if len(actual.trials) != len(expected.trials) or actual.failures:
-            self.wrong.append(f"{run_id}: {len(actual.trials)} trials, {actual.failures}")
-        for one, other in zip(expected.trials, actual.trials, strict=False):
-            if any(getattr(one, name) != getattr(other, name) for name in COMPARED):
-                self.wrong.append(f"{run_id}: {one.trial.id} differs")
-        splits = [(run.directory / "faces.csv").read_bytes() for run in (expected, actual)]
-        if splits[0] != splits[1]:
-            self.wrong.append(f"{run_id}: another split")
-        if not (actual.directory / "summary.md").exists():
-            self.wrong.append(f"{run_id}: no report")
+        results = self.results(run_id)
+        for name, expected in self.results("undisturbed").items():
+            if results.get(name) != expected:
+                self.wrong.append(f"{run_id}: {name} not as in the undisturbed run")
+
+    def results(self, run_id: str) -> dict[str, object]:
+        """What a run must have in common with the undisturbed one, by name."""
+        run = store.read_run(self.folder / "reports" / "runs" / run_id)
+        directory = RunDirectory(run.directory)
+        return {
+            "failures": run.failures,
+            "split": directory.faces.read_bytes(),
+            "presence of a report": directory.summary_md.exists(),
+            **{row.trial.id: [getattr(row, name) for name in COMPARED] for row in run.trials},
+        }
 
 
-def main() -> int:
+def main(
+    random: int = 20,
+    points: int = len(POINTS),
+    by: Literal["kill", "terminate"] | None = None,
+    seed: int = 0,
+) -> int:
     """Run undisturbed, kill at the named points and at random, compare; returns the exit code."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("--random", type=int, default=20, help="kills at random moments")
-    parser.add_argument("--points", type=int, default=len(POINTS), help="named points, spread")
-    parser.add_argument("--by", nargs="*", choices=ACTIONS, default=[*ACTIONS], help="at points")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng, num = random.Random(options.seed), options.points
-    points = tuple(POINTS[int((i + 0.5) * len(POINTS) / num)] for i in range(num))
+    rng = Random(seed)
+    spread = tuple(POINTS[int((i + 0.5) * len(POINTS) / points)] for i in range(points))
     with tempfile.TemporaryDirectory() as name:
         chaos = Chaos(Path(name))
         begun_s = time.monotonic()
-        chaos.start("undisturbed", []).wait()
+        if code := chaos.start("undisturbed", []).wait():
+            chaos.wrong.append(f"undisturbed: exit {code}")
         undisturbed_s = time.monotonic() - begun_s
-        ids = [f"by-{action}" for action in options.by]
-        for run_id, action in zip(ids, options.by, strict=True):
-            chaos.at_points(run_id, points, ACTIONS[action])
-        while (missing := options.random - chaos.kills["random"]) > 0:
+        ids = [f"by-{way}" for way in ACTIONS if by in (way, None)]
+        for run_id in ids:
+            chaos.at_points(run_id, spread, ACTIONS[run_id.removeprefix("by-")])
+        while (missing := random - chaos.kills["random"]) > 0:
             ids.append(f"random-{len(ids)}")
             chaos.at_random(ids[-1], min(5, missing), undisturbed_s, rng)
         for run_id in ids:
@@ -179,7 +177,7 @@ def main() -> int:
         f"{chaos.kills.total()} kills ({dict(chaos.kills)}) of {len(ids)} runs; "
         f"undisturbed {undisturbed_s:.0f} s; {len(chaos.wrong)} things wrong"
     )
-    return 1 if chaos.wrong else 0
+    return int(bool(chaos.wrong))
 
 
 if __name__ == "__main__":

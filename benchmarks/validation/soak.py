@@ -2,133 +2,104 @@
 
     .venv/bin/python -m benchmarks.validation.soak [--runs 200] [--dir DIR] [--one-process]
 
-Everything lives under DIR, with a line for each run in DIR/soak.jsonl. Prints a table of slopes;
-exit code 1 if a run failed. After a kill, the same command resumes with the next run on a new
-server. The first run draws faces and computes features, which all later ones reuse; `--keep` is the
-`--keep-runs` of each run, so that the reports reach a plateau. Each run is a process of its own;
-with `--one-process` one process does them all, and its memory is recorded too. Locks lie under DIR:
-other runs on this machine are not waited for, but show in the seconds and in the recorded load.
+Everything lives under DIR, with a line for each run in DIR/soak.jsonl. Prints a table of slopes,
+with `--show` without running anything; exit code 1 if a run failed. After a kill, the same command
+resumes with the next run on a new server. The first run draws faces and computes features, which
+all later ones reuse; `--keep` is the `--keep-runs` of each run, so that the reports reach a
+plateau. Each run is a process of its own; with `--one-process` one process does them all, and its
+memory is recorded too. Locks lie under DIR: other runs on this machine are not waited for, but show
+in the seconds and in the recorded load.
 """
 
 import contextlib
 import json
 import os
-import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 from scipy.stats import theilslopes
 
 from benchmarks import harness
 from gfr.storage import atomic, locks
 
+FOLDER = Path(tempfile.gettempdir()) / "gfr-soak"
 MARK = "GFR_SOAK"
 NUM_RESAMPLES = 500
-FIGURES = {  # of a line: its unit and what that is divided by
-    "wall_s": ("s", 1),
-    "server_rss_bytes": ("MB", 1e6),
-    "process_rss_bytes": ("MB", 1e6),  # with --one-process, its child that computes included
-    "server_files": ("open files", 1),
-    "database_bytes": ("MB", 1e6),
-    "reports_bytes": ("MB", 1e6),
-    "cache_bytes": ("MB", 1e6),
-    "temporary_bytes": ("MB", 1e6),
-}
+FIGURES = (
+    *("wall_s", "server_files", "server_rss_bytes", "database_bytes", "reports_bytes"),
+    *("cache_bytes", "temporary_bytes"),
+    "process_rss_bytes",  # with --one-process, its child that computes included
+)
 OF_ONE_SERVER = ("server_rss_bytes", "server_files", "process_rss_bytes")  # start anew with it
 
-Row = dict[str, Any]
 
+def trend(values: Sequence[float], seed: int = 0) -> dict[str, Any]:
+    """Estimate the change per run of the values of successive runs, at least 4.
 
-class Trend(NamedTuple):
-    """Change per run: the Theil-Sen slope with its 95 % interval, and the level at both ends."""
-
-    slope: float
-    low: float
-    high: float
-    first: float
-    last: float
-
-    @property
-    def words(self) -> str:
-        """What the interval says."""
-        if self.low > 0:
-            return "grows"
-        return "falls" if self.high < 0 else "no significant growth"
-
-
-def trend(values: Sequence[float], seed: int = 0) -> Trend:
-    """Estimate the trend of the values of successive runs, at least 4.
-
-    The interval is of a moving-block bootstrap of the residuals, blocks of sqrt(n) runs: neighbours
-    resemble each other, for which Theil-Sen's own interval is too narrow.
+    The slope is Theil and Sen's. Its 95 % interval is of a moving-block bootstrap of the residuals,
+    blocks of sqrt(n) runs: neighbours resemble each other, for which Theil-Sen's own interval is
+    too narrow. `first` and `last` are the levels at both ends.
     """
     numbers, num = np.arange(len(values)), len(values)
     slope, intercept, *_ = theilslopes(values, numbers)
     residuals = np.asarray(values) - intercept - slope * numbers
-    block, end = max(1, round(num**0.5)), max(1, num // 10)
+    block, end = round(num**0.5), max(1, num // 10)
     generator = np.random.default_rng(seed)
     slopes = []
     for _ in range(NUM_RESAMPLES):
         starts = generator.integers(0, num - block + 1, -(-num // block))
         drawn = np.concatenate([residuals[start : start + block] for start in starts])[:num]
         slopes.append(slope + theilslopes(drawn, numbers)[0])
-    ends = np.median(values[:end]), np.median(values[-end:])
-    return Trend(*map(float, (slope, *np.percentile(slopes, [2.5, 97.5]), *ends)))
+    low, high = np.percentile(slopes, [2.5, 97.5])
+    words = "grows" if low > 0 else "falls" if high < 0 else "no significant growth"
+    ends = {"first": np.median(values[:end]), "last": np.median(values[-end:])}
+    return {"slope": slope, "low": low, "high": high, **ends, "trend": words}
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[dict]:
     """Read the lines so far."""
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
 
 
-def series(rows: Sequence[Row], figure: str) -> list[float]:
+def series(rows: pd.DataFrame, figure: str) -> list[float]:
     """Return a figure of each run but the first, which fills the cache, and resumed ones.
 
     What starts anew with each server is returned for the server of the most runs.
     """
-    usable = [row for row in rows if row["run"] != 1 and not row["is_resumed"] and figure in row]
-    if figure in OF_ONE_SERVER and usable:
-        longest = Counter(row["server"] for row in usable).most_common(1)[0][0]
-        usable = [row for row in usable if row["server"] == longest]
-    return [float(row[figure]) for row in usable]
+    usable = rows[(rows["run"] != 1) & ~rows["is_resumed"] & rows[figure].notna()]
+    if figure in OF_ONE_SERVER:
+        usable = usable[usable["server"].isin(usable["server"].mode()[:1])]
+    return (usable[figure] / (1e6 if figure.endswith("_bytes") else 1)).tolist()
 
 
-def table(rows: Sequence[Row]) -> str:
-    """List what grows, over all runs and over their last half."""
-    codes = Counter(row["exit_code"] for row in rows)
-    lines = [
-        f"{len(rows)} runs on {len({row['server'] for row in rows})} servers; exit codes "
-        + ", ".join(f"{code}: {num}" for code, num in sorted(codes.items()))
-        + f"; processes left over: {sum(row['left_processes'] for row in rows):.0f}"
-    ]
-    for figure, (unit, size) in FIGURES.items():
-        values = [value / size for value in series(rows, figure)]
-        if not values and figure == "process_rss_bytes":
-            continue
+def table(rows: pd.DataFrame) -> str:
+    """List what grows, over all runs and over their last half; bytes in MB."""
+    codes = rows["exit_code"].value_counts().sort_index().items()
+    summary = (
+        f"{len(rows)} runs on {rows['server'].nunique()} servers; exit codes "
+        + ", ".join(f"{code}: {num}" for code, num in codes)
+        + f"; processes left over: {rows['left_processes'].sum()}"
+    )
+    trends: list[dict] = []
+    for figure in rows.columns.intersection(FIGURES):
+        values = series(rows, figure)
         for which, part in (("all", values), ("last half", values[len(values) // 2 :])):
-            line = f"{figure:17} {which:9} n = {len(part)}: "
-            if len(part) < 4:
-                lines.append(f"{line}too few for a slope")
-                continue
-            change = trend(part)
-            lines.append(
-                f"{line}{change.slope:+.4f} [{change.low:+.4f}, {change.high:+.4f}] {unit} a run, "
-                f"{change.first:.2f} -> {change.last:.2f}: {change.words}"
-            )
-    return "\n".join(lines)
+            row = {"value": figure.replace("bytes", "MB"), "runs": which, "n": len(part)}
+            trends.append(row | (trend(part) if len(part) >= 4 else {"trend": "too few runs"}))
+    return f"{summary}\n{pd.DataFrame(trends).to_markdown(index=False, floatfmt='.4g')}"
 
 
-def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list[Row]:
+def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list[dict]:
     """Do the missing runs up to number `num_runs`, with a line in soak.jsonl after each."""
     path = folder / "soak.jsonl"
     rows = read(path)
@@ -140,9 +111,9 @@ def soak(folder: Path, num_runs: int, start: Callable[[Path], "Served"]) -> list
         for number in range(len(rows) + 1, num_runs + 1):
             run_id = f"soak-{number:05}"
             is_resumed = (folder / "reports" / "runs" / run_id).exists()
-            begun, begun_s = datetime.now(UTC), time.monotonic()
-            row: Row = {"run": number, "begun_utc": begun.isoformat(timespec="seconds")}
-            row |= {"server": server, "is_resumed": is_resumed, "exit_code": served.run(run_id)}
+            begun_utc, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+            row = {"run": number, "begun_utc": begun_utc, "server": server}
+            row |= {"is_resumed": is_resumed, "exit_code": served.run(run_id)}
             row |= {"wall_s": round(time.monotonic() - begun_s, 2), "load": psutil.getloadavg()[0]}
             rows.append(row | served.measure())
             # Whole, not appended: a kill leaves no half line.
@@ -162,39 +133,33 @@ class Served:
         for process in harness.processes_with(MARK, str(folder)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        (folder / "tmp").mkdir(exist_ok=True)
+        temporary = folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         # Inherited by the server and by every run.
-        os.environ |= {
-            **{MARK: str(folder), "TMPDIR": str(folder / "tmp")},
-            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        }
+        os.environ |= {MARK: str(folder), "TMPDIR": str(temporary)}
+        os.environ["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"] = "events,flow_runs"
         self.server = harness.prefect_server(folder)
         os.environ |= self.server.environment
-        context = get_context("spawn")
-        self.pool = ProcessPoolExecutor(1, context) if is_one_process else None
+        self.pool = ProcessPoolExecutor(1, get_context("spawn")) if is_one_process else None
 
     def run(self, run_id: str) -> int:
         """Do one run of `tiny`; returns its exit code."""
         if self.pool:
             return self.pool.submit(run_flow, self.folder, run_id, self.keep).result()
-        with (self.folder / "runs.log").open("wb") as log:  # of the newest run
-            return subprocess.run(
-                harness.run_command("tiny", run_id, "--keep-runs", str(self.keep)),
-                cwd=self.folder,
-                env=harness.environment(),
-                stdout=log,
-                stderr=log,
-            ).returncode
+        command = harness.run_command("tiny", run_id, "--keep-runs", str(self.keep))
+        done = harness.call(run_id, command, self.folder)
+        (self.folder / "runs.log").write_text(done.stdout + done.stderr)  # of the newest run
+        return done.returncode
 
-    def measure(self) -> Row:
+    def measure(self) -> dict[str, Any]:
         """Memory, files and processes, after a run."""
         server = family(self.server.started[0].pid)
         runner = family(self.pool.submit(os.getpid).result()) if self.pool else []
-        row: Row = {"process_rss_bytes": rss_bytes(runner)} if runner else {}
         known = family(os.getpid())
         left = [row for row in harness.processes_with(MARK, str(self.folder)) if row not in known]
-        return row | {
+        return {
             "server_rss_bytes": rss_bytes(server),
+            "process_rss_bytes": rss_bytes(runner) if runner else None,
             "server_files": sum(process.num_fds() for process in server),
             "database_bytes": size(self.folder / "prefect"),
             "reports_bytes": size(self.folder / "reports"),
@@ -214,10 +179,13 @@ def run_flow(folder: Path, run_id: str, keep: int) -> int:
     """Run the flow of `tiny` in this process, as `gfr run` does; 1 if it is not complete."""
     from cli import prefect_session
     from gfr import environment
+    from gfr.pipeline.request import request
+    from gfr.pipeline.run_options import RunOptions
 
     environment.prepare()
-    request = harness.request("tiny", folder, run_id=run_id, keep_runs=keep)
-    return int(not prefect_session.run_flow(request, "threads").is_completed())
+    places = {"reports": str(folder / "reports"), "cache": str(folder / "cache")}
+    options = RunOptions("tiny", "synthetic", "random", run_id, keep_runs=keep, **places)
+    return int(not prefect_session.run_flow(request(options), "threads").is_completed())
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -240,26 +208,21 @@ def size(folder: Path) -> int:
     return num_bytes
 
 
-def main() -> int:
+def main(
+    runs: int = 200,
+    dir: Path = FOLDER,
+    keep: int = 10,
+    one_process: bool = False,
+    show: bool = False,
+) -> int:
     """Run what is missing, print the table."""
-    parser = harness.parser(__doc__)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "gfr-soak")
-    parser.add_argument("--keep", type=int, default=10)
-    parser.add_argument("--one-process", action="store_true", help="one process for all runs")
-    parser.add_argument("--show", action="store_true", help="only print the table")
-    options = parser.parse_args()
-    folder = options.dir.absolute()
-    if options.show:
+    folder = dir.absolute()
+    if show:
         rows = read(folder / "soak.jsonl")
     else:
         with locks.claimed(folder):
-            rows = soak(
-                folder,
-                options.runs,
-                lambda place: Served(place, options.keep, options.one_process),
-            )
-    print(table(rows))
+            rows = soak(folder, runs, lambda place: Served(place, keep, one_process))
+    print(table(pd.DataFrame(rows)))
     return int(any(row["exit_code"] not in (0, harness.REGRESSION) for row in rows))
 
 

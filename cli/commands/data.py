@@ -111,20 +111,20 @@ def _describe(directory: Path, fetched: "Fetched") -> list[str]:
     """What was fetched, what is unusual about it, and what to do next."""
     origin = fetched.origin
     num_female = fetched.num_images - fetched.num_male
+    checked = "as expected" if origin.is_checked else "not checked, since none was given"
+    missing = fetched.num_listed - fetched.num_images - fetched.num_undecodable
+    is_unexpected = origin.num_expected not in (None, fetched.num_images)
+    command = paths.command("run", "full", "--data", paths.relative(directory))
     lines = [
         f"{paths.relative(directory)}: {fetched.num_images:,} images ({fetched.num_male:,} male, "
         f"{num_female:,} female)",
         f"from {origin.url}",
+        origin.sha256 and f"SHA-256 of the archive {origin.sha256}: {checked}",
+        is_unexpected and f"{origin.num_expected:,} images were expected",
+        missing and f"listed but not in the archive, left out: {missing:,}",
+        fetched.num_undecodable
+        and f"undecodable, dropped by every run: {fetched.num_undecodable:,}",
+        f"{fetched.license}.",
+        f"next: {command}",
     ]
-    if origin.sha256:
-        checked = "as expected" if origin.is_checked else "not checked, since none was given"
-        lines.append(f"SHA-256 of the archive {origin.sha256}: {checked}")
-    if origin.num_expected not in (None, fetched.num_images):
-        lines.append(f"{origin.num_expected:,} images were expected")
-    missing = fetched.num_listed - fetched.num_images - fetched.num_undecodable
-    if missing:
-        lines.append(f"listed but not in the archive, left out: {missing:,}")
-    if fetched.num_undecodable:
-        lines.append(f"undecodable, dropped by every run: {fetched.num_undecodable:,}")
-    line = paths.command("run", "full", "--data", paths.relative(directory))
-    return [*lines, f"{fetched.license}.", f"next: {line}"]
+    return [line for line in lines if line]

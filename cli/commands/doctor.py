@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import exit_codes, options
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths
 
 
@@ -30,16 +30,10 @@ def doctor(
     Checks versions, platform, CPU, GPU, disk, data, and the weights of the benchmark's backbones.
     Each unfinished run is listed with the command that resumes it.
     """
+    parameters = locals()
     from gfr.pipeline import doctor as pipeline_doctor
 
-    run_options = RunOptions(
-        benchmark=benchmark,
-        data=data,
-        weights=weights,
-        allow_download=not offline,
-        reports=str(reports),
-        cache=str(cache),
-    )
+    run_options = options.run_options(parameters, allow_download=not offline)
     checks = pipeline_doctor.examine(run_options)
     if not pipeline_doctor.is_incomplete(checks):
         from cli import prefect_session

@@ -7,7 +7,7 @@ import typer
 
 from cli import completion, exit_codes, options, paths
 from gfr import text
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import run_directory
 
 
@@ -28,8 +28,8 @@ def export(
             metavar="DIR", help="Write the web page with this model to DIR, ready to be hosted."
         ),
     ] = None,
-    timeout: options.Timeout = RunOptions.timeout_s,
-    memory_limit: options.MemoryLimit = RunOptions.memory_limit_gb,
+    timeout_s: options.Timeout = RunOptions.timeout_s,
+    memory_limit_gb: options.MemoryLimit = RunOptions.memory_limit_gb,
     reports: options.Reports = None,
 ) -> None:
     """Export a trained model to TensorFlow.js, with its model card and golden predictions.
@@ -43,7 +43,7 @@ def export(
 
     precision = validate.checked(precision)
     run_dir = run_directory.find(reports, run_id)
-    limits = isolation.Limits.checked(timeout, memory_limit)
+    limits = isolation.Limits.checked(timeout_s, memory_limit_gb)
     target = web.unused(Path(paths.absolute(str(site)))) if site else None
     with exit_codes.interruptible("Nothing was exported"), progress.display(None):
         path = steps.export(run_dir, trial, precision, limits)

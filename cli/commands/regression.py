@@ -24,7 +24,7 @@ def verdict(
     """Check whether a run is a regression against its history. Exit code 3 if it is."""
     from gfr.regression import history
     from gfr.report.sections import regression as regression_section
-    from gfr.results import status, store
+    from gfr.results import store
 
     if rebuild:
         print(f"{history.rebuild(reports)} runs in {reports / 'history'}")
@@ -39,7 +39,8 @@ def verdict(
             f"{run.directory}: has no verdict. Resume the run with --run-id {run.record.run_id}"
         )
     options.print_result(run.verdict, regression_section.text, as_json)
-    if run.verdict.is_regression and not status.is_accepted(run):
+    is_accepted = run_directory.RunDirectory(run.directory).accepted.exists()
+    if run.verdict.is_regression and not is_accepted:
         raise typer.Exit(exit_codes.REGRESSION)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import completion, exit_codes, options, paths
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 
 
 def run(
@@ -25,8 +25,8 @@ def run(
         bool, typer.Option("--fresh", help="Compute features again, ignoring the cache.")
     ] = RunOptions.fresh,
     offline: options.Offline = not RunOptions.allow_download,
-    timeout: options.Timeout = RunOptions.timeout_s,
-    memory_limit: options.MemoryLimit = RunOptions.memory_limit_gb,
+    timeout_s: options.Timeout = RunOptions.timeout_s,
+    memory_limit_gb: options.MemoryLimit = RunOptions.memory_limit_gb,
     retries: Annotated[
         int, typer.Option(min=0, help="How often a failed step is retried.")
     ] = RunOptions.retries,
@@ -60,27 +60,13 @@ def run(
     Features are cached, so that running again repeats only the rest. An interrupted run is resumed
     with its --run-id.
     """
+    parameters = locals()
     from cli import prefect_session, progress, run_summary
     from gfr.pipeline import request as pipeline_request
     from gfr.results import store
 
-    run_options = RunOptions(
-        benchmark=benchmark,
-        data=data,
-        weights=weights,
-        run_id=run_id,
-        fresh=fresh,
-        allow_download=not offline,
-        reports=str(reports),
-        cache=str(cache),
-        command=shlex.join(["gfr", *sys.argv[1:]]),
-        timeout_s=timeout,
-        memory_limit_gb=memory_limit,
-        retries=retries,
-        max_latency_ms=max_latency_ms,
-        max_size_mb=max_size_mb,
-        keep_runs=keep_runs,
-    )
+    command = shlex.join(["gfr", *sys.argv[1:]])
+    run_options = options.run_options(parameters, allow_download=not offline, command=command)
     request = pipeline_request.request(run_options)
     words = [*sys.argv[1:], *([] if run_id else ["--run-id", request.run_id])]
     resume = paths.command(*words, reports=reports, cache=cache)
@@ -94,7 +80,10 @@ def run(
         print((finished.directory / "summary.json").read_text("utf-8"), end="")
     else:
         print(run_summary.text(finished, benchmark))
-    code = exit_codes.of_run(finished, state.is_completed())
+    is_regression = finished.verdict is not None and finished.verdict.is_regression
+    code = exit_codes.REGRESSION if is_regression else exit_codes.COMPLETE
+    if not state.is_completed():
+        code = exit_codes.FAILURES
     if not is_reported:
         exit_codes.leave(code)  # Prefect would try for minutes to send the rest
     raise typer.Exit(code)

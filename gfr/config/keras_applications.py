@@ -30,51 +30,43 @@ class Application:
 # A user's own file: its smallest side is known once it is loaded (gfr/models/custom_model.py).
 OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
 
-_NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+_TF = "weights_tf_dim_ordering_tf_kernels"
+_NOTOP = f"{_TF}_notop.h5"
+
+
+def _family(
+    name: str, members: str, scaling: str, weights_file: str, **others: bool
+) -> dict[str, Application]:
+    """Applications that differ in one part of the name; files have it in lower case."""
+    return {
+        name.format(member): Application(scaling, 32, weights_file.format(member.lower()), **others)
+        for member in members.split()
+    }
+
 
 # MobileNet and MobileNetV2 have files for several sizes; gfr always takes those of 224 px, as Keras
 # does for any size without a file of its own.
 APPLICATIONS: dict[str, Application] = {
-    **{
-        f"ConvNeXt{size}": Application("none", 32, f"convnext_{size.lower()}_notop.h5")
-        for size in ("Base", "Large", "Small", "Tiny", "XLarge")
-    },
-    **{
-        f"DenseNet{depth}": Application("torch", 32, f"densenet{depth}_{_NOTOP}")
-        for depth in (121, 169, 201)
-    },
-    **{
-        f"EfficientNetB{k}": Application(
-            "none", 32, f"efficientnetb{k}_notop.h5", squares_deviation=True
-        )
-        for k in range(8)
-    },
-    **{
-        f"EfficientNetV2{size}": Application("none", 32, f"efficientnetv2-{size.lower()}_notop.h5")
-        for size in ("B0", "B1", "B2", "B3", "L", "M", "S")
-    },
+    **_family("ConvNeXt{}", "Base Large Small Tiny XLarge", "none", "convnext_{}_notop.h5"),
+    **_family("DenseNet{}", "121 169 201", "torch", f"densenet{{}}_{_NOTOP}"),
+    **_family(
+        "EfficientNetB{}",
+        "0 1 2 3 4 5 6 7",
+        "none",
+        "efficientnetb{}_notop.h5",
+        squares_deviation=True,
+    ),
+    **_family("EfficientNetV2{}", "B0 B1 B2 B3 L M S", "none", "efficientnetv2-{}_notop.h5"),
     "InceptionResNetV2": Application("tf", 75, f"inception_resnet_v2_{_NOTOP}"),
     "InceptionV3": Application("tf", 75, f"inception_v3_{_NOTOP}"),
     "MobileNet": Application("tf", 32, "mobilenet_1_0_224_tf_no_top.h5"),
-    "MobileNetV2": Application(
-        "tf", 32, "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    "MobileNetV2": Application("tf", 32, f"mobilenet_v2_{_TF}_1.0_224_no_top.h5"),
+    **_family(
+        "MobileNetV3{}", "Large Small", "none", "weights_mobilenet_v3_{}_224_1.0_float_no_top_v2.h5"
     ),
-    **{
-        f"MobileNetV3{size}": Application(
-            "none", 32, f"weights_mobilenet_v3_{size.lower()}_224_1.0_float_no_top_v2.h5"
-        )
-        for size in ("Large", "Small")
-    },
-    "NASNetLarge": Application("tf", 32, "nasnet_large_no_top.h5", any_size=False),
-    "NASNetMobile": Application("tf", 32, "nasnet_mobile_no_top.h5", any_size=False),
-    **{
-        f"ResNet{depth}{version}": Application(
-            scaling, 32, f"resnet{depth}{version.lower()}_{_NOTOP}"
-        )
-        for depth in (101, 152, 50)
-        for version, scaling in (("", "caffe"), ("V2", "tf"))
-    },
-    "VGG16": Application("caffe", 32, f"vgg16_{_NOTOP}"),
-    "VGG19": Application("caffe", 32, f"vgg19_{_NOTOP}"),
+    **_family("NASNet{}", "Large Mobile", "tf", "nasnet_{}_no_top.h5", any_size=False),
+    **_family("ResNet{}", "101 152 50", "caffe", f"resnet{{}}_{_NOTOP}"),
+    **_family("ResNet{}V2", "101 152 50", "tf", f"resnet{{}}v2_{_NOTOP}"),
+    **_family("VGG{}", "16 19", "caffe", f"vgg{{}}_{_NOTOP}"),
     "Xception": Application("tf", 71, f"xception_{_NOTOP}"),
 }

@@ -22,7 +22,6 @@ class Stated:
     `carbon_g_per_kwh`: CO2 equivalent of the electricity.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
     cpu_watts: Above0 | None = None
     gpu_power_samples: bool = False
     carbon_g_per_kwh: Amount | None = None
@@ -31,8 +30,6 @@ class Stated:
 SCHEMA = 1
 
 MAX_SIDE_PX = 2048
-
-_FORBID = ConfigDict(extra="forbid")
 
 _Label = Annotated[str, Field(pattern=NAME)]
 
@@ -45,7 +42,6 @@ _Fraction = Annotated[float, Field(gt=0, lt=1)]
 class Backbone:
     """One row `[[backbone]]`; empty `scaling` and `label` mean the backbone's own."""
 
-    __pydantic_config__ = _FORBID
     name: str
     scaling: str = ""
     weights: str = ""  # auto | imagenet | random | a directory; empty: as the run says
@@ -57,7 +53,6 @@ class Backbone:
 class Iteration:
     """One row `[[iteration]]`: `size` is (height, width) in px, as Keras orders it."""
 
-    __pydantic_config__ = _FORBID
     number: Annotated[int, Field(ge=1, le=999)]
     size: tuple[_Side, _Side]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
@@ -76,7 +71,6 @@ class Data:
     `compare_rules`: also train each head with the other rule, if identities are known.
     """
 
-    __pydantic_config__ = _FORBID
     images: Annotated[int, Field(ge=10)] | Literal["all"]
     test_fraction: _Fraction
     validation_fraction: _Fraction
@@ -99,7 +93,6 @@ class Training:
     of accuracy against their number.
     """
 
-    __pydantic_config__ = _FORBID
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
     freeze: bool = True
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
@@ -110,7 +103,6 @@ class Training:
 class Features:
     """Table `[features]`: the arithmetic of the frozen backbone (gfr/models/precision.py)."""
 
-    __pydantic_config__ = _FORBID
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
@@ -121,7 +113,6 @@ class Latency:
     `accelerated`: also time the arithmetic that this machine accelerates, if there is one.
     """
 
-    __pydantic_config__ = _FORBID
     calls: Annotated[int, Field(ge=2, le=1_000_000)] = 100
     seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     accelerated: bool = True
@@ -137,7 +128,6 @@ class Export:
     `javascript_images`: test images that each precision classifies in TensorFlow.js.
     """
 
-    __pydantic_config__ = _FORBID
     precisions: tuple[WebPrecision, ...] = ("float32", "uint16", "float16", "uint8")
     javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
 
@@ -150,7 +140,6 @@ class Selecting:
     of the parameters in float32.
     """
 
-    __pydantic_config__ = _FORBID
     max_latency_ms: Above0 | None = None
     max_size_mb: Above0 | None = None
 
@@ -216,7 +205,7 @@ class Refit:
 class Benchmark:
     """A validated benchmark file."""
 
-    __pydantic_config__ = _FORBID
+    __pydantic_config__ = ConfigDict(extra="forbid")  # also for the tables in it
     schema: Literal[1]
     name: _Label
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -234,12 +223,16 @@ class Benchmark:
     def trials(self) -> tuple[Trial, ...]:
         """Every backbone x iteration, in the file's order."""
         return tuple(
-            Trial(backbone, iteration, self._feature_set(backbone, iteration), batch_size, seed)
-            for batch_size, seed in [(self.training.batch_size, self.seed)]
+            self._trial(backbone, iteration)
             for backbone in self.backbone
             for iteration in self.iteration
             if not iteration.backbones or backbone.label in iteration.backbones
         )
+
+    def _trial(self, backbone: Backbone, iteration: Iteration) -> Trial:
+        precision = self.features.precision
+        feature_set = FeatureSet(backbone, iteration.size, iteration.input, precision)
+        return Trial(backbone, iteration, feature_set, self.training.batch_size, self.seed)
 
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
@@ -258,16 +251,18 @@ class Benchmark:
             *(Refit("fraction", seed, rule, seed, share) for share in self.training.fractions),
         )
 
-    def _feature_set(self, backbone: Backbone, iteration: Iteration) -> FeatureSet:
-        return FeatureSet(backbone, iteration.size, iteration.input, self.features.precision)
 
-
-def _problems(benchmark: Benchmark) -> Iterator[str]:
+def problems(benchmark: Benchmark) -> Iterator[str]:
     """Yield a sentence for everything that contradicts another part of the file."""
     data, fractions = benchmark.data, benchmark.training.fractions
     precisions = benchmark.export.precisions
     own = [row.name for row in benchmark.backbone if row.file]
     sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
+    if not benchmark.training.freeze:
+        yield (
+            "training.freeze = false: gfr computes each feature once, which is correct only for a "
+            "frozen backbone; set freeze = true"
+        )
     if data.test_fraction + data.validation_fraction >= 1:
         yield "data: test_fraction + validation_fraction leave nothing to train on"
     if data.split == "official" and data.splits > 1:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gfr.data import celeba
-from gfr.data.sources import source_of
+from gfr.data.layouts import source_of
 from gfr.errors import InputError
 from gfr.storage import hashing
 

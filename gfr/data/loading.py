@@ -13,7 +13,7 @@ from gfr import types
 from gfr.config.schema import Benchmark
 from gfr.data import celeba, dataset, inspection, records
 from gfr.data import splits as data_splits
-from gfr.data.sources import SOURCES, DataSource, source_of
+from gfr.data.layouts import SOURCES, DataSource, source_of
 from gfr.data.synthetic import generate
 from gfr.errors import InputError
 from gfr.progress import reporter

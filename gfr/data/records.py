@@ -16,7 +16,7 @@ import pandas as pd
 from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
 from gfr.data.inspection import Flaws
-from gfr.data.sources import SOURCES, SourceName
+from gfr.data.layouts import SOURCES, SourceName
 from gfr.errors import InputError, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic

@@ -108,25 +108,16 @@ def calibration(logits: np.ndarray, is_male: np.ndarray, temperature: float = 1.
         for number in np.unique(index).tolist()
     )
     error = sum(row.num_images * abs(row.mean_p_male - row.share_male) for row in bins)
-    return Calibration(
-        bins=bins,
-        expected_error=error / len(z),
-        brier=float(brier_score_loss(is_male, p_male)),
-        loss=metrics(z, is_male).loss,
-    )
+    brier = float(brier_score_loss(is_male, p_male))
+    return Calibration(bins, error / len(z), brier, metrics(z, is_male).loss)
 
 
 def _bin(number: int, p_male: np.ndarray, is_male: np.ndarray) -> Bin:
     """Summarize the images of a non-empty bin."""
     num_images, num_male = len(is_male), int(is_male.sum())
-    return Bin(
-        number / NUM_BINS,
-        (number + 1) / NUM_BINS,
-        num_images,
-        float(p_male.mean()),
-        num_male / num_images,
-        *wilson(num_male, num_images),
-    )
+    least, most = number / NUM_BINS, (number + 1) / NUM_BINS
+    mean, share = float(p_male.mean()), num_male / num_images
+    return Bin(least, most, num_images, mean, share, *wilson(num_male, num_images))
 
 
 def temperature(logits: np.ndarray, is_male: np.ndarray) -> Temperature:
@@ -141,12 +132,11 @@ def temperature(logits: np.ndarray, is_male: np.ndarray) -> Temperature:
 
     bound = math.log(MAX_TEMPERATURE)
     z = logits.astype(np.float64)
-    log_t = minimize_scalar(
-        lambda log_t: metrics(z / math.exp(log_t), is_male).loss,
-        bounds=(-bound, bound),
-        method="bounded",
-        options={"xatol": 1e-6},
-    ).x
+
+    def loss(log_t: float) -> float:
+        return metrics(z / math.exp(log_t), is_male).loss
+
+    log_t = minimize_scalar(loss, bounds=(-bound, bound), options={"xatol": 1e-6}).x
     is_bound = bool(bound - abs(log_t) < 1e-4)
     return Temperature(math.exp(math.copysign(bound, log_t) if is_bound else log_t), is_bound)
 
@@ -159,15 +149,12 @@ def points(logits: np.ndarray, is_male: np.ndarray) -> tuple[Point, ...]:
 
 def _point(threshold: float, answer: np.ndarray, is_male: np.ndarray) -> Point:
     """Compare answers with labels, bool (N,) each."""
-    num_male = int(is_male.sum())
-    num_female = len(is_male) - num_male
-    false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())
-    return Point(
-        threshold=threshold,
-        accuracy=(len(is_male) - false_male - false_female) / len(is_male),
-        false_male=false_male / num_female if num_female else None,
-        false_female=false_female / num_male if num_male else None,
-    )
+    accuracy = float(np.mean(answer == is_male))
+    return Point(threshold, accuracy, _share(answer[~is_male]), _share(~answer[is_male]))
+
+
+def _share(errors: np.ndarray) -> float | None:
+    return float(errors.mean()) if len(errors) else None
 
 
 def choices(validation: tuple[Point, ...], test: tuple[Point, ...]) -> Choices:

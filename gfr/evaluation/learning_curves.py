@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from gfr.evaluation.metrics import History, Metrics
 from gfr.evaluation.statistics import newcombe
@@ -41,29 +42,18 @@ class Learning:
         return self.last_loss / self.least_loss - 1 if self.least_loss else 0.0
 
     @property
-    def is_overfit(self) -> bool:
-        """Whether training accuracy is significantly higher and the validation loss has risen."""
-        return self.gap_95[0] > 0 and self.rise > max(RISE, 2 * self.noise)
-
-    @property
-    def is_stopped_early(self) -> bool:
-        """Whether the validation loss was still falling at the last epoch."""
-        return self.fall > max(STILL, 2 * self.noise)
-
-    @property
     def words(self) -> str:
         """The conclusion as a predicate with the numbers that it follows from."""
-        low, high = (100 * bound for bound in self.gap_95)
+        points, low, high = (100 * share for share in (self.gap, *self.gap_95))
         gap = (
-            f"training minus validation accuracy {100 * self.gap:+z.1f} points "
-            f"[{low:+z.1f}, {high:+z.1f}]"
+            f"training minus validation accuracy {points:+z.1f} points [{low:+z.1f}, {high:+z.1f}]"
         )
-        if self.is_overfit:
+        if low > 0 and self.rise > max(RISE, 2 * self.noise):
             return (
                 f"overfits: validation loss {self.least_loss:.3f} near epoch {self.best_epoch}, "
                 f"{self.last_loss:.3f} at the end ({self.rise:+.0%}); {gap}"
             )
-        if self.is_stopped_early:
+        if self.fall > max(STILL, 2 * self.noise):
             return (
                 f"was still improving: validation loss fell by {self.fall:.1%} in the last tenth "
                 f"of {self.num_epochs} epochs; {gap}"
@@ -73,7 +63,7 @@ class Learning:
                 f"is too noisy to assess: the validation loss of an epoch is {self.noise:.0%} from "
                 f"the running mean; {gap}"
             )
-        if self.gap_95[0] > 0:
+        if low > 0:
             return f"fits training images better, with validation loss near its minimum; {gap}"
         return f"shows neither over- nor underfitting: validation loss has converged; {gap}"
 
@@ -81,7 +71,8 @@ class Learning:
 def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
     """Summarize the learning curves of a trial with the given metrics by split."""
     losses = np.array(history.val_loss)
-    means = _running_mean(losses)
+    # Each epoch averaged with its neighbours, with fewer of them at both ends.
+    means = pd.Series(losses).rolling(WINDOW, center=True, min_periods=1).mean().to_numpy()
     train, validation = metrics["train"], metrics["validation"]
     tenth = max(1, len(losses) // 10)
     before = means[max(0, len(means) - 1 - tenth)]
@@ -98,12 +89,4 @@ def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
         last_loss=float(means[-1]),
         fall=float(1 - means[-1] / before) if before else 0.0,
         noise=float(distances.mean()),
-    )
-
-
-def _running_mean(values: np.ndarray) -> np.ndarray:
-    """Average each epoch with its neighbours: float (E,) -> float (E,), shorter at both ends."""
-    reach = WINDOW // 2
-    return np.array(
-        [np.mean(values[max(0, k - reach) : k + reach + 1]) for k in range(len(values))]
     )

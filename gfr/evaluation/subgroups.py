@@ -70,8 +70,8 @@ class Gap:
         The mean over the sexes of the difference in error rates, which removes the effect of
         unequal shares of men; None if a group lacks a sex.
         """
-        having, lacking = _mean_error(self.having), _mean_error(self.lacking)
-        return None if having is None or lacking is None else lacking - having
+        gaps = [first.share - second.share for first, second in _by_sex(self.lacking, self.having)]
+        return sum(gaps) / 2 if len(gaps) == 2 else None
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,8 @@ def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame)
     exact = [_p_value(*groups) for groups in compared.values()]
     within = [p_within_sex(*groups) for groups in compared.values()]
     columns = exact, holm(exact).tolist(), within, holm(within).tolist()
-    gaps = [
-        _gap(name, *groups, p_values)
-        for (name, groups), p_values in zip(
-            compared.items(), zip(*columns, strict=True), strict=True
-        )
-    ]
+    p_values = dict(zip(compared, zip(*columns, strict=True), strict=True))
+    gaps = [_gap(name, *groups, p_values[name]) for name, groups in compared.items()]
     gaps.sort(key=lambda gap: (-abs(gap.difference), gap.attribute))
     return Subgroups(tuple(gaps), tuple(left_out))
 
@@ -132,12 +128,12 @@ def _group(is_male: np.ndarray, answer: np.ndarray) -> Group:
     """Summarize the labels and answers of one group, bool (n,) each, as fairlearn passes them."""
     num_images, num_male = len(is_male), int(is_male.sum())
     false_male, false_female = int((answer & ~is_male).sum()), int((~answer & is_male).sum())
-    num_right = num_images - false_male - false_female
+    num_right, num_female = num_images - false_male - false_female, num_images - num_male
     return Group(
-        num_images=num_images,
-        num_male=num_male,
+        num_images,
+        num_male,
         accuracy=_rate(num_right, num_images),
-        false_male=_rate(false_male, num_images - num_male) if num_images > num_male else None,
+        false_male=_rate(false_male, num_female) if num_female else None,
         false_female=_rate(false_female, num_male) if num_male else None,
     )
 
@@ -169,19 +165,17 @@ def p_within_sex(having: Group, lacking: Group) -> float:
     """
     from statsmodels.stats.contingency_tables import StratifiedTable  # takes a second to import
 
-    pairs = (having.false_male, lacking.false_male), (having.false_female, lacking.false_female)
-    tables = [_table(first, second) for first, second in pairs if first and second]
+    tables = [_table(*rates) for rates in _by_sex(having, lacking)]
     tables = [table for table in tables if table.sum(axis=0).all()]
     return float(StratifiedTable(tables).test_null_odds().pvalue) if tables else 1.0
+
+
+def _by_sex(group: Group, other: Group) -> list[tuple[Rate, Rate]]:
+    """Return the error rates of both groups for women and for men, if both have them."""
+    pairs = (group.false_male, other.false_male), (group.false_female, other.false_female)
+    return [(first, second) for first, second in pairs if first and second]
 
 
 def _table(having: Rate, lacking: Rate) -> np.ndarray:
     """Return the contingency table of two rates: int (2, 2)."""
     return np.array([[rate.num, rate.num_images - rate.num] for rate in (having, lacking)])
-
-
-def _mean_error(group: Group) -> float | None:
-    """Return the mean of the two error rates, 0..1."""
-    if group.false_male is None or group.false_female is None:
-        return None
-    return (group.false_male.share + group.false_female.share) / 2

@@ -31,32 +31,33 @@ def meter(root: Path) -> Callable[[], CpuEnergy]:
     """Return a function that returns the energy used since now.
 
     Call it every few minutes at least: the counters wrap around at `max_energy_range_uj`, which a
-    busy server reaches in 20 minutes.
+    busy server reaches in 20 minutes. After a counter has failed, the energy stays unavailable.
     """
-    reason = f"no processor package under {root}: a virtual machine, or no driver for RAPL"
-    zones, last_uj, range_uj = dict[str, Path](), dict[Path, int](), dict[Path, int]()
-    try:
-        zones = _packages(root)
-        last_uj = {zone: _read(zone / "energy_uj") for zone in zones.values()}
-        range_uj = {zone: _read(zone / "max_energy_range_uj") for zone in zones.values()}
-    except (OSError, ValueError) as error:
-        zones, reason = {}, _reason(error)
-    if not zones:
-        return lambda: CpuEnergy(None, reason)
-    used_uj, failures = [0], list[str]()
+    packages: dict[str, Path] = {}
+    last_uj: dict[Path, int] = {}
+    used_uj, failure = 0, ""
 
     def read() -> CpuEnergy:
+        nonlocal used_uj, failure
         try:
-            for zone, before_uj in last_uj.items():
-                last_uj[zone] = _read(zone / "energy_uj")
-                step_uj = last_uj[zone] - before_uj
-                used_uj[0] += step_uj if step_uj >= 0 else step_uj + range_uj[zone]
-        except (OSError, ValueError) as error:
-            failures.append(_reason(error))
-        if failures:
-            return CpuEnergy(None, failures[0])
-        return CpuEnergy(used_uj[0] / 1e6, f"RAPL {', '.join(zones)}")
+            for zone in packages.values():
+                now_uj = _read(zone / "energy_uj")
+                has_wrapped = now_uj < last_uj.get(zone, now_uj)
+                range_uj = _read(zone / "max_energy_range_uj") if has_wrapped else 0
+                used_uj += now_uj - last_uj.get(zone, now_uj) + range_uj
+                last_uj[zone] = now_uj
+        except OSError as error:
+            failure = failure or _reason(error)
+        note = failure or f"RAPL {', '.join(packages)}"
+        return CpuEnergy(None if failure else used_uj / 1e6, note)
 
+    try:
+        packages = _packages(root)
+        if not packages:
+            failure = f"no processor package under {root}: a virtual machine, or no driver for RAPL"
+    except OSError as error:
+        failure = _reason(error)
+    read()
     return read
 
 
@@ -75,12 +76,10 @@ def _read(path: Path) -> int:
     return int(path.read_text("utf-8"))
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return (
             f"{error.filename}: permission denied; since 2020 Linux lets only root read it "
             "(docs/gpu.md says how to open it)"
         )
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
-    return f"RAPL: not a number ({error})"
+    return f"{error.filename}: {error.strerror}"

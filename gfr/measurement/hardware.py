@@ -3,19 +3,18 @@
 A value that cannot be read is None or "unknown"; a missing list of GPUs comes with the reason.
 """
 
+import contextlib
 import itertools
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
 
 import psutil
-from pydantic import Field
+import pynvml
 
 from gfr.measurement import gpu
-from gfr.types import Count, Positive, Share
+from gfr.types import Amount, Count, Positive, Share
 
 # Flags in /proc/cpuinfo that determine the speed of float32 and bfloat16 convolutions.
 NOTABLE_CPU_FLAGS = (
@@ -51,7 +50,7 @@ class Hardware:
     cpu_physical_cores: Positive | None
     cpu_threads: Positive
     cpu_flags: tuple[str, ...]
-    cpu_load: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cpu_load: Amount
     memory_total_bytes: Count
     memory_available_bytes: Count
     gpus: tuple[Gpu, ...]
@@ -106,44 +105,32 @@ def gpu_ids() -> tuple[str, ...]:
 
 
 def _cpu() -> tuple[str, set[str]]:
+    """Return model and flags of the first processor in /proc/cpuinfo."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return platform.processor() or "unknown", set()
-    fields: dict[str, str] = {}
-    for line in path.read_text().splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip(), value.strip())
+    lines = path.read_text().partition("\n\n")[0].splitlines()
+    fields = {key.strip(): value.strip() for key, _, value in (row.partition(":") for row in lines)}
     return fields.get("model name", "unknown"), set(fields.get("flags", "").split())
 
 
 def _gpus() -> tuple[tuple[Gpu, ...], str]:
     try:
-        with gpu.opened() as pynvml:
+        with gpu.opened():
             driver = pynvml.nvmlSystemGetDriverVersion()
-            gpus = tuple(_gpu(pynvml, i, driver) for i in range(pynvml.nvmlDeviceGetCount()))
-    except gpu.Unavailable as error:
-        return (), f"none ({error})"
+            gpus = tuple(_gpu(index, driver) for index in range(pynvml.nvmlDeviceGetCount()))
+    except pynvml.NVMLError as error:
+        return (), f"none (NVML: {error})"
     return gpus, f"{len(gpus)} through NVML" if gpus else "none (NVML counts 0)"
 
 
-def _gpu(pynvml: ModuleType, index: int, driver: str) -> Gpu:
+def _gpu(index: int, driver: str) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    try:
+    utilization = capability = None
+    with contextlib.suppress(pynvml.NVMLError):  # not supported by every GPU
         utilization = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-    except pynvml.NVMLError:  # not supported by every GPU
-        utilization = None
-    try:
-        major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-        capability = (int(major), int(minor))
-    except pynvml.NVMLError:
-        capability = None
-    return Gpu(
-        name=pynvml.nvmlDeviceGetName(handle),
-        driver=driver,
-        memory_total_bytes=memory.total,
-        memory_used_bytes=memory.used,
-        memory_free_bytes=memory.free,
-        utilization=utilization,
-        compute_capability=capability,
-    )
+    with contextlib.suppress(pynvml.NVMLError):
+        capability = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    name = pynvml.nvmlDeviceGetName(handle)
+    return Gpu(name, driver, memory.total, memory.used, memory.free, utilization, capability)

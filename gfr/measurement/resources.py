@@ -4,6 +4,7 @@ Memory is that of this process and its children, sampled; CPU time that of all t
 process; energy and GPU values are those of the whole machine, from its counters.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -12,8 +13,7 @@ from typing import TypeVar
 
 import psutil
 
-from gfr.measurement import cpu_energy as measurement_cpu_energy
-from gfr.measurement import gpu, hardware
+from gfr.measurement import cpu_energy, gpu, hardware
 from gfr.measurement.cpu_energy import CpuEnergy
 from gfr.measurement.gpu import GpuUse
 from gfr.types import Count, Seconds
@@ -41,14 +41,15 @@ class Cost:
 def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> tuple[T, Cost]:
     """Run `stage`; return its value and its cost."""
     stop = threading.Event()
-    peak_bytes = [resident_bytes()]
-    gpus = gpu.watch(hardware.visible_gpus(), sample_every_s)
-    cpu_energy = measurement_cpu_energy.meter(measurement_cpu_energy.POWERCAP)
+    peak_bytes = resident_bytes()
+    finish_gpus = gpu.watch(hardware.visible_gpus(), sample_every_s)
+    read_cpu_energy = cpu_energy.meter(cpu_energy.POWERCAP)
 
     def watch() -> None:
+        nonlocal peak_bytes
         while not stop.wait(sample_every_s):
-            peak_bytes[0] = max(peak_bytes[0], resident_bytes())
-            cpu_energy()
+            peak_bytes = max(peak_bytes, resident_bytes())
+            read_cpu_energy()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -59,9 +60,8 @@ def metered(stage: Callable[[], T], sample_every_s: float = SAMPLE_EVERY_S) -> t
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
         stop.set()
         watcher.join()
-        energy, watched = cpu_energy(), gpus()
-    peak_memory_bytes = max(peak_bytes[0], resident_bytes())
-    return value, Cost(wall_s, cpu_s, peak_memory_bytes, energy, watched.gpus, watched.note)
+        energy, (gpus, note) = read_cpu_energy(), finish_gpus()
+    return value, Cost(wall_s, cpu_s, max(peak_bytes, resident_bytes()), energy, gpus, note)
 
 
 def resident_bytes() -> int:
@@ -69,8 +69,6 @@ def resident_bytes() -> int:
     total = 0
     process = psutil.Process()
     for member in (process, *process.children(recursive=True)):
-        try:
+        with contextlib.suppress(psutil.Error):  # it ended between the listing and the reading
             total += member.memory_info().rss
-        except psutil.Error:  # it ended between the listing and the reading
-            continue
     return total

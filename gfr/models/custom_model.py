@@ -6,13 +6,12 @@ the file's author or read other files. Keras' own safe mode has let some of them
 not import Keras and unpacks nothing to disk.
 """
 
-import importlib.util
+import itertools
 import json
-import lzma
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,6 @@ MAX_RATIO = 50  # unpacked over packed; trained weights hardly shrink
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(OSError, EOFError, ValueError, RuntimeError, RecursionError),
-)
 
 # The modules whose classes a configuration may name; functions are never accepted.
 _MODULES = (  # tuples: what is looked up may be unhashable
@@ -58,6 +52,37 @@ _CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 _READERS = ("StringLookup", "IntegerLookup", "TextVectorization", "MelSpectrogram")
 
+MAX_DIFFERENCE = 1e-3  # relative, between one image's features alone and in a batch
+
+_PIXELS_SHAPE = (3, 218, 178, 3)
+
+# Removed when the converter freezes variables and inlines functions.
+_REMOVED_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall"}
+
+
+def refuse_unfit(benchmark: Benchmark) -> None:
+    """Raise InputError if a custom model is not a backbone or does not fit the benchmark."""
+    rows = [row for row in benchmark.feature_sets if row.backbone.file]
+    if not rows:
+        return
+    for path in dict.fromkeys(Path(row.backbone.file) for row in rows):
+        check(path)
+    import keras
+
+    from gfr.models import backbone
+
+    backbone.make_deterministic()
+    for row in rows:
+        keras.utils.clear_session()
+        network = backbone.own(Path(row.backbone.file))
+        problems = itertools.chain(
+            _shape_problems(row, network),
+            _output_problems(row, is_exported=bool(benchmark.export.precisions)),
+        )
+        if problem := next(problems, ""):
+            raise InputError(f"{row.backbone.file}: {problem}")
+    keras.utils.clear_session()
+
 
 def check(path: Path) -> None:
     """Raise InputError if the file is not a .keras archive, is damaged, or needs code or files."""
@@ -65,50 +90,48 @@ def check(path: Path) -> None:
         raise InputError(lacking)
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive)
-            if damaged := archive.testzip():
-                raise InputError(f"{path}: {damaged} is damaged; save or copy the model again")
-            config = json.loads(archive.read("config.json"))
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        raise InputError(
-            f"{path}: not a Keras model file ({reason(error)}); write one with model.save"
-        ) from None
-    if problem := next(_problems(config), ""):
+            problem = next(_archive_problems(archive), "")
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        problem = f"not a Keras model file ({reason(error)}); write one with model.save"
+    if problem:
         raise InputError(f"{path}: {problem}")
 
 
-def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+# The functions below yield problems one by one, and only the first is asked for: what follows a
+# problem need not be computable.
+
+
+def _archive_problems(archive: zipfile.ZipFile) -> Iterator[str]:
     infos = archive.infolist()
     names = [info.filename for info in infos]
     for name in names:
         if name not in _MEMBERS or names.count(name) > 1:
-            raise InputError(
-                f"{path}: holds {name!r:.80}, which a model of images does not; save it again "
-                "without vocabularies and other assets"
+            yield (
+                f"holds {name!r:.80}, which a model of images does not; save it again without "
+                "vocabularies and other assets"
             )
     for name in _MEMBERS:
         if name not in names:
-            raise InputError(f"{path}: lacks {name}: not a Keras model file; use model.save")
+            yield f"lacks {name}: not a Keras model file; use model.save"
     unpacked = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
-    if unpacked > MAX_BYTES or unpacked > MAX_RATIO * packed + MAX_CONFIG_BYTES:
-        raise InputError(
-            f"{path}: {packed:,} bytes that unpack to {unpacked:,}: refused as a bomb; at most "
+    if unpacked > min(MAX_BYTES, MAX_RATIO * packed + MAX_CONFIG_BYTES):
+        yield (
+            f"{packed:,} bytes that unpack to {unpacked:,}: refused as a bomb; at most "
             f"{MAX_BYTES:,}, and {MAX_RATIO} times the file"
         )
     if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
-        raise InputError(f"{path}: config.json is larger than {MAX_CONFIG_BYTES:,} bytes")
+        yield f"config.json is larger than {MAX_CONFIG_BYTES:,} bytes"
     if any(info.compress_type not in _METHODS for info in infos):
-        raise InputError(f"{path}: packed by another method than Keras'; save it again")
+        yield "packed by another method than Keras'; save it again"
+    if damaged := archive.testzip():
+        yield f"{damaged} is damaged; save or copy the model again"
+    yield from _config_problems(json.loads(archive.read("config.json")))
 
 
-def _problems(config: Any) -> Iterator[str]:
-    """Yield the problems of a model's configuration, one sentence each."""
+def _config_problems(config: Any) -> Iterator[str]:
     if not isinstance(config, dict) or "class_name" not in config:
         yield "config.json describes no model; write the file with model.save"
-        return
     waiting: list[Any] = [{key: config[key] for key in config if key != "compile_config"}]
     while waiting:
         value = waiting.pop()
@@ -131,6 +154,7 @@ def _class_problems(described: dict[str, Any]) -> Iterator[str]:
     config = described.get("config")
     named = config.get("name") if isinstance(config, dict) else None
     who = f"{name!s:.60}" + (f" {named!r:.60}" if isinstance(named, str) else "")
+    is_known = module in _MODULES and isinstance(name, str) and name[:1].isupper()
     if name in _VALUES and module is None:
         return
     if name in _CODE:
@@ -140,7 +164,7 @@ def _class_problems(described: dict[str, Any]) -> Iterator[str]:
         )
     elif name in _READERS:
         yield f"layer {who} is not for images; take it out and save again"
-    elif not _is_known(module, name):
+    elif not is_known and (module, name) not in _CLASSES:
         yield (
             f"{who} of {module!s:.60} is not a layer of Keras: own code is not loaded; replace "
             "it by layers of Keras and save again"
@@ -154,116 +178,58 @@ def _class_problems(described: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _is_known(module: object, name: object) -> bool:
-    if (module, name) in _CLASSES:
-        return True
-    return module in _MODULES and isinstance(name, str) and name[:1].isupper()
-
-
-MAX_DIFFERENCE = 1e-3  # relative, between one image's features alone and in a batch
-
-_PIXELS_SHAPE = (3, 218, 178, 3)
-
-# Removed when the converter freezes variables and inlines functions.
-_REMOVED_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall"}
-
-
-def refuse_unfit(benchmark: Benchmark) -> None:
-    """Raise InputError if an own model is not a backbone or does not fit the benchmark."""
-    rows = [row for row in benchmark.feature_sets if row.backbone.file]
-    if not rows:
-        return
-    for path in dict.fromkeys(Path(row.backbone.file) for row in rows):
-        check(path)
-    import keras
-
-    from gfr.models import backbone
-
-    backbone.make_deterministic()
-    for row in rows:
-        keras.utils.clear_session()
-        _check_shapes(row, backbone.own(Path(row.backbone.file)))
-        _try(row, is_exported=bool(benchmark.export.precisions))
-    keras.utils.clear_session()
-
-
-def _check_shapes(row: FeatureSet, network: Any) -> None:
-    path = row.backbone.file
-    inputs, outputs = _tensors(network, "inputs"), _tensors(network, "outputs")
+def _shape_problems(row: FeatureSet, network: Any) -> Iterator[str]:
+    inputs: list[Any] = getattr(network, "inputs", [])  # []: a Sequential that was never built
     if not inputs:
-        raise InputError(
-            f"{path}: its input is of no known shape; begin it with keras.Input((None, None, 3))"
-        )
-    if len(inputs) > 1 or len(outputs) > 1:
-        raise InputError(
-            f"{path}: {len(inputs)} inputs and {len(outputs)} outputs; a backbone has one of each"
-        )
+        yield "its input is of no known shape; begin it with keras.Input((None, None, 3))"
+    if len(inputs) > 1 or len(network.outputs) > 1:
+        yield f"{len(inputs)} inputs and {len(network.outputs)} outputs; a backbone has one of each"
     shape, dtype = tuple(inputs[0].shape), inputs[0].dtype
     if len(shape) != 4 or shape[0] is not None or shape[3] != 3 or dtype != "float32":
-        raise InputError(
-            f"{path}: takes {dtype} {shape}; a backbone takes float32 (None, height, width, 3)"
-        )
-    output, dtype = tuple(outputs[0].shape), outputs[0].dtype
+        yield f"takes {dtype} {shape}; a backbone takes float32 (None, height, width, 3)"
+    output, dtype = tuple(network.outputs[0].shape), network.outputs[0].dtype
     if len(output) not in (2, 4) or output[0] is not None or not output[-1] or dtype != "float32":
-        raise InputError(
-            f"{path}: gives {dtype} {output}; a backbone gives float32 (None, features) or a "
-            "feature map (None, height, width, features)"
+        yield (
+            f"gives {dtype} {output}; a backbone gives float32 (None, features) or a feature map "
+            "(None, height, width, features)"
         )
-    _check_size(row, shape[1:3])
-
-
-def _tensors(network: Any, name: str) -> list[Any]:
-    try:
-        return list(getattr(network, name) or [])
-    except (AttributeError, ValueError):  # a Sequential that was never built
-        return []
-
-
-def _check_size(row: FeatureSet, fixed: tuple[int | None, int | None]) -> None:
-    words = " x ".join("any" if side is None else str(side) for side in fixed)
-    if any(side not in (None, asked) for side, asked in zip(fixed, row.size, strict=True)):
-        raise InputError(
-            f"{row.backbone.file}: takes images of {words} (height x width) alone, size = "
-            f"{list(row.size)} is asked for; change size, or name other backbones in that iteration"
+    sides = shape[1:3]
+    words = " x ".join("any" if side is None else str(side) for side in sides)
+    if any(side not in (None, asked) for side, asked in zip(sides, row.size, strict=True)):
+        yield (
+            f"takes images of {words} (height x width) alone, size = {list(row.size)} is asked "
+            "for; change size, or name other backbones in that iteration"
         )
-    if row.input == "any" and fixed != (None, None):
-        raise InputError(
-            f'{row.backbone.file}: takes images of {words} alone, not any; set input = "fixed"'
-        )
+    if row.input == "any" and sides != (None, None):
+        yield f'takes images of {words} alone, not any; set input = "fixed"'
 
 
-def _try(row: FeatureSet, is_exported: bool) -> None:
+def _output_problems(row: FeatureSet, is_exported: bool) -> Iterator[str]:
     """Run it on three images: features must be finite and depend on their own image only."""
     from gfr.models import backbone, fused_model
 
-    path = Path(row.backbone.file)
     pixels = list(np.random.default_rng(0).integers(0, 256, _PIXELS_SHAPE, dtype=np.uint8))
     try:
-        graph = fused_model.compiled(backbone.build(row, path))
-        together = fused_model.run_batch(graph, pixels)
-        again = fused_model.run_batch(graph, pixels)
-        alone = fused_model.run_batch(graph, pixels[:1])
-    except InputError:
-        raise
-    except Exception as error:  # TensorFlow raises many kinds for a user's model
-        height, width = row.size
-        raise InputError(
-            f"{path}: cannot be run on images of {height} x {width} ({reason(error)}); choose "
-            "another size, or fix the model"
-        ) from None
-    if not np.isfinite(together).all():
-        raise InputError(
-            f"{path}: its features are not finite; is `scaling` the one it was made for?"
+        graph = fused_model.compiled(backbone.build(row, Path(row.backbone.file)))
+        together, again, alone = (
+            fused_model.run_batch(graph, batch) for batch in (pixels, pixels, pixels[:1])
         )
+    except Exception as error:  # TensorFlow raises many kinds for a user's model
+        yield (
+            f"cannot be run on images of {row.size[0]} x {row.size[1]} ({reason(error)}); choose "
+            "another size, or fix the model"
+        )
+    if not np.isfinite(together).all():
+        yield "its features are not finite; is `scaling` the one it was made for?"
     scale = np.linalg.norm(together[0]) or 1.0
     if max(np.linalg.norm(x - together[0]) for x in (again[0], alone[0])) > MAX_DIFFERENCE * scale:
-        raise InputError(
-            f"{path}: an image's features change from call to call or with the rest of its batch; "
-            "take out what mixes images (an operation over axis 0) or draws at random"
+        yield (
+            "an image's features change from call to call or with the rest of its batch; take out "
+            "what mixes images (an operation over axis 0) or draws at random"
         )
     if is_exported and (unknown := _unknown_to_javascript(graph)):
-        raise InputError(
-            f"{path}: TensorFlow.js has no {', '.join(unknown)}; replace what needs it, or set "
+        yield (
+            f"TensorFlow.js has no {', '.join(unknown)}; replace what needs it, or set "
             "precisions = [] in [export]"
         )
 
@@ -272,8 +238,8 @@ def _unknown_to_javascript(graph: Any) -> list[str]:
     """Return the operations of a graph that TensorFlow.js' own lists lack."""
     definition = graph.graph.as_graph_def()
     nodes = [*definition.node, *(row for f in definition.library.function for row in f.node_def)]
-    package = importlib.util.find_spec("tensorflowjs")
-    places = package.submodule_search_locations if package else None
-    files = [file for place in places or [] for file in (Path(place) / "op_list").glob("*.json")]
+    # Found without importing the package, which takes seconds.
+    op_lists = metadata.distribution("tensorflowjs").locate_file("tensorflowjs/op_list")
+    files = Path(str(op_lists)).glob("*.json")
     known = {row["tfOpName"] for file in files for row in json.loads(file.read_text("utf-8"))}
     return sorted({node.op for node in nodes} - known - _REMOVED_IN_EXPORT)

@@ -1,16 +1,12 @@
 """Run a frozen backbone over all images once.
 
 Writes the shards of a part (gfr/models/feature_store.py), rows keyed by image name. Intact shards
-on disk are not
-computed again. Features are not scaled: the constant of calibrated random weights is applied where
-they are read.
+on disk are not computed again. Features are not scaled: the constant of calibrated random weights
+is applied where they are read.
 """
 
-import json
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -24,12 +20,11 @@ from gfr.measurement import software
 from gfr.models import backbone, feature_store, fused_model
 from gfr.models.precision import NUM_CHECKED_IMAGES, Check, Choice
 from gfr.models.weights import Weights
-from gfr.storage import atomic, hashing
+from gfr.progress import Report
+from gfr.storage import hashing, serialization
 
 # 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
 _MAX_BATCH, _MAX_BATCH_PIXELS = 128, 2_500_000
-
-_CHECK = "check.json"
 
 LOG = logging.getLogger("gfr")
 
@@ -82,54 +77,34 @@ class Job:
         )
 
 
-@dataclass(frozen=True)
-class Made:
-    """`build_s`: building and checking the backbone; `waited_s`: waiting for decoded images."""
-
-    extracted: feature_store.Extracted
-    check: Check | None
-    build_s: float
-    waited_s: float
-
-
 def extract(
-    job: Job,
-    choice: Choice,
-    part: feature_store.Part,
-    fresh_for: str,
-    report: Callable[[int, int], None],
-) -> Made:
+    job: Job, choice: Choice, part: feature_store.Part, fresh_for: str, report: Report
+) -> tuple[feature_store.Extracted, Check | None]:
     """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once per run.
 
     Falls back to float32 if a few images differ too much in the chosen precision. InputError if
     weights or images have changed since the run was started.
     """
-    begun_s, build_s, waited_s = time.perf_counter(), 0.0, 0.0
     keras.utils.clear_session()
     precision, check = choice.precision, None
     directory, missing = _open(job, precision, part, fresh_for)
     if precision == "bfloat16" and job.weights.source != "random":
-        check = _checked(job, directory) if missing else _known_check(directory)
-        if check and check.objection:
+        check = _checked(job, directory)
+        if check.objection:
             LOG.warning("%s: %s: float32 instead", job.feature_set.title, check.objection)
             precision = "float32"
             directory, missing = _open(job, precision, part, fresh_for)
     if missing:
-        job.weights.check()
-        graph = job.graph(precision)
-        build_s = time.perf_counter() - begun_s
-        batch_size = batch_size_of(job.feature_set)
-        waited_s = _compute(job.faces, graph, batch_size, directory, missing, report)
+        _compute(job, precision, directory, missing, report)
     num_images = len(job.faces.names)
     num_computed = feature_store.num_rows(missing, num_images)
     extracted = feature_store.Extracted(
         directory=str(directory),
         precision=precision,
-        num_images=num_images,
         num_computed=num_computed,
         num_reused=feature_store.num_rows(part.shards(num_images), num_images) - num_computed,
     )
-    return Made(extracted, check, build_s, waited_s)
+    return extracted, check
 
 
 def batch_size_of(feature_set: FeatureSet) -> int:
@@ -157,68 +132,39 @@ def _open(
     return directory, missing
 
 
-def _known_check(directory: Path) -> Check | None:
-    """Return the comparison that an earlier part or run made; None if there is none."""
-    try:
-        return Check(**json.loads((directory / _CHECK).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
 def _checked(job: Job, directory: Path) -> Check:
-    """Compare the first images of the job in both precisions."""
-    if known := _known_check(directory):
-        return known
+    """Compare the first images of the job in both precisions, once per directory."""
+    path = directory / "check.json"
+    if path.exists():
+        return serialization.read(path, Check)
     job.weights.check()
-    paths = job.faces.paths()[:NUM_CHECKED_IMAGES]
-    batch = [images.decode(path).pixels for path in paths]
-    (exact, exact_s), (rounded, rounded_s) = (
-        _run_twice(job.graph(precision), batch) for precision in ("float32", "bfloat16")
+    batch = [images.decode(path).pixels for path in job.faces.paths()[:NUM_CHECKED_IMAGES]]
+    exact, rounded = (
+        fused_model.run_batch(job.graph(precision), batch) for precision in ("float32", "bfloat16")
     )
     error = float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact))
-    check = Check(len(batch), error, len(batch) / exact_s, len(batch) / rounded_s)
-    atomic.write_json(directory / _CHECK, asdict(check))
+    check = Check(len(batch), error)
+    serialization.write(path, check)
     return check
 
 
-def _run_twice(graph: fused_model.Graph, batch: list[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return features (n, D) and the seconds of the second call; the first sets oneDNN up."""
-    fused_model.run_batch(graph, batch)
-    begun_s = time.perf_counter()
-    return fused_model.run_batch(graph, batch), time.perf_counter() - begun_s
-
-
 def _compute(
-    faces: Faces,
-    graph: fused_model.Graph,
-    batch_size: int,
-    directory: Path,
-    missing: list[int],
-    report: Callable[[int, int], None],
-) -> float:
-    """Compute the missing shards; return the seconds spent waiting for images."""
-    known = list(zip(faces.paths(), faces.pixels_sha256, strict=True))
-    wanted = [
-        row for k in missing for row in known[k * feature_store.ROWS : (k + 1) * feature_store.ROWS]
-    ]
-    done, waited_s, block = 0, 0.0, []
-    waiting = list(missing)
-    batches = images.batches([path for path, _ in wanted], batch_size)
-    while done < len(wanted):
-        begun_s = time.perf_counter()
-        batch = next(batches)
-        waited_s += time.perf_counter() - begun_s
-        _check_pixels(batch, wanted[done : done + batch_size])
-        block.append(fused_model.run_batch(graph, batch))  # (<= batch_size, D)
+    job: Job, precision: Precision, directory: Path, missing: list[int], report: Report
+) -> None:
+    """Compute the missing shards, in ascending order: only the last one may be short."""
+    job.weights.check()
+    graph = job.graph(precision)
+    known = list(zip(job.faces.paths(), job.faces.pixels_sha256, strict=True))
+    rows = feature_store.ROWS
+    wanted = [image for k in missing for image in known[k * rows : (k + 1) * rows]]
+    done, block = 0, []
+    for batch in images.batches([path for path, _ in wanted], batch_size_of(job.feature_set)):
+        for pixels, (path, sha256) in zip(batch, wanted[done : done + len(batch)], strict=True):
+            if images.sha256(pixels) != sha256:
+                raise InputError(f"{path}: has changed since the run was started; start a new run")
+        block.append(fused_model.run_batch(graph, batch))  # (<= batch size, D)
         done += len(batch)
-        if sum(map(len, block)) == feature_store.ROWS or done == len(wanted):
-            feature_store.write(directory, waiting.pop(0), np.concatenate(block))
+        if done % rows == 0 or done == len(wanted):
+            feature_store.write(directory, missing[(done - 1) // rows], np.concatenate(block))
             block = []
         report(done, len(wanted))
-    return waited_s
-
-
-def _check_pixels(batch: list[np.ndarray], known: list[tuple[Path, str]]) -> None:
-    for pixels, (path, sha256) in zip(batch, known, strict=True):
-        if images.sha256(pixels) != sha256:
-            raise InputError(f"{path}: has changed since the run was started; start a new run")

@@ -19,7 +19,7 @@ from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import InputError
 from gfr.measurement.software import version
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
@@ -66,13 +66,17 @@ def examine(options: RunOptions) -> list[Check]:
     checks = [_python(), _platform(), *_requirements()]
     if is_incomplete(checks):
         return checks  # the other checks need the packages
-    reports = Path(paths.directory_or_default(options.reports, "reports"))
-    cache = Path(paths.directory_or_default(options.cache, "cache"))
     from gfr.config import loader
 
     backbones = loader.load(benchmark_files.benchmark_file(options.benchmark)).backbone
-    weights = [_weights(backbone, options) for backbone in backbones]
-    return [*checks, *_hardware(), _disk(cache), _data(options.data), *weights, *_runs(reports)]
+    return [
+        *checks,
+        *_hardware(),
+        _disk(paths.directory_or_default(options.cache, "cache")),
+        _data(options.data),
+        *(_weights(backbone, options) for backbone in backbones),
+        *_runs(paths.directory_or_default(options.reports, "reports")),
+    ]
 
 
 def is_incomplete(checks: list[Check]) -> bool:
@@ -174,8 +178,7 @@ def _growth() -> Check:
     """Whether TensorFlow allocates GPU memory as needed, which gfr sets unless the user does."""
     if os.environ.get(GROWTH, "true") == "true":
         return Check("ok", "GPU memory", "allocated as needed")
-    finding = f"{GROWTH} is set: TensorFlow allocates all of it. Unset it"
-    return Check("note", "GPU memory", finding)
+    return Check("note", "GPU memory", f"{GROWTH} is set: TensorFlow allocates all of it. Unset it")
 
 
 def _energy() -> Check:
@@ -199,9 +202,8 @@ def _data(request: str) -> Check:
 
     source, directory = loading.locate(request)
     if directory is None:
-        reason = "data/celeba does not exist. Download CelebA: gfr data fetch (docs/data.md)"
-        if request == "synthetic":
-            reason = "as requested"
+        missing = "data/celeba does not exist. Download CelebA: gfr data fetch (docs/data.md)"
+        reason = "as requested" if request == "synthetic" else missing
         return Check("note", "data", f"synthetic faces: {reason}")
     try:
         labels = source.read(directory)

@@ -33,28 +33,18 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
     """
     path = RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
     report = reporter(f"{feature_set.title}{part}", "images")
-    if not _is_extracted(path, part):
+    result = serialization.read(path, records.PartResult) if path.exists() else None
+    if not result or not feature_store.holds(Path(result.extracted.directory), part):
         result = _extract(run_dir, feature_set, part, worker)
         serialization.write(path, result)
         LOG.info(
-            "%s%s: %s images computed in %s, %s reused, %.0f s",
-            feature_set.title,
-            part,
-            f"{result.extracted.num_computed:,}",
-            result.extracted.precision,
-            f"{result.extracted.num_reused:,}",
-            result.cost.wall_s,
+            f"{feature_set.title}{part}: {result.extracted.num_computed:,} images computed in "
+            f"{result.extracted.precision}, {result.extracted.num_reused:,} reused, "
+            f"{result.cost.wall_s:.0f} s"
         )
     collect(run_dir, feature_set)
     report(1, 1)
     return path
-
-
-def _is_extracted(path: Path, part: Part) -> bool:
-    if not path.exists():
-        return False
-    result = serialization.read(path, records.PartResult)
-    return feature_store.holds(Path(result.extracted.directory), part)
 
 
 def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> records.PartResult:
@@ -71,15 +61,18 @@ def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) ->
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
     report = reporter(f"{feature_set.title}{part}", "images")
-    made, cost = metered(lambda: feature_extraction.extract(job, choice, part, fresh_for, report))
+    (extracted, check), cost = metered(
+        lambda: feature_extraction.extract(job, choice, part, fresh_for, report)
+    )
     return records.PartResult(
         schema=SCHEMA,
         feature_set=feature_set,
         part=part,
         worker=worker,
         hardware=hardware.collect(),
+        extracted=extracted,
+        check=check,
         cost=cost,
-        **vars(made),
     )
 
 

@@ -33,7 +33,7 @@ _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 
 _SAMPLE_EVERY_S = 2.0  # sampling memory more often would show in the latencies
 
-_NUM_WITNESSES = 20  # before the calls, and as many after them; never more than there are calls
+_NUM_WORKLOADS = 20  # before the calls, and as many after them; never more than there are calls
 
 LOG = logging.getLogger("gfr")
 
@@ -47,16 +47,13 @@ def time_model(run_dir: Path, feature_set: FeatureSet) -> Path:
     result, cost = metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
     serialization.write(path, dataclasses.replace(result, cost=cost))
     for timing in result.timings:
+        remark = "; CONTENDED: other processes took part of the machine"
         LOG.info(
-            "%s, %s: p50 %.1f ms, p95 %.1f ms (batch 1, %d calls); test set of %s in %.2f s%s",
-            feature_set.title,
-            timing.precision,
-            timing.p50_ms,
-            1000 * timing.single.percentile_s(95),
-            len(timing.single.values_s),
-            f"{result.num_test_images:,}",
-            timing.inference_s,
-            "; CONTENDED: other processes took part of the machine" if timing.is_contended else "",
+            f"{feature_set.title}, {timing.precision}: p50 {timing.p50_ms:.1f} ms, "
+            f"p95 {1000 * timing.single.percentile_s(95):.1f} ms "
+            f"(batch 1, {len(timing.single.values_s)} calls); test set of "
+            f"{result.num_test_images:,} in {timing.inference_s:.2f} s"
+            f"{remark if timing.is_contended else ''}"
         )
     return path
 
@@ -66,9 +63,8 @@ def time_again(run_dir: Path, feature_set: FeatureSet) -> Path:
     run = store.read_run(run_dir)
     number = len(reruns.timings(run, feature_set)) + 1
     path = RunDirectory(run_dir).repeated_latency(feature_set.id, number)
-    serialization.write(
-        path, reruns.Retimed(reruns.SCHEMA, feature_set, tuple(_again(run, feature_set)))
-    )
+    rows = tuple(_again(run, feature_set))
+    serialization.write(path, reruns.Retimed(reruns.SCHEMA, feature_set, rows))
     LOG.info("%s, latency: measurement repeated", feature_set.title)
     return path
 
@@ -103,12 +99,9 @@ def _decoded(paths: list[Path], protocol: Latency) -> list[list[np.ndarray]]:
 
 
 def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]:
-    rates = run.record.rates
-    if (
-        run.record.benchmark.latency.accelerated
-        and (rates and rates.fastest == "bfloat16")
-        and trial.features.weights.source != "own"  # computed in float32 only
-    ):
+    rates, is_wanted = run.record.rates, run.record.benchmark.latency.accelerated
+    is_own = trial.features.weights.source == "own"  # computed in float32 only
+    if is_wanted and rates and rates.fastest == "bfloat16" and not is_own:
         return ["float32", "bfloat16"]
     return ["float32"]
 
@@ -118,22 +111,20 @@ def _time_model(run_dir: Path, feature_set: FeatureSet) -> LatencyResult:
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
     test_set, precisions = _TestSet(_test_paths(run)), _precisions(run, trial)
     report = reporter(_step(feature_set), "precisions")
-    timings, num_parameters = [], []
+    timed = []
     for number, precision in enumerate(precisions):
         report(number, len(precisions))
-        timing, num = _time_precision(run, trial, precision, test_set)
-        timings.append(timing)
-        num_parameters.append(num)
+        timed.append(_time_precision(run, trial, precision, test_set))
     report(len(precisions), len(precisions))
     return LatencyResult(
         schema=SCHEMA,
         feature_set=feature_set,
         trial_id=trial.trial.id,
-        num_parameters=num_parameters[0],
+        num_parameters=timed[0][1],
         batch_size=BATCH,
         decode_s=test_set.decode_s,
         num_test_images=len(test_set.paths),
-        timings=tuple(timings),
+        timings=tuple(timing for timing, _ in timed),
         cost=run.record.cost,  # replaced by the caller, who knows it
     )
 
@@ -168,21 +159,21 @@ def _time_precision(
 def _time_single(
     classify: Classify, few: list[list[np.ndarray]], precision: Precision, protocol: Latency
 ) -> tuple[Samples, int, float]:
-    """Time single images; return the least disturbed samples, the number of attempts, the witness.
+    """Time single images; return the least disturbed samples, how many attempts, and `witness_s`.
 
-    The witness is the reference workload: the 10th percentile of its seconds, before and after.
+    That is the 10th percentile of the seconds of the reference workload, before and after.
     """
-    witness = reference_workload.witness(precision)
-    num_witnesses = min(_NUM_WITNESSES, protocol.calls)
-    witness()
-    witnesses_s = [witness() for _ in range(num_witnesses)]
+    workload = reference_workload.timed(precision)
+    num_workloads = min(_NUM_WORKLOADS, protocol.calls)
+    workload()
+    workloads_s = [workload() for _ in range(num_workloads)]
     warmups_s = latency.warm_up(classify, few)
     single, num = latency.least_disturbed(
         lambda: latency.time_calls(classify, few, 0, protocol.calls, protocol.seconds)
     )
-    witnesses_s += [witness() for _ in range(num_witnesses)]
+    workloads_s += [workload() for _ in range(num_workloads)]
     single = dataclasses.replace(single, warmups_s=warmups_s)
-    return single, num, float(np.percentile(witnesses_s, 10))
+    return single, num, float(np.percentile(workloads_s, 10))
 
 
 class _TestSet:
@@ -197,6 +188,10 @@ class _TestSet:
         """Time batches of all images; decoding is not part of the time."""
         parts: list[Samples] = []
         p_male: list[np.ndarray] = []
+
+        def collect(batch: list[np.ndarray]) -> None:
+            p_male.append(classify(batch).p_male)
+
         self.decode_s = 0.0
         for start in range(0, len(self.paths), _CHUNK):
             start_s = time.perf_counter()
@@ -205,10 +200,6 @@ class _TestSet:
             # The first call with a batch size sets oneDNN up: not part of the time.
             sizes = {len(batch): batch for batch in batches}
             parts.append(latency.time_calls(classify, list(sizes.values()), len(sizes), 0))
-            parts.append(
-                latency.time_calls(
-                    lambda batch: p_male.append(classify(batch).p_male), batches, 0, len(batches)
-                )
-            )
+            parts.append(latency.time_calls(collect, batches, 0, len(batches)))
         self.p_male = np.concatenate(p_male)
         return latency.joined(parts)

@@ -50,49 +50,36 @@ def prepare(request: Request) -> Path:
 
 
 def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:
+    benchmark, options = request.benchmark, request.options
     settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
-    weights, rates = _resolve_weights(request), _rates()
+    weights = tuple(
+        resolve(row, options.weights, benchmark.seed, request.cache, options.allow_download)
+        for row in benchmark.backbone
+    )
+    may_accelerate = precision.may_accelerate_bfloat16(hardware.collect())
+    rates = reference_workload.measure() if may_accelerate else None
     return results_records.RunRecord(
         schema=serialization.SCHEMA,
         run_id=request.run_id,
         created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        command=request.options.command,
-        data_request=request.options.data,
-        weights_request=request.options.weights,
-        benchmark=request.benchmark,
+        command=options.command,
+        data_request=options.data,
+        weights_request=options.weights,
+        benchmark=benchmark,
         data=looked.data,
         split=looked.split,
         weights=weights,
         rates=rates,
-        choices=_choose(request.benchmark, weights, rates),
+        choices=_choose(benchmark, weights, rates),
         cache=str(request.cache),
         cache_id=shared_storage.mark(request.cache),
-        fresh=request.options.fresh,
+        fresh=options.fresh,
         provenance=software.collect(paths.ROOT),
         hardware=hardware.collect(),
         cost=cost,
         settings=settings,
         num_usable_threads=hardware.num_usable_threads(),
     )
-
-
-def _resolve_weights(request: Request) -> tuple[Weights, ...]:
-    benchmark, options = request.benchmark, request.options
-    return tuple(
-        resolve(row, options.weights, benchmark.seed, request.cache, options.allow_download)
-        for row in benchmark.backbone
-    )
-
-
-def _rates() -> reference_workload.Rates | None:
-    """Measured where the machine may have faster arithmetic than float32's."""
-    if not precision.may_accelerate_bfloat16(hardware.collect()):
-        return None
-    from gfr.measurement import (
-        reference_workload,
-    )  # TensorFlow: the steps to come need it in this process too
-
-    return reference_workload.measure()
 
 
 def _choose(

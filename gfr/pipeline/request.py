@@ -11,7 +11,7 @@ from gfr.errors import InputError
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import check_directory
 from gfr.pipeline.isolation import Limits
-from gfr.pipeline.options import DATA_KEYWORDS, RunOptions
+from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.results import records, status
 from gfr.results.cleanup import Rule
 from gfr.storage import atomic, paths, run_directory, serialization

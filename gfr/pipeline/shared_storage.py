@@ -34,24 +34,22 @@ def mark(cache: Path) -> str:
 def check(run_dir: Path, worker: str) -> None:
     """Raise InputError if this process does not see the run's files as the flow does."""
     record = RunDirectory(run_dir).record
-    if not record.is_file():
-        raise _unseen(worker, record)
+    _require(record.is_file(), worker, record)
     run = serialization.read(record, records.RunRecord)
     path = Path(run.cache) / _CACHE_ID
-    if not path.is_file():
-        raise _unseen(worker, path.parent)
-    if path.read_text("utf-8") != run.cache_id:
-        raise _unseen(worker, path.parent, "is another cache")
+    _require(path.is_file(), worker, path.parent)
+    is_same = path.read_text("utf-8") == run.cache_id
+    _require(is_same, worker, path.parent, "is another cache")
 
 
 def check_images(directory: Path, worker: str) -> None:
     """Raise InputError if this process does not see the folder of the images."""
-    if not directory.is_dir():
-        raise _unseen(worker, directory)
+    _require(directory.is_dir(), worker, directory)
 
 
-def _unseen(worker: str, place: Path, problem: str = "is not there") -> InputError:
-    return InputError(
-        f"worker {worker}: {place} {problem}. All workers need it at this path, on a file system "
-        "that they share with the flow"
-    )
+def _require(is_shared: bool, worker: str, place: Path, problem: str = "is not there") -> None:
+    if not is_shared:
+        raise InputError(
+            f"worker {worker}: {place} {problem}. All workers need it at this path, on a file "
+            "system that they share with the flow"
+        )

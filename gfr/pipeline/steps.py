@@ -23,7 +23,7 @@ from gfr.results import records, store
 from gfr.results.export_records import ExportJob, ExportResult
 from gfr.results.regression_records import Finding
 from gfr.storage import atomic, locks, serialization
-from gfr.storage.run_directory import ExportDirectory, RunDirectory
+from gfr.storage.run_directory import RunDirectory
 
 
 def prepare(request: Request, limits: Limits) -> Path:
@@ -34,22 +34,17 @@ def prepare(request: Request, limits: Limits) -> Path:
 
 def extract(run_dir: Path, feature_set: FeatureSet, part: Part, limits: Limits) -> Path:
     """See `gfr.pipeline.features.extract`."""
-    return _step(
-        "gfr.pipeline.features:extract", run_dir, feature_set, part, worker(), limits=limits
-    )
+    return _step("gfr.pipeline.features:extract", run_dir, feature_set, part, limits=limits)
 
 
 def train(run_dir: Path, trial: Trial, limits: Limits) -> Path:
     """See `gfr.pipeline.training.train`."""
-    return _step("gfr.pipeline.training:train", run_dir, trial, worker(), limits=limits)
+    return _step("gfr.pipeline.training:train", run_dir, trial, limits=limits)
 
 
 def time_model(run_dir: Path, feature_set: FeatureSet, limits: Limits) -> Path:
     """See `gfr.pipeline.latency.time_model`; nothing else of gfr runs on this machine meanwhile."""
-    with locks.timing():
-        return isolation.call(
-            "gfr.pipeline.latency:time_model", run_dir, feature_set, limits=limits
-        )
+    return _timed("gfr.pipeline.latency:time_model", run_dir, feature_set, limits)
 
 
 def judge(run_dir: Path, limits: Limits) -> Path:
@@ -71,15 +66,10 @@ def _repeat(run: records.Run, finding: Finding, limits: Limits) -> str:
     try:
         if finding.kind == "accuracy":
             trial = run.result_of(finding.id).trial
-            _step(
-                "gfr.pipeline.training:train_again", run.directory, trial, worker(), limits=limits
-            )
+            _step("gfr.pipeline.training:train_again", run.directory, trial, limits=limits)
         else:
             feature_set = run.latencies[finding.id].feature_set
-            with locks.timing():
-                isolation.call(
-                    "gfr.pipeline.latency:time_again", run.directory, feature_set, limits=limits
-                )
+            _timed("gfr.pipeline.latency:time_again", run.directory, feature_set, limits)
     except StepFailed as error:
         return str(error)
     return ""
@@ -98,8 +88,10 @@ def export(
     run = store.read_run(run_dir)
     trial = run.result_of(trial_id).trial
     files = RunDirectory(run_dir).export(trial.id)
-    if _is_exported(files, precision):
-        return files.path
+    if files.record.exists():
+        exported = serialization.read(files.record, ExportResult)
+        if precision in (None, exported.precision):
+            return files.path
     precisions = run.record.benchmark.export.precisions or Export().precisions
     if precision and precision not in precisions:
         precisions += (precision,)
@@ -122,14 +114,15 @@ def export_selected(run_dir: Path, limits: Limits) -> Path | None:
     return export(run_dir, None, None, limits)
 
 
-def _is_exported(files: ExportDirectory, precision: WebPrecision | None) -> bool:
-    if not files.record.exists():
-        return False
-    return precision in (None, serialization.read(files.record, ExportResult).precision)
-
-
 def _step(place: str, run_dir: Path, *arguments: object, limits: Limits) -> Path:
     """Run a step of this run on the whole machine or on one of its GPUs."""
-    shared_storage.check(run_dir, worker())
+    name = worker()
+    shared_storage.check(run_dir, name)
     with locks.turn(hardware.gpu_ids()) as gpu:
-        return isolation.call(place, run_dir, *arguments, limits=limits, gpu=gpu)
+        return isolation.call(place, run_dir, *arguments, name, limits=limits, gpu=gpu)
+
+
+def _timed(place: str, run_dir: Path, feature_set: FeatureSet, limits: Limits) -> Path:
+    """Run a measurement while nothing else of gfr runs on this machine."""
+    with locks.timing():
+        return isolation.call(place, run_dir, feature_set, limits=limits)

@@ -3,7 +3,7 @@
 The features are those on disk. Writes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from gfr.measurement import hardware, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_store, head
 from gfr.models.feature_store import Features
+from gfr.models.head import Report
 from gfr.pipeline.features import LOG, collect
 from gfr.progress import reporter
 from gfr.results import records
@@ -31,8 +32,6 @@ from gfr.storage.serialization import SCHEMA
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)
-
-Report = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)
@@ -117,12 +116,11 @@ def _rows(inputs: Inputs, refit: Refit) -> dict[str, np.ndarray]:
     if refit.changed in ("split", "rule"):
         splits = data_splits.by_rule(refit.rule, faces, inputs.data.fractions, refit.split_seed)
     rows = rows_of(splits)
-    if refit.changed != "fraction":
-        return rows
-    few = data_splits.subset(
-        faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
-    )
-    return rows | {"train": few}
+    if refit.changed == "fraction":
+        rows["train"] = data_splits.subset(
+            faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
+        )
+    return rows
 
 
 def train(run_dir: Path, trial: Trial, worker: str) -> Path:
@@ -137,14 +135,9 @@ def train(run_dir: Path, trial: Trial, worker: str) -> Path:
     serialization.write(path, result)
     test, note = result.metrics["test"], result.features.note
     LOG.info(
-        "%s: test accuracy %.3f, loss %.3f (n = %s), %d epochs in %.1f s%s",
-        trial.title,
-        test.accuracy,
-        test.loss,
-        f"{test.num_images:,}",
-        trial.iteration.epochs,
-        result.train_cost.wall_s,
-        f"; {note}" if note else "",
+        f"{trial.title}: test accuracy {test.accuracy:.3f}, loss {test.loss:.3f} "
+        f"(n = {test.num_images:,}), {trial.iteration.epochs} epochs in "
+        f"{result.train_cost.wall_s:.1f} s{note and f'; {note}'}"
     )
     return path
 

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from gfr.regression import latency_rule
-from gfr.regression.fingerprint import MAX_RUNS
+from gfr.regression import fingerprint, latency_rule
 from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.regression.latency_rule import Measured
 from gfr.results.regression_records import Figure, Finding, Series
 
 MIN_RUNS = 3  # fewer say nothing about their spread
@@ -14,18 +14,17 @@ MIN_ACCURACY_MARGIN = 0.01  # about what another seed of the head changes on 1,0
 
 MIN_LOSS_MARGIN = 1.05
 
-_GOOD = ("", "ok", "no history")
-
-_MAX_PLOTTED = 1e12  # ms or s; only an invalid line has more
-
-_NAMES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
+# The kind of finding that judges a figure.
+_JUDGED = {"accuracy": "accuracy", "p10_ms": "latency", "p50_ms": "latency"}
 
 
 def baseline(earlier: Sequence[Entry]) -> list[Entry]:
     """Return the newest runs without a regression, from the last accepted run on."""
     start = max((i for i, row in enumerate(earlier) if row.is_accepted), default=0)
-    good = [row for row in earlier[start:] if row.is_accepted or row.status in _GOOD]
-    return good[-MAX_RUNS:]
+    good = [
+        row for row in earlier[start:] if row.is_accepted or row.status in ("", "ok", "no history")
+    ]
+    return good[-fingerprint.MAX_RUNS :]
 
 
 def accuracy_margin(rows: Sequence[TrialEntry]) -> float:
@@ -56,6 +55,11 @@ def latencies_of(past: Sequence[Entry], now: LatencyEntry) -> list[LatencyEntry]
     return [row for row in rows if (row.id, row.precision) == (now.id, now.precision)]
 
 
+def clean_latencies(past: Sequence[Entry], now: LatencyEntry) -> list[Measured]:
+    """Return the figures of those that were measured without background load."""
+    return [row.measured for row in latencies_of(past, now) if row.measured.is_clean]
+
+
 def series(
     shown: Sequence[Entry], past: Sequence[Entry], findings: Sequence[Finding]
 ) -> tuple[Series, ...]:
@@ -66,64 +70,55 @@ def series(
         past: the baseline, which gives the tolerances.
         findings: findings of the regression check.
     """
-    now = shown[-1]
-    alarms = {(row.kind, row.subject) for row in findings if row.status == "regression"}
-
-    def one(figure: Figure, row: TrialEntry | LatencyEntry) -> Series:
-        kind, subject = (
-            ("accuracy", row.title) if isinstance(row, TrialEntry) else ("latency", row.subject)
+    now, rows = shown[-1], [_plotted(entry) for entry in shown]
+    alarms = [set(entry.alarms) for entry in shown[:-1]]
+    alarms.append({(row.kind, row.subject) for row in findings if row.status == "regression"})
+    bands = _bands(now, past)
+    backbones = {row.title: row.backbone for row in now.trials}
+    backbones |= {row.subject: row.backbone for row in now.latencies}
+    return tuple(
+        Series(
+            figure,
+            subject,
+            backbones.get(subject, ""),
+            tuple(row.get((figure, subject)) for row in rows),
+            tuple((_JUDGED.get(figure, ""), subject) in alarmed for alarmed in alarms),
+            *bands.get((figure, subject), (None, None)),
         )
-        marks = [(kind, subject) in entry.alarms for entry in shown[:-1]]
-        marks.append((kind, subject) in alarms)
-        values = tuple(_plotted(_value(figure, entry, row)) for entry in shown)
-        low, high = _band(figure, row, past)
-        return Series(figure, subject, row.backbone, values, tuple(marks), low, high)
-
-    return (
-        *(one("accuracy", row) for row in now.trials),
-        *(one("p10_ms", row) for row in now.latencies),
-        *(one("p50_ms", row) for row in now.latencies),
-        *(_durations(shown, stage.name) for stage in now.stages),
+        for figure, subject in rows[-1]
     )
 
 
-def _band(
-    figure: Figure, row: TrialEntry | LatencyEntry, past: Sequence[Entry]
-) -> tuple[float | None, float | None]:
-    """Return the tolerance of a figure; None for p50, which is not judged, or too few runs."""
-    if isinstance(row, TrialEntry):
-        rows = [old for entry in past for old in entry.trials if old.id == row.id]
-        if len(rows) < MIN_RUNS:
-            return None, None
-        usual, margin = statistics.median(old.num_right for old in rows), accuracy_margin(rows)
-        return max(0.0, usual - margin) / row.num_test, min(1.0, (usual + margin) / row.num_test)
-    clean = [old.measured for old in latencies_of(past, row) if old.measured.is_clean]
-    if figure != "p10_ms" or len(clean) < MIN_RUNS:
-        return None, None
-    limit = latency_rule.margin([old.min_s for old in clean], latency_rule.MIN_MARGIN)
-    p10_ms = 1000 * statistics.median(old.p10_s for old in clean)
-    return _plotted(p10_ms / limit), _plotted(p10_ms * limit)
+def _plotted(entry: Entry) -> dict[tuple[Figure, str], float]:
+    """Return the values of a run that are plotted, by figure and subject."""
+    values: dict[tuple[Figure, str], float] = {}
+    for trial in entry.trials:
+        values["accuracy", trial.title] = trial.num_right / trial.num_test
+    for row in entry.latencies:
+        values["p10_ms", row.subject] = 1000 * row.measured.p10_s
+    for row in entry.latencies:
+        values["p50_ms", row.subject] = 1000 * row.measured.p50_s
+    for stage in entry.stages:
+        values["duration_s", stage.name] = stage.wall_s
+    return values
 
 
-def _plotted(value: float | None) -> float | None:
-    return None if value is None or value > _MAX_PLOTTED else value
-
-
-def _value(figure: Figure, entry: Entry, now: TrialEntry | LatencyEntry) -> float | None:
-    if isinstance(now, TrialEntry):
-        trial = next((row for row in entry.trials if row.id == now.id), None)
-        return trial.num_right / trial.num_test if trial else None
-    rows = latencies_of([entry], now)
-    if not rows:
-        return None
-    return 1000 * (rows[0].measured.p10_s if figure == "p10_ms" else rows[0].measured.p50_s)
-
-
-def _durations(shown: Sequence[Entry], name: str) -> Series:
-    """Return the seconds of a stage, which are plotted but not judged."""
-    rows = [{str(stage.name): stage.wall_s for stage in entry.stages} for entry in shown]
-    values = tuple(_plotted(row.get(name)) for row in rows)
-    return Series("duration_s", name, "", values, (False,) * len(shown), None, None)
+def _bands(now: Entry, past: Sequence[Entry]) -> dict[tuple[Figure, str], tuple[float, float]]:
+    """Return the tolerances of the figures that are judged and have enough runs."""
+    bands: dict[tuple[Figure, str], tuple[float, float]] = {}
+    for trial in now.trials:
+        rows = [row for _, row in trials_of(past, trial)]
+        if len(rows) >= MIN_RUNS:
+            usual, margin = statistics.median(row.num_right for row in rows), accuracy_margin(rows)
+            low, high = max(0.0, usual - margin), min(trial.num_test, usual + margin)
+            bands["accuracy", trial.title] = low / trial.num_test, high / trial.num_test
+    for latency in now.latencies:
+        clean = clean_latencies(past, latency)
+        if len(clean) >= MIN_RUNS:
+            limit = latency_rule.margin([row.min_s for row in clean], latency_rule.MIN_MARGIN)
+            p10_ms = 1000 * statistics.median(row.p10_s for row in clean)
+            bands["p10_ms", latency.subject] = p10_ms / limit, p10_ms * limit
+    return bands
 
 
 def new_baseline(now: Entry, others: Sequence[Entry]) -> str:
@@ -136,9 +131,11 @@ def new_baseline(now: Entry, others: Sequence[Entry]) -> str:
     Returns:
         `New baseline: TensorFlow changed from 2.19.0 to 2.21.0, so ...`, or "".
     """
-    # Only the versions differ from the newest of these; else compare with the newest of all.
-    same = [row for row in others if _is_same_but_engine(row, now)]
-    changes = engine_changes((same or others)[-1], now) if others else []
+    # Prefer the newest run that differs in nothing else; the fact "machine" includes the versions.
+    any_machine = {"machine": ""}
+    same = [row for row in others if row.facts | any_machine == now.facts | any_machine]
+    same = [row for row in same if _engine_changes(row, now)]
+    changes = _engine_changes((same or others)[-1], now) if others else []
     if not changes:
         return ""
     words = ", ".join(f"{name} from {old} to {new}" for name, old, new in changes)
@@ -146,15 +143,8 @@ def new_baseline(now: Entry, others: Sequence[Entry]) -> str:
     return f"New baseline: {words}, so runs before the change are not compared"
 
 
-def engine_changes(then: Entry, now: Entry) -> list[tuple[str, str, str]]:
+def _engine_changes(then: Entry, now: Entry) -> list[tuple[str, str, str]]:
     """Return name, old and new version of each changed package that is part of the key."""
-    before, after = then.provenance.versions, now.provenance.versions
-    versions = [(name, before.get(name, "missing"), after.get(name, "missing")) for name in ENGINE]
-    return [(_NAMES[name], old, new) for name, old, new in versions if old != new]
-
-
-def _is_same_but_engine(then: Entry, now: Entry) -> bool:
-    """Return whether all facts but the machine, which includes the versions, are equal."""
-    names = {*then.facts, *now.facts} - {"machine"}
-    is_same = all(then.facts.get(name) == now.facts.get(name) for name in names)
-    return is_same and bool(engine_changes(then, now))
+    versions = then.provenance.versions, now.provenance.versions
+    changed = fingerprint.differences(*versions, "missing")
+    return [(ENGINE[name], old, new) for name, old, new in changed if name in ENGINE]

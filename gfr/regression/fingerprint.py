@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from gfr.errors import InputError
 from gfr.measurement.hardware import Hardware
+from gfr.measurement.software import Provenance
 from gfr.regression.latency_rule import Measured
+from gfr.storage.serialization import first_problem
 
 PACKAGES = ("tensorflow", "keras", "numpy", "matplotlib")
 
@@ -26,7 +28,6 @@ class SavedRun:
 
     name: str
     fingerprint: str
-    commit: str
     measured: Mapping[str, Measured]
 
 
@@ -46,29 +47,43 @@ def facts(
     }
 
 
-def fingerprint(facts: Mapping[str, str]) -> str:
-    """Return a digest of the facts, 12 hex digits."""
-    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
+def fingerprint(facts: object) -> str:
+    """Return a digest of the facts of a machine, or of other JSON, 12 hex digits."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def software(provenance: Provenance) -> dict[str, str]:
+    """Return the versions of the code, of Python and of the packages, by name."""
+    return {
+        "commit": provenance.git_commit[:12],
+        "lock": provenance.lock_sha256[:12],
+        "Python": provenance.python,
+        "platform": provenance.platform,
+        **dict(sorted(provenance.versions.items())),
+    }
+
+
+def differences(
+    before: Mapping[str, str], after: Mapping[str, str], absent: str
+) -> list[tuple[str, str, str]]:
+    """Return name, earlier and later value of everything that differs."""
+    names = dict.fromkeys([*before, *after])
+    rows = [(name, before.get(name, absent), after.get(name, absent)) for name in names]
+    return [row for row in rows if row[1] != row[2]]
 
 
 def read(path: Path) -> SavedRun:
     """Read a file of pytest-benchmark with the figures of benchmarks/micro/conftest.py."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        return SavedRun(
-            name=path.name,
-            fingerprint=str(document["machine_info"]["gfr"]["fingerprint"]),
-            commit=str(document["commit_info"].get("id", "unknown")),
-            measured={
-                _name(row["fullname"]): TypeAdapter(Measured).validate_python(row["extra_info"])
-                for row in document["benchmarks"]
-            },
-        )
+        fingerprint = str(document["machine_info"]["gfr"]["fingerprint"])
+        figures = {_name(row["fullname"]): row["extra_info"] for row in document["benchmarks"]}
+        measured = TypeAdapter(dict[str, Measured]).validate_python(figures)
+        return SavedRun(path.name, fingerprint, measured)
     except OSError as error:
         reason = error.strerror or "cannot be read"
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = first_problem(error)
     except (ValueError, RecursionError):
         reason = "not JSON"
     except (KeyError, TypeError, AttributeError):
@@ -82,13 +97,11 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
     for path in sorted(directory.glob("*.json")):
         try:
             run = read(path)
+            if run.fingerprint != fingerprint:
+                raise InputError(f"{path}: left out (from another machine, {run.fingerprint})")
+            saved.append(run)
         except InputError as error:
             problems.append(str(error))
-            continue
-        if run.fingerprint == fingerprint:
-            saved.append(run)
-        else:
-            problems.append(f"{path}: left out (from another machine, {run.fingerprint})")
     return saved[-MAX_RUNS:], problems
 
 

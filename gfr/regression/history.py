@@ -6,35 +6,30 @@ and ignored, but stays in the file. Does not import TensorFlow.
 """
 
 import dataclasses
-import functools
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from gfr.config.schema import Precision
 from gfr.errors import InputError
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.measurement import latency
-from gfr.measurement.latency import Samples
+from gfr.measurement.latency import LatencyResult, Samples
 from gfr.measurement.resources import Cost
 from gfr.measurement.software import Provenance
 from gfr.regression import fingerprint
 from gfr.regression.latency_rule import Measured
 from gfr.results import records, store
-from gfr.results.regression_records import Status
-from gfr.results.status import ACCEPTED, is_accepted
+from gfr.results.regression_records import SCHEMA, Status
 from gfr.storage import atomic, locks, run_directory, serialization
+from gfr.storage.run_directory import RunDirectory
 from gfr.types import Count, Nats, Positive, Seconds, Share
 
-SCHEMA: Literal[1] = 1
-
 # Packages in the key, because they decide results and speed. Changes of others are only reported.
-ENGINE = ("tensorflow", "keras", "numpy")
+ENGINE = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 # The fields of a benchmark, by table, that are always in the key. A field added later is left out
 # while it has its default value, so that adding one does not start a new history.
@@ -126,14 +121,6 @@ class Entry:
     stages: tuple[StageEntry, ...]
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """Mark of a run that is the first of a new baseline."""
-
-    schema: Literal[1]
-    run_id: str
-
-
 def entry(run: records.Run) -> Entry:
     """Make the entry of a run."""
     run_facts, verdict = facts(run), run.verdict
@@ -147,7 +134,7 @@ def entry(run: records.Run) -> Entry:
         provenance=run.record.provenance,
         status=verdict.status if verdict else "",
         alarms=tuple((finding.kind, finding.subject) for finding in alarms),
-        is_accepted=is_accepted(run),
+        is_accepted=RunDirectory(run.directory).accepted.exists(),
         trials=tuple(map(trial_entry, run.trials)),
         failed=tuple(failure.trial.id for failure in run.failures),
         latencies=tuple(row for result in run.latencies.values() for row in _latencies(result)),
@@ -168,8 +155,9 @@ def facts(run: records.Run) -> dict[str, str]:
         {name: record.provenance.versions.get(name, "missing") for name in ENGINE},
         record.settings or {},
     )
+    benchmark = fingerprint.fingerprint(_key_contents(record.benchmark))
     return {
-        "benchmark": f"{record.benchmark.name} {_digest(_key_contents(record.benchmark))}",
+        "benchmark": f"{record.benchmark.name} {benchmark}",
         "data": record.data.digest,
         "weights": ", ".join(sorted(f"{row.backbone} {row.sha256[:12]}" for row in record.weights)),
         "arithmetic": ", ".join(f"{name} {precisions[name]}" for name in sorted(precisions)),
@@ -198,14 +186,12 @@ def _key_contents(value: object, table: str = "") -> object:
 
 
 def _default(field: dataclasses.Field) -> object:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
+    return field.default_factory() if callable(field.default_factory) else field.default
 
 
 def key(facts: dict[str, str]) -> str:
     """Return the name of the history for these facts, e.g. `full-0123456789ab`."""
-    return f"{facts['benchmark'].split()[0]}-{_digest(facts)}"
+    return f"{facts['benchmark'].split()[0]}-{fingerprint.fingerprint(facts)}"
 
 
 def computed(run: records.Run) -> str:
@@ -241,7 +227,7 @@ def neighbours(reports: Path, now: Entry) -> list[Entry]:
     name = now.facts["benchmark"].split()[0]
     files = sorted((reports / "history").glob(f"{name}-*.jsonl"))
     rows = [row for file in files if file.stem != now.key for row in load(file)]
-    same_name = [row for row in rows if row.facts.get("benchmark", "").split()[:1] == [name]]
+    same_name = [row for row in rows if row.facts.get("benchmark", "").startswith(f"{name} ")]
     before = [row for row in same_name if _is_before(row, now)]
     return sorted(before, key=lambda row: row.created_utc)
 
@@ -251,12 +237,13 @@ def put(reports: Path, new: Entry) -> None:
     folder = reports / "history"
     atomic.require_writable(folder, "reports")
     line = json.dumps(dataclasses.asdict(new), allow_nan=False).encode()
+    own = f'"run_id": {json.dumps(new.run_id)}'.encode()  # in a string, quotes are escaped
     with locks.locked(folder / "lock"):
         atomic.tidy(folder, 0)
         target = path(reports, new.key)
         for file in {target, *folder.glob("*.jsonl")}:
             lines = _lines(file)
-            kept = [row for row in lines if _run_id(row) != new.run_id]
+            kept = [row for row in lines if own not in row]
             kept += [line] if file == target else []
             if kept != lines:
                 atomic.write_bytes(file, b"".join(row + b"\n" for row in kept))
@@ -279,7 +266,8 @@ def rebuild(reports: Path) -> int:
 
 def accept(run: records.Run) -> None:
     """Make this run the first of a new baseline for the runs that follow."""
-    serialization.write(run.directory / ACCEPTED, Accepted(SCHEMA, run.record.run_id))
+    mark = {"schema": SCHEMA, "run_id": run.record.run_id}
+    atomic.write_json(RunDirectory(run.directory).accepted, mark)
     put(run.directory.parents[1], entry(run))
 
 
@@ -295,12 +283,12 @@ def trial_entry(result: records.TrialResult) -> TrialEntry:
         num_right=test.num_right,
         test_loss=test.loss,
         validation_accuracy=result.metrics["validation"].accuracy,
-        probabilities=_digest(named),
+        probabilities=fingerprint.fingerprint(named),
         answers=f"{int(bits or '0', 2):x}",
     )
 
 
-def _latencies(result: latency.LatencyResult) -> list[LatencyEntry]:
+def _latencies(result: LatencyResult) -> list[LatencyEntry]:
     """Make the entries of the measurements that have a reference workload."""
     return [
         LatencyEntry(
@@ -347,10 +335,6 @@ def _is_before(row: Entry, now: Entry) -> bool:
     return row.run_id != now.run_id and row.created_utc < now.created_utc
 
 
-def _digest(document: object) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _lines(file: Path) -> list[bytes]:
     try:
         return [line for line in file.read_bytes().split(b"\n") if line.strip()]
@@ -360,25 +344,10 @@ def _lines(file: Path) -> list[bytes]:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from None
 
 
-@functools.cache
-def _adapter() -> TypeAdapter[Entry]:
-    return TypeAdapter(Entry)
-
-
 def _parse(line: bytes, place: str) -> Entry | None:
     try:
-        return _adapter().validate_json(line, strict=True)
+        return serialization.parse(line, Entry)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the line"
-        LOG.warning("%s: left out (%s: %s); delete it", place, where, first["msg"])
+        problem = serialization.first_problem(error, "the line")
+        LOG.warning("%s: left out (%s); delete it", place, problem)
         return None
-
-
-def _run_id(line: bytes) -> object:
-    """Return the run id of a line; None if it has none, or is not JSON."""
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return document.get("run_id") if isinstance(document, dict) else None

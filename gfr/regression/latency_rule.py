@@ -8,6 +8,9 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from gfr.measurement.latency import MAX_OTHERS_SHARE
 from gfr.types import Above0, Positive, Share
@@ -25,13 +28,15 @@ NUM_SPREADS = 3  # standard deviations of the saved runs
 
 MIN_RUNS_FOR_SPREAD = 3
 
-_MAX_LOG_MARGIN = 20.0  # the spread of invalid figures could overflow a float
+_MAX_LOG_MARGIN = 14.0  # the spread of invalid figures could overflow a float
 
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
 
 # An idle machine, and each new process, runs up to 15 % faster or slower, and so does the reference
 # workload. If that is slower by more than this, the machine explains slower calls.
 MAX_REFERENCE_RATIO = 1.10
+
+_CallSeconds = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 
 OK, SLOWER, BUSY, NO_BASELINE = "ok", "slower", "inconclusive", "no baseline"
 
@@ -46,9 +51,9 @@ class Measured:
     """
 
     num_calls: Positive
-    min_s: Above0
-    p10_s: Above0
-    p50_s: Above0
+    min_s: _CallSeconds
+    p10_s: _CallSeconds
+    p50_s: _CallSeconds
     cpu_p10_s: Above0
     witness_s: Above0
     relative: Above0
@@ -74,7 +79,6 @@ class Verdict:
     relative_ratio: float = 0.0
     relative_margin: float = 0.0
     cpu_ratio: float = 0.0
-    num_saved: int = 0
 
 
 def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
@@ -95,7 +99,6 @@ def judge(now: Measured, saved: Sequence[Measured]) -> Verdict:
         relative_ratio=_ratio(now, clean, "relative"),
         relative_margin=margin([row.relative for row in clean], MIN_MARGIN),
         cpu_ratio=_ratio(now, clean, "cpu_p10_s"),
-        num_saved=len(clean),
     )
     cpu_margin = margin([row.cpu_p10_s for row in clean], MIN_CPU_MARGIN)
     cpu_margin += CPU_MARGIN_PER_OTHERS_SHARE * now.others_share

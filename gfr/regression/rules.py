@@ -5,17 +5,16 @@ is a regression if results are worse than chance or the spread of the history al
 judged by gfr/regression/latency_rule.py. A regression is reported only after a rerun confirms it.
 """
 
-import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gfr.evaluation.statistics import holm, mcnemar
-from gfr.regression import baseline, latency_rule
+from gfr.regression import baseline, fingerprint, latency_rule
 from gfr.regression.baseline import MIN_RUNS
 from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
 from gfr.regression.latency_rule import Measured
-from gfr.results.regression_records import SCHEMA, Finding, Found, Past, Status, Verdict
+from gfr.results.regression_records import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 from gfr.text import counted
 
 ALPHA = 0.01  # significance level of McNemar's test, corrected over the trials
@@ -35,7 +34,7 @@ class Reruns:
     """
 
     trials: Mapping[str, TrialEntry]
-    timings: Mapping[tuple[str, str], tuple[tuple[Measured, float], ...]]
+    timings: Mapping[tuple[str, str], Sequence[tuple[Measured, float]]]
 
 
 NO_RERUNS = Reruns({}, {})
@@ -46,6 +45,7 @@ def judge(
     earlier: Sequence[Entry],
     reruns: Reruns = NO_RERUNS,
     others: Sequence[Entry] = (),
+    reasons: Mapping[tuple[str, str], str] | None = None,
 ) -> Verdict:
     """Compare a run with its history.
 
@@ -54,14 +54,13 @@ def judge(
         earlier: comparable runs before it, oldest first.
         reruns: what was repeated because it looked worse.
         others: earlier runs of the benchmark that are not comparable, oldest first.
+        reasons: why a rerun failed, by kind and id; None if reruns may follow. Otherwise what
+            is still suspect is inconclusive.
     """
     past = baseline.baseline(earlier)
-    findings = [
-        *_judge_trials(now, past, reruns),
-        *(_judge_latency(row, past, reruns) for row in now.latencies),
-        *(_judge_agreement(row, past, reruns) for row in now.latencies),
-        *_judge_failures(now, past),
-    ]
+    findings = _findings(now, past, reruns)
+    if reasons is not None:
+        findings = [_concluded(row, reasons) for row in findings]
     status = _status(findings, len(past))
     shown = [*earlier[-MAX_SHOWN + 1 :], now]
     return Verdict(
@@ -79,39 +78,23 @@ def judge(
     )
 
 
-def conclude(verdict: Verdict, reasons: Mapping[tuple[str, str], str]) -> Verdict:
-    """Make unconfirmed suspects inconclusive.
-
-    Args:
-        verdict: the verdict after all reruns.
-        reasons: why a rerun failed, by kind and id.
-    """
-    findings = []
-    for finding in verdict.findings:
-        if finding.status == "suspect":
-            reason = reasons.get((finding.kind, finding.id), "no rerun")
-            text = f"{finding.text}; not confirmed: {reason}"
-            finding = dataclasses.replace(finding, status="inconclusive", text=text)
-        findings.append(finding)
-    status, reason = _status(findings, verdict.num_compared), verdict.reason
-    if status != verdict.status or status == "inconclusive":
-        reason = _reason(findings, status, verdict.num_compared)
-    return dataclasses.replace(verdict, status=status, reason=reason, findings=tuple(findings))
+def _concluded(finding: Finding, reasons: Mapping[tuple[str, str], str]) -> Finding:
+    if finding.status != "suspect":
+        return finding
+    reason = reasons.get((finding.kind, finding.id), "no rerun")
+    text = f"{finding.text}; not confirmed: {reason}"
+    return replace(finding, status="inconclusive", text=text)
 
 
 def changes(then: Entry, now: Entry) -> tuple[str, ...]:
     """List changes of the code and of packages that are not in the key: `pillow 11.0 -> 12.0`."""
-    before, after = then.provenance, now.provenance
-    values = {
-        "commit": (before.git_commit[:12], after.git_commit[:12]),
-        "lock": (before.lock_sha256[:12], after.lock_sha256[:12]),
-        "Python": (before.python, after.python),
-        "platform": (before.platform, after.platform),
-    }
-    for name in sorted({*before.versions, *after.versions} - set(ENGINE)):
-        values[name] = before.versions.get(name, "missing"), after.versions.get(name, "missing")
-    changed = [f"{name} {old} -> {new}" for name, (old, new) in values.items() if old != new]
-    return (*changed, *(["uncommitted changes"] if after.git_dirty else []))
+    before, after = fingerprint.software(then.provenance), fingerprint.software(now.provenance)
+    changed = [
+        f"{name} {old} -> {new}"
+        for name, old, new in fingerprint.differences(before, after, "missing")
+        if name not in ENGINE
+    ]
+    return (*changed, *(["uncommitted changes"] if now.provenance.git_dirty else []))
 
 
 def discordant(then: TrialEntry, now: TrialEntry) -> tuple[int, int]:
@@ -124,45 +107,51 @@ def discordant(then: TrialEntry, now: TrialEntry) -> tuple[int, int]:
     return max(0, (num_different + lost) // 2), max(0, (num_different - lost) // 2)
 
 
-def _judge_trials(now: Entry, past: Sequence[Entry], reruns: Reruns) -> list[Finding]:
-    earlier = {trial.id: baseline.trials_of(past, trial) for trial in now.trials}
-    tested = [trial for trial in now.trials if len(earlier[trial.id]) >= MIN_RUNS]
-    p_values = [mcnemar(*discordant(earlier[trial.id][-1][1], trial)) for trial in tested]
-    corrected = dict(zip([trial.id for trial in tested], holm(p_values).tolist(), strict=True))
+def _findings(now: Entry, past: Sequence[Entry], reruns: Reruns) -> list[Finding]:
+    """Judge all trials and latencies; report trials that failed but had a result."""
+    histories = {trial.id: baseline.trials_of(past, trial) for trial in now.trials}
+    tested = [trial for trial in now.trials if len(histories[trial.id]) >= MIN_RUNS]
+    p_values = holm([mcnemar(*discordant(histories[row.id][-1][1], row)) for row in tested])
+    by_id = dict(zip([trial.id for trial in tested], p_values.tolist(), strict=True))
+    known = {row.id: row.title for row in past[-1].trials} if len(past) >= MIN_RUNS else {}
+    judged: list[tuple[Kind, str, str, tuple[Found, str]]] = []
+    for trial in now.trials:
+        result = _judge_trial(trial, histories[trial.id], by_id.get(trial.id, 1.0), reruns)
+        judged.append(("accuracy", trial.id, trial.title, result))
+    for row in now.latencies:
+        judged.append(("latency", row.id, row.subject, _judge_latency(row, past, reruns)))
+    for row in now.latencies:
+        judged.append(("agreement", row.id, row.subject, _judge_agreement(row, past, reruns)))
+    for id_ in filter(known.get, now.failed):
+        judged.append(("failure", id_, known[id_], ("regression", "failed, had a result")))
     return [
-        _judge_trial(trial, earlier[trial.id], corrected.get(trial.id, 1.0), reruns)
-        for trial in now.trials
+        Finding(kind, id_, subject, status, f"{subject}: {text}")
+        for kind, id_, subject, (status, text) in judged
     ]
 
 
 def _judge_trial(
     now: TrialEntry, earlier: Sequence[tuple[str, TrialEntry]], p_value: float, reruns: Reruns
-) -> Finding:
+) -> tuple[Found, str]:
     """Compare a trial with its earlier results, (run id, result)."""
-
-    def finding(status: Found, text: str) -> Finding:
-        return Finding("accuracy", now.id, now.title, status, f"{now.title}: {text}")
-
     if len(earlier) < MIN_RUNS:
-        return finding("no history", _too_few(len(earlier)))
+        return "no history", _too_few(len(earlier))
     last_run, last = earlier[-1]
     if now.probabilities == last.probabilities:
-        return finding("ok", f"same results as run {last_run}")
+        return "ok", f"same results as run {last_run}"
     worse = "; ".join(_worse(now, [row for _, row in earlier], p_value))
     if not worse:
-        num_different = sum(discordant(last, now))
-        return finding(
-            "changed",
-            f"{num_different:,} of {now.num_test:,} answers differ from run {last_run}, not worse: "
-            f"test accuracy {now.num_right / now.num_test:.3f}, "
-            f"was {last.num_right / last.num_test:.3f}",
+        return "changed", (
+            f"{sum(discordant(last, now)):,} of {now.num_test:,} answers differ from run "
+            f"{last_run}, not worse: test accuracy {now.num_right / now.num_test:.3f}, "
+            f"was {last.num_right / last.num_test:.3f}"
         )
     rerun = reruns.trials.get(now.id)
     if rerun is None:
-        return finding("suspect", worse)
+        return "suspect", worse
     if rerun.probabilities != now.probabilities:
-        return finding("inconclusive", f"{worse}; a rerun gave different results")
-    return finding("regression", f"{worse}; confirmed by a rerun")
+        return "inconclusive", f"{worse}; a rerun gave different results"
+    return "regression", f"{worse}; confirmed by a rerun"
 
 
 def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[str]:
@@ -186,17 +175,11 @@ def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[
     return reasons
 
 
-def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> Finding:
-    def finding(status: Found, text: str) -> Finding:
-        return Finding("latency", now.id, now.subject, status, f"{now.subject}: {text}")
-
-    saved = [row.measured for row in baseline.latencies_of(past, now) if row.measured.is_clean]
+def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> tuple[Found, str]:
+    saved = baseline.clean_latencies(past, now)
     if len(saved) < MIN_RUNS:
-        return finding(
-            "no history",
-            f"one image: {counted(len(saved), 'earlier run')} without background load, "
-            f"{MIN_RUNS} are needed",
-        )
+        runs = counted(len(saved), "earlier run")
+        return "no history", f"one image: {runs} without background load, {MIN_RUNS} are needed"
     measured = [now.measured, *(row for row, _ in reruns.timings.get((now.id, now.precision), ()))]
     verdicts = [latency_rule.judge(row, saved) for row in measured]
     final = latency_rule.final(verdicts)
@@ -208,43 +191,29 @@ def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> 
         f"own CPU time {final.cpu_ratio:.2f} times"
     )
     if final.status == latency_rule.OK:
-        return finding("ok", text)
+        return "ok", text
     if final.status == latency_rule.SLOWER:
-        return finding("regression", f"{text}; {final.reason}; measured {len(verdicts)} times")
-    status: Found = "inconclusive" if latency_rule.is_settled(verdicts) else "suspect"
-    return finding(status, f"{text}; {final.reason}")
+        return "regression", f"{text}; {final.reason}; measured {len(verdicts)} times"
+    is_settled = latency_rule.is_settled(verdicts)
+    return "inconclusive" if is_settled else "suspect", f"{text}; {final.reason}"
 
 
-def _judge_agreement(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> Finding:
+def _judge_agreement(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> tuple[Found, str]:
     """Compare the answers of the timed model, from pixels, with those of the head on features."""
-
-    def finding(status: Found, text: str) -> Finding:
-        return Finding("agreement", now.id, now.subject, status, f"{now.subject}: {text}")
-
     usual = [row.max_difference for row in baseline.latencies_of(past, now)]
     if len(usual) < MIN_RUNS:
-        return finding("no history", _too_few(len(usual)))
+        return "no history", _too_few(len(usual))
     limit = MIN_DIFFERENCE + DIFFERENCE_RATIO * max(usual)
     text = (
         f"probabilities of the timed model differ by up to {now.max_difference:.2g} from the "
         f"recorded ones (limit {limit:.2g})"
     )
     if now.max_difference <= limit:
-        return finding("ok", text)
+        return "ok", text
     again = [difference for _, difference in reruns.timings.get((now.id, now.precision), ())]
     if not again:
-        return finding("suspect", text)
-    return finding("regression" if max(again) > limit else "inconclusive", text)
-
-
-def _judge_failures(now: Entry, past: Sequence[Entry]) -> list[Finding]:
-    """Report trials that failed but had a result in the newest run of the baseline."""
-    titles = {row.id: row.title for row in past[-1].trials} if len(past) >= MIN_RUNS else {}
-    return [
-        Finding("failure", id_, titles[id_], "regression", f"{titles[id_]}: failed, had a result")
-        for id_ in now.failed
-        if id_ in titles
-    ]
+        return "suspect", text
+    return "regression" if max(again) > limit else "inconclusive", text
 
 
 def _status(findings: Sequence[Finding], num_past: int) -> Status:
@@ -273,17 +242,11 @@ def _differences(now: Entry, others: Sequence[Entry]) -> str:
     if not others:
         return ""
     other = others[-1]
-    names = [name for name, value in now.facts.items() if other.facts.get(name) != value]
-    if "features" in names:  # computed or reused; the other facts are digests
-        before, after = (row.facts.get("features", "none") for row in (other, now))
-        names[names.index("features")] = f"features ({before} there, {after} here)"
-    versions = "; ".join(
-        f"{name} {before} there, {after} here"
-        for name, before, after in baseline.engine_changes(other, now)
-    )
-    if "machine" in names and versions:  # its digest includes the versions
-        names[names.index("machine")] = f"machine (with {versions})"
-    return f"; the newest run of this benchmark, {other.run_id}, differs in {', '.join(names)}"
+    before, after = (row.facts.get("features", "none") for row in (other, now))
+    details = {"features": f" ({before} there, {after} here)"}  # the other facts are digests
+    changed = fingerprint.differences(other.facts, now.facts, "none")
+    names = ", ".join(name + details.get(name, "") for name, _, _ in changed)
+    return f"; the newest run of this benchmark, {other.run_id}, differs in {names}"
 
 
 def _too_few(num: int, noun: str = "result") -> str:

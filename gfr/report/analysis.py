@@ -3,23 +3,23 @@
 Resampling has fixed seeds, so the same records give the same numbers. Does not import TensorFlow.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-import pandas as pd
 
 from gfr.data.dataset import Faces
 from gfr.errors import InputError
 from gfr.evaluation import calibration as evaluation_calibration
 from gfr.evaluation import roc as evaluation_roc
 from gfr.evaluation import statistics
-from gfr.evaluation import subgroups as evaluation_subgroups
 from gfr.evaluation.calibration import Calibration, Choices, Point, Temperature
 from gfr.evaluation.learning_curves import Learning, learning
 from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
 from gfr.evaluation.roc import PrecisionRecall, Roc
 from gfr.evaluation.statistics import Optimism, Spread
-from gfr.evaluation.subgroups import Subgroups
+from gfr.evaluation.subgroups import Subgroups, subgroups
 from gfr.results.records import Run, TrialResult
 
 ALPHA = 0.05  # of all comparisons with the selected trial together
@@ -58,6 +58,11 @@ class Face:
     is_male: bool
     p_male: float
     num_wrong: int
+
+    @property
+    def label(self) -> str:
+        """The label as people read it."""
+        return "male" if self.is_male else "female"
 
 
 @dataclass(frozen=True)
@@ -109,10 +114,8 @@ class Analysis:
     @property
     def shown(self) -> list[str]:
         """The names of all images that the report shows, each once."""
-        faces = [*self.hard]
-        for study in self.studies.values():
-            faces += [*study.mistakes, *study.doubtful]
-        return list(dict.fromkeys(face.name for face in faces))
+        galleries = [study.mistakes + study.doubtful for study in self.studies.values()]
+        return list(dict.fromkeys(face.name for face in chain(self.hard, *galleries)))
 
     @property
     def not_significant(self) -> tuple[str, ...]:
@@ -129,53 +132,45 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     if not run.trials:
         return Analysis({}, (), None, (), None, (), ())
     _refuse_other_images(run, faces, splits)
-    rows = np.flatnonzero(splits == "test")
-    names = [faces.names[row] for row in rows]
-    is_male, validation = faces.is_male[rows], faces.is_male[splits == "validation"]
-    p_male = {row.trial.id: probabilities(_values(row.test_logits)) for row in run.trials}
+    is_test = splits == "test"
+    names, is_male = np.array(faces.names)[is_test], faces.is_male[is_test]
+    attributes, selected = faces.attributes[is_test], run.selection and run.selection.trial_id
+    logits = {row.trial.id: _values(row.test_logits) for row in run.trials}
+    p_male = {trial_id: probabilities(values) for trial_id, values in logits.items()}
     right = {trial_id: (p > THRESHOLD) == is_male for trial_id, p in p_male.items()}
-    voters = _voters(run)
+    # The errors of random weights say nothing about an image.
+    trained = [row for row in run.trials if row.features.weights.source != "random"]
+    voters = [row.trial.id for row in trained or run.trials]
     num_wrong = len(voters) - np.sum([right[trial_id] for trial_id in voters], axis=0)
-    studies = {}
-    for result in run.trials:
-        seen = [
-            Face(name, bool(male), float(p), int(wrong))
-            for name, male, p, wrong in zip(
-                names, is_male, p_male[result.trial.id], num_wrong, strict=True
-            )
-        ]
-        studies[result.trial.id] = _study(result, is_male, validation, seen)
-    mean_p = np.mean([p_male[trial_id] for trial_id in voters], axis=0)
-    hard = [
-        Face(names[i], bool(is_male[i]), float(mean_p[i]), int(num_wrong[i]))
-        for i in np.lexsort((-np.abs(mean_p - is_male), -num_wrong))[:NUM_HARD]
-        if num_wrong[i] > len(voters) / 2
-    ]
+
+    def seen(p: np.ndarray) -> list[Face]:
+        rows = zip(*(column.tolist() for column in (names, is_male, p, num_wrong)), strict=True)
+        return [Face(*row) for row in rows]
+
+    every = seen(np.mean([p_male[trial_id] for trial_id in voters], axis=0))
+    hard = [face for face in every if face.num_wrong > len(voters) / 2]
+    hard.sort(key=lambda face: (-face.num_wrong, -abs(face.p_male - face.is_male)))
+    validation = faces.is_male[splits == "validation"]
     return Analysis(
-        studies=studies,
+        studies={
+            row.trial.id: _study(row, is_male, validation, seen(p_male[row.trial.id]))
+            for row in run.trials
+        },
         against=_against(run, right),
         optimism=statistics.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
         front=_front(run),
-        subgroups=_subgroups(run, is_male, faces.attributes.iloc[rows]),
-        hard=tuple(hard),
-        voters=voters,
+        subgroups=subgroups(logits[selected], is_male, attributes) if selected else None,
+        hard=tuple(hard[:NUM_HARD]),
+        voters=tuple(voters),
     )
-
-
-def _voters(run: Run) -> tuple[str, ...]:
-    """Return the trials whose errors say something about an image."""
-    trained = [row for row in run.trials if row.features.weights.source != "random"]
-    return tuple(row.trial.id for row in trained or run.trials)
 
 
 def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
     names = np.array(faces.names)
     for result in run.trials:
-        for split, logits in (
-            ("validation", result.validation_logits),
-            ("test", result.test_logits),
-        ):
-            if list(logits) != names[splits == split].tolist():
+        logits = {"validation": result.validation_logits, "test": result.test_logits}
+        for split, by_name in logits.items():
+            if list(by_name) != names[splits == split].tolist():
                 raise InputError(
                     f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
                     f"than the {split} images of faces.csv; delete it and run again with the same "
@@ -195,10 +190,8 @@ def _study(
     thresholds = evaluation_calibration.points(logits, is_male)
     losses = np.logaddexp(0, np.where(is_male, -logits, logits))
     tests, own = result.over_seeds("test"), result.metrics["test"]
-    splits, rules = (
-        [row.metrics["test"] for row in result.refits_of(changed)] for changed in ("split", "rule")
-    )
-    fewer = [(row.num_train, row.metrics["test"]) for row in result.refits_of("fraction")]
+    splits = [row.metrics["test"] for row in result.refits_of("split")]
+    rules = [row.metrics["test"] for row in result.refits_of("rule")]
     wrong = [face for face in seen if (face.p_male > THRESHOLD) != face.is_male]
     return Study(
         trial_id=result.trial.id,
@@ -206,9 +199,9 @@ def _study(
         seeds=_accuracies(tests),
         seed_losses=statistics.over_seeds([row.loss for row in tests]),
         validation_seeds=_accuracies(result.over_seeds("validation")),
-        splits=_accuracies((own, *splits)) if splits else None,
+        splits=_accuracies([own, *splits]) if splits else None,
         rule=rules[0] if rules else None,
-        sizes=(*fewer, (result.metrics["train"].num_images, own)) if fewer else (),
+        sizes=_sizes(result),
         learning=learning(result.history, result.metrics),
         roc=evaluation_roc.roc(logits, is_male),
         precision_recall=evaluation_roc.precision_recall(logits, is_male),
@@ -224,42 +217,30 @@ def _study(
     )
 
 
-def _subgroups(run: Run, is_male: np.ndarray, attributes: pd.DataFrame) -> Subgroups | None:
-    if run.selection is None:
-        return None
-    return evaluation_subgroups.subgroups(
-        _values(run.result_of(None).test_logits), is_male, attributes
-    )
+def _accuracies(metrics: Sequence[Metrics]) -> Spread:
+    return statistics.over_seeds([row.accuracy for row in metrics])
 
 
-def _accuracies(found: tuple[Metrics, ...]) -> Spread:
-    return statistics.over_seeds([row.accuracy for row in found])
+def _sizes(result: TrialResult) -> tuple[tuple[int, Metrics], ...]:
+    fewer = [(row.num_train, row.metrics["test"]) for row in result.refits_of("fraction")]
+    own = (result.metrics["train"].num_images, result.metrics["test"])
+    return (*fewer, own) if fewer else ()
 
 
 def _against(run: Run, right: dict[str, np.ndarray]) -> tuple[Against, ...]:
     """Compare every other trial with the selected one, the fastest first, then the smallest."""
     if run.selection is None:
         return ()
-    chosen = right[run.selection.trial_id]
-    others = [row for row in run.trials if row.trial.id != run.selection.trial_id]
-    pairs = {
-        row.trial.id: (int(np.sum(chosen & ~mine)), int(np.sum(~chosen & mine)))
-        for row in others
-        for mine in [right[row.trial.id]]
-    }
-    p_values = [statistics.mcnemar(*pair) for pair in pairs.values()]
-    found = [
-        Against(
-            row.trial.id,
-            *statistics.paired_difference(chosen, right[row.trial.id]),
-            *pairs[row.trial.id],
-            p_value,
-            float(p_holm),
-        )
-        for row, p_value, p_holm in zip(others, p_values, statistics.holm(p_values), strict=True)
-    ]
-    costs = {row.trial.id: cost(run, row) for row in others}
-    return tuple(sorted(found, key=lambda row: (costs[row.trial_id], row.trial_id)))
+    by_cost = sorted(run.trials, key=lambda row: (cost(run, row), row.trial.id))
+    others = {row.trial.id: right[row.trial.id] for row in by_cost}
+    selected = others.pop(run.selection.trial_id)
+    pairs = [(int(np.sum(selected & ~o)), int(np.sum(~selected & o))) for o in others.values()]
+    p_values = [statistics.mcnemar(*pair) for pair in pairs]
+    rows = zip(others.items(), pairs, p_values, statistics.holm(p_values).tolist(), strict=True)
+    return tuple(
+        Against(trial_id, *statistics.paired_difference(selected, other), *pair, p_value, p_holm)
+        for (trial_id, other), pair, p_value, p_holm in rows
+    )
 
 
 def cost(run: Run, result: TrialResult) -> tuple[float, float]:
@@ -272,19 +253,15 @@ def cost(run: Run, result: TrialResult) -> tuple[float, float]:
 
 def _front(run: Run) -> tuple[str, ...]:
     """Return the trials that no other dominates in accuracy, latency and size, fastest first."""
-    points = {}
-    for row in run.trials:
-        if run.latency_of(row.trial) is None:
-            continue
-        found = row.over_seeds("validation")
-        accuracy = sum(one.num_right for one in found) / sum(one.num_images for one in found)
-        points[row.trial.id] = (*cost(run, row), -accuracy)
+    points = {
+        row.trial.id: (*cost(run, row), -sum(one.num_right for one in row.over_seeds("validation")))
+        for row in run.trials
+        if run.latency_of(row.trial)
+    }
 
-    def is_beaten(mine: tuple[float, ...]) -> bool:
-        return any(
-            other != mine and all(a <= b for a, b in zip(other, mine, strict=True))
-            for other in points.values()
-        )
+    def is_dominated(mine: tuple[float, ...]) -> bool:
+        others = set(points.values()) - {mine}
+        return any(np.less_equal(other, mine).all() for other in others)
 
-    front = [trial_id for trial_id, point in points.items() if not is_beaten(point)]
+    front = [trial_id for trial_id, point in points.items() if not is_dominated(point)]
     return tuple(sorted(front, key=lambda trial_id: points[trial_id]))

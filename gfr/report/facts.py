@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gfr.data import records
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.statistics import over_seeds
 from gfr.measurement.resources import Cost
+from gfr.report.formatting import bounds
 from gfr.results import regression_records
 from gfr.results.records import Run, TrialResult
 
@@ -58,12 +59,6 @@ class Worker:
     num_heads: int
 
 
-def selected_trial(run: Run) -> TrialResult | None:
-    """Return the result of the selected trial, None if there is none."""
-    wanted = run.selection.trial_id if run.selection else None
-    return next((row for row in run.trials if row.trial.id == wanted), None)
-
-
 def top_on_test(run: Run) -> list[TrialResult]:
     """Return the trials with the highest test accuracy, which the published rule selects."""
     top = max((row.metrics["test"].accuracy for row in run.trials), default=0.0)
@@ -74,25 +69,17 @@ def runner_up(run: Run) -> Next | None:
     """Return the runner-up of the selection, None if there is none."""
     if run.selection is None or len(run.selection.ranking) < 2:
         return None
-    by_id = {row.trial.id: row for row in run.trials}
-    first, second = (by_id[trial_id] for trial_id in run.selection.ranking[:2])
+    first, second = (run.result_of(trial_id) for trial_id in run.selection.ranking[:2])
     ours, theirs = run.latency_of(first.trial), run.latency_of(second.trial)
     validation = [row.over_seeds("validation") for row in (first, second)]
     ahead = over_seeds([a.num_right - b.num_right for a, b in zip(*validation, strict=True)])
-    ahead_95 = None
-    if ahead.low is not None and ahead.high is not None:
-        ahead_95 = ahead.low, ahead.high
-    latency_ratio = size_ratio = None
-    if ours is not None and theirs is not None:
-        latency_ratio = ours.float32.p50_ms / theirs.float32.p50_ms
-        size_ratio = ours.num_parameters / theirs.num_parameters
-    return Next(
-        trial_id=second.trial.id,
-        images_ahead=ahead.mean,
-        ahead_95=ahead_95,
-        latency_ratio=latency_ratio,
-        size_ratio=size_ratio,
-    )
+    ratios: tuple[float | None, float | None] = (None, None)
+    if ours and theirs:
+        ratios = (
+            ours.float32.p50_ms / theirs.float32.p50_ms,
+            ours.num_parameters / theirs.num_parameters,
+        )
+    return Next(second.trial.id, ahead.mean, bounds(ahead.low, ahead.high), *ratios)
 
 
 def precisions(run: Run) -> list[str]:
@@ -144,14 +131,9 @@ def caveats(run: Run) -> list[Caveat]:
         found.append(Caveat(f"{row.backbone}: {source}", row.source == "random"))
     found += [Caveat(fact[0].upper() + fact[1:], False) for fact in others]
     found += [Caveat(f"Failed: {row.trial.title}: {row.reason}", True) for row in run.failures]
-    if run.selection and run.selection.trial_id in run.selection.beyond:
-        reason = run.selection.beyond[run.selection.trial_id]
-        found.append(
-            Caveat(
-                f"No model is within the limits of the benchmark; the selected model has {reason}",
-                True,
-            )
-        )
+    if run.selection and (reason := run.selection.beyond.get(run.selection.trial_id)):
+        text = f"No model is within the limits of the benchmark; the selected model has {reason}"
+        found.append(Caveat(text, True))
     for latency in run.latencies.values():
         if latency.is_contended:
             rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]

@@ -16,20 +16,25 @@ def title(run: Run, trial_id: str) -> str:
     return result.trial.title + (f" {RANDOM}" if result.features.weights.source == "random" else "")
 
 
-def interval(bounds: tuple[float, float], form: str = ".3f", scale: float = 1.0) -> str:
+def bounds(low: float | None, high: float | None) -> tuple[float, float] | None:
+    """Return both ends of an interval, None if there is none."""
+    return None if low is None or high is None else (low, high)
+
+
+def interval(ends: tuple[float, float], form: str = ".3f", scale: float = 1.0) -> str:
     """`[0.886, 0.923]`."""
-    low, high = (format(scale * bound, form) for bound in bounds)
+    low, high = (format(scale * end, form) for end in ends)
     return f"[{low}, {high}]"
 
 
-def with_interval(value: float, bounds: tuple[float, float], form: str = ".3f") -> str:
-    """`0.906 [0.886, 0.923]`."""
-    return f"{value:{form}} {interval(bounds, form)}"
+def with_interval(value: float, ends: tuple[float, float] | None, form: str = ".3f") -> str:
+    """`0.906 [0.886, 0.923]`; the value alone where there is no interval."""
+    return f"{value:{form}} {interval(ends, form)}" if ends else f"{value:{form}}"
 
 
-def percent(value: float, bounds: tuple[float, float]) -> str:
+def percent(value: float, ends: tuple[float, float]) -> str:
     """`90.6 % [88.6, 92.3]`."""
-    return f"{100 * value:.1f} % {interval(bounds, '.1f', 100)}"
+    return f"{100 * value:.1f} % {interval(ends, '.1f', 100)}"
 
 
 def rate(num: int, num_images: int) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gfr.report.analysis import Analysis
+from gfr.report.analysis import Analysis, Study
 from gfr.report.figures import Figure
 from gfr.report.published import Published
 from gfr.results.records import Run
@@ -33,6 +33,17 @@ class Report:
         """The title of both files."""
         return f"gfr: {self.run.record.benchmark.name}, run {self.run.record.run_id}"
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the heads were trained with several seeds."""
+        return any(study.seeds.num > 1 for study in self.analysis.studies.values())
+
+    @property
+    def selected_first(self) -> list[Study]:
+        """The studies of all trials, that of the selected trial first."""
+        selected = self.run.selection.trial_id if self.run.selection else None
+        return sorted(self.analysis.studies.values(), key=lambda study: study.trial_id != selected)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -41,6 +52,11 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     title: str = ""
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, str]]) -> "Table":
+        """Return a table of rows that name the columns of their cells."""
+        return cls(list(rows[0]), [list(row.values()) for row in rows])
 
     @property
     def is_numeric(self) -> list[bool]:

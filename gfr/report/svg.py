@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby, pairwise
 
+import numpy as np
+
 from gfr import text as gfr_text
 
 NUM_COLOURS = 7  # c0 to c6 in assets/charts.css
@@ -41,9 +43,14 @@ class Look:
     is_small: bool = False
 
     @property
+    def colour_class(self) -> str:
+        """CSS class of its colour."""
+        return f"c{self.colour % NUM_COLOURS}"
+
+    @property
     def stroke(self) -> str:
         """CSS classes of its line."""
-        return f"c{self.colour % NUM_COLOURS} d{self.dash % NUM_DASHES}"
+        return f"{self.colour_class} d{self.dash % NUM_DASHES}"
 
     @property
     def path(self) -> str:
@@ -53,7 +60,7 @@ class Look:
     @property
     def fill(self) -> str:
         """CSS classes of its mark."""
-        return f"mark c{self.colour % NUM_COLOURS}" + (" hollow" if self.is_hollow else "")
+        return f"mark {self.colour_class}" + (" hollow" if self.is_hollow else "")
 
 
 DOT = Look(colour=NUM_COLOURS - 1, is_hollow=True, is_small=True)  # behind a mean
@@ -101,14 +108,13 @@ def logarithmic(label: str, values: Sequence[float], margin: float = 1.0) -> Axi
     low, high = min(values) / margin, max(values) * margin
     if high / low < 3:  # where a logarithmic scale has hardly a round value
         ticks = linear(label, [low, high]).ticks
-        return Axis(
-            label, low, high, tuple(row for row in ticks if low <= row[0] <= high), is_log=True
-        )
-    digits = (1, 2, 3, 5, 7) if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
-    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    places = [digit * 10.0**ten for ten in tens for digit in digits]
-    ticks = tuple((place, f"{place:g}") for place in places if low <= place <= high)
-    return Axis(label, low, high, ticks, is_log=True)
+    else:
+        digits = (1, 2, 3, 5, 7) if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
+        tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        places = [digit * 10.0**ten for ten in tens for digit in digits]
+        ticks = tuple((place, f"{place:g}") for place in places)
+    shown = tuple(tick for tick in ticks if low <= tick[0] <= high)
+    return Axis(label, low, high, shown, is_log=True)
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,10 @@ class Frame:
         across = self.width - self.left - self.right
         down = self.height - self.top - self.bottom
         return self.left + across * self.x.share(x), self.top + down * (1 - self.y.share(y))
+
+    def rule(self, start: tuple[float, float], end: tuple[float, float]) -> str:
+        """A dashed line from one point to another, to compare with."""
+        return line(*self.at(*start), *self.at(*end), "rule")
 
 
 def element(name: str, content: str = "", **attributes: float | str) -> str:
@@ -209,30 +219,23 @@ def curve(
     key: str = "",
 ) -> str:
     """A line through values with gaps where one is None; `key` names its series to the legend."""
-    runs = [
-        [tuple(round(each, 1) for each in frame.at(x, y)) for x, y in group if y is not None]
-        for is_gap, group in groupby(points, lambda point: point[1] is None)
-        if not is_gap
-    ]
-    path = "".join(f"M{'L'.join(f'{px(x)},{px(y)}' for x, y in _corners(run))}" for run in runs)
+    path = ""
+    for is_gap, group in groupby(points, lambda point: point[1] is None):
+        if not is_gap:
+            run = [frame.at(x, y) for x, y in group if y is not None]
+            path += f"M{'L'.join(f'{px(x)},{px(y)}' for x, y in _corners(run))}"
     return element("path", title(tip), kind=f"line {kind}", data_key=key, d=path)
 
 
-def _corners(places: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    """Without points between their neighbours on a vertical or horizontal line."""
-    return [
-        place
-        for i, place in enumerate(places)
-        if not 0 < i < len(places) - 1 or not _is_straight(places[i - 1], place, places[i + 1])
-    ]
-
-
-def _is_straight(before: Sequence[float], here: Sequence[float], after: Sequence[float]) -> bool:
-    return any(
-        before[i] == here[i] == after[i] and min(a, b) <= here[1 - i] <= max(a, b)
-        for i in (0, 1)
-        for a, b in [(before[1 - i], after[1 - i])]
-    )
+def _corners(points: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Round to 0.1 px and leave out points on the way along a vertical or horizontal line."""
+    places = np.round(points, 1)  # (N, 2)
+    steps = np.diff(places, axis=0)
+    before, after = steps[:-1], steps[1:]
+    is_along_axis = ((before == 0) & (after == 0)).any(axis=1)
+    turns_back = (before * after < 0).any(axis=1)
+    is_kept = np.pad(~is_along_axis | turns_back, 1, constant_values=True)
+    return places[is_kept[: len(places)]]
 
 
 def mark(x: float, y: float, look: Look, tip: str = "", key: str = "") -> str:
@@ -244,7 +247,7 @@ def mark(x: float, y: float, look: Look, tip: str = "", key: str = "") -> str:
 
 def whisker(x1: float, y1: float, x2: float, y2: float, look: Look) -> str:
     """An interval, px."""
-    return line(x1, y1, x2, y2, f"whisker c{look.colour % NUM_COLOURS}")
+    return line(x1, y1, x2, y2, f"whisker {look.colour_class}")
 
 
 def strips(frame: Frame, tips: Mapping[float, str]) -> str:
@@ -279,6 +282,11 @@ class Series:
     tip: str = ""
     key: str = ""
     aside: float = 0
+
+    @classmethod
+    def through(cls, points: Sequence[Point], look: Look, aside: float = 0) -> "Series":
+        """A line through its marked points."""
+        return cls(look, [(point.x, point.y) for point in points], points, aside=aside)
 
 
 def plot(
@@ -334,14 +342,13 @@ def rows(
         parts.append(line(x, frame.top, x, bottom, "grid"))
         parts.append(text(x, bottom + 16, name, "middle"))
     if rule is not None:
-        x, bottom = frame.at(rule, 0)
-        parts.append(line(x, frame.top, x, bottom, "rule"))
+        parts.append(frame.rule((rule, 1), (rule, 0)))
     for number, row in enumerate(values):
         y = frame.top + height * (number + (0.72 if is_narrow else 0.5))
-        name_at = (
-            (0, y - 12, row.name, "", "over") if is_narrow else (left - 8, y + 4, row.name, "end")
-        )
-        parts.append(text(*name_at))
+        if is_narrow:
+            parts.append(text(0, y - 12, row.name, kind="over"))
+        else:
+            parts.append(text(left - 8, y + 4, row.name, "end"))
         parts.append(whisker(frame.at(row.low, 0)[0], y, frame.at(row.high, 0)[0], y, row.look))
         parts += [mark(frame.at(dot, 0)[0], y, DOT, tip) for dot, tip in row.dots]
         parts.append(mark(frame.at(row.value, 0)[0], y, row.look, row.tip))

@@ -14,8 +14,8 @@ from gfr.report import (
     figures,
     html,
     markdown,
+    metric_columns,
     published,
-    results_table,
     summary_json,
     thumbnails,
 )
@@ -49,7 +49,7 @@ def write_report(run_dir: Path) -> Path:
         if isinstance(block, Chart) and block.name and block.figures:
             path = files.figures / f"{block.name}.svg"
             atomic.write_text(path, figures.standalone(block.figures))
-    results_table.write(run_dir, results_table.frame(run, report.analysis))
+    metric_columns.write(run_dir, metric_columns.frame(run, report.analysis))
     atomic.write_json(files.summary_json, summary_json.summary(report))
     for old in files.figures.glob("*.png"):  # of versions that drew PNG files
         old.unlink()
@@ -74,12 +74,10 @@ def page_of(run: results_records.Run) -> Path:
 def _is_newest_full(reports: Path, run: results_records.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
-    finished = [
-        path for path in run_directory.existing(reports) if (path / "selection.json").exists()
-    ]
+    others = filter(None, map(_record, run_directory.finished(reports)))
     return all(
         run.record.created_utc >= other.created_utc
-        for other in filter(None, map(_record, finished))
+        for other in others
         if other.benchmark.name == FULL
     )
 

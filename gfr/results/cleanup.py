@@ -22,7 +22,8 @@ from typing import Literal
 
 from gfr.errors import InputError
 from gfr.results import records
-from gfr.storage import atomic, locks, run_directory, serialization
+from gfr.storage import atomic, locks, serialization
+from gfr.storage.run_directory import RunDirectory
 
 REMOVED = ".removed"  # runs and features are moved there before they are deleted
 
@@ -47,7 +48,7 @@ class Rule:
     unused_features: bool = False
 
     def __post_init__(self) -> None:
-        """InputError for a number out of range."""
+        """Raise InputError for a number out of range."""
         if self.keep is not None and self.keep < 1:
             raise InputError(f"keep {self.keep}: at least 1 run of each benchmark must stay")
         if self.older_than_days is not None and not 0 <= self.older_than_days < math.inf:
@@ -78,26 +79,17 @@ class _Candidate:
 
     path: Path
     objection: str
-    record: records.RunRecord | None = None
+    benchmark: str = ""  # its name, "" if the run cannot be read
+    created_utc: str = ""
     is_finished: bool = False
-
-    @property
-    def benchmark(self) -> str:
-        """The name of its benchmark, "" if the run cannot be read."""
-        return self.record.benchmark.name if self.record else ""
-
-    @property
-    def order(self) -> tuple[str, str]:
-        """What sorts runs by their start."""
-        return (self.record.created_utc, self.record.run_id) if self.record else ("", "")
 
 
 def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> Plan:
     """Apply a rule to what is on disk. Changes nothing."""
     now_s = time.time() if now_s is None else now_s
-    candidates = list(_candidates(reports))
-    remove: list[Item] = []
-    keep: list[Item] = []
+    paths = sorted((reports / "runs").glob("*"))
+    candidates = [_look(path) for path in paths if path.name != REMOVED]
+    remove, keep = list[Item](), list[Item]()
     for row in candidates:
         finished = _finished(candidates, row.benchmark)
         if why := _old(row, finished, rule, now_s):
@@ -105,15 +97,12 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
             item = _item("run", row.path, objection or why)
             (keep if objection else remove).append(item)
     if rule.unused_features:
-        going = {item.path for item in remove}
-        kept = [row.path for row in candidates if str(row.path) not in going]
+        removed = {item.path for item in remove}
+        kept = [row.path for row in candidates if str(row.path) not in removed]
         remove += _features(cache, kept, now_s)
-    removed = [item.path for item in remove]
-    remove += [
-        item
-        for item in _leftovers(reports, cache, now_s)
-        if not any(Path(item.path).is_relative_to(path) for path in removed)
-    ]
+    places = {Path(item.path) for item in remove}
+    leftovers = _leftovers(reports, cache, now_s)
+    remove += [item for item in leftovers if places.isdisjoint(Path(item.path).parents)]
     return Plan(tuple(remove), tuple(keep))
 
 
@@ -124,29 +113,18 @@ def carry_out(plan: Plan) -> tuple[list[Item], list[Item]]:
         try:
             _remove(item)
             gone.append(item)
-        except InputError as error:
-            failed.append(replace(item, why=str(error)))
-        except OSError as error:
-            why = f"cannot be removed ({error.strerror}: {error.filename})"
+        except (InputError, OSError) as error:
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"cannot be removed ({error.strerror}: {error.filename})"
             failed.append(replace(item, why=why))
     return gone, failed
-
-
-def _candidates(reports: Path) -> Iterator[_Candidate]:
-    """Everything in reports/runs, by name."""
-    try:
-        paths = sorted((reports / "runs").iterdir())
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise InputError(f"{reports / 'runs'}: cannot be read ({error.strerror})") from None
-    yield from (_look(path) for path in paths if path.name != REMOVED)
 
 
 def _look(path: Path) -> _Candidate:
     if path.is_symlink():
         return _Candidate(path, "a link; remove it by hand")
-    files = run_directory.RunDirectory(path)
+    files = RunDirectory(path)
     try:
         is_finished = files.selection.exists()
         record = serialization.read(files.record, records.RunRecord)
@@ -161,13 +139,14 @@ def _look(path: Path) -> _Candidate:
     elif holder and not is_finished and holder.host not in ("", socket.gethostname()):
         # The lock of another machine may not be visible here.
         objection = f"unfinished, last used on {holder.host}; clean there"
-    return _Candidate(path, objection, record, is_finished)
+    name = record.benchmark.name
+    return _Candidate(path, objection, name, record.created_utc, is_finished)
 
 
 def _finished(candidates: Sequence[_Candidate], benchmark: str) -> list[_Candidate]:
     """The finished runs of a benchmark, newest first."""
     rows = [row for row in candidates if row.is_finished and row.benchmark == benchmark]
-    return sorted(rows, key=lambda row: row.order, reverse=True)
+    return sorted(rows, key=lambda row: (row.created_utc, row.path), reverse=True)
 
 
 def _old(row: _Candidate, finished: Sequence[_Candidate], rule: Rule, now_s: float) -> str:
@@ -176,16 +155,16 @@ def _old(row: _Candidate, finished: Sequence[_Candidate], rule: Rule, now_s: flo
         return ""
     if rule.benchmark not in (None, row.benchmark):
         return ""
-    if row.record is None:
+    if not row.benchmark:
         return "unknown"
     reasons = []
     if rule.keep is not None:
         newest = finished[: rule.keep]
-        if len(newest) < rule.keep or row.order[0] >= newest[-1].order[0]:
+        if len(newest) < rule.keep or row.created_utc >= newest[-1].created_utc:
             return ""
         reasons.append(f"older than the {rule.keep} newest of {row.benchmark}")
     if rule.older_than_days is not None:
-        start_s = datetime.fromisoformat(row.record.created_utc).timestamp()
+        start_s = datetime.fromisoformat(row.created_utc).timestamp()
         age_days = (now_s - start_s) / _DAY_S
         if age_days <= rule.older_than_days:
             return ""
@@ -197,7 +176,7 @@ def _protection(row: _Candidate, finished: Sequence[_Candidate], reports: Path) 
     """Return why an old run must stay; "" if it need not."""
     if row in finished[:1]:
         return f"the newest finished run of {row.benchmark}"
-    if run_directory.RunDirectory(row.path).accepted.exists():
+    if RunDirectory(row.path).accepted.exists():
         return "accepted (`gfr verdict --accept`)"
     with contextlib.suppress(OSError):
         summary = (reports / "summary.md").read_text("utf-8", "replace")
@@ -208,32 +187,19 @@ def _protection(row: _Candidate, finished: Sequence[_Candidate], reports: Path) 
 
 def _features(cache: Path, kept: Sequence[Path], now_s: float) -> list[Item]:
     """Feature sets that no kept run uses and that were not opened for a day."""
-    used = {
-        result.directory.name
-        for run in kept
-        for path in run_directory.RunDirectory(run).features.glob("*.json")
-        if (result := _feature_result(path))
-    }
-    try:
-        paths = sorted((cache / "features").iterdir())
-    except OSError:
-        return []
+    used = set()
+    for run in kept:
+        for record in RunDirectory(run).features.glob("*.json"):
+            with contextlib.suppress(InputError):
+                used.add(serialization.read(record, records.FeatureResult).directory.name)
+    # Every run that opens a feature set writes its key again.
+    keys = sorted((cache / "features").glob("*/key.json"))
+    unused = [key.parent for key in keys if now_s - _changed_s(key) > _DAY_S]
     return [
         _item("features", path, "no kept run uses them")
-        for path in paths
-        if path.name not in used
-        and not path.is_symlink()
-        and (path / "key.json").is_file()
-        # Every run that opens a feature set writes this file again.
-        and now_s - _changed_s(path / "key.json") > _DAY_S
+        for path in unused
+        if path.name not in used and not path.is_symlink()
     ]
-
-
-def _feature_result(path: Path) -> records.FeatureResult | None:
-    try:
-        return serialization.read(path, records.FeatureResult)
-    except InputError:
-        return None
 
 
 def _leftovers(reports: Path, cache: Path, now_s: float) -> Iterator[Item]:
@@ -253,7 +219,7 @@ def _leftovers(reports: Path, cache: Path, now_s: float) -> Iterator[Item]:
 
 def _remove(item: Item) -> None:
     """Rename, then delete; InputError if it is used after all."""
-    path = Path(item.path)
+    path = gone = Path(item.path)
     if item.kind == "run":
         with locks.claimed(path):  # so that no process starts to work in it meanwhile
             gone = _move_away(path, path.parent)
@@ -261,8 +227,6 @@ def _remove(item: Item) -> None:
         if time.time() - _changed_s(path / "key.json") <= _DAY_S:
             raise InputError("has just been used")
         gone = _move_away(path, path.parents[1])
-    else:
-        gone = path
     if gone.is_dir() and not gone.is_symlink():
         shutil.rmtree(gone)
     else:
@@ -300,7 +264,7 @@ def remove_old_runs(run_dir: Path, keep: int) -> str:
 
     A run that cannot be removed is logged as a warning.
     """
-    files = run_directory.RunDirectory(run_dir)
+    files = RunDirectory(run_dir)
     record = serialization.read(files.record, records.RunRecord)
     rule = Rule(keep=keep, benchmark=record.benchmark.name)
     gone, failed = carry_out(plan(files.reports, Path(record.cache), rule))
@@ -313,20 +277,16 @@ def remove_old_runs(run_dir: Path, keep: int) -> str:
 
 def text(plan: Plan, gone: Sequence[Item], failed: Sequence[Item], is_dry_run: bool) -> str:
     """Describe a plan and what became of it, one item a line."""
-    done = plan.remove if is_dry_run else gone
-    groups = {
-        "would remove" if is_dry_run else "removed": done,
-        "NOT removed": failed,
-        "kept": plan.keep,
-    }
+    done, label, end = gone, "removed", "removed"
+    if is_dry_run:
+        done, label, end = plan.remove, "would remove", "to remove"
+    groups = {label: done, "NOT removed": failed, "kept": plan.keep}
     lines = [
         f"{what:12}  {item.kind:8}  {item.num_bytes / 1e6:8.1f} MB  {item.path}  ({item.why})"
         for what, items in groups.items()
         for item in items
     ]
-    return "\n".join(
-        [*lines, f"{len(done)} {'to remove' if is_dry_run else 'removed'}, {_megabytes(done)}"]
-    )
+    return "\n".join([*lines, f"{len(done)} {end}, {_megabytes(done)}"])
 
 
 def _megabytes(items: Sequence[Item]) -> str:

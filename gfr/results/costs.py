@@ -5,8 +5,7 @@ Computed from the records alone.
 
 from dataclasses import dataclass
 
-from gfr.measurement import energy as measurement_energy
-from gfr.measurement.energy import Energy
+from gfr.measurement.energy import Energy, of_cpu, of_gpus, total
 from gfr.measurement.gpu import GpuUse
 from gfr.measurement.resources import Cost
 from gfr.results.records import Run
@@ -55,16 +54,15 @@ def rows(run: Run) -> list[Row]:
     """Return the energy by kind of stage; with rows for GPUs if the machine has any."""
     stated, hardware = run.record.benchmark.hardware, run.record.hardware
     has_gpus = bool(hardware.gpus or uses(run))
-    energies = []
+    rows = []
     for kind, costed in costs(run).items():
-        of_cpu = [
-            measurement_energy.of_cpu(cost, stated, hardware.cpu_threads) for _, cost in costed
-        ]
-        energies.append((kind, "CPU", measurement_energy.total(of_cpu)))
+        energies = {"CPU": [of_cpu(cost, stated, hardware.cpu_threads) for _, cost in costed]}
         if has_gpus:
-            of_gpus = [measurement_energy.of_gpus(cost, stated) for _, cost in costed]
-            energies.append((kind, "GPU", measurement_energy.total(of_gpus)))
-    return [Row(*row, row[2].carbon_g(stated)) for row in energies]
+            energies["GPU"] = [of_gpus(cost, stated) for _, cost in costed]
+        for device, parts in energies.items():
+            energy = total(parts)
+            rows.append(Row(kind, device, energy, energy.carbon_g(stated)))
+    return rows
 
 
 def uses(run: Run) -> list[Use]:

@@ -1,8 +1,7 @@
-"""The records of a run, and how they are written to and read from its directory.
+"""The records of a run.
 
 Each record is a JSON file with a schema number (gfr/storage/run_directory.py lists them). The
-report is made from
-these files alone. Does not import TensorFlow.
+report is made from these files alone. Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
+from gfr.data.layouts import SOURCES
 from gfr.data.records import DataRecord, SplitRecord
-from gfr.data.sources import SOURCES
 from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.measurement.hardware import Hardware
@@ -27,9 +26,7 @@ from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.regression_records import Verdict
-from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import Record, _remedy, read
-from gfr.types import Logit, Positive, Scale, Seconds, every_split
+from gfr.types import Logit, Positive, Scale, every_split
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,11 @@ class RunRecord:
     num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
-        """ValueError if weights or arithmetic are not those of the benchmark."""
+        """Raise ValueError if weights or arithmetic are not those of the benchmark."""
         if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
             raise ValueError("weights of other backbones than the benchmark's")
-        if {row.id for row in self.benchmark.feature_sets} != {
-            row.feature_set_id for row in self.choices
-        }:
+        chosen = {row.feature_set_id for row in self.choices}
+        if {row.id for row in self.benchmark.feature_sets} != chosen:
             raise ValueError("arithmetic of other feature sets than the benchmark's")
 
     def choice_of(self, feature_set: FeatureSet) -> Choice:
@@ -87,8 +83,6 @@ class PartResult:
     hardware: Hardware
     extracted: Extracted
     check: Check | None
-    build_s: Seconds
-    waited_s: Seconds  # for decoded images
     cost: Cost
 
 
@@ -105,11 +99,6 @@ class FeatureResult:
     note: str  # to show beside its numbers
     scale: Scale
     parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
-
-    def __post_init__(self) -> None:
-        """ValueError if a part is of another feature set."""
-        if any(row.feature_set != self.feature_set for row in self.parts):
-            raise ValueError("parts of another feature set")
 
     @property
     def check(self) -> Check | None:
@@ -179,7 +168,7 @@ class TrialResult:
     refit_cost: Cost
 
     def __post_init__(self) -> None:
-        """ValueError if the features are not those of the trial, or logits are missing."""
+        """Raise ValueError if the features are not those of the trial, or logits are missing."""
         if self.features.feature_set != self.trial.feature_set:
             raise ValueError("features of another feature set than the trial's")
         for split, logits in (("validation", self.validation_logits), ("test", self.test_logits)):
@@ -224,7 +213,7 @@ class Selection:
     beyond: dict[str, str]
 
     def __post_init__(self) -> None:
-        """ValueError if another trial leads, or one that exceeds the limits is unknown."""
+        """Raise ValueError if another trial leads, or one that exceeds the limits is unknown."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
         if not set(self.beyond) <= set(self.ranking):
@@ -257,12 +246,11 @@ class Run:
 
     def notes_of(self, result: TrialResult) -> list[str]:
         """The caveats to show beside any answer of this trial's model."""
-        data = SOURCES[self.record.data.source].warning
-        share = f"{self.record.split.majority_share:.1%} of the test images"
-        weak = f"not shown to be better than one constant answer, right for {share}"
-        if self.is_better_than_majority(result):
-            weak = ""
-        return list(filter(None, [result.features.weights.note, data, weak]))
+        notes = [result.features.weights.note, SOURCES[self.record.data.source].warning]
+        if not self.is_better_than_majority(result):
+            share = f"{self.record.split.majority_share:.1%} of the test images"
+            notes.append(f"not shown to be better than one constant answer, right for {share}")
+        return list(filter(None, notes))
 
     def introduce(self, result: TrialResult) -> str:
         """Name the model in one line: `VGG16 / iteration 3, run ... of benchmark full`."""
@@ -282,31 +270,3 @@ class Run:
     def latency_of(self, trial: Trial) -> LatencyResult | None:
         """Return the latency of a trial's fused model, which its feature set's trials share."""
         return self.latencies.get(trial.feature_set.id)
-
-
-def _read_trials(
-    files: RunDirectory, record: RunRecord
-) -> tuple[tuple[TrialResult, ...], tuple[Failure, ...]]:
-    trials, failures = [], []
-    refits = record.benchmark.refits(record.data.has_identity)
-    for trial in record.benchmark.trials:
-        path = files.trial(trial.id)
-        if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
-            if tuple(row.refit for row in result.refits) != refits:
-                raise InputError(f"{path}: its refits are not those of run.json; {_remedy(path)}")
-            trials.append(result)
-        elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
-            failures.append(failure)
-    return tuple(trials), tuple(failures)
-
-
-def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record | None:
-    """Read a record; InputError if a field differs from what run.json and the file's name say."""
-    if not path.exists():
-        return None
-    record = read(path, kind)
-    for name, value in expected.items():
-        if getattr(record, name) != value:
-            field = name.replace("_", " ")
-            raise InputError(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
-    return record

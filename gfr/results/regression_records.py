@@ -54,11 +54,6 @@ class Series:
     low: Amount | None
     high: Amount | None
 
-    def __post_init__(self) -> None:
-        """Raise ValueError unless there is one mark per value."""
-        if len(self.values) != len(self.alarms):
-            raise ValueError(f"{len(self.alarms)} marks on {len(self.values)} values")
-
 
 @dataclass(frozen=True)
 class Past:
@@ -91,9 +86,10 @@ class Verdict:
     new_baseline: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless all series have one value per run."""
-        if any(len(row.values) != len(self.runs) for row in self.series):
-            raise ValueError(f"a series without {len(self.runs)} values")
+        """Raise ValueError unless all series have one value and one mark per run."""
+        lengths = {len(column) for row in self.series for column in (row.values, row.alarms)}
+        if not lengths <= {len(self.runs)}:
+            raise ValueError(f"a series without {len(self.runs)} values and marks")
 
     def of(self, *statuses: Found) -> list[Finding]:
         """Return the findings with one of the statuses, in the order of the statuses."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gfr.config.schema import FeatureSet, Precision
 from gfr.measurement.latency import Samples
-from gfr.results import records as results_records
+from gfr.results.records import Run, TrialResult
 from gfr.storage import serialization
 from gfr.storage.run_directory import RunDirectory
 from gfr.types import Above0, Positive, Share
@@ -30,11 +30,6 @@ class Row:
     witness_s: Above0
     max_difference: Share
 
-    def __post_init__(self) -> None:
-        """Raise ValueError without a timed call."""
-        if not self.single.values_s:
-            raise ValueError("no timed call")
-
 
 @dataclass(frozen=True)
 class Retimed:
@@ -45,29 +40,25 @@ class Retimed:
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
 
 
-def timings(run: results_records.Run, feature_set: FeatureSet) -> list[Retimed]:
+def timings(run: Run, feature_set: FeatureSet) -> list[Retimed]:
     """Return the repeated latency measurements of a model, in the order made."""
     files = RunDirectory(run.directory)
     first = files.latency(feature_set.id)
     records: list[Retimed] = []
-    while _is_newer(path := files.repeated_latency(feature_set.id, len(records) + 1), first):
+    while is_newer(path := files.repeated_latency(feature_set.id, len(records) + 1), first):
         records.append(serialization.read(path, Retimed))
     return records
 
 
-def trial(run: results_records.Run, trial_id: str) -> results_records.TrialResult | None:
+def trial(run: Run, trial_id: str) -> TrialResult | None:
     """Return the repeated training of a head, if there is one."""
     files = RunDirectory(run.directory)
     path = files.repeated_trial(trial_id)
-    return (
-        serialization.read(path, results_records.TrialResult)
-        if _is_newer(path, files.trial(trial_id))
-        else None
-    )
+    is_there = is_newer(path, files.trial(trial_id))
+    return serialization.read(path, TrialResult) if is_there else None
 
 
-def _is_newer(path: Path, first: Path) -> bool:
+def is_newer(path: Path, first: Path) -> bool:
     """Whether both exist and `path` is not older."""
-    if not (path.exists() and first.exists()):
-        return False
-    return path.stat().st_mtime_ns >= first.stat().st_mtime_ns
+    both_exist = path.exists() and first.exists()
+    return both_exist and path.stat().st_mtime_ns >= first.stat().st_mtime_ns

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.errors import InputError
 from gfr.models import feature_store
-from gfr.results import records, store
+from gfr.results import reruns, store
 from gfr.results.records import Run, RunRecord
 from gfr.storage import paths, run_directory
 from gfr.storage.run_directory import RunDirectory
@@ -54,20 +54,16 @@ class Inventory:
 
 def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
     """Look at the disk."""
-    return Inventory(
-        benchmark=benchmark.name,
-        trials=tuple(trial.title for trial in benchmark.trials),
-        feature_sets=tuple(row.title for row in benchmark.feature_sets),
-        cached=tuple(
-            Cached(
-                name=path.name,
-                complete=feature_store.is_complete(path),
-                num_bytes=sum(file.stat().st_size for file in path.iterdir()),
-            )
-            for path in sorted((cache / "features").glob("*/"))
-        ),
-        runs=tuple(_past_run(path) for path in run_directory.existing(reports)),
-    )
+    trials = tuple(trial.title for trial in benchmark.trials)
+    feature_sets = tuple(row.title for row in benchmark.feature_sets)
+    cached = tuple(map(_cached, sorted((cache / "features").glob("*/"))))
+    runs = tuple(map(_past_run, run_directory.existing(reports)))
+    return Inventory(benchmark.name, trials, feature_sets, cached, runs)
+
+
+def _cached(directory: Path) -> Cached:
+    num_bytes = sum(file.stat().st_size for file in directory.iterdir())
+    return Cached(directory.name, feature_store.is_complete(directory), num_bytes)
 
 
 def _past_run(directory: Path) -> PastRun:
@@ -111,7 +107,9 @@ def text(inventory: Inventory) -> str:
 
 def missing(run: Run) -> list[str]:
     """List what the run still lacks, one phrase each; empty if it is complete."""
-    return unfinished(run) + ([] if _is_reported(run) else ["no report of the current results"])
+    files = RunDirectory(run.directory)
+    is_reported = reruns.is_newer(files.summary_md, files.selection)
+    return unfinished(run) + ([] if is_reported else ["no report of the current results"])
 
 
 def unfinished(run: Run) -> list[str]:
@@ -139,33 +137,17 @@ def advice(run: Run) -> str:
 
 def resume_command(record: RunRecord, reports: Path) -> str:
     """Return the command to resume a run, with directories that the recorded command left out."""
+    command = record.command
     places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
-    if record.command.startswith("gfr."):  # a call of the Python API
-        values = {"run_id": record.run_id, **{name: str(path) for name, path in places.items()}}
-        added = [f"{name}={value!r}" for name, value in values.items()]
-        lacking = [words for words in added if words.split("=")[0] + "=" not in record.command]
-        return f"{', '.join([record.command[:-1], *lacking])})"
-    if not record.command.startswith("gfr "):  # a deployment takes parameters, not options
-        parameters = [f"run_id={record.run_id}", *(["fresh=true"] if record.fresh else [])]
-        parameters += [f"{name}={path}" for name, path in places.items()]
-        words = [word for parameter in parameters for word in ("-p", parameter)]
-        return f"{record.command} {shlex.join(words)}"
-    options = {"--run-id": record.run_id, **{f"--{name}": str(places[name]) for name in places}}
-    missing = [(name, value) for name, value in options.items() if name not in record.command]
-    return " ".join([record.command, *map(shlex.join, missing)])
-
-
-def _is_reported(run: Run) -> bool:
-    files = RunDirectory(run.directory)
-    report, selection = files.summary_md, files.selection
-    if not (report.exists() and selection.exists()):
-        return False
-    return report.stat().st_mtime_ns >= selection.stat().st_mtime_ns
-
-
-ACCEPTED = "accepted.json"  # in the directory of a run whose results are accepted as intended
-
-
-def is_accepted(run: records.Run) -> bool:
-    """Return whether the run's results were accepted as intended."""
-    return (run.directory / ACCEPTED).exists()
+    values = {"run_id": record.run_id, **{name: str(path) for name, path in places.items()}}
+    if command.startswith("gfr."):  # a call of the Python API
+        added = [f"{name}={values[name]!r}" for name in values if f"{name}=" not in command]
+        return f"{', '.join([command[:-1], *added])})"
+    if command.startswith("gfr "):
+        options = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+        added = [shlex.join([name, options[name]]) for name in options if name not in command]
+        return " ".join([command, *added])
+    # A deployment takes parameters.
+    values = {"run_id": record.run_id} | ({"fresh": "true"} if record.fresh else {}) | values
+    added = [shlex.join(["-p", f"{name}={value}"]) for name, value in values.items()]
+    return " ".join([command, *added])

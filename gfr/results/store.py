@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from gfr.config.schema import Trial
-from gfr.data import dataset, records
+from gfr.data import records
+from gfr.data.dataset import Faces
+from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
-from gfr.results import records as results_records
 from gfr.results.export_records import ExportResult, PageResult
-from gfr.results.records import Failure, Run, RunRecord, Selection, _read_if_there, _read_trials
+from gfr.results.records import Failure, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
-from gfr.storage import serialization
 from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA, read, write
+from gfr.storage.serialization import SCHEMA, Record, _remedy, read, write
 
 
 def write_failure(run_dir: Path, trial: Trial, reason: str) -> None:
@@ -29,10 +29,10 @@ def read_run(directory: Path) -> Run:
     files = RunDirectory(directory)
     record = read(files.record, RunRecord)
     trials, failures = _read_trials(files, record)
-    latencies = {
-        row.id: _read_if_there(files.latency(row.id), LatencyResult, feature_set=row)
-        for row in record.benchmark.feature_sets
-    }
+    latencies = {}
+    for row in record.benchmark.feature_sets:
+        if latency := _read_if_there(files.latency(row.id), LatencyResult, feature_set=row):
+            latencies[row.id] = latency
     by_id = {row.trial.id: row.trial for row in trials}
     selection = _read_if_there(files.selection, Selection)
     if selection and not set(selection.ranking) <= set(by_id):
@@ -42,27 +42,41 @@ def read_run(directory: Path) -> Run:
         exported, trial = files.export(selection.trial_id), by_id[selection.trial_id]
         export = _read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
         page = _read_if_there(exported.page, PageResult)
-    return Run(
-        directory=directory,
-        record=record,
-        trials=trials,
-        failures=failures,
-        latencies={name: latency for name, latency in latencies.items() if latency},
-        selection=selection,
-        export=export,
-        page=page,
-        verdict=_read_if_there(files.verdict, Verdict, run_id=record.run_id),
-    )
+    verdict = _read_if_there(files.verdict, Verdict, run_id=record.run_id)
+    return Run(directory, record, trials, failures, latencies, selection, export, page, verdict)
 
 
-def export_directory(run_dir: Path, trial_id: str) -> Path:
-    """The directory of an exported model; complete or absent."""
-    return RunDirectory(run_dir).export(trial_id).path
-
-
-def open_run(run_dir: Path) -> tuple[results_records.RunRecord, dataset.Faces, np.ndarray]:
+def open_run(run_dir: Path) -> tuple[RunRecord, Faces, np.ndarray]:
     """Read the record of a run, its images, and the split, str (N,)."""
     files = RunDirectory(run_dir)
-    record = serialization.read(files.record, results_records.RunRecord)
+    record = read(files.record, RunRecord)
     faces, splits = records.read_table(files.faces, record.data, record.split)
     return record, faces, splits
+
+
+def _read_trials(
+    files: RunDirectory, record: RunRecord
+) -> tuple[tuple[TrialResult, ...], tuple[Failure, ...]]:
+    trials, failures = [], []
+    refits = record.benchmark.refits(record.data.has_identity)
+    for trial in record.benchmark.trials:
+        path = files.trial(trial.id)
+        if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
+            if tuple(row.refit for row in result.refits) != refits:
+                raise InputError(f"{path}: its refits are not those of run.json; {_remedy(path)}")
+            trials.append(result)
+        elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
+            failures.append(failure)
+    return tuple(trials), tuple(failures)
+
+
+def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record | None:
+    """Read a record; InputError if a field differs from what run.json and the file's name say."""
+    if not path.exists():
+        return None
+    record = read(path, kind)
+    for name, value in expected.items():
+        if getattr(record, name) != value:
+            field = name.replace("_", " ")
+            raise InputError(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
+    return record

@@ -24,12 +24,9 @@ _LOOK_EVERY_S = 0.2
 LOG = logging.getLogger("gfr")
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
+def alone() -> contextlib.AbstractContextManager[str | None]:
     """Run the block while no other step runs on this machine."""
-    with _gate() as gate, _locked("gfr-steps", fcntl.LOCK_EX):
-        gate.close()
-        yield
+    return turn()
 
 
 @contextlib.contextmanager
@@ -47,13 +44,16 @@ def unhurried() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def turn(gpus: Sequence[str]) -> Iterator[str | None]:
+def turn(gpus: Sequence[str] = ()) -> Iterator[str | None]:
     """Reserve one of several GPUs for the block; with fewer than two the whole machine (None)."""
-    if len(gpus) < 2:
-        with alone():
-            yield None
-        return
-    with _gate() as gate, _locked("gfr-steps", fcntl.LOCK_SH), _free(gpus) as gpu:
+    several = gpus if len(gpus) > 1 else ()
+    kind = fcntl.LOCK_SH if several else fcntl.LOCK_EX
+    # Whoever waits holds the gate, so that later processes cannot overtake it.
+    with (
+        _locked("gfr-gate", fcntl.LOCK_EX) as gate,
+        _locked("gfr-steps", kind),
+        _free(several) as gpu,
+    ):
         gate.close()
         yield gpu
 
@@ -102,11 +102,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _gate() -> contextlib.AbstractContextManager[IO[str]]:
-    """The lock of whoever waits for a turn, so that later processes cannot overtake it."""
-    return _locked("gfr-gate", fcntl.LOCK_EX)
-
-
 @contextlib.contextmanager
 def _locked(name: str, kind: int) -> Iterator[IO[str]]:
     with _opened(_path(name)) as file:
@@ -117,16 +112,16 @@ def _locked(name: str, kind: int) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def _free(gpus: Sequence[str]) -> Iterator[str]:
-    """Yield the first GPU that no other step uses."""
+def _free(gpus: Sequence[str]) -> Iterator[str | None]:
+    """Yield the first GPU that no other step uses; None if there are none to choose from."""
     with contextlib.ExitStack() as stack:
         files = {gpu: stack.enter_context(_opened(_path(f"gfr-gpu-{gpu}"))) for gpu in gpus}
-        while True:
-            for gpu, file in files.items():
-                if _try(file, fcntl.LOCK_EX):
-                    yield gpu
-                    return
-            time.sleep(_LOOK_EVERY_S)
+        free = None
+        while files and not free:
+            free = next((gpu for gpu in gpus if _try(files[gpu], fcntl.LOCK_EX)), None)
+            if not free:
+                time.sleep(_LOOK_EVERY_S)
+        yield free
 
 
 def _path(name: str) -> Path:

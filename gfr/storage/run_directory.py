@@ -28,8 +28,7 @@ class RunDirectory:
     again/                        repeated measurements (gfr/results/reruns.py)
     verdict.json                  Verdict of the regression check
     (gfr/results/regression_records.py)
-    accepted.json                 Accepted, if the user accepted the results
-    (gfr/regression/history.py)
+    accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
     """
@@ -45,10 +44,7 @@ class RunDirectory:
         self.verdict = path / "verdict.json"
         self.accepted = path / "accepted.json"
         self.summary_md = path / "summary.md"
-        self.summary_html = path / "summary.html"
         self.summary_json = path / "summary.json"
-        self.results_csv = path / "results.csv"
-        self.results_parquet = path / "results.parquet"
         self.figures = path / "figures"
 
     @property

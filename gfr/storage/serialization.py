@@ -1,9 +1,10 @@
-"""Tables in TOML that come with gfr (published results, data sources), and validation errors."""
+"""Read and write records as JSON, and read the tables in TOML that come with gfr."""
 
 import dataclasses
 import functools
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,13 +14,13 @@ from gfr.errors import InputError, reason
 from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 
-Table = TypeVar("Table")
+Record = TypeVar("Record")
 
 
 def first_problem(error: ValidationError, whole: str = "the file") -> str:
     """Describe an unknown schema, else the first error: `place: message`.
 
-    `whole` is what to say instead of a place if the error has none.
+    `whole` replaces the place of an error that has none.
     """
     problems = error.errors(include_url=False)
     for row in problems:
@@ -30,7 +31,7 @@ def first_problem(error: ValidationError, whole: str = "the file") -> str:
     return f"{place or whole}: {problems[0]['msg']}"
 
 
-def read_table(path: Path, kind: type[Table]) -> Table:
+def read_table(path: Path, kind: type[Record]) -> Record:
     """Read a TOML file as a frozen dataclass; InputError names the file and the place."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -46,7 +47,7 @@ def read_table(path: Path, kind: type[Table]) -> Table:
 
 SCHEMA: Literal[3] = 3
 
-Record = TypeVar("Record")
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)  # each takes 30 ms
 
 
 def write(path: Path, record: Any) -> None:
@@ -57,9 +58,7 @@ def write(path: Path, record: Any) -> None:
 def read(path: Path, kind: type[Record]) -> Record:
     """Read a record; InputError if the file is damaged, edited or of another schema."""
     try:
-        # mypy takes a class with a protocol for its bound for unhashable.
-        adapter = _adapter(kind)  # type: ignore[arg-type]
-        return adapter.validate_json(path.read_bytes(), strict=True)
+        return parse(path.read_bytes(), kind)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
@@ -67,9 +66,9 @@ def read(path: Path, kind: type[Record]) -> Record:
         raise InputError(f"{path}: {problem}; {_remedy(path)}") from None
 
 
-@functools.cache  # each takes 30 ms to make
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def parse(content: bytes, kind: type[Record]) -> Record:
+    """Read a record from JSON; ValidationError if it is invalid."""
+    return _adapter(kind).validate_json(content, strict=True)
 
 
 def _remedy(path: Path) -> str:

@@ -4,6 +4,7 @@ A line that fails here names a command, an option, a target or a file that does 
 right, or, if it belongs to a program that nothing here can ask, add that to LISTED with a reason.
 """
 
+import ast
 import json
 import re
 import shlex
@@ -18,7 +19,7 @@ import yaml
 
 from cli.main import app
 from gfr.config import loader
-from gfr.report import results_table
+from gfr.report import metric_columns
 from gfr.report.analysis import analyse
 from gfr.storage import paths, serialization
 from gfr.storage.paths import ROOT
@@ -166,6 +167,13 @@ def prefect(words, is_whole):
     return ""
 
 
+def options_of(path):
+    """The parameters of a script's `main`, as options."""
+    body = ast.parse(path.read_text("utf-8")).body
+    (main,) = [node for node in body if getattr(node, "name", "") == "main"]
+    return {f"--{parameter.arg.replace('_', '-')}" for parameter in main.args.args}
+
+
 def script(words, is_whole):
     """Check files of the project, their options, and tests by file and function."""
     if words[:1] == ["-m"] and words[1].startswith("benchmarks."):
@@ -178,8 +186,8 @@ def script(words, is_whole):
             if f"def {function.partition('[')[0]}" not in (ROOT / name).read_text():
                 return f"{word}: no such test"
     if words and words[0].startswith("benchmarks/"):
-        text = (ROOT / words[0]).read_text() + (ROOT / "benchmarks/harness.py").read_text()
-        unknown = [word for word in words if word[:2] == "--" and f'"{word}"' not in text]
+        known = options_of(ROOT / words[0])
+        unknown = [word for word in words if word[:2] == "--" and word not in known]
         return f"{words[0]}: no option {unknown[0]}" if unknown else ""
     return ""
 
@@ -253,7 +261,7 @@ def place(tmp_path, monkeypatch):
         records.write(written)
         serialization.write(written.directory / "verdict.json", records.verdict(written))
         found = analyse(written, records.FACES, records.SPLITS)
-        results_table.write(written.directory, results_table.frame(written, found))
+        metric_columns.write(written.directory, metric_columns.frame(written, found))
     (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -95,7 +95,7 @@ REFUSED = [
     ('name = "InceptionV3"', 'name = "VGG16"', "label 'VGG16' is used twice"),
     ("freeze = true", "freeze = false", "training.freeze = false"),
     ("freeze = true", "freeze = true\naugmentation = true", "training.augmentation"),
-    ('scaling = "tf"', "augment = true", "backbone.augment"),
+    ('scaling = "tf"', "augment = true", "backbone VGG16: augment: gfr computes"),
     ('input = "fixed"', 'input = "any"', "one size with input"),
     ("test_fraction = 0.2", "test_fraction = 0.8", "leave nothing to train on"),
     ("test_fraction = 0.2", "test_fraction = nan", "data.test_fraction"),

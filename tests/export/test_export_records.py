@@ -21,6 +21,7 @@ from gfr.export.validate import agreement, choose, refuse_disagreement
 from gfr.results import store
 from gfr.storage import atomic, serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def run(tmp_path):
     written = records.run(tmp_path / "runs" / "r")
     found = replace(written, export=records.export(written))
     records.write(found)
-    folder = store.export_directory(found.directory, found.export.trial.id)
+    folder = RunDirectory(found.directory).export(found.export.trial.id).path
     serialization.write(folder / "export.json", found.export)
     model_card.write(folder, found, found.result_of(None), found.export)
     for name in ("tfjs/model.json", "model.keras"):
@@ -90,7 +91,7 @@ def test_a_run_without_its_export_says_how_to_get_it(run):
 
 def test_the_card_holds_what_the_page_needs(run):
     """Every value that training fixed, and for people what the label means and does not."""
-    folder = store.export_directory(run.directory, run.export.trial.id)
+    folder = RunDirectory(run.directory).export(run.export.trial.id).path
     card = json.loads((folder / "model_card.json").read_text())
     assert [64, 64] == card["input"]["size"]
     assert ("male", "female", 0.5) == tuple(
@@ -178,7 +179,7 @@ def test_the_site_is_written_for_any_static_host(run, tmp_path):
         web.write(export, tmp_path / "site")
 
 
-def test_a_place_in_use_is_refused_before_anything_is_exported_or_summary_md(run):
+def test_a_place_in_use_is_refused_before_anything_is_exported_or_rendered(run):
     """The report and the run stay as they were."""
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
     words = ["--site", str(run.directory), "--reports", str(run.directory.parents[1])]

@@ -10,7 +10,7 @@ import records
 from test_export_records import run as exported_run
 
 from gfr.export import web
-from gfr.results import store
+from gfr.storage.run_directory import RunDirectory
 
 run = exported_run
 
@@ -112,7 +112,7 @@ def test_the_public_site_tells_nothing_of_this_machine(run, tmp_path):
     """No image's name, no folder, no host, no user: neither in the card nor anywhere else."""
     (run.directory / "figures").mkdir()
     (run.directory / "summary.json").write_text(json.dumps({"directory": str(tmp_path)}))
-    export = store.export_directory(run.directory, run.export.trial.id)
+    export = RunDirectory(run.directory).export(run.export.trial.id).path
     (export / "stray.json").symlink_to(run.directory / "run.json")
     web.write(export, tmp_path / "site")
     names = {

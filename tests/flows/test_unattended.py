@@ -19,6 +19,7 @@ from test_flow import run_words
 from gfr.results import status, store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 from tasks import stale_runs
 
 TINY = (ROOT / "benchmarks" / "tiny.toml").read_text()
@@ -30,7 +31,7 @@ def test_a_run_is_complete_by_its_files(tmp_path):
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     (run.directory / "summary.md").write_text("the report")
-    exported = store.export_directory(run.directory, run.selection.trial_id)
+    exported = RunDirectory(run.directory).export(run.selection.trial_id).path
     assert ["the selected model is not exported"] == status.missing(store.read_run(run.directory))
     serialization.write(exported / "export.json", records.export(run))
     assert [] == status.missing(store.read_run(run.directory))
@@ -187,8 +188,10 @@ def test_a_regression_sends_a_notification(server, tmp_path):
     lost = "VGG16 / iteration 1: test accuracy 0.800, was 0.900"
     serialization.write(run.directory / "verdict.json", records.verdict(run, lost))
     (run.directory / "summary.md").write_text("# The page\n![A figure](figures/a.svg)\n")
-    show = "import sys; from tasks import artifacts; artifacts.publish_run(sys.argv[1])"
-    program(server, show, str(run.directory))
+    show = (
+        f"from pathlib import *; from tasks import artifacts as a; a.publish_run({run.directory!r})"
+    )
+    program(server, show)
     wait_for(lambda: webhook.heard("run r is a regression", lost), timeout_s=30)
     artifacts = {row["key"]: row for row in server.post("artifacts/filter", {})}
     assert "# The page" == artifacts["summary"]["data"]

@@ -31,7 +31,7 @@ def test_a_gpu_that_fails_midway_is_said_too(monkeypatch):
     monkeypatch.setattr(pynvml, "nvmlShutdown", fail)
     found = hardware.collect()
     assert () == found.gpus
-    assert found.gpu_note.startswith("none (NVML failed: ")
+    assert found.gpu_note.startswith("none (NVML: GPU is lost")
 
 
 def test_a_gpu_is_read_through_nvml(monkeypatch):

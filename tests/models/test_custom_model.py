@@ -17,12 +17,12 @@ from gfr import prediction, progress
 from gfr.config import loader
 from gfr.data import records
 from gfr.errors import InputError
-from gfr.models import backbone, custom_model, feature_store, fused_model
+from gfr.models import backbone, custom_model, feature_store, fused_model, precision
 from gfr.pipeline import features as pipeline_features
 from gfr.pipeline import isolation, latency, prepare, selection, steps, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.isolation import Limits
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.report import writer
 from gfr.results import store
 from gfr.results.export_records import STEP, ExportResult
@@ -109,9 +109,8 @@ def finished(tmp_path_factory, shares):
     folder = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(
-            prepare, "_rates", lambda: None
-        )  # else latency in bfloat16 takes as long again
+        # Otherwise latency is measured in bfloat16 too, which takes as long again.
+        patch.setattr(precision, "may_accelerate_bfloat16", lambda _: "")
         exec(CODE, {})
         return folder, run(request(folder, "own", "r", write_data(folder / "data")))
 

@@ -116,18 +116,18 @@ CHOICE = Choice("MobileNetV2-32x32", "bfloat16", "asked for", "not run")
 
 def test_both_precisions_are_compared_once_for_a_feature_set(job):
     """Recorded with the features, and found again by the run that takes them from the cache."""
-    made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
-    assert ("bfloat16", 40) == (made.extracted.precision, made.check.num_images)
-    assert 0 < made.check.relative_error < precision.MAX_RELATIVE_ERROR
-    again = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
-    assert (0, made.check) == (again.extracted.num_computed, again.check)
+    extracted, check = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
+    assert ("bfloat16", 40) == (extracted.precision, check.num_images)
+    assert 0 < check.relative_error < precision.MAX_RELATIVE_ERROR
+    again, same = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
+    assert (0, check) == (again.num_computed, same)
 
 
 def test_features_that_differ_too_much_are_computed_in_float32(job, monkeypatch):
     """The same as if float32 had been asked for."""
     monkeypatch.setattr(precision, "MAX_RELATIVE_ERROR", 1e-6)
-    made = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
-    assert ("float32", 40) == (made.extracted.precision, made.extracted.num_computed)
+    extracted, _ = feature_extraction.extract(job, CHOICE, feature_store.WHOLE, "", quiet)
+    assert ("float32", 40) == (extracted.precision, extracted.num_computed)
     graph = fused_model.compiled(models_backbone.build(job.feature_set, job.weights.path))
     images = [data_images.decode(path).pixels for path in job.faces.paths()]
     rows = feature_store.read(job.directory("float32")).rows(np.arange(40))

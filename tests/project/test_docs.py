@@ -21,6 +21,7 @@ from processes import answers, free_port, wait_for
 from gfr.results import store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 # Files that a sentence names.
 _NAMED = r"`((?:docs|benchmarks|tests|gfr|tasks|flows|cli)/[\w/-]+\.\w+)`"
@@ -120,7 +121,7 @@ def clone(tmp_path):
 def export_of(clone, model):
     """`model` as that of the newest run; tests/export/test_export.py has one that a run exports."""
     run = store.read_run(run_directory.find(clone / "reports", None))
-    place = store.export_directory(run.directory, run.selection.trial_id)
+    place = RunDirectory(run.directory).export(run.selection.trial_id).path
     shutil.copytree(model, place)
     serialization.write(place / "export.json", records.export(run))
 
@@ -130,7 +131,7 @@ def serves_a_model(port):
     try:
         url = f"http://127.0.0.1:{port}/model/model_card.json"
         return urllib.request.urlopen(url, timeout=2).status == 200
-    except urllib.error.URLError as error:
+    except (urllib.error.URLError, TimeoutError) as error:  # its port is open before it answers
         assert not isinstance(error, urllib.error.HTTPError), "no model"
         return False
 

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gfr.storage.paths import ROOT
@@ -28,8 +29,8 @@ def noise(num, seed):
 def test_a_leak_is_found_with_its_slope():
     """A tenth of the noise a run, over 60 runs."""
     found = soak.trend(100 + 0.1 * np.arange(60) + noise(60, 1))
-    assert "grows" == found.words
-    assert found.low <= 0.1 <= found.high, found
+    assert "grows" == found["trend"]
+    assert found["low"] <= 0.1 <= found["high"], found
 
 
 def test_no_growth_is_not_called_growth():
@@ -38,9 +39,9 @@ def test_no_growth_is_not_called_growth():
     for seed in range(5):
         values = 100 + noise(60, seed)
         values[30] += 50
-        words.append(soak.trend(values, seed).words)
+        words.append(soak.trend(values, seed)["trend"])
     assert words.count("no significant growth") >= 4, words
-    assert "no significant growth" == soak.trend([3.0] * 20).words
+    assert "no significant growth" == soak.trend([3.0] * 20)["trend"]
 
 
 class Fake:
@@ -60,7 +61,7 @@ class Fake:
 
     def measure(self):
         """Nothing grows."""
-        return dict.fromkeys(soak.FIGURES.keys() - {"wall_s"}, 1000) | {"left_processes": 0}
+        return dict.fromkeys(set(soak.FIGURES) - {"wall_s"}, 1000) | {"left_processes": 0}
 
     def stop(self):
         """Nothing to end."""
@@ -80,18 +81,18 @@ def test_it_goes_on_with_the_run_it_was_killed_in(tmp_path):
     )
     assert [1] * 5 + [2] * 7 == [row["server"] for row in rows]
     assert [6] == [row["run"] for row in rows if row["is_resumed"]]
-    assert (10, 6) == (len(soak.series(rows, "wall_s")), len(soak.series(rows, "server_files")))
+    table = pd.DataFrame(rows)
+    assert (10, 6) == (len(soak.series(table, "wall_s")), len(soak.series(table, "server_files")))
     again = Fake(tmp_path)
     assert rows == soak.soak(tmp_path, 12, lambda _: again)
     assert [] == again.begun
-    assert "12 runs on 2 servers; exit codes 0: 12; processes left over: 0" in soak.table(rows)
+    assert "12 runs on 2 servers; exit codes 0: 12; processes left over: 0" in soak.table(table)
 
 
-def test_a_failed_run_is_told_by_the_exit_code(tmp_path, monkeypatch, capsys):
+def test_a_failed_run_is_told_by_the_exit_code(tmp_path, capsys):
     """With `--show` as well; a regression is a complete run."""
     for code, expected in ((0, 0), (3, 0), (1, 1)):
         folder = tmp_path / str(code)
         soak.soak(folder, 2, lambda place, code=code: Fake(place, code=code))
-        monkeypatch.setattr(sys, "argv", ["soak", "--show", "--dir", str(folder)])
-        assert expected == soak.main()
+        assert expected == soak.main(show=True, dir=folder)
         assert f"exit codes {code}: 2" in capsys.readouterr().out

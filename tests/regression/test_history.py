@@ -265,7 +265,7 @@ def test_a_rerun_must_confirm_a_regression():
         for repeated in (now, replace(now, probabilities="r"))
     ]
     assert ["regression", "inconclusive"] == ends
-    found = rules.conclude(judge(entry(4, now), past), {("accuracy", "t"): "no memory"})
+    found = judge(entry(4, now), past, reasons={("accuracy", "t"): "no memory"})
     assert "inconclusive" == found.status
     assert found.findings[0].text.endswith("not confirmed: no memory")
 

@@ -17,6 +17,7 @@ from gfr.report.sections import regression
 from gfr.results import export_records, reruns, status, store
 from gfr.results.regression_records import Verdict
 from gfr.storage import run_directory, serialization
+from gfr.storage.run_directory import RunDirectory
 
 GARBAGE = {
     "empty": b"",
@@ -127,20 +128,20 @@ def whole(tmp_path_factory):
     records.write(found)
     place, first = found.directory, found.trials[0]
     export = records.export(found)
-    folder = store.export_directory(place, export.trial.id)
+    folder = RunDirectory(place).export(export.trial.id).path
     timing = export_records.PageTiming("wasm", False, (0.1, 0.2))
     serialization.write(folder / "export.json", export)
     serialization.write(
         folder / "page.json", export_records.PageResult(1, "d" * 64, "Chromium", "CPU", (timing,))
     )
     serialization.write(place / "verdict.json", records.verdict(found, "0.8, was 0.9"))
-    serialization.write(place / "accepted.json", history.Accepted(1, "r"))
-    serialization.write(run_directory.RunDirectory(place).repeated_trial(first.trial.id), first)
+    (place / "accepted.json").write_text('{"schema": 1, "run_id": "r"}')
+    serialization.write(RunDirectory(place).repeated_trial(first.trial.id), first)
     (single,) = found.latencies["VGG16-64x64"].timings
     row = reruns.Row("float32", single.single, 1, 0.004, 0.0)
     retimed = reruns.Retimed(1, first.trial.feature_set, (row,))
     serialization.write(
-        run_directory.RunDirectory(place).repeated_latency(first.trial.feature_set.id, 1), retimed
+        RunDirectory(place).repeated_latency(first.trial.feature_set.id, 1), retimed
     )
     return place, {path: path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 

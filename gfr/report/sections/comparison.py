@@ -4,75 +4,67 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gfr.evaluation.metrics import constant_answer
+from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, figures, markdown, svg
 from gfr.report.figures import Entry, Figure
 from gfr.report.formatting import CONTENDED, RANDOM, UNGATED
-from gfr.report.results_table import Column, Head, View, heads, shown_in
+from gfr.report.metric_columns import Column, Head, View, heads, shown_in
 from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import NARROW_PX, Axis, Drawing, Frame, Point, Series
 from gfr.results.records import Run, TrialResult
 from gfr.types import SPLITS
 
+_CAPTION = "Test accuracy against latency of one image"
+
 
 def section(report: Report) -> Section:
     """Return two tables, of the test set and of the fit, and accuracy against latency."""
     drawn = scatter(report.run)
-    caption = "Test accuracy against latency of one image"
     blocks: list[Block] = [
         _table(report, "comparison", ""),
-        *_notes(report.run),
+        *_notes(report),
         _table(report, "fitting", "Training and validation"),
-        Chart([drawn] if drawn else [], "accuracy-latency", caption),
+        Chart([drawn] if drawn else [], "accuracy-latency", _CAPTION),
     ]
     return Section("comparison", "Comparison", blocks)
 
 
 def _table(report: Report, view: View, caption: str) -> Table:
-    """Return every trial and the majority class; the best value of a column is bold."""
-    every = heads(report.run, report.analysis)
-    columns = [_cells(column, every) for column in _columns(report, view)]
-    names = [_name(head) for head in every]
-    header = ["Model", *(column.title for column in _columns(report, view))]
-    majority = [_majority(report.run, column.name) for column in _columns(report, view)]
-    rows = [list(row) for row in zip(names, *columns, strict=True)]
-    return Table(header, [*rows, ["Majority class", *majority]], caption)
+    """Return every trial and the majority class; the best value of a column is bold.
 
-
-def _columns(report: Report, view: View) -> list[Column]:
-    """Leave out what no trial has: bfloat16 latencies, and means where there is one seed."""
-    has_seeds = any(row.seeds.num > 1 for row in report.analysis.studies.values())
-    every = heads(report.run, report.analysis)
-    return [
+    Leaves out what no trial has: bfloat16 latencies, and means where there is one seed.
+    """
+    every, run = heads(report.run, report.analysis), report.run
+    columns = [
         column
         for column in shown_in(view)
-        if (has_seeds or column.source != "study.seeds")
+        if (report.has_seeds or column.source != "study.seeds")
         and (column.name != "bfloat16_p50_ms" or any(map(column.value, every)))
     ]
+    cells = [_cells(column, every) for column in columns]
+    rows = [list(row) for row in zip(map(_name, every), *cells, strict=True)]
+    majority = ["Majority class", *(_majority(run, column.name) for column in columns)]
+    return Table(["Model", *(column.title for column in columns)], [*rows, majority], caption)
 
 
 def _cells(column: Column, every: Sequence[Head]) -> list[str]:
-    values = [column.value(head) for head in every]
-    present = [value for value in values if value is not None]
-    best = column.best(present) if column.best and present else None
-    cells = [column.printed(value) for value in values]
-    cells = [
-        f"**{cell}**" if best is not None and value == best else cell
-        for cell, value in zip(cells, values, strict=True)
-    ]
-    if column.unit not in ("s", "ms"):
-        return cells
-    return [
-        f"{cell} {CONTENDED}" if head.latency and head.latency.is_contended else cell
-        for cell, head in zip(cells, every, strict=True)
-    ]
+    best, cells = column.best(every), []
+    for head in every:
+        value = column.value(head)
+        cell = column.printed(value)
+        if best is not None and value == best:
+            cell = f"**{cell}**"
+        if column.unit in ("s", "ms") and head.latency and head.latency.is_contended:
+            cell += f" {CONTENDED}"
+        cells.append(cell)
+    return cells
 
 
 def _name(head: Head) -> str:
-    run, label = head.run, head.trial.backbone.label
     name = head.trial.title
-    if run.record.weights_of(label).source == "random":
+    if head.weights.source == "random":
         name += f" {RANDOM}"
-    if facts.is_ungated(run, label):
+    if facts.is_ungated(head.run, head.trial.backbone.label):
         name += f" {UNGATED}"
     if head.result is None:
         return f"{name}: failed"
@@ -88,9 +80,9 @@ def _majority(run: Run, column: str) -> str:
     return f"{accuracy if metric == 'accuracy' else loss:.3f}"
 
 
-def _notes(run: Run) -> list[str]:
-    has_seeds = any(len(row.over_seeds("test")) > 1 for row in run.trials)
-    seeds = "; in parentheses the lowest and the highest seed" if has_seeds else ""
+def _notes(report: Report) -> list[str]:
+    run = report.run
+    seeds = "; in parentheses the lowest and the highest seed" if report.has_seeds else ""
     notes = [
         "The best value of each column is bold. Accuracies and losses are those of the head with "
         f"seed {run.record.benchmark.seed}; intervals are Wilson's{seeds}. Inference time: the "
@@ -123,21 +115,17 @@ def _majority_notes(run: Run) -> list[str]:
         for row in run.trials
         if row not in weak and min(each.accuracy for each in row.over_seeds("test")) <= share
     ]
-    notes = []
+    note = ""
     if weak:
         names = ", ".join(row.trial.title for row in weak)
-        notes.append(
-            f"**Not significantly better than the majority class** (95 % interval): {names}."
-        )
+        note = f"**Not significantly better than the majority class** (95 % interval): {names}."
     elif run.trials:
-        notes.append(
+        note = (
             f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "
             "the majority class."
         )
-    if unstable:
-        names = ", ".join(unstable)
-        notes.append(f"**No better than the majority class with another seed**: {names}.")
-    return notes
+    names = ", ".join(unstable)
+    return [note, names and f"**No better than the majority class with another seed**: {names}."]
 
 
 def scatter(run: Run) -> Figure | None:
@@ -155,45 +143,41 @@ def scatter(run: Run) -> Figure | None:
         notes.append("‖: contended latency")
     return figures.both(
         lambda width: _scatter(run, timed, x, y, width),
-        "Test accuracy against latency of one image",
+        _CAPTION,
         [*figures.backbones(run), *map(Entry, notes)],
     )
 
 
 def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float) -> Drawing:
     frame = Frame(width, 380 if width > NARROW_PX else 330, x, y)
-    _, level = frame.at(x.low, run.record.split.majority_share)
-    behind = [svg.line(frame.left, level, frame.at(x.high, 0)[0], level, "rule")]
-    by_set: dict[str, list[TrialResult]] = {}
-    for row in timed:
-        by_set.setdefault(row.trial.feature_set.id, []).append(row)
+    share = run.record.split.majority_share
+    behind = [frame.rule((x.low, share), (x.high, share))]
     series = []
-    for key, rows in by_set.items():
-        latency = run.latencies[key]
-        places = []
+    for key, latency in run.latencies.items():
+        rows, places = [row for row in timed if row.trial.feature_set.id == key], []
         for number, row in enumerate(rows):
             # Trials of one model share a latency: they stand side by side about it.
             aside = 14 * (number - (len(rows) - 1) / 2)
             test = row.metrics["test"]
-            point = Point(latency.float32.p50_ms, test.accuracy, _cost(run, row), test.interval)
+            point = Point(latency.float32.p50_ms, test.accuracy, _tip(row, latency), test.interval)
             series.append(Series(figures.look(run, row), points=[point], aside=aside))
             place, high = frame.at(point.x, test.interval[1])
             name = f"{row.trial.iteration.number}{' ‖' if latency.is_contended else ''}"
             behind.append(svg.text(place + aside, high - 4, name, "middle", "beside"))
             places.append((place + aside, frame.at(point.x, point.y)[1]))
         for start, end in pairwise(places):
-            behind.append(svg.line(*start, *end, f"shared c{figures.look(run, rows[0]).colour}"))
+            kind = f"shared {series[-1].look.colour_class}"
+            behind.append(svg.line(*start, *end, kind))
     return svg.plot(frame, series, f"Test accuracy and latency of {len(timed)} trials", behind)
 
 
-def _cost(run: Run, result: TrialResult) -> str:
+def _tip(result: TrialResult, latency: LatencyResult) -> str:
     """Accuracy, latency and what limits them."""
-    lines = [result.trial.title, f"test accuracy {figures.accuracy_tip(result.metrics['test'])}"]
-    latency = run.latency_of(result.trial)
-    if latency is not None:
-        lines.append(f"p50 {latency.float32.p50_ms:.2f} ms, {latency.size_bytes / 1e6:.1f} MB")
-        if latency.is_contended:
-            lines.append("contended")
-    if result.features.note:
-        lines.append(result.features.note)
-    return "\n".join(lines)
+    lines = [
+        result.trial.title,
+        f"test accuracy {figures.accuracy_tip(result.metrics['test'])}",
+        f"p50 {latency.float32.p50_ms:.2f} ms, {latency.size_bytes / 1e6:.1f} MB",
+        "contended" if latency.is_contended else "",
+        result.features.note,
+    ]
+    return "\n".join(filter(None, lines))

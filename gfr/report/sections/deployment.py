@@ -7,11 +7,6 @@ from gfr.report.section import Block, Report, Section, Table
 from gfr.results.export_records import MAX_DIFFERENCE, MIN_P_VALUE, ExportResult, WebModel
 from gfr.results.records import Run
 
-_HEADER = (
-    *("Precision", "Size (MB)", "Test accuracy", "Lost / won", "p", "Max Δp", "Mean Δp"),
-    *("JavaScript: max Δp", "With the same weights"),
-)
-
 
 def section(report: Report) -> Section | None:
     """Return the export of the selected model, or the command that exports it."""
@@ -21,10 +16,9 @@ def section(report: Report) -> Section | None:
             return None
         text = f"Not exported. To export it: `gfr export {run.record.run_id}`."
         return Section("deployment", "Deployment", [text])
-    rows = [_row(model, export) for model in export.models]
     blocks: list[Block] = [
         _exported(run, export),
-        Table(_HEADER, rows),
+        Table.of([_row(model, export) for model in export.models]),
         _notes(export),
         f"Latency of one image:\n\n{markdown.bullets(_latencies(run, export))}",
     ]
@@ -45,20 +39,20 @@ def _exported(run: Run, export: ExportResult) -> str:
     )
 
 
-def _row(model: WebModel, export: ExportResult) -> list[str]:
-    is_written = model.precision == export.precision
-    bounds = wilson(model.num_right, model.num_images)
-    return [
-        f"**{model.precision}**" if is_written else model.precision,
-        f"{model.num_bytes / 1e6:.1f}",
-        with_interval(model.num_right / model.num_images, bounds),
-        f"{model.only_keras_right} / {model.only_this_right}",
-        f"{model.p_value:.2f}",
-        f"{model.max_difference:.1e}",
-        f"{model.mean_difference:.1e}",
-        f"{model.javascript.from_keras:.1e}",
-        f"{model.javascript.from_graph:.1e}",
-    ]
+def _row(model: WebModel, export: ExportResult) -> dict[str, str]:
+    is_written, num_right = model.precision == export.precision, model.num_right
+    accuracy = with_interval(num_right / model.num_images, wilson(num_right, model.num_images))
+    return {
+        "Precision": f"**{model.precision}**" if is_written else model.precision,
+        "Size (MB)": f"{model.num_bytes / 1e6:.1f}",
+        "Test accuracy": accuracy,
+        "Lost / won": f"{model.only_keras_right} / {model.only_this_right}",
+        "p": f"{model.p_value:.2f}",
+        "Max Δp": f"{model.max_difference:.1e}",
+        "Mean Δp": f"{model.mean_difference:.1e}",
+        "JavaScript: max Δp": f"{model.javascript.from_keras:.1e}",
+        "With the same weights": f"{model.javascript.from_graph:.1e}",
+    }
 
 
 def _notes(export: ExportResult) -> str:

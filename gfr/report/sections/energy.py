@@ -1,7 +1,5 @@
 """Energy: energy and emissions by kind of stage, and what the GPUs did."""
 
-from collections.abc import Iterator
-
 from gfr.measurement import energy
 from gfr.measurement.gpu import Level
 from gfr.report import markdown
@@ -10,7 +8,14 @@ from gfr.results import costs
 from gfr.results.costs import Row, Use
 from gfr.results.records import Run
 
-_GPU_HEADER = ("Stage", "GPU", "Utilization", "Memory (GB)", "Power (W)", "Samples", "Unavailable")
+_NOTES = {
+    ("CPU", "measured"): "CPU, measured: the whole processor packages, including other processes, "
+    "without memory modules, disks and power supply. Stages that ran at the same time on one "
+    "machine each count its packages.",
+    ("CPU", "estimated"): "CPU, estimated: from the watts stated in the benchmark, for the threads "
+    "that the stage's process kept busy, without idle power.",
+    ("GPU", "measured"): "GPU, measured: the whole board, including other processes.",
+}
 
 
 def section(report: Report) -> Section:
@@ -19,54 +24,38 @@ def section(report: Report) -> Section:
 
 
 def _energy(run: Run) -> list[Block]:
-    carbon_g_per_kwh, rows = run.record.benchmark.hardware.carbon_g_per_kwh, costs.rows(run)
+    stated, rows = run.record.benchmark.hardware, costs.rows(run)
+    kinds = {(row.device, row.energy.label) for row in rows}
     reasons = {row.energy.how for row in rows}
-    if {"unavailable"} == {row.energy.label for row in rows} and len(reasons) == 1:
+    if {"unavailable"} == {label for _, label in kinds} and len(reasons) == 1:
         return [
             f"Unavailable: {markdown.text(reasons.pop())}. gfr estimates energy only on request."
         ]
-    has_carbon = carbon_g_per_kwh is not None
-    header = ["Stage", "Device", "Energy (J)", *(["CO2e (g)"] if has_carbon else [])]
-    cells = [_cells(row, has_carbon) for row in [*rows, *_totals(run, rows)]]
-    blocks: list[Block] = [Table([*header, "Kind", "Source"], cells), *_notes(rows)]
+    for device in dict.fromkeys(row.device for row in rows):
+        total = energy.total([row.energy for row in rows if row.device == device])
+        rows.append(Row("Total", device, total, total.carbon_g(stated)))
+    has_carbon = stated.carbon_g_per_kwh is not None
+    blocks: list[Block] = [Table.of([_cells(row, has_carbon) for row in rows])]
+    blocks += [note for kind, note in _NOTES.items() if kind in kinds]
     if has_carbon:
         blocks.append(
-            f"CO2e: energy x {carbon_g_per_kwh:g} g/kWh, the user's figure for this machine's "
-            "electricity, so always an estimate."
+            f"CO2e: energy x {stated.carbon_g_per_kwh:g} g/kWh, the user's figure for this "
+            "machine's electricity, so always an estimate."
         )
     return blocks
 
 
-def _totals(run: Run, rows: list[Row]) -> Iterator[Row]:
-    """Yield a sum over the stages of each device."""
-    for device in dict.fromkeys(row.device for row in rows):
-        total = energy.total([row.energy for row in rows if row.device == device])
-        yield Row("Total", device, total, total.carbon_g(run.record.benchmark.hardware))
-
-
-def _cells(row: Row, has_carbon: bool) -> list[str]:
+def _cells(row: Row, has_carbon: bool) -> dict[str, str]:
     joules = "-" if row.energy.joules is None else f"{row.energy.joules:,.0f}"
     carbon = "-" if row.carbon_g is None else f"{row.carbon_g:.3f}"
-    cells = [row.stage, row.device, joules, carbon, row.energy.label]
-    cells.append(markdown.text(row.energy.how))
-    return cells if has_carbon else [*cells[:3], *cells[4:]]
-
-
-def _notes(rows: list[Row]) -> Iterator[str]:
-    labels = {(row.device, row.energy.label) for row in rows}
-    if ("CPU", "measured") in labels:
-        yield (
-            "CPU, measured: the whole processor packages, including other processes, without "
-            "memory modules, disks and power supply. Stages that ran at the same time on one "
-            "machine each count its packages."
-        )
-    if ("CPU", "estimated") in labels:
-        yield (
-            "CPU, estimated: from the watts stated in the benchmark, for the threads that the "
-            "stage's process kept busy, without idle power."
-        )
-    if ("GPU", "measured") in labels:
-        yield "GPU, measured: the whole board, including other processes."
+    return {
+        "Stage": row.stage,
+        "Device": row.device,
+        "Energy (J)": joules,
+        **({"CO2e (g)": carbon} if has_carbon else {}),
+        "Kind": row.energy.label,
+        "Source": markdown.text(row.energy.how),
+    }
 
 
 def _gpus(run: Run) -> list[Block]:
@@ -75,23 +64,25 @@ def _gpus(run: Run) -> list[Block]:
         return []
     return [
         "### GPUs",
-        Table(_GPU_HEADER, list(map(_gpu_cells, uses))),
+        Table.of(list(map(_gpu_cells, uses))),
         "Mean / maximum of NVML samples of the whole GPU. Utilization: share of the time with a "
         "kernel running, however little of the GPU it uses. Memory: allocated by processes.",
     ]
 
 
-def _gpu_cells(use: Use) -> list[str]:
+def _gpu_cells(use: Use) -> dict[str, str]:
     gpu = use.gpu
-    levels = [row for row in (gpu.utilization, gpu.memory_bytes, gpu.power_w) if row]
-    return [
-        *(use.stage, markdown.text(f"{gpu.id}: {gpu.name}")),
-        _level(gpu.utilization, 0.01, "{:.0f} %"),
-        _level(gpu.memory_bytes, 1e9, "{:.2f}"),
-        _level(gpu.power_w, 1, "{:.0f}"),
-        str(max((row.num_samples for row in levels), default=0)),
-        markdown.text("; ".join(f"{what}: {why}" for what, why in gpu.missing.items())),
-    ]
+    levels = filter(None, (gpu.utilization, gpu.memory_bytes, gpu.power_w))
+    reasons = "; ".join(f"{what}: {why}" for what, why in gpu.missing.items())
+    return {
+        "Stage": use.stage,
+        "GPU": markdown.text(f"{gpu.id}: {gpu.name}"),
+        "Utilization": _level(gpu.utilization, 0.01, "{:.0f} %"),
+        "Memory (GB)": _level(gpu.memory_bytes, 1e9, "{:.2f}"),
+        "Power (W)": _level(gpu.power_w, 1, "{:.0f}"),
+        "Samples": str(max((row.num_samples for row in levels), default=0)),
+        "Unavailable": markdown.text(reasons),
+    }
 
 
 def _level(level: Level | None, unit: float, form: str) -> str:

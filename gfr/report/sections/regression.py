@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gfr import text as gfr_text
 from gfr.report import markdown, svg
 from gfr.report.figures import Entry, Figure
+from gfr.report.formatting import bounds
 from gfr.report.section import Block, Chart, Report, Section
 from gfr.report.svg import Axis, Drawing, Frame, Look, Point
 from gfr.results.regression_records import Found, Series, Verdict
@@ -53,29 +54,31 @@ def trends(verdict: Verdict) -> list[Figure]:
     """For each backbone its accuracy and its latency, then the stages; none after a single run."""
     if len(verdict.runs) < 2:
         return []
-    panels = [
-        (f"{backbone}: {caption}", backbone, kind)
-        for backbone in dict.fromkeys(row.backbone for row in verdict.series if row.backbone)
-        for caption, kind in (("test accuracy", "accuracy"), ("latency of one image", "p10_ms"))
-    ]
-    panels.append(("Duration of the stages", "", "duration_s"))
+    panels: dict[tuple[str, str], str] = {}
+    for backbone in filter(None, (row.backbone for row in verdict.series)):
+        panels[backbone, "accuracy"] = f"{backbone}: test accuracy"
+        panels[backbone, "p10_ms"] = f"{backbone}: latency of one image"
+    panels["", "duration_s"] = "Duration of the stages"
     drawn = []
-    for caption, backbone, kind in panels:
-        rows = [row for row in verdict.series if (row.backbone, row.figure) == (backbone, kind)]
+    for panel, caption in panels.items():
+        rows = [row for row in verdict.series if (row.backbone, row.figure) == panel]
         if any(value is not None for row in rows for value in row.values):
             drawn.append(_figure(caption, verdict, rows))
     return drawn
 
 
 def _figure(caption: str, verdict: Verdict, rows: Sequence[Series]) -> Figure:
-    is_latency = rows[0].figure == "p10_ms"
-    p50 = [row for row in verdict.series if row.figure == "p50_ms" and is_latency]
-    p50 = [row for row in p50 if row.backbone == rows[0].backbone]
+    p50: list[Series] = []
+    if rows[0].figure == "p10_ms":
+        of_backbone = [row for row in verdict.series if row.backbone == rows[0].backbone]
+        p50 = [row for row in of_backbone if row.figure == "p50_ms"]
     legend = [Entry(_name(row), Look(n, n)) for n, row in enumerate(rows)]
-    legend += [Entry("dotted: p50")] if p50 else []
-    legend += [Entry("band: expected range")] if any(_band(row) for row in rows) else []
-    has_alarm = any(any(row.alarms) for row in rows)
-    legend += [Entry("regression", _ALARM, has_line=False)] if has_alarm else []
+    if p50:
+        legend.append(Entry("dotted: p50"))
+    if any(bounds(row.low, row.high) for row in rows):
+        legend.append(Entry("band: expected range"))
+    if any(any(row.alarms) for row in rows):
+        legend.append(Entry("regression", _ALARM, has_line=False))
     return Figure(caption, [_chart(caption, verdict, rows, p50)], legend)
 
 
@@ -83,41 +86,27 @@ def _chart(
     caption: str, verdict: Verdict, rows: Sequence[Series], p50: Sequence[Series]
 ) -> Drawing:
     frame = Frame(_WIDTH, _HEIGHT, _days(verdict), _scale([*rows, *p50]), left=46)
-    behind, lines = [], []
+    tips = [f"{run.run_id}, {run.created_utc[:10]}" for run in verdict.runs]
+    behind, lines, alarms = [], [], []
+    every = -(-len(tips) // _MAX_MARKS)
     for number, row in enumerate(rows):
-        if band := _band(row):
-            behind.append(_area(frame, band, f"band c{number % svg.NUM_COLOURS}"))
-        every = -(-len(row.values) // _MAX_MARKS)
-        points = [Point(run, value) for run, value in enumerate(row.values) if value is not None]
         look = Look(number, number)
+        if band := bounds(row.low, row.high):
+            behind.append(_area(frame, band, f"band {look.colour_class}"))
+        points = [Point(run, value) for run, value in enumerate(row.values) if value is not None]
         lines.append(svg.Series(look, list(enumerate(row.values)), points[::-every]))
+        for point in points:
+            tips[int(point.x)] += f"\n{_name(row)}: {point.y:.4g}"
+        alarms += [point for point in points if row.alarms[int(point.x)]]
     for number, row in enumerate(p50):
         lines.append(svg.Series(Look(number, dash=2), list(enumerate(row.values))))
-    alarms = [
-        Point(run, value)
-        for row in rows
-        for run, (value, is_alarm) in enumerate(zip(row.values, row.alarms, strict=True))
-        if is_alarm and value is not None
-    ]
-    tips = {
-        float(number): "\n".join([f"{run.run_id}, {run.created_utc[:10]}", *_values(rows, number)])
-        for number, run in enumerate(verdict.runs)
-    }
     lines.append(svg.Series(_ALARM, points=alarms))
-    return svg.plot(frame, lines, f"{caption} by run", behind, tips)
-
-
-def _values(rows: Sequence[Series], run: int) -> list[str]:
-    return [f"{_name(row)}: {value:.4g}" for row in rows if (value := row.values[run]) is not None]
+    return svg.plot(frame, lines, f"{caption} by run", behind, dict(enumerate(tips)))
 
 
 def _name(row: Series) -> str:
     """Without the backbone, which the caption names: `iteration 2`, `128x128, float32`."""
     return row.subject.removeprefix(row.backbone).removeprefix(" / ").removeprefix(" at ")
-
-
-def _band(row: Series) -> tuple[float, float] | None:
-    return None if row.low is None or row.high is None else (row.low, row.high)
 
 
 def _area(frame: Frame, band: tuple[float, float], kind: str) -> str:
@@ -136,9 +125,8 @@ def _days(verdict: Verdict) -> Axis:
 
 
 def _scale(rows: Sequence[Series]) -> Axis:
-    found = [value for row in rows for value in (*row.values, row.low, row.high)]
-    values = [value for value in found if value is not None]
-    kind = rows[0].figure
+    every = [value for row in rows for value in (*row.values, row.low, row.high)]
+    values, kind = [value for value in every if value is not None], rows[0].figure
     if kind == "accuracy":
         return svg.linear("test accuracy", values, "{:.1%}".format)
     label = "p10, ms (log scale)" if kind == "p10_ms" else "wall time, s (log scale)"

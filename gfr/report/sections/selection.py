@@ -1,5 +1,7 @@
 """Selection: why this trial, and what other rules would select."""
 
+from collections.abc import Mapping
+
 from gfr.report import facts, markdown
 from gfr.report.analysis import cost
 from gfr.report.formatting import accuracy, title
@@ -9,13 +11,14 @@ from gfr.results.records import Run, TrialResult
 
 def section(report: Report) -> Section:
     """Return the rule, the runner-up, the published rule and the Pareto front."""
-    run, selected = report.run, facts.selected_trial(report.run)
-    if selected is None:
+    run = report.run
+    if run.selection is None:
         text = "No model is selected: the run has not finished."
         return Section("selection", "Selection", [text])
+    selected, beyond = run.result_of(None), run.selection.beyond
     blocks = [
-        _rule(report, selected),
-        _runner_up(run, selected),
+        _rule(report, selected, beyond),
+        _runner_up(run, selected, beyond),
         _published_rule(run, selected),
         _optimism(report),
         _front(report),
@@ -24,43 +27,38 @@ def section(report: Report) -> Section:
     return Section("selection", "Selection", blocks)
 
 
-def _rule(report: Report, selected: TrialResult) -> str:
-    run, study = report.run, report.analysis.studies[selected.trial.id]
-    seeds = study.validation_seeds
+def _rule(report: Report, selected: TrialResult, beyond: Mapping[str, str]) -> str:
+    run, seeds = report.run, report.analysis.studies[selected.trial.id].validation_seeds
     mean = f" (mean of {seeds.num} seeds {seeds.mean:.3f})" if seeds.num > 1 else ""
     return (
         f"**{title(run, selected.trial.id)}** has the highest validation accuracy of "
-        f"{_candidates(run)}{mean}. With seed {run.record.benchmark.seed}: "
+        f"{_candidates(run, beyond)}{mean}. With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected.metrics['validation'], 'validation')}, "
         f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken by lower validation loss, "
         "then by lower latency. The test set is not used."
     )
 
 
-def _candidates(run: Run) -> str:
+def _candidates(run: Run, beyond: Mapping[str, str]) -> str:
     """`9 trials`, or those of them within the benchmark's limits."""
     num_trials, limits = len(run.trials), run.record.benchmark.selection
-    if run.selection is None or not run.selection.beyond:
+    if not beyond:
         return f"{num_trials} trials"
-    words = [
-        f"{value:g} {unit}"
-        for value, unit in ((limits.max_latency_ms, "ms"), (limits.max_size_mb, "MB"))
-        if value is not None
-    ]
-    num_within = num_trials - len(run.selection.beyond)
+    by_unit = {"ms": limits.max_latency_ms, "MB": limits.max_size_mb}
+    words = " and ".join(f"{value:g} {unit}" for unit, value in by_unit.items() if value)
+    num_within = num_trials - len(beyond)
     if not num_within:
-        return f"{num_trials} trials, **none of which is within {' and '.join(words)}**"
-    return f"the {num_within} of {num_trials} trials within {' and '.join(words)}"
+        return f"{num_trials} trials, **none of which is within {words}**"
+    return f"the {num_within} of {num_trials} trials within {words}"
 
 
-def _runner_up(run: Run, selected: TrialResult) -> str:
+def _runner_up(run: Run, selected: TrialResult, beyond: Mapping[str, str]) -> str:
     """Compare the selected trial with the next best: accuracy, latency and size."""
     second = facts.runner_up(run)
-    if second is None or run.selection is None:
+    if second is None:
         return ""
-    other = run.result_of(second.trial_id)
-    beyond = run.selection.beyond.get(second.trial_id)
-    limits = f" (exceeds the limits: {markdown.text(beyond)})" if beyond else ""
+    other, reason = run.result_of(second.trial_id), beyond.get(second.trial_id)
+    limits = f" (exceeds the limits: {markdown.text(reason)})" if reason else ""
     text = f"Runner-up: {other.trial.title}{limits}. {_gain(selected, second)}"
     if second.latency_ratio is None or second.size_ratio is None:
         return text
@@ -76,7 +74,7 @@ def _gain(selected: TrialResult, second: facts.Next) -> str:
     if not second.images_ahead:
         return "Both have the same validation accuracy."
     mean = ""
-    if second.ahead_95 is not None:
+    if second.ahead_95:
         low, high = second.ahead_95
         mean = f" on average over the seeds (95 % interval of the mean {low:+z.1f} to {high:+z.1f})"
     return (

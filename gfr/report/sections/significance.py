@@ -7,11 +7,6 @@ from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import Row
 from gfr.results.records import Run
 
-_HEADER = (
-    *("Trial", "p50 latency (ms)", "Size (MB)", "Accuracy difference (points)"),
-    *("Only selected correct", "Only this correct", "p", "p (Holm)", "Significant"),
-)
-
 
 def section(report: Report) -> Section | None:
     """Return the tests, the fastest trial first."""
@@ -19,18 +14,17 @@ def section(report: Report) -> Section | None:
     if not against:
         return None
     selected = run.result_of(None)
-    has_seeds = any(row.seeds.num > 1 for row in report.analysis.studies.values())
     blocks: list[Block] = [
         f"{sentence(report)} All trials answer the same "
         f"{selected.metrics['test'].num_images:,} test images, with the heads of seed "
         f"{run.record.benchmark.seed}. The fastest trial comes first.",
-        Table(_HEADER, [_row(run, row) for row in against]),
+        Table.of([_row(run, row) for row in against]),
         "Accuracy difference: test accuracy of the selected trial minus this one's, with the 95 % "
         "interval of a paired bootstrap over images. p: exact McNemar test. p (Holm): adjusted for "
         f"{len(against)} comparisons; a difference is significant below {ALPHA:g}. The intervals "
         "are not adjusted, so one can exclude 0 although the difference is not significant. No "
         "significant difference does not mean equal: more test images might reveal one."
-        + (" For other seeds see Seeds and splits." if has_seeds else ""),
+        + (" For other seeds see Seeds and splits." if report.has_seeds else ""),
         Chart([_forest(report)]),
     ]
     return Section("significance", "Significance against the selected model", blocks)
@@ -44,32 +38,29 @@ def sentence(report: Report) -> str:
     similar = [row for row in against if not row.is_significant]
     if not similar:
         return "Every other trial differs significantly from it on the same test images."
-    names = ", ".join(f"{title(run, row.trial_id)} ({_below(row.difference)})" for row in similar)
-    return f"No significant difference on the same test images: {names}."
+    names = []
+    for row in similar:
+        value = f"{100 * abs(row.difference):.1f}"
+        text = f"{value} points {'lower' if row.difference > 0 else 'higher'}"
+        text = "equal accuracy" if value == "0.0" else text
+        names.append(f"{title(run, row.trial_id)} ({text})")
+    return f"No significant difference on the same test images: {', '.join(names)}."
 
 
-def _below(difference: float) -> str:
-    """Describe an accuracy from which the selected trial's differs by `difference`, -1..1."""
-    value = f"{100 * abs(difference):.1f}"
-    if value == "0.0":
-        return "equal accuracy"
-    return f"{value} points {'lower' if difference > 0 else 'higher'}"
-
-
-def _row(run: Run, row: Against) -> list[str]:
+def _row(run: Run, row: Against) -> dict[str, str]:
     p50_ms, size_mb = cost(run, run.result_of(row.trial_id))
     is_timed = p50_ms < float("inf")
-    return [
-        title(run, row.trial_id),
-        f"{p50_ms:.1f}" if is_timed else "-",
-        f"{size_mb:.0f}" if is_timed else "-",
-        points(row.difference, row.low, row.high),
-        str(row.only_selected_right),
-        str(row.only_this_right),
-        f"{row.p_value:.2g}",
-        f"{row.p_holm:.2g}",
-        "yes" if row.is_significant else "**no**",
-    ]
+    return {
+        "Trial": title(run, row.trial_id),
+        "p50 latency (ms)": f"{p50_ms:.1f}" if is_timed else "-",
+        "Size (MB)": f"{size_mb:.0f}" if is_timed else "-",
+        "Accuracy difference (points)": points(row.difference, row.low, row.high),
+        "Only selected correct": str(row.only_selected_right),
+        "Only this correct": str(row.only_this_right),
+        "p": f"{row.p_value:.2g}",
+        "p (Holm)": f"{row.p_holm:.2g}",
+        "Significant": "yes" if row.is_significant else "**no**",
+    }
 
 
 def _forest(report: Report) -> Figure:

@@ -1,7 +1,9 @@
 """Subgroups: accuracy and error rates of the selected trial by attribute."""
 
-from gfr.data.sources import SOURCES
-from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, Rate, Subgroups
+from collections.abc import Iterable
+
+from gfr.data.layouts import SOURCES
+from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, LeftOut, Rate, Subgroups
 from gfr.report import markdown
 from gfr.report.analysis import ALPHA
 from gfr.report.figures import Entry, forest
@@ -10,11 +12,6 @@ from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import Look, Row
 
 NUM_GAPS = 8  # in summary.md; the page shows all
-_HEADER = (
-    *("Attribute", "n with", "n without", "Accuracy with", "Accuracy without", "Gap (points)"),
-    *("p (Holm)", "p within each sex (Holm)", "Female as male, with", "without"),
-    *("Male as female, with", "without"),
-)
 
 
 def section(report: Report) -> Section | None:
@@ -33,59 +30,53 @@ def section(report: Report) -> Section | None:
     num_shown = max(NUM_GAPS, sum(gap.p_within_sex_holm < ALPHA for gap in gaps))
     rows, more = list(map(_row, gaps)), len(gaps) - num_shown
     intro = f"{name}. {_significant(found)}"
-    notes = _notes(report, len(gaps))
-    blocks: list[Block] = [
-        intro + (f" {more} more attributes are in summary.html." if more > 0 else ""),
-        Table(_HEADER, rows[:num_shown]),
-        notes,
-    ]
-    return Section(
-        "subgroups", "Subgroups", blocks, [intro, Table(_HEADER, rows), notes, _chart(found)]
-    )
-
-
-def _notes(report: Report, num_gaps: int) -> str:
-    return (
+    notes = (
         "p: Fisher's exact test. p within each sex: Mantel-Haenszel test, which compares men with "
-        f"men and women with women. Both are adjusted for {num_gaps} attributes (Holm). In "
+        f"men and women with women. Both are adjusted for {len(gaps)} attributes (Holm). In "
         f"brackets: 95 % intervals (Wilson, Newcombe); rates of fewer than {MIN_RATED} images are "
-        f"left out. {SOURCES[report.run.record.data.source].attribute_note}: a gap shows "
-        "where errors are, "
-        "not why."
+        f"left out. {SOURCES[report.run.record.data.source].attribute_note}: a gap shows where "
+        "errors are, not why."
     )
+    in_page = f" {more} more attributes are in summary.html." if more > 0 else ""
+    blocks: list[Block] = [intro + in_page, Table.of(rows[:num_shown]), notes]
+    page: list[Block] = [intro, Table.of(rows), notes, _chart(found)]
+    return Section("subgroups", "Subgroups", blocks, page)
 
 
 def _significant(found: Subgroups) -> str:
     """Say which gaps are significant, and which are due to the groups' shares of men alone."""
-    within = [markdown.text(row.attribute) for row in found.gaps if row.p_within_sex_holm < ALPHA]
-    pooled = [
-        markdown.text(row.attribute)
-        for row in found.gaps
-        if row.p_holm < ALPHA <= row.p_within_sex_holm
-    ]
+    within = _names(row for row in found.gaps if row.p_within_sex_holm < ALPHA)
+    pooled = _names(row for row in found.gaps if row.p_holm < ALPHA <= row.p_within_sex_holm)
     parts = ["No gap is significant within each sex."]
     if within:
-        parts = [f"Significant within each sex: {', '.join(within)}."]
+        parts = [f"Significant within each sex: {within}."]
     if pooled:
-        parts.append(f"Significant only due to the groups' shares of men: {', '.join(pooled)}.")
-    if found.left_out:
-        names = ", ".join(markdown.text(row.attribute) for row in found.left_out)
+        parts.append(f"Significant only due to the groups' shares of men: {pooled}.")
+    if names := _names(found.left_out):
         parts.append(f"Left out, fewer than {LEAST_IMAGES} images with or without it: {names}.")
     return " ".join(parts)
 
 
-def _row(gap: Gap) -> list[str]:
-    groups = (gap.having, gap.lacking)
-    return [
-        markdown.text(gap.attribute),
-        *(f"{group.num_images:,}" for group in groups),
-        *(_rate(group.accuracy) for group in groups),
-        points(gap.difference, gap.low, gap.high),
-        f"{gap.p_holm:.2g}",
-        f"{gap.p_within_sex_holm:.2g}",
-        *(_rate(group.false_male) for group in groups),
-        *(_rate(group.false_female) for group in groups),
-    ]
+def _names(rows: Iterable[Gap | LeftOut]) -> str:
+    return ", ".join(markdown.text(row.attribute) for row in rows)
+
+
+def _row(gap: Gap) -> dict[str, str]:
+    having, lacking = gap.having, gap.lacking
+    return {
+        "Attribute": markdown.text(gap.attribute),
+        "n with": f"{having.num_images:,}",
+        "n without": f"{lacking.num_images:,}",
+        "Accuracy with": _rate(having.accuracy),
+        "Accuracy without": _rate(lacking.accuracy),
+        "Gap (points)": points(gap.difference, gap.low, gap.high),
+        "p (Holm)": f"{gap.p_holm:.2g}",
+        "p within each sex (Holm)": f"{gap.p_within_sex_holm:.2g}",
+        "Female as male, with": _rate(having.false_male),
+        "Female as male, without": _rate(lacking.false_male),
+        "Male as female, with": _rate(having.false_female),
+        "Male as female, without": _rate(lacking.false_female),
+    }
 
 
 def _rate(rate: Rate | None) -> str:

@@ -4,8 +4,8 @@
 Prefect's artifact: a new metric is one entry. docs/results-table.md explains the columns.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from gfr.config.schema import Refit, Trial
 from gfr.evaluation.metrics import Metrics
 from gfr.measurement.latency import LatencyResult
+from gfr.models.weights import Weights
 from gfr.report.analysis import Analysis, Study
 from gfr.report.formatting import interval, spread
-from gfr.results.records import RefitResult, Run, TrialResult
+from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic
 from gfr.types import SPLITS
 
@@ -26,7 +27,10 @@ View = Literal["comparison", "fitting", "console"]
 
 # The order in which people read the splits.
 _TITLES = {"test": "Test", "train": "Training", "validation": "Validation"}
-_COUNTS = ("male_as_male", "male_as_female", "female_as_male", "female_as_female")
+_COUNTS = ("num_images", "male_as_male", "male_as_female", "female_as_male", "female_as_female")
+_MD: tuple[View, ...] = ("comparison",)
+_BOTH: tuple[View, ...] = ("comparison", "console")
+_SAME = "="
 
 
 @dataclass(frozen=True)
@@ -36,40 +40,16 @@ class Head:
     run: Run
     trial: Trial
     result: TrialResult | None = None
-    refit: RefitResult | None = None
     study: Study | None = None  # of a trial's own head
-
-    @property
-    def metrics(self) -> dict[str, Metrics] | None:
-        """The metrics of this head by split."""
-        source = self.refit or self.result
-        return source.metrics if source else None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the trial failed."""
-        failures = {row.trial.id: row.reason for row in self.run.failures}
-        return None if self.result else failures.get(self.trial.id)
+    metrics: dict[str, Metrics] | None = None  # by split
+    fit: Refit | None = None  # seed, split and fraction of the images that it was trained with
+    changed: str = "nothing"  # from the trial's own head
+    reason: str | None = None  # why the trial failed
 
     @property
     def status(self) -> str:
         """Whether the trial finished."""
         return "finished" if self.result else "failed"
-
-    @property
-    def changed(self) -> str:
-        """What differs from the trial's own head."""
-        return self.refit.refit.changed if self.refit else "nothing"
-
-    @property
-    def fit(self) -> Refit | None:
-        """Seed, split and fraction of the images that this head was trained with."""
-        if self.refit:
-            return self.refit.refit
-        if self.result is None:
-            return None
-        benchmark = self.run.record.benchmark
-        return Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
 
     @property
     def is_selected(self) -> bool | None:
@@ -89,21 +69,37 @@ class Head:
         return self.run.latency_of(self.trial) if self.result else None
 
     @property
+    def features(self) -> str | None:
+        """Whether the run computed features of the trial."""
+        if self.result is None:
+            return None
+        return "computed" if self.result.features.num_computed else "reused"
+
+    @property
     def p95_ms(self) -> float | None:
         """The 95th percentile of the latency of one image."""
         latency = self.latency
         return 1000 * latency.float32.single.percentile_s(95) if latency else None
 
     @property
-    def weights_source(self) -> str:
-        """Where the weights of the backbone came from."""
-        return self.run.record.weights_of(self.trial.backbone.label).source
+    def weights(self) -> Weights:
+        """The weights of the backbone."""
+        return self.run.record.weights_of(self.trial.backbone.label)
 
     @property
     def note(self) -> str:
         """What must be read beside the numbers."""
-        weights = self.run.record.weights_of(self.trial.backbone.label)
-        return self.result.features.note if self.result else weights.note
+        return self.result.features.note if self.result else self.weights.note
+
+
+# How people read a value of each unit; shares and losses have none.
+_FORMS: dict[str, Callable[[Any], str]] = {
+    "": "{:.3f}".format,
+    "ms": "{:.1f}".format,
+    "s": "{:.2f}".format,
+    "M": lambda value: f"{value / 1e6:.1f}",
+    "MB": lambda value: f"{value / 1e6:.0f}",
+}
 
 
 @dataclass(frozen=True)
@@ -111,9 +107,9 @@ class Column:
     """One column.
 
     `source` is the path from a Head to the value. `dtype` is the type in results.csv, "" for a
-    column that is not in that file. `path` is the place of the value in a trial of summary.json.
-    People read `header (unit)` and the value as `form` prints it, in the tables named by `views`
-    and in bold where it is the `best` of its column.
+    column that is not in that file. `path` is the place of the value in a trial of summary.json,
+    `_SAME` if it is the source. People read `header (unit)` and the value as `form`, or else its
+    unit, prints it, in the tables named by `views`.
     """
 
     name: str
@@ -122,57 +118,55 @@ class Column:
     path: str = ""
     header: str = ""
     unit: str = ""
-    form: Callable[[Any], str] = "{:.3f}".format
-    best: Callable[[list[float]], float] | None = None
     views: tuple[View, ...] = ()
+    form: Callable[[Any], str] | None = None
 
     @property
     def title(self) -> str:
         """The header with its unit."""
         return f"{self.header} ({self.unit})" if self.unit else self.header
 
+    def best(self, heads: Sequence[Head]) -> float | None:
+        """Return the highest accuracy, or the lowest of any other number; None without any."""
+        numbers = [value for value in map(self.value, heads) if isinstance(value, int | float)]
+        return (max if self.name.endswith("accuracy") else min)(numbers, default=None)
+
     def value(self, head: Head) -> Any:
         """Follow the source; None from the first part that is None."""
         value: Any = head
         for name in self.source.split("."):
-            if value is None:
-                return None
             if isinstance(value, tuple):
                 value = value[int(name)]
-            else:
-                value = value[name] if isinstance(value, dict) else getattr(value, name)
+            elif isinstance(value, dict):
+                value = value[name]
+            elif value is not None:
+                value = getattr(value, name)
         return value
 
     def printed(self, value: Any) -> str:
         """Return a value as people read it, `-` where there is none."""
-        return "-" if value is None else self.form(value)
+        return "-" if value is None else (self.form or _FORMS[self.unit])(value)
 
 
 def _counts(split: str) -> Iterator[Column]:
-    for name in ("num_images", *_COUNTS):
-        source = f"metrics.{split}.{name}"
-        yield Column(f"{split}_{name.removeprefix('num_')}", "Int64", source, source)
+    for name in _COUNTS:
+        column = f"{split}_{name.removeprefix('num_')}"
+        yield Column(column, "Int64", f"metrics.{split}.{name}", _SAME)
 
 
 def _accuracies(split: str) -> Iterator[Column]:
-    source, view = f"metrics.{split}.accuracy", _view(split)
-    title = f"{_TITLES[split]} accuracy"
-    yield Column(
-        f"{split}_accuracy", "Float64", source, source, title, best=max, views=(view, "console")
-    )
-    for place, end in enumerate(("low", "high")):
-        yield Column(f"{split}_accuracy_{end}", "Float64", f"metrics.{split}.interval.{place}")
+    name, metrics, header = f"{split}_accuracy", f"metrics.{split}", f"{_TITLES[split]} accuracy"
+    views: tuple[View, ...] = _BOTH if split == "test" else ("fitting", "console")
+    yield Column(name, "Float64", f"{metrics}.accuracy", _SAME, header, views=views)
+    yield Column(f"{name}_low", "Float64", f"{metrics}.interval.0")
+    yield Column(f"{name}_high", "Float64", f"{metrics}.interval.1")
 
 
 def _loss(split: str) -> Column:
-    source, title = f"metrics.{split}.loss", f"{_TITLES[split]} loss"
     # The terminal has no room for the losses of training and validation.
-    views: tuple[View, ...] = (_view(split), "console") if split == "test" else (_view(split),)
-    return Column(f"{split}_loss", "Float64", source, source, title, best=min, views=views)
-
-
-def _view(split: str) -> View:
-    return "comparison" if split == "test" else "fitting"
+    views: tuple[View, ...] = _BOTH if split == "test" else ("fitting",)
+    header = f"{_TITLES[split]} loss"
+    return Column(f"{split}_loss", "Float64", f"metrics.{split}.loss", _SAME, header, views=views)
 
 
 COLUMNS = (
@@ -199,85 +193,41 @@ COLUMNS = (
     Column("rank", "Int64", "rank"),
     *(column for split in SPLITS for column in _counts(split)),
     *(column for split in SPLITS for column in _accuracies(split)),
+    Column("test_accuracy_95", "", "metrics.test.interval", "", "95 % interval", "", _MD, interval),
     Column(
-        name="test_accuracy_95",
-        dtype="",
-        source="metrics.test.interval",
-        header="95 % interval",
-        form=interval,
-        views=("comparison",),
-    ),
-    Column(
-        name="test_accuracy_seeds",
-        dtype="",
-        source="study.seeds",
-        header="Mean over seeds (range)",
-        form=spread,
-        views=("comparison",),
+        "test_accuracy_seeds", "", "study.seeds", "", "Mean over seeds (range)", "", _MD, spread
     ),
     *map(_loss, SPLITS),
-    Column("test_roc_auc", "Float64", "study.roc.area", "study.roc.area"),
+    Column("test_roc_auc", "Float64", "study.roc.area", _SAME),
     Column("test_average_precision", "Float64", "study.precision_recall.average"),
     Column("test_ece", "Float64", "study.calibration.expected_error"),
     Column("test_brier", "Float64", "study.calibration.brier"),
     Column("temperature", "Float64", "study.temperature.value"),
     Column(
-        name="p50_ms",
-        dtype="Float64",
-        source="latency.float32.p50_ms",
-        path="latency.p50_ms",
-        header="p50 latency",
-        unit="ms",
-        form="{:.1f}".format,
-        best=min,
-        views=("comparison", "console"),
+        "p50_ms", "Float64", "latency.float32.p50_ms", "latency.p50_ms", "p50 latency", "ms", _BOTH
     ),
     Column("p95_ms", "Float64", "p95_ms", "latency.p95_ms"),
     Column(
-        name="inference_s",
-        dtype="Float64",
-        source="latency.float32.inference_s",
-        path="latency.inference_s",
-        header="Inference time",
-        unit="s",
-        form="{:.2f}".format,
-        best=min,
-        views=("comparison", "console"),
+        "inference_s",
+        "Float64",
+        "latency.float32.inference_s",
+        "latency.inference_s",
+        "Inference time",
+        "s",
+        _BOTH,
     ),
     Column(
-        name="bfloat16_p50_ms",
-        dtype="Float64",
-        source="latency.accelerated.p50_ms",
+        "bfloat16_p50_ms",
+        "Float64",
+        "latency.accelerated.p50_ms",
         header="p50 latency, bfloat16",
         unit="ms",
-        form="{:.1f}".format,
-        best=min,
-        views=("comparison",),
+        views=_MD,
     ),
     Column("contended", "boolean", "latency.is_contended", "latency.contended"),
-    Column(
-        name="num_parameters",
-        dtype="Int64",
-        source="latency.num_parameters",
-        path="latency.num_parameters",
-        header="Parameters",
-        unit="M",
-        form=lambda value: f"{value / 1e6:.1f}",
-        best=min,
-        views=("comparison",),
-    ),
-    Column(
-        name="size_bytes",
-        dtype="Int64",
-        source="latency.size_bytes",
-        path="latency.size_bytes",
-        header="Size",
-        unit="MB",
-        form=lambda value: f"{value / 1e6:.0f}",
-        best=min,
-        views=("comparison",),
-    ),
-    Column("weights_source", "string", "weights_source", "weights"),
+    Column("num_parameters", "Int64", "latency.num_parameters", _SAME, "Parameters", "M", _MD),
+    Column("size_bytes", "Int64", "latency.size_bytes", _SAME, "Size", "MB", _MD),
+    Column("weights_source", "string", "weights.source", "weights"),
     Column("note", "string", "note", "note"),
     Column("precision", "string", "result.features.precision", "precision"),
 )
@@ -285,25 +235,20 @@ COLUMNS = (
 
 def shown_in(view: View) -> list[Column]:
     """Return the columns of a table for people: test first, then training and validation."""
-    order = list(_TITLES)
-
-    def rank(column: Column) -> int:
-        split = column.name.partition("_")[0]
-        return order.index(split) if split in order else len(order)
-
-    return sorted((column for column in COLUMNS if view in column.views), key=rank)
+    columns = [column for column in COLUMNS if view in column.views]
+    ranks = {split: rank for rank, split in enumerate(_TITLES)}
+    return sorted(columns, key=lambda column: ranks.get(column.name.split("_")[0], len(ranks)))
 
 
 def heads(run: Run, analysis: Analysis | None = None) -> list[Head]:
     """Return the trials' own heads in the benchmark's order, failed trials among them."""
-    results = {row.trial.id: row for row in run.trials}
-    failed = {row.trial.id for row in run.failures}
-    studies = analysis.studies if analysis else {}
-    return [
-        Head(run, trial, results.get(trial.id), study=studies.get(trial.id))
-        for trial in run.record.benchmark.trials
-        if trial.id in {*results, *failed}
-    ]
+    benchmark, studies = run.record.benchmark, analysis.studies if analysis else {}
+    own = Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
+    by_id = {row.trial.id: Head(run, row.trial, reason=row.reason) for row in run.failures}
+    for row in run.trials:
+        trial_id = row.trial.id
+        by_id[trial_id] = Head(run, row.trial, row, studies.get(trial_id), row.metrics, own)
+    return [by_id[trial.id] for trial in benchmark.trials if trial.id in by_id]
 
 
 def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
@@ -311,8 +256,10 @@ def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
     columns = [column for column in COLUMNS if column.dtype]
     rows = []
     for own in heads(run, analysis):
-        refits = own.result.refits if own.result else ()
-        every = [own, *(Head(run, own.trial, own.result, refit) for refit in refits)]
+        every = [own]
+        for row in own.result.refits if own.result else ():
+            again = replace(own, study=None, metrics=row.metrics, fit=row.refit)
+            every.append(replace(again, changed=row.refit.changed))
         rows += [{column.name: column.value(head) for column in columns} for head in every]
     types = {column.name: column.dtype for column in columns}
     return pd.DataFrame(rows, columns=list(types)).astype(types)
@@ -321,7 +268,7 @@ def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
 def place(trial: dict[str, Any], head: Head) -> None:
     """Add the values to a trial of summary.json; where a part is None, so are its values."""
     for column in COLUMNS:
-        *parts, name = column.path.split(".")
+        *parts, name = (column.source if column.path == _SAME else column.path).split(".")
         target: Any = trial
         for part in parts:
             target = target and target[part]
