@@ -33,21 +33,22 @@ _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
 _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
+Column = pd.Series | None  # None: the data set has no such list
+
+
 @dataclass(frozen=True)
 class Labels:
-    """Where a data set keeps its files, and the labels of all its images; None: it has none.
+    """Where a data set keeps its images, and the labels of all of them.
 
     `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
-    `partition` (0 train, 1 validation, 2 test) are int64 by image name.
+    `partition` (0 train, 1 validation, 2 test) are int64 by image name, named after their file.
     """
 
     image_dir: Path
     label_file: Path
     attributes: pd.DataFrame
-    identity_file: Path | None = None
-    identity: pd.Series | None = None
-    partition_file: Path | None = None
-    partition: pd.Series | None = None
+    identity: Column = None
+    partition: Column = None
 
 
 def read(directory: Path) -> Labels:
@@ -79,11 +80,8 @@ def read(directory: Path) -> Labels:
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    attributes, identity = read_attributes(label_file), read_column(identity_file)
-    partition = read_column(partition_file)
-    return Labels(
-        image_dir, label_file, attributes, identity_file, identity, partition_file, partition
-    )
+    identity, partition = read_column(identity_file), read_column(partition_file)
+    return Labels(image_dir, label_file, read_attributes(label_file), identity, partition)
 
 
 def image_names(folder: Path) -> set[str]:
@@ -121,21 +119,18 @@ def read_attributes(path: Path) -> pd.DataFrame:
     return table == 1
 
 
-def read_column(path: Path | None) -> pd.Series | None:
+def read_column(path: Path | None) -> Column:
     """Read a two-column list (identity or partition), if there is one, as int64 by image name."""
     if path is None:
         return None
     table = _read_table(path)
     if table.shape[1] != 1:
         raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
-    return table.iloc[:, 0]
+    return table.iloc[:, 0].rename(str(path))
 
 
 def write_lists(
-    directory: Path,
-    attributes: pd.DataFrame,
-    identity: pd.Series | None = None,
-    partition: pd.Series | None = None,
+    directory: Path, attributes: pd.DataFrame, identity: Column = None, partition: Column = None
 ) -> None:
     """Write the official label files: bool attributes (N, A) and int64 (N,), by image name."""
     signs = np.where(attributes.to_numpy(bool), " 1", "-1")

@@ -78,8 +78,8 @@ def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listin
         names=tuple(names),
         is_male=is_male,
         attributes=chosen,
-        identity=_column(labels.identity_file, labels.identity, names),
-        partition=_column(labels.partition_file, labels.partition, names),
+        identity=_column(labels.identity, names),
+        partition=_column(labels.partition, names),
     )
     return Listing(faces, len(attributes), num_unlisted)
 
@@ -98,13 +98,13 @@ def choose(
     return sorted(sorted(names, key=lambda name: hashing.rank(seed, "choose", name))[:num_images])
 
 
-def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np.ndarray | None:
+def _column(column: celeba.Column, names: list[str]) -> np.ndarray | None:
     if column is None:
         return None
     missing = [name for name in names if name not in column.index]
     if missing:
         raise InputError(
-            f"{path}: {len(missing):,} chosen images are not listed, the first is {missing[0]}. "
-            "Add them, or remove the file"
+            f"{column.name}: {len(missing):,} chosen images are not listed, the first is "
+            f"{missing[0]}. Add them, or remove the file"
         )
     return column.loc[names].to_numpy(np.int64)

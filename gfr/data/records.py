@@ -189,19 +189,13 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
 
 def describe_flaws(data: DataRecord) -> list[str]:
     """Describe how the images differ from CelebA's aligned ones, one fact per line."""
-    lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
-    lines += [
-        f"{count:,} images of mode {mode} converted to RGB"
-        for mode, count in data.converted.items()
-    ]
-    if data.num_turned:
-        lines.append(f"{data.num_turned:,} images rotated upright by their EXIF")
-    if data.num_other_size:
-        height, width = dataset.NATIVE_SIZE
-        lines.append(
-            f"{data.num_other_size:,} images are not {width} wide x {height} high as CelebA's "
-            "are: each is stretched to the size of its iteration"
-        )
-    if data.num_unlisted:
-        lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
-    return lines
+    height, width = dataset.NATIVE_SIZE
+    counts = {f"images of mode {mode} converted to RGB": n for mode, n in data.converted.items()}
+    counts |= {
+        "images rotated upright by their EXIF": data.num_turned,
+        f"images are not {width} wide x {height} high as CelebA's are: each is stretched to the "
+        "size of its iteration": data.num_other_size,
+        "image files are not in the label file: left out": data.num_unlisted,
+    }
+    lines = [f"dropped {name}: {why}" for name, why in data.dropped.items()]
+    return lines + [f"{count:,} {what}" for what, count in counts.items() if count]

@@ -5,22 +5,17 @@ Does not read a file.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gfr.config.schema import SplitRule
+from gfr.data.dataset import Faces
 from gfr.errors import InputError
 from gfr.storage import hashing
 from gfr.types import SPLITS
 
-if TYPE_CHECKING:
-    from gfr.data.dataset import Faces
 
-
-def by_rule(
-    rule: SplitRule, faces: "Faces", fractions: tuple[float, float], seed: int
-) -> np.ndarray:
+def by_rule(rule: SplitRule, faces: Faces, fractions: tuple[float, float], seed: int) -> np.ndarray:
     """Split N faces by the rule of a benchmark -> str (N,): train, validation or test.
 
     `fractions` are those of the test and the validation images; "official" ignores them and the

@@ -6,7 +6,8 @@ the SHA-256 in the repository's listing. Does not send a token and does not need
 `datasets`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,16 +49,14 @@ def fetch(source: HuggingFace, directory: Path, report: Report) -> list[Path]:
     disable_progress_bars()
     api = HfApi(endpoint=source.endpoint, token=False)
     options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
+    download = partial(api.hf_hub_download, source.repository, local_dir=directory, **options)
     paths = []
     try:
-        shards = _listing(api, source)
+        shards = _shards(source, api.list_repo_tree(source.repository, source.folder, **options))
         atomic.require_room(directory, _COPIES * sum(shard.size for shard in shards))
         for done, shard in enumerate(shards):
             report(done, len(shards))
-            name = api.hf_hub_download(
-                source.repository, shard.path, local_dir=directory, **options
-            )
-            path = Path(name)
+            path = Path(download(shard.path))
             _check_digest(path, shard.lfs.sha256)
             paths.append(path)
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
@@ -69,11 +68,8 @@ def fetch(source: HuggingFace, directory: Path, report: Report) -> list[Path]:
     return paths
 
 
-def _listing(api: Any, source: HuggingFace) -> list[Any]:
-    """List the folder's parquet files (path, size, lfs.sha256) in the order of the partition."""
-    tree = api.list_repo_tree(
-        source.repository, source.folder, revision=source.revision, repo_type="dataset"
-    )
+def _shards(source: HuggingFace, tree: Iterable[Any]) -> list[Any]:
+    """Pick the folder's parquet files (path, size, lfs.sha256), in the order of the partition."""
     shards = [
         file
         for file in tree

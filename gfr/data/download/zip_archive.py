@@ -124,7 +124,7 @@ def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
         shutil.copyfileobj(source, file)
 
 
-def _column(path: Path | None, names: pd.Index) -> pd.Series | None:
+def _column(path: Path | None, names: pd.Index) -> celeba.Column:
     """Read an identity or partition list for `names`; None unless it lists all of them."""
     column = celeba.read_column(path)
     if path is None or column is None:
