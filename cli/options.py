@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import completion, paths
-from gfr.pipeline.options import DATA_KEYWORDS, RunOptions
+from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.storage.paths import VARIABLES
 
 

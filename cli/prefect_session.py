@@ -9,7 +9,7 @@ from typing import Any
 from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import steps
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.results import status, store
 
 # pyproject.toml has the same, but Prefect reads it only in the project's directory.

@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 
 from flows import task_runners
 from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import locks
 from tasks import benchmark as task
 from tasks.outcomes import final_state, finished_trials

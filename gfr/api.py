@@ -20,12 +20,12 @@ from gfr.errors import InputError, did_you_mean
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import run as pipeline
-from gfr.pipeline.options import DATA_KEYWORDS, RunOptions
 from gfr.pipeline.request import Request
+from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.prediction import Prediction
 from gfr.regression import compare
 from gfr.regression.compare import Comparison
-from gfr.report import analysis, results_table
+from gfr.report import analysis, metric_columns
 from gfr.report.analysis import Analysis
 from gfr.results import records, store
 from gfr.results.records import TrialResult
@@ -54,7 +54,7 @@ class Run(records.Run):
 
         docs/results-table.md explains the columns.
         """
-        return results_table.frame(self, self._analysis)
+        return metric_columns.frame(self, self._analysis)
 
     def analyse(self) -> Analysis:
         """Return significance tests, calibration, subgroups and learning curves of the trials.
@@ -120,7 +120,7 @@ def run_benchmark(
         data: `auto`, `synthetic`, a CelebA directory, one with a labels.csv, or such a CSV file
         weights: `auto`, `imagenet`, `random`, or a directory of weight files
         isolated: run each step in a child process, so that a crash fails only that step
-        options: further fields of gfr.pipeline.options.RunOptions, e.g. `reports`, `cache`,
+        options: further fields of gfr.pipeline.run_options.RunOptions, e.g. `reports`, `cache`,
             `run_id`, `fresh`, `allow_download`, `timeout_s`, `retries`, `max_latency_ms`
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from gfr import environment
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.engines.base import classify_files
 from gfr.engines.tensorflow import classifier
 from gfr.errors import InputError

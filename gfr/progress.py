@@ -11,8 +11,10 @@ from collections.abc import Callable
 LOGGER = logging.getLogger("gfr.progress")
 _EVERY_S = 0.5
 
+Report = Callable[[int, int | None], None]  # done, total if known
 
-def reporter(step: str, unit: str = "") -> Callable[[int, int | None], None]:
+
+def reporter(step: str, unit: str = "") -> Report:
     """A function to call with (done, total or None if unknown) as often as one likes.
 
     `unit`: what is counted, where the step's name does not say it.

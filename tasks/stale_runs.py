@@ -20,7 +20,7 @@ from gfr import text
 from gfr.config import benchmark_files, loader
 from gfr.errors import InputError
 from gfr.pipeline.doctor import Check
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import locks, paths, run_directory
 
 TIMEOUT_S = 10.0  # for an answer of the server

@@ -80,7 +80,7 @@ def result(trial, validation, test, note=""):
     """A trial with so many right of 40 validation and 100 test images."""
     source = "random" if note else "imagenet"
     weights = Weights(trial.backbone.label, source, "w.h5", "0" * 64, note, "why")
-    extracted = Extracted("cache/features", "float32", 260, 260, 0)
+    extracted = Extracted("cache/features", "float32", 260, 0)
     part = results_records.PartResult(
         *(3, trial.feature_set, WHOLE, "host/1", HARDWARE, extracted, None, COST)
     )

@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.slowing import slowed
+from benchmarks.injected_slowdowns import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software
@@ -45,23 +45,23 @@ def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
 
 @pytest.fixture
 def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
-    """A function (call, witness, num_warmups, num_rounds) that times both in turns.
+    """A function (call, reference, num_warmups, num_rounds) that times both in turns.
 
-    The witness is work of the same kind without gfr.
+    The reference is work of the same kind without code of gfr.
     """
 
-    def run(call: Call, witness: Call, num_warmups: int, num_rounds: int) -> None:
+    def run(call: Call, reference: Call, num_warmups: int, num_rounds: int) -> None:
         victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
         if victim == benchmark.name:
             call = slowed(call, float(factor))
         cpu_s, witness_s = [], []
         for _ in range(num_warmups):
-            witness()
+            reference()
             call()
         before = time.perf_counter(), time.process_time(), latency.busy_s()
         benchmark.pedantic(
             partial(timed, call, time.process_time, cpu_s),
-            setup=partial(timed, witness, time.perf_counter, witness_s),
+            setup=partial(timed, reference, time.perf_counter, witness_s),
             rounds=num_rounds,
         )
         wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]

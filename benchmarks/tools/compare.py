@@ -108,7 +108,7 @@ def _explain(verdict: Verdict, files: Sequence[str], num_measurements: int) -> s
         return verdict.reason
     ratios = (
         f"wall x{verdict.wall_ratio:.2f} (limit x{verdict.wall_margin:.2f}), in rounds of the "
-        f"witness x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f}), "
+        f"reference x{verdict.relative_ratio:.2f} (limit x{verdict.relative_margin:.2f}), "
         f"CPU x{verdict.cpu_ratio:.2f}"
     )
     if verdict.status == rule.OK:
@@ -123,7 +123,7 @@ def _line(name: str, row: Measured) -> str:
     return (
         f"{_short(name):38}"
         f"min {1000 * row.min_s:.1f} p10 {1000 * row.p10_s:.1f} p50 {1000 * row.p50_s:.1f} "
-        f"CPU {1000 * row.cpu_p10_s:.1f} witness {1000 * row.witness_s:.1f} ms, "
+        f"CPU {1000 * row.cpu_p10_s:.1f} reference {1000 * row.witness_s:.1f} ms, "
         f"others {row.others_share:.0%}"
     )
 

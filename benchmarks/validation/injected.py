@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.slowing import slowed
+from benchmarks.injected_slowdowns import slowed
 
 Function = Callable[..., Any]
 

@@ -179,8 +179,8 @@ def run_flow(folder: Path, run_id: str, keep: int) -> int:
     """Run the flow of `tiny` in this process, as `gfr run` does; 1 if it is not complete."""
     from cli import prefect_session
     from gfr import environment
-    from gfr.pipeline.options import RunOptions
     from gfr.pipeline.request import request
+    from gfr.pipeline.run_options import RunOptions
 
     environment.prepare()
     places = {"reports": str(folder / "reports"), "cache": str(folder / "cache")}

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import exit_codes, options
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths
 
 

@@ -7,7 +7,7 @@ import typer
 
 from cli import completion, exit_codes, options, paths
 from gfr import text
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import run_directory
 
 

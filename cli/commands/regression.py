@@ -39,10 +39,8 @@ def verdict(
             f"{run.directory}: has no verdict. Resume the run with --run-id {run.record.run_id}"
         )
     options.print_result(run.verdict, regression_section.text, as_json)
-    if (
-        run.verdict.is_regression
-        and not run_directory.RunDirectory(run.directory).accepted.exists()
-    ):
+    is_accepted = run_directory.RunDirectory(run.directory).accepted.exists()
+    if run.verdict.is_regression and not is_accepted:
         raise typer.Exit(exit_codes.REGRESSION)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import completion, exit_codes, options, paths
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 
 
 def run(

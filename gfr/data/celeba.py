@@ -33,43 +33,26 @@ _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
 _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where a data set keeps the files that gfr reads; None for files that it lacks."""
-
-    image_dir: Path
-    label_file: Path
-    identity_file: Path | None = None
-    partition_file: Path | None = None
+Column = pd.Series | None  # None: the data set has no such list
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of all images of a data set.
+    """Where a data set keeps its images, and the labels of all of them.
 
     `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
-    `partition` (0 train, 1 validation, 2 test) are int64 by image name, or None.
+    `partition` (0 train, 1 validation, 2 test) are int64 by image name, named after their file.
     """
 
-    layout: Layout
+    image_dir: Path
+    label_file: Path
     attributes: pd.DataFrame
-    identity: pd.Series | None
-    partition: pd.Series | None
+    identity: Column = None
+    partition: Column = None
 
 
 def read(directory: Path) -> Labels:
-    """Read the labels of a CelebA directory; InputError if they cannot be found or read."""
-    layout = find(directory)
-    return Labels(
-        layout=layout,
-        attributes=read_attributes(layout.label_file),
-        identity=read_column(layout.identity_file) if layout.identity_file else None,
-        partition=read_column(layout.partition_file) if layout.partition_file else None,
-    )
-
-
-def find(directory: Path) -> Layout:
-    """Find the image folder and the label files independently, shallowest first."""
+    """Find the image folder and the lists independently, shallowest first, and read the lists."""
     if not directory.is_dir():
         raise InputError(
             f"{directory}: no such directory. Name the folder that holds CelebA, or images with a "
@@ -82,23 +65,23 @@ def find(directory: Path) -> Layout:
             files.setdefault(name, folder / name)
         if folder.name in IMAGE_FOLDERS and any(map(_is_image, names)):
             image_dir = image_dir or folder
-
-    def first(names: tuple[str, ...]) -> Path | None:
-        return next((files[name] for name in names if name in files), None)
-
     if image_dir is None:
         folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
         raise InputError(
             f"{directory}: no images found in a folder {folders}. Unpack CelebA there, or put "
             "a labels.csv beside images of your own"
         )
-    label_file = first(LABEL_FILES)
+    label_file, identity_file, partition_file = (
+        next((files[name] for name in names if name in files), None)
+        for names in (LABEL_FILES, IDENTITY_FILES, PARTITION_FILES)
+    )
     if label_file is None:
         raise InputError(
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    return Layout(image_dir, label_file, first(IDENTITY_FILES), first(PARTITION_FILES))
+    identity, partition = read_column(identity_file), read_column(partition_file)
+    return Labels(image_dir, label_file, read_attributes(label_file), identity, partition)
 
 
 def image_names(folder: Path) -> set[str]:
@@ -136,19 +119,18 @@ def read_attributes(path: Path) -> pd.DataFrame:
     return table == 1
 
 
-def read_column(path: Path) -> pd.Series:
-    """Read a two-column list (identity or partition) as int64 by image name."""
+def read_column(path: Path | None) -> Column:
+    """Read a two-column list (identity or partition), if there is one, as int64 by image name."""
+    if path is None:
+        return None
     table = _read_table(path)
     if table.shape[1] != 1:
         raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
-    return table.iloc[:, 0]
+    return table.iloc[:, 0].rename(str(path))
 
 
 def write_lists(
-    directory: Path,
-    attributes: pd.DataFrame,
-    identity: pd.Series | None = None,
-    partition: pd.Series | None = None,
+    directory: Path, attributes: pd.DataFrame, identity: Column = None, partition: Column = None
 ) -> None:
     """Write the official label files: bool attributes (N, A) and int64 (N,), by image name."""
     signs = np.where(attributes.to_numpy(bool), " 1", "-1")
@@ -157,8 +139,7 @@ def write_lists(
     atomic.write_text(directory / LABEL_FILES[0], "\n".join([*head, *lines]) + "\n")
     for file, column in ((IDENTITY_FILES[0], identity), (PARTITION_FILES[0], partition)):
         if column is not None:
-            pairs = [f"{name} {value}" for name, value in column.items()]
-            atomic.write_text(directory / file, "\n".join(pairs) + "\n")
+            atomic.write_text(directory / file, column.to_csv(sep=" ", header=False))
 
 
 def _read_table(path: Path) -> pd.DataFrame:

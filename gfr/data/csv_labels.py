@@ -13,7 +13,6 @@ is the same for all images of a person.
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Hashable
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels, Layout
+from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
 from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
@@ -36,11 +35,7 @@ _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
 _NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
 
-_FLAGS = (
-    {"0": False, "1": True},
-    {"-1": False, "1": True},
-    {"false": False, "true": True},
-)
+_FLAGS = [{no: False, yes: True} for no, yes in (("0", "1"), ("-1", "1"), ("false", "true"))]
 
 
 def matches(path: Path) -> bool:
@@ -66,10 +61,10 @@ def read(path: Path) -> Labels:
             why = "no identity. Give each image one, or none at all"
             raise _error(path, (persons == "").idxmax(), why)
         codes, _ = pd.factorize(persons, sort=True)
-        identity = pd.Series(codes, index=names, dtype=np.int64)
+        identity = pd.Series(codes, index=names, dtype=np.int64, name=str(path))
     attributes = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
     attributes = attributes.set_index(pd.Index(names, dtype=object)).sort_index()
-    return Labels(Layout(path.parent, path, path), attributes, identity, None)
+    return Labels(path.parent, path, attributes, identity)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -111,8 +106,8 @@ def _check_header(path: Path, header: list[str]) -> None:
                 f"{path}: no column {needed} in its first line. It begins image,is_male, "
                 "separated by commas"
             )
-    for column, count in Counter(header).items():
-        if count > 1:
+    for column in header:
+        if header.count(column) > 1:
             raise InputError(f"{path}: column {column!r:.60} is listed twice. Remove one")
         if column in _RESERVED or not _COLUMN.fullmatch(column):
             raise InputError(

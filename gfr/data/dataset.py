@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gfr.data import celeba
-from gfr.data.sources import source_of
+from gfr.data.layouts import source_of
 from gfr.errors import InputError
 from gfr.storage import hashing
 
@@ -65,21 +65,21 @@ class Listing:
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
     """Choose images from a data set on disk; InputError if its files cannot be used."""
     labels = source_of(directory).read(directory)
-    layout, attributes = labels.layout, labels.attributes
-    num_unlisted = len(celeba.image_names(layout.image_dir).difference(attributes.index))
-    names = choose(list(attributes.index), num_images, seed, layout.label_file)
+    attributes = labels.attributes
+    num_unlisted = len(celeba.image_names(labels.image_dir).difference(attributes.index))
+    names = choose(list(attributes.index), num_images, seed, labels.label_file)
     chosen = attributes.loc[names]
     is_male = chosen["Male"].to_numpy(bool)
     if is_male.all() or not is_male.any():
         only = "male" if is_male.all() else "female"
-        raise InputError(f"{layout.label_file}: all {len(names):,} chosen images are {only}")
+        raise InputError(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
     faces = Faces(
-        image_dir=layout.image_dir,
+        image_dir=labels.image_dir,
         names=tuple(names),
         is_male=is_male,
         attributes=chosen,
-        identity=_column(layout.identity_file, labels.identity, names),
-        partition=_column(layout.partition_file, labels.partition, names),
+        identity=_column(labels.identity, names),
+        partition=_column(labels.partition, names),
     )
     return Listing(faces, len(attributes), num_unlisted)
 
@@ -98,13 +98,13 @@ def choose(
     return sorted(sorted(names, key=lambda name: hashing.rank(seed, "choose", name))[:num_images])
 
 
-def _column(path: Path | None, column: pd.Series | None, names: list[str]) -> np.ndarray | None:
+def _column(column: celeba.Column, names: list[str]) -> np.ndarray | None:
     if column is None:
         return None
     missing = [name for name in names if name not in column.index]
     if missing:
         raise InputError(
-            f"{path}: {len(missing):,} chosen images are not listed, the first is {missing[0]}. "
-            "Add them, or remove the file"
+            f"{column.name}: {len(missing):,} chosen images are not listed, the first is "
+            f"{missing[0]}. Add them, or remove the file"
         )
     return column.loc[names].to_numpy(np.int64)

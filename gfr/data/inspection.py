@@ -1,6 +1,5 @@
 """Decode every image once and find damaged, duplicate and unusual ones."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,25 +9,29 @@ import pandas as pd
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE, Faces
 from gfr.errors import InputError
+from gfr.progress import Report
+from gfr.types import Count, Positive
 
 MAX_DROPPED_FRACTION = 0.01
 
 _CHUNK = 1024  # images inspected at once, to bound memory
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """The chosen images that can be decoded, and counts of the others and the unusual ones."""
+@dataclass(frozen=True, kw_only=True)
+class Flaws:
+    """How the chosen images differ from CelebA's aligned ones; counts are of images."""
 
-    faces: Faces
-    dropped: dict[str, str]
-    converted: dict[str, int]
-    num_other_size: int
-    num_turned: int
+    dropped: dict[str, str]  # name -> reason
+    converted: dict[str, Positive]  # mode of the file, e.g. L or CMYK -> images now RGB
+    num_other_size: Count
+    num_turned: Count = 0  # rotated or mirrored by EXIF; not counted in runs before 2026-11-26
 
 
-def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
-    """Decode every image once; InputError if more than 1 % cannot be decoded."""
+def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
+    """Decode every image once -> those that can be decoded, and what is unusual.
+
+    Raises InputError if more than 1 % cannot be decoded.
+    """
     rows: list[dict[str, object]] = []
     paths = faces.paths()
     with ThreadPoolExecutor(images.NUM_DECODE_THREADS) as pool:
@@ -48,13 +51,13 @@ def inspect(faces: Faces, report: Callable[[int, int], None]) -> Inspection:
     is_good = table["problem"].isna().to_numpy()
     good = table[is_good]
     modes = good["mode"][good["mode"] != "RGB"].value_counts().sort_index()
-    return Inspection(
-        faces=replace(faces.rows(is_good), pixels_sha256=tuple(good["sha256"])),
+    flaws = Flaws(
         dropped=dropped,
         converted={str(mode): int(count) for mode, count in modes.items()},
         num_other_size=int(good["is_other_size"].sum()),
         num_turned=int(good["is_turned"].sum()),
     )
+    return replace(faces.rows(is_good), pixels_sha256=tuple(good["sha256"])), flaws
 
 
 def _inspect(path: Path) -> dict[str, object]:

@@ -11,10 +11,9 @@ import numpy as np
 
 from gfr import types
 from gfr.config.schema import Benchmark
-from gfr.data import celeba, dataset, records
-from gfr.data import inspection as data_inspection
+from gfr.data import celeba, dataset, inspection, records
 from gfr.data import splits as data_splits
-from gfr.data.sources import SOURCES, DataSource, source_of
+from gfr.data.layouts import SOURCES, DataSource, source_of
 from gfr.data.synthetic import generate
 from gfr.errors import InputError
 from gfr.progress import reporter
@@ -46,18 +45,6 @@ def locate(request: str) -> tuple[DataSource, Path | None]:
     return source_of(Path(request)), Path(request)
 
 
-def open_listing(
-    request: str, benchmark: Benchmark, cache: Path
-) -> tuple[DataSource, Path, dataset.Listing]:
-    """Find (or draw) the data set and choose the benchmark's images from it."""
-    source, directory = locate(request)
-    num_images, seed = benchmark.data.images, benchmark.seed
-    if directory is None:
-        num_faces = NUM_SYNTHETIC_FOR_ALL if num_images == "all" else num_images
-        directory = draw_synthetic(cache, num_faces, seed)
-    return source, directory, dataset.load(directory, num_images, seed)
-
-
 def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     """Return the directory of a seed's synthetic faces; draw them if they are not in the cache."""
     sources = sorted(Path(generate.__file__).parent.glob("*.py"))
@@ -79,24 +66,28 @@ def _is_drawn(directory: Path) -> bool:
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
-    """Open, inspect and split the images that a run of this benchmark would use."""
-    source, directory, listing = open_listing(data, benchmark, cache)
-    listed, rule = listing.faces, benchmark.data.split
-    inspection = data_inspection.inspect(listed, reporter("checking images"))
+    """Find (or draw), choose, inspect and split the images that a run would use."""
+    source, directory = locate(data)
+    num_images, seed, rule = benchmark.data.images, benchmark.seed, benchmark.data.split
+    if directory is None:
+        num_faces = NUM_SYNTHETIC_FOR_ALL if num_images == "all" else num_images
+        directory = draw_synthetic(cache, num_faces, seed)
+    listing = dataset.load(directory, num_images, seed)
+    faces, flaws = inspection.inspect(listing.faces, reporter("checking images"))
     # Split before dropping: a damaged file moves no other image to another split.
-    splits = data_splits.by_rule(rule, listed, benchmark.data.fractions, benchmark.seed)
-    splits = splits[[name not in inspection.dropped for name in listed.names]]
+    splits = data_splits.by_rule(rule, listing.faces, benchmark.data.fractions, seed)
+    splits = splits[[name not in flaws.dropped for name in listing.faces.names]]
     for name in types.SPLITS:
-        if len(set(inspection.faces.is_male[splits == name].tolist())) < 2:
+        if len(set(faces.is_male[splits == name].tolist())) < 2:
             cure = "Use more images" + ("" if rule == "official" else " or a larger fraction")
             raise InputError(
                 f"{directory}: the {name} split of {len(splits):,} images lacks a class. {cure}"
             )
     return Looked(
-        faces=inspection.faces,
+        faces=faces,
         splits=splits,
-        data=records.describe(source.name, directory, listing, inspection),
-        split=records.describe_split(inspection.faces, splits),
+        data=records.describe(source.name, directory, listing, faces, flaws),
+        split=records.describe_split(faces, splits),
     )
 
 

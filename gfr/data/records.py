@@ -15,8 +15,8 @@ import pandas as pd
 
 from gfr.data import dataset
 from gfr.data.dataset import Faces, Listing
-from gfr.data.inspection import Inspection
-from gfr.data.sources import SOURCES, SourceName
+from gfr.data.inspection import Flaws
+from gfr.data.layouts import SOURCES, SourceName
 from gfr.errors import InputError, reason
 from gfr.evaluation.metrics import constant_answer
 from gfr.storage import atomic
@@ -24,8 +24,8 @@ from gfr.storage.hashing import lines_sha256
 from gfr.types import SPLITS, Count, CountsBySplit, Positive
 
 
-@dataclass(frozen=True)
-class DataRecord:
+@dataclass(frozen=True, kw_only=True)
+class DataRecord(Flaws):
     """The data of a run, as run.json keeps it. Digests are SHA-256; counts are of images."""
 
     source: SourceName
@@ -35,16 +35,12 @@ class DataRecord:
     num_asked: Positive
     num_used: Positive
     num_unlisted: Count
-    dropped: dict[str, str]  # name -> reason
-    converted: dict[str, Positive]  # mode of the file, e.g. L or CMYK -> images now RGB
-    num_other_size: Count
     has_identity: bool
     has_partition: bool
     num_male: Positive
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
-    num_turned: Count = 0  # rotated or mirrored by EXIF; not counted in runs before 2026-11-26
 
 
 @dataclass(frozen=True)
@@ -66,10 +62,9 @@ class SplitRecord:
 
 
 def describe(
-    source: SourceName, directory: Path, listing: Listing, inspection: Inspection
+    source: SourceName, directory: Path, listing: Listing, faces: Faces, flaws: Flaws
 ) -> DataRecord:
     """Summarize the inspected images for run.json."""
-    faces = inspection.faces
     return DataRecord(
         source=source,
         directory=str(directory),
@@ -78,9 +73,6 @@ def describe(
         num_asked=len(listing.faces.names),
         num_used=len(faces.names),
         num_unlisted=listing.num_unlisted,
-        dropped=inspection.dropped,
-        converted=inspection.converted,
-        num_other_size=inspection.num_other_size,
         has_identity=faces.identity is not None,
         has_partition=faces.partition is not None,
         num_male=int(faces.is_male.sum()),
@@ -89,7 +81,7 @@ def describe(
         pixels_digest=lines_sha256(
             map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))
         ),
-        num_turned=inspection.num_turned,
+        **vars(flaws),
     )
 
 
@@ -128,10 +120,9 @@ def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
 def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
     """Write faces.csv: name, split, digest, identity and partition if known, attributes as 0/1."""
     table = faces.attributes.astype(np.int8)
-    if faces.partition is not None:
-        table.insert(0, "partition", faces.partition)
-    if faces.identity is not None:
-        table.insert(0, "identity", faces.identity)
+    for name in ("partition", "identity"):
+        if (column := getattr(faces, name)) is not None:
+            table.insert(0, name, column)
     table.insert(0, "pixels_sha256", faces.pixels_sha256)
     table.insert(0, "split", splits)
     atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
@@ -198,19 +189,13 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
 
 def describe_flaws(data: DataRecord) -> list[str]:
     """Describe how the images differ from CelebA's aligned ones, one fact per line."""
-    lines = [f"dropped {name}: {reason}" for name, reason in data.dropped.items()]
-    lines += [
-        f"{count:,} images of mode {mode} converted to RGB"
-        for mode, count in data.converted.items()
-    ]
-    if data.num_turned:
-        lines.append(f"{data.num_turned:,} images rotated upright by their EXIF")
-    if data.num_other_size:
-        height, width = dataset.NATIVE_SIZE
-        lines.append(
-            f"{data.num_other_size:,} images are not {width} wide x {height} high as CelebA's "
-            "are: each is stretched to the size of its iteration"
-        )
-    if data.num_unlisted:
-        lines.append(f"{data.num_unlisted:,} image files are not in the label file: left out")
-    return lines
+    height, width = dataset.NATIVE_SIZE
+    counts = {f"images of mode {mode} converted to RGB": n for mode, n in data.converted.items()}
+    counts |= {
+        "images rotated upright by their EXIF": data.num_turned,
+        f"images are not {width} wide x {height} high as CelebA's are: each is stretched to the "
+        "size of its iteration": data.num_other_size,
+        "image files are not in the label file: left out": data.num_unlisted,
+    }
+    lines = [f"dropped {name}: {why}" for name, why in data.dropped.items()]
+    return lines + [f"{count:,} {what}" for what, count in counts.items() if count]

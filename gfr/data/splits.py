@@ -5,24 +5,17 @@ Does not read a file.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gfr.config.schema import SplitRule
+from gfr.data.dataset import Faces
 from gfr.errors import InputError
 from gfr.storage import hashing
-
-if TYPE_CHECKING:
-    from gfr.data.dataset import Faces
+from gfr.types import SPLITS
 
 
-_OFFICIAL = ("train", "validation", "test")  # by CelebA's number
-
-
-def by_rule(
-    rule: SplitRule, faces: "Faces", fractions: tuple[float, float], seed: int
-) -> np.ndarray:
+def by_rule(rule: SplitRule, faces: Faces, fractions: tuple[float, float], seed: int) -> np.ndarray:
     """Split N faces by the rule of a benchmark -> str (N,): train, validation or test.
 
     `fractions` are those of the test and the validation images; "official" ignores them and the
@@ -31,7 +24,7 @@ def by_rule(
     if rule == "random":
         return split_images(faces.names, faces.is_male, fractions, seed)
     if rule == "official":
-        return split_officially(faces.partition)
+        return _official(faces.partition)
     if faces.identity is None:
         raise InputError(
             '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
@@ -40,20 +33,19 @@ def by_rule(
     return split_identities(faces.identity, faces.is_male, fractions, seed)
 
 
-def split_officially(partition: np.ndarray | None) -> np.ndarray:
+def _official(partition: np.ndarray | None) -> np.ndarray:
     """Split by CelebA's own partition: int (N,) -> str (N,)."""
     if partition is None:
         raise InputError(
             '[data] split = "official": needs list_eval_partition.txt beside the label file of '
             'CelebA. Add it, or set split = "random"'
         )
-    unknown = set(partition.tolist()) - {0, 1, 2}
-    if unknown:
+    if unknown := set(partition.tolist()) - {0, 1, 2}:
         raise InputError(
             f'[data] split = "official": partition {min(unknown)} is unknown; known: 0 (train), '
             "1 (validation), 2 (test). Correct list_eval_partition.txt"
         )
-    return np.array(_OFFICIAL, "<U10")[partition]
+    return np.array(SPLITS, "<U10")[partition]
 
 
 def split_images(

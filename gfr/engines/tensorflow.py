@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gfr import environment
 from gfr.config.schema import Precision
@@ -19,13 +23,13 @@ def classifier(model: keras.Model) -> Classify:
     """Compile a fused Keras model into one inference graph that classifies images."""
     from gfr.models import fused_model
 
-    return _classify_with(fused_model.compiled(model))
+    return partial(_classify, fused_model.compiled(model))
 
 
-def _classify_with(graph: Graph) -> Classify:
+def _classify(graph: Graph, pixels: Sequence[np.ndarray]) -> Predictions:
     from gfr.models import fused_model
 
-    return lambda pixels: Predictions(fused_model.run_batch(graph, pixels)[:, 0])
+    return Predictions(fused_model.run_batch(graph, pixels)[:, 0])
 
 
 def _open(model: Path, precision: Precision) -> Classify:
@@ -33,7 +37,7 @@ def _open(model: Path, precision: Precision) -> Classify:
     if model.is_dir():
         from gfr.models.external import tfjs_graph
 
-        return _classify_with(tfjs_graph.load(model))
+        return partial(_classify, tfjs_graph.load(model))
     import keras
 
     return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))

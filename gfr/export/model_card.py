@@ -10,7 +10,7 @@ from typing import Any
 
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.download import catalog
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.metrics import THRESHOLD, constant_answer
 from gfr.evaluation.statistics import wilson
 from gfr.export.model_card_header import header, texts
@@ -137,7 +137,8 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 
 def render(card: dict[str, Any]) -> str:
     """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
-    annotators = SOURCES[card["training"]["data"]].labelled_by
+    training = card["training"]
+    annotators = SOURCES[training["data"]].labelled_by
     notes = "".join(
         f"\n> **{markdown.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
     )
@@ -149,7 +150,12 @@ Run `{card["run_id"]}`, {card["created_utc"]}.
 
 {_model(card)}
 
-{_training(card["training"])}
+## Training
+
+- {SOURCES[training["data"]].title}, {training["num_train_images"]:,} images (SHA-256 \
+`{training["data_sha256"][:12]}`)
+- {training["epochs"]} epochs, batch size {training["batch_size"]}, seed {training["seed"]};
+  features computed in {training["features"]}
 
 {_results(card)}
 
@@ -179,15 +185,6 @@ def _model(card: dict[str, Any]) -> str:
   then {card["input"]["scaling"]}
 - output: above {card["output"]["threshold"]:g} means "male"; treat values {uncertain} as uncertain
   ({card["uncertain_share"]:.1%} of the test images)"""
-
-
-def _training(training: dict[str, Any]) -> str:
-    return f"""## Training
-
-- {SOURCES[training["data"]].title}, {training["num_train_images"]:,} images (SHA-256 \
-`{training["data_sha256"][:12]}`)
-- {training["epochs"]} epochs, batch size {training["batch_size"]}, seed {training["seed"]};
-  features computed in {training["features"]}"""
 
 
 def _results(card: dict[str, Any]) -> str:

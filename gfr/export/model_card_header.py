@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.report import markdown
 
 _TEXTS = Path(__file__).parent / "model_card.toml"
@@ -65,32 +65,29 @@ def _metrics(card: dict[str, Any]) -> list[dict[str, Any]]:
     exported = next(row for row in card["precisions"] if row["is_exported"])
     is_better = card["better_than_majority"]
     weak = "" if is_better else "; not shown to be better than the majority class"
-    low, high = card["output"]["uncertain"]
+    files = f"the TensorFlow.js files in {exported['precision']}"
+    majority = "always answering the majority class"
+    between = "p_male between {:g} and {:g}".format(*card["output"]["uncertain"])
     images = f"n = {test['num_images']}"
-    return [
-        _metric("accuracy", test["accuracy"], f"Test accuracy ({_interval(test)}{weak})"),
-        _metric("loss", test["loss"], f"Test loss, binary cross-entropy ({images})"),
-        _metric(
-            "accuracy",
-            exported["accuracy"],
-            f"Test accuracy of the TensorFlow.js files in {exported['precision']} "
-            f"({_interval(exported)})",
-        ),
-        _metric(
+    rows = [
+        ("accuracy", test["accuracy"], f"Test accuracy ({_interval(test)}{weak})"),
+        ("loss", test["loss"], f"Test loss, binary cross-entropy ({images})"),
+        ("accuracy", exported["accuracy"], f"Test accuracy of {files} ({_interval(exported)})"),
+        (
             "majority_class_accuracy",
             test["majority_share"],
-            f"Test accuracy of always answering the majority class ({images})",
+            f"Test accuracy of {majority} ({images})",
         ),
-        _metric(
+        (
             "uncertain_share",
             card["uncertain_share"],
-            f"Share of test images with p_male between {low:g} and {high:g} ({images})",
+            f"Share of test images with {between} ({images})",
         ),
     ]
-
-
-def _metric(kind: str, value: float, name: str) -> dict[str, Any]:
-    return {"type": kind, "value": value, "name": name, "verified": False}
+    return [
+        {"type": kind, "value": value, "name": name, "verified": False}
+        for kind, value, name in rows
+    ]
 
 
 def _interval(row: dict[str, Any]) -> str:

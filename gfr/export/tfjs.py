@@ -30,10 +30,7 @@ def convert(precisions: tuple[WebPrecision, ...], folder: Path) -> None:
     source, float32 = folder / SAVED_MODEL, directory(folder, "float32")
     with mock.patch.object(normalize_bias_add, "normalize_bias_add_op", _constants_as_biases):
         tf_saved_model_conversion_v2.convert_tf_saved_model(
-            str(source),
-            str(float32),
-            signature_def=SIGNATURE,
-            weight_shard_size_bytes=_SHARD_BYTES,
+            str(source), str(float32), signature_def=SIGNATURE, weight_shard_size_bytes=_SHARD_BYTES
         )
     shutil.rmtree(source)
     for precision in precisions:

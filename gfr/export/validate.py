@@ -4,6 +4,7 @@ An export counts as done only when each precision has classified the whole test 
 and some of it in TensorFlow.js, and both agree.
 """
 
+import functools
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +22,7 @@ from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import model_card
 from gfr.measurement import hardware
 from gfr.results import export_records, store
-from gfr.results.export_records import (
-    BITS,
-    REFERENCE,
-    TOLERANCE,
-    ExportJob,
-    ExportResult,
-    JavaScript,
-    WebModel,
-)
+from gfr.results.export_records import BITS, TOLERANCE, ExportJob, JavaScript, WebModel
 from gfr.storage import serialization
 from gfr.storage.run_directory import ExportDirectory
 
@@ -50,11 +43,11 @@ def examine(job: ExportJob, num_parameters: int) -> None:
     """Measure every precision, keep the requested or the best one, write its record and card."""
     run = store.read_run(job.run_dir)
     result = run.result_of(job.trial_id)
-    test = TestSet(*test_images(job.run_dir), np.load(job.folder / REFERENCE))
+    test = TestSet(*test_images(job.run_dir), np.load(job.folder / export_records.REFERENCE))
     models = _measure(job, test, run.record.benchmark.export.javascript_images)
     chosen = job.precision or choose(models).precision
     _keep(chosen, job)
-    export = ExportResult(
+    export = export_records.ExportResult(
         schema=1,
         run_id=run.record.run_id,
         trial=result.trial,
@@ -83,29 +76,19 @@ def test_images(run_dir: Path) -> tuple[list[Path], np.ndarray]:
 
 def _measure(job: ExportJob, test: TestSet, num_javascript: int) -> tuple[WebModel, ...]:
     """Measure every precision in both runtimes."""
-    sources = {row: export_records.directory(job.folder, row) for row in job.precisions}
+    sources = [export_records.directory(job.folder, precision) for precision in job.precisions]
     tensorflow, node = engines.get("tensorflow"), engines.get("node")
-    in_tensorflow = [
-        classify_files(tensorflow.load(source), test.paths) for source in sources.values()
-    ]
+    in_tensorflow = [classify_files(tensorflow.load(source), test.paths) for source in sources]
     export_records.report_stage(3)
     first = [images.decode(path).pixels for path in test.paths[:num_javascript]]
     with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
-        in_node = pool.map(lambda source: node.load(source)(first), sources.values())
-        return tuple(
-            _compare(precision, export_records.num_bytes(source), test, p_male, predictions)
-            for (precision, source), p_male, predictions in zip(
-                sources.items(), in_tensorflow, in_node, strict=True
-            )
-        )
+        in_node = pool.map(lambda source: node.load(source)(first), sources)
+        compare = functools.partial(_compare, test)
+        return tuple(map(compare, job.precisions, sources, in_tensorflow, in_node))
 
 
 def _compare(
-    precision: WebPrecision,
-    num_bytes: int,
-    test: TestSet,
-    p_male: np.ndarray,
-    in_node: Predictions,
+    test: TestSet, precision: WebPrecision, source: Path, p_male: np.ndarray, in_node: Predictions
 ) -> WebModel:
     """Compare one precision with Keras; StepFailed if the runtimes disagree."""
     keras_right = _is_right(test.reference, test.is_male)
@@ -113,7 +96,7 @@ def _compare(
     difference = np.abs(p_male - test.reference)
     model = WebModel(
         precision=precision,
-        num_bytes=num_bytes,
+        num_bytes=export_records.num_bytes(source),
         num_images=len(p_male),
         num_right=int(this_right.sum()),
         only_keras_right=int((keras_right & ~this_right).sum()),
@@ -152,7 +135,7 @@ def _keep(chosen: WebPrecision, job: ExportJob) -> None:
     for precision in job.precisions:
         if precision != chosen:
             shutil.rmtree(export_records.directory(job.folder, precision))
-    (job.folder / REFERENCE).unlink()
+    (job.folder / export_records.REFERENCE).unlink()
 
 
 def refuse_disagreement(model: WebModel) -> None:

@@ -33,8 +33,6 @@ PAGE = ROOT / "web" / "dist"
 
 HOST = "127.0.0.1"
 
-_ALL: tuple[str, ...] = ("**/*",)
-
 _REPORT = ("summary.md", "summary.json", "figures/*.png", "figures/*.svg")
 
 _KERAS = "model.keras"  # not for browsers, and as large as all the rest
@@ -151,10 +149,11 @@ def write(export: Path, target: Path) -> None:
 
 def _files(model: Path, report: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Yield the path relative to `/` and the file of everything that is served."""
-    places = [("", PAGE, _ALL), ("model/", model, _ALL)]
-    places += [("report/", report, _REPORT)] if report else []
-    for place, root, patterns in places:
-        for path in (match for pattern in patterns for match in root.glob(pattern)):
+    places = [("", PAGE, "**/*"), ("model/", model, "**/*")]
+    if report:
+        places += [("report/", report, pattern) for pattern in _REPORT]
+    for place, root, pattern in places:
+        for path in root.glob(pattern):
             # Symbolic links may lead outside.
             if path.is_file() and not path.is_symlink() and path.name != _KERAS:
                 yield place + path.relative_to(root).as_posix(), path
@@ -163,7 +162,5 @@ def _files(model: Path, report: Path | None = None) -> Iterator[tuple[str, Path]
 def policy() -> str:
     """Return the page's Content-Security-Policy, which browsers do not apply to its worker."""
     page = (PAGE / "index.html").read_text("utf-8")
-    match = re.search(r'Content-Security-Policy"\s+content="([^"]+)"', page)
-    if match is None:
-        raise ValueError(f"{PAGE / 'index.html'}: no Content-Security-Policy")
-    return html.unescape(match[1])
+    (content,) = re.findall(r'Content-Security-Policy"\s+content="([^"]+)"', page)
+    return html.unescape(content)

@@ -9,14 +9,12 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import psutil
 import pynvml
-from pydantic import Field
 
 from gfr.measurement import gpu
-from gfr.types import Count, Positive, Share
+from gfr.types import Amount, Count, Positive, Share
 
 # Flags in /proc/cpuinfo that determine the speed of float32 and bfloat16 convolutions.
 NOTABLE_CPU_FLAGS = (
@@ -52,7 +50,7 @@ class Hardware:
     cpu_physical_cores: Positive | None
     cpu_threads: Positive
     cpu_flags: tuple[str, ...]
-    cpu_load: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cpu_load: Amount
     memory_total_bytes: Count
     memory_available_bytes: Count
     gpus: tuple[Gpu, ...]

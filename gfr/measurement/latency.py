@@ -39,7 +39,7 @@ class Samples:
     """
 
     warmups_s: tuple[Seconds, ...]
-    values_s: tuple[Above0, ...]
+    values_s: Annotated[tuple[Above0, ...], Field(min_length=1)]
     wall_s: Seconds
     cpu_s: Seconds
     others_share: Share
@@ -83,8 +83,8 @@ def time_calls(
 
     At least `num_values` of them, and for at least `min_s`.
     """
-    around = itertools.cycle(inputs)
-    warmups = tuple(_seconds(call, next(around)) for _ in range(num_warmups))
+    first = itertools.islice(itertools.cycle(inputs), num_warmups)
+    warmups = tuple(_seconds(call, value) for value in first)
     around = itertools.cycle(inputs)
     begun_s, cpu_s, busy_before_s = time.perf_counter(), time.process_time(), busy_s()
     values: list[float] = []
@@ -107,10 +107,9 @@ def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...
     The calls are steady when the median of the last five is no more than a tenth below that of the
     five before.
     """
-    around = itertools.cycle(inputs)
     seconds: list[float] = []
-    while len(seconds) < MAX_WARMUPS:
-        seconds.append(_seconds(call, next(around)))
+    for value in itertools.islice(itertools.cycle(inputs), MAX_WARMUPS):
+        seconds.append(_seconds(call, value))
         last, before = seconds[-5:], seconds[-10:-5]
         if len(seconds) >= MIN_WARMUPS and median(last) > (1 - STEADY) * median(before):
             break
@@ -123,11 +122,9 @@ def least_disturbed(measure: Callable[[], Samples]) -> tuple[Samples, int]:
     Makes at most `MAX_ATTEMPTS`, and starts none after `MAX_ROW_S`.
     """
     begun_s, attempts = time.perf_counter(), [measure()]
-    while (
-        attempts[-1].is_contended
-        and len(attempts) < MAX_ATTEMPTS
-        and time.perf_counter() - begun_s < MAX_ROW_S
-    ):
+    while attempts[-1].is_contended and len(attempts) < MAX_ATTEMPTS:
+        if time.perf_counter() - begun_s >= MAX_ROW_S:
+            break
         attempts.append(measure())
     return min(attempts, key=lambda row: row.others_share), len(attempts)
 
@@ -176,11 +173,6 @@ class Timing:
     max_difference: Share
     witness_s: Above0 | None = None  # reference workload beside `single`, p10; None in old records
 
-    def __post_init__(self) -> None:
-        """ValueError if nothing was timed."""
-        if not (self.single.values_s and self.batches.values_s):
-            raise ValueError("no timed call")
-
     @property
     def inference_s(self) -> float:
         """Seconds to classify the whole test set in batches."""
@@ -215,20 +207,15 @@ class LatencyResult:
     timings: Annotated[tuple[Timing, ...], Field(min_length=1)]
     cost: Cost
 
-    def __post_init__(self) -> None:
-        """ValueError without a timing in float32."""
-        if not any(timing.precision == "float32" for timing in self.timings):
-            raise ValueError("no timing in float32")
-
     @property
     def float32(self) -> Timing:
         """The timing that trials are compared by."""
-        return next(timing for timing in self.timings if timing.precision == "float32")
+        return self.timings[0]
 
     @property
     def accelerated(self) -> Timing | None:
         """The timing in the faster precision of this machine, if there is one."""
-        return next((timing for timing in self.timings if timing.precision != "float32"), None)
+        return self.timings[1] if len(self.timings) > 1 else None
 
     @property
     def size_bytes(self) -> int:

@@ -43,7 +43,7 @@ _NUM_ROUNDS = 5
 
 _NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3
 
-_WITNESS_LAYERS, _WITNESS_SIDE_PX, _WITNESS_CHANNELS = 6, 8, 512
+_WORKLOAD_LAYERS, _WORKLOAD_SIDE_PX, _WORKLOAD_CHANNELS = 6, 8, 512
 
 
 def measure() -> Rates:
@@ -59,7 +59,7 @@ def measure() -> Rates:
     return Rates(*(gflop / min(column) for column in zip(*rounds, strict=True)))
 
 
-def witness(precision: Precision) -> Callable[[], float]:
+def timed(precision: Precision) -> Callable[[], float]:
     """Return the reference workload: a function that does fixed work and returns its seconds.
 
     The work is six convolutions of one small image whose kernels (57 MB in float32) exceed the
@@ -69,9 +69,9 @@ def witness(precision: Precision) -> Callable[[], float]:
     import tensorflow as tf
 
     dtype = tf.as_dtype(precision)
-    shape = (_KERNEL_PX, _KERNEL_PX, _WITNESS_CHANNELS, _WITNESS_CHANNELS)
-    kernels = [tf.fill(shape, tf.cast(1e-3, dtype)) for _ in range(_WITNESS_LAYERS)]
-    image = tf.ones((1, _WITNESS_SIDE_PX, _WITNESS_SIDE_PX, _WITNESS_CHANNELS), dtype)
+    shape = (_KERNEL_PX, _KERNEL_PX, _WORKLOAD_CHANNELS, _WORKLOAD_CHANNELS)
+    kernels = [tf.fill(shape, tf.cast(1e-3, dtype)) for _ in range(_WORKLOAD_LAYERS)]
+    image = tf.ones((1, _WORKLOAD_SIDE_PX, _WORKLOAD_SIDE_PX, _WORKLOAD_CHANNELS), dtype)
 
     @tf.function
     def run(layer: tf.Tensor) -> tf.Tensor:

@@ -4,8 +4,6 @@ Does not import the packages that it reports.
 """
 
 import functools
-import hashlib
-import json
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -58,11 +56,6 @@ def engine(gpus: Sequence[str] = ()) -> str:
     """Return what computes features, e.g. `tensorflow 2.21.0`, with the names of GPUs if any."""
     name = f"tensorflow {version('tensorflow')}"
     return f"{name} on {', '.join(dict.fromkeys(gpus))}" if gpus else name
-
-
-def json_sha256(document: object) -> str:
-    """SHA-256 of a document as JSON with sorted keys, in hex."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _git(root: Path, *words: str) -> str:

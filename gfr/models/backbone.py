@@ -40,6 +40,14 @@ _SCALING_LAYERS = {
 }
 
 
+@contextlib.contextmanager
+def _refusing_missing_weights() -> Iterator[None]:
+    """Make Keras raise a UserWarning if layers would keep their random initialisation."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping nested container")
+        yield
+
+
 def make_deterministic() -> None:
     """Make TensorFlow reject operations whose result depends on thread timing."""
     tf.config.experimental.enable_op_determinism()
@@ -73,14 +81,14 @@ def build(
     return model
 
 
+@_refusing_missing_weights()
 def own(path: Path) -> keras.Model:
     """Load a user's own model; InputError if Keras cannot.
 
     Only for files that gfr/models/custom_model.py has accepted.
     """
     try:
-        with _refusing_missing_weights():
-            network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # depends on what Keras' layers do with the file's values
         raise InputError(
             f"{path}: Keras {keras.__version__} cannot load it ({reason(error)}); save it again "
@@ -90,32 +98,22 @@ def own(path: Path) -> keras.Model:
     return network
 
 
-@contextlib.contextmanager
-def _refusing_missing_weights() -> Iterator[None]:
-    """Make Keras raise a UserWarning if layers would keep their random initialisation."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Skipping nested container")
-        yield
-
-
+@_refusing_missing_weights()
 def application(
     name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:
     """Build a Keras application without its top; InputError if the weights do not fit it."""
     constructor = getattr(keras.applications, name)
     try:
-        with _refusing_missing_weights():
-            network = constructor(
-                include_top=False,
-                input_shape=input_shape,
-                weights=None if weights_path is None else str(weights_path),
-            )
+        network = constructor(
+            include_top=False,
+            input_shape=input_shape,
+            weights=None if weights_path is None else str(weights_path),
+        )
         if weights_path is not None and APPLICATIONS[name].squares_deviation:
             _square_deviation(network)
         return network
     except (ValueError, OSError, KeyError, UserWarning) as error:
-        if weights_path is None:
-            raise
         raise InputError(
             f"{weights_path}: no weights of {name} without top ({reason(error)}); "
             f"expected Keras' {APPLICATIONS[name].weights_file}"

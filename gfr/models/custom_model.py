@@ -115,7 +115,7 @@ def _archive_problems(archive: zipfile.ZipFile) -> Iterator[str]:
             yield f"lacks {name}: not a Keras model file; use model.save"
     unpacked = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
-    if unpacked > MAX_BYTES or unpacked > MAX_RATIO * packed + MAX_CONFIG_BYTES:
+    if unpacked > min(MAX_BYTES, MAX_RATIO * packed + MAX_CONFIG_BYTES):
         yield (
             f"{packed:,} bytes that unpack to {unpacked:,}: refused as a bomb; at most "
             f"{MAX_BYTES:,}, and {MAX_RATIO} times the file"

@@ -6,7 +6,6 @@ is applied where they are read.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gfr.measurement import software
 from gfr.models import backbone, feature_store, fused_model
 from gfr.models.precision import NUM_CHECKED_IMAGES, Check, Choice
 from gfr.models.weights import Weights
+from gfr.progress import Report
 from gfr.storage import hashing, serialization
 
 # 128 images of 128 x 128 are up to a tenth faster than 64, of 178 x 218 only larger.
@@ -78,11 +78,7 @@ class Job:
 
 
 def extract(
-    job: Job,
-    choice: Choice,
-    part: feature_store.Part,
-    fresh_for: str,
-    report: Callable[[int, int], None],
+    job: Job, choice: Choice, part: feature_store.Part, fresh_for: str, report: Report
 ) -> tuple[feature_store.Extracted, Check | None]:
     """Compute the missing shards of a part; with `fresh_for` (a run) all of them, once per run.
 
@@ -105,7 +101,6 @@ def extract(
     extracted = feature_store.Extracted(
         directory=str(directory),
         precision=precision,
-        num_images=num_images,
         num_computed=num_computed,
         num_reused=feature_store.num_rows(part.shards(num_images), num_images) - num_computed,
     )
@@ -154,11 +149,7 @@ def _checked(job: Job, directory: Path) -> Check:
 
 
 def _compute(
-    job: Job,
-    precision: Precision,
-    directory: Path,
-    missing: list[int],
-    report: Callable[[int, int], None],
+    job: Job, precision: Precision, directory: Path, missing: list[int], report: Report
 ) -> None:
     """Compute the missing shards, in ascending order: only the last one may be short."""
     job.weights.check()

@@ -11,6 +11,7 @@ name ends in the first 16 hex digits of its SHA-256; a file that does not match 
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from typing import Literal
 
 import numpy as np
 
-from gfr.measurement import software
 from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
 
@@ -47,18 +47,17 @@ WHOLE = Part(1, 1)
 
 @dataclass(frozen=True)
 class Extracted:
-    """Where features of `num_images` are; how many were computed now, how many were on disk."""
+    """Where features are; how many images were computed now, how many were on disk."""
 
     directory: str
     precision: Literal["float32", "bfloat16"]
-    num_images: Positive
     num_computed: Count
     num_reused: Count
 
 
 def key(contents: dict[str, object]) -> str:
     """Return a digest of everything the features depend on, 16 hex digits."""
-    return software.json_sha256(contents)[:16]
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def create(directory: Path, contents: dict[str, object], names: Sequence[str]) -> None:
@@ -111,11 +110,8 @@ def intact(directory: Path, shard: int) -> Path | None:
 
 def holds(directory: Path, part: Part) -> bool:
     """Whether every shard of a part exists and is intact."""
-    names = directory / "names.txt"
-    if not names.is_file():
-        return False
-    num_images = len(names.read_text("utf-8").splitlines())
-    return all(intact(directory, shard) for shard in part.shards(num_images))
+    num_images = _num_images(directory)
+    return num_images > 0 and all(intact(directory, k) for k in part.shards(num_images))
 
 
 def is_there(directory: Path, shard: int) -> bool:
@@ -158,20 +154,25 @@ class Features:
 def read(directory: Path) -> Features:
     """Open a complete feature set; every shard is checked against its digest."""
     names = tuple((directory / "names.txt").read_text("utf-8").splitlines())
-    files = [intact(directory, shard) for shard in range(num_shards(len(names)))]
-    whole = tuple(path for path in files if path is not None)
-    if len(whole) < len(files):
-        raise FileNotFoundError(f"{directory}: shard {files.index(None)} is missing or damaged")
-    headers = [np.load(path, mmap_mode="r") for path in whole]
+    files: list[Path] = []
+    for shard in range(num_shards(len(names))):
+        path = intact(directory, shard)
+        if path is None:
+            raise FileNotFoundError(f"{directory}: shard {shard} is missing or damaged")
+        files.append(path)
+    headers = [np.load(path, mmap_mode="r") for path in files]
     offsets = tuple(header.offset for header in headers)
-    return Features(names, headers[0].shape[1], whole, offsets)
+    return Features(names, headers[0].shape[1], tuple(files), offsets)
 
 
 def is_complete(directory: Path) -> bool:
     """Whether every shard has a file; contents are not checked."""
-    try:
-        num_rows = len((directory / "names.txt").read_text("utf-8").splitlines())
-    except (OSError, UnicodeDecodeError):
-        return False
+    num_images = _num_images(directory)
     present = len({file.name[:5] for file in directory.glob("[0-9]*.npy")})
-    return num_rows > 0 and present == num_shards(num_rows)
+    return num_images > 0 and present == num_shards(num_images)
+
+
+def _num_images(directory: Path) -> int:
+    """Return the number of rows of a feature set; 0 if it was never created."""
+    names = directory / "names.txt"
+    return len(names.read_text("utf-8").splitlines()) if names.is_file() else 0

@@ -17,10 +17,10 @@ _LAYERS = (("hidden", 128, "relu"), ("p_male", 1, "sigmoid"))
 
 _ROWS_PER_CALL = 4096  # rows passed to TensorFlow at once, rounded to whole batches
 
+Report = Callable[[int, int], None]  # epochs done, of how many
+
 # Training rows and validation rows, int (n,) each, epochs, seed, progress -> head, history.
-Fit = Callable[
-    [np.ndarray, np.ndarray, int, int, Callable[[int, int], None]], tuple[keras.Model, History]
-]
+Fit = Callable[[np.ndarray, np.ndarray, int, int, Report], tuple[keras.Model, History]]
 
 
 def build(num_dims: int, seed: int) -> keras.Model:
@@ -58,7 +58,7 @@ def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: i
         validation_rows: np.ndarray,
         epochs: int,
         seed: int,
-        report: Callable[[int, int], None],
+        report: Report,
     ) -> tuple[keras.Model, History]:
         head.set_weights(build(features.num_dims, seed).get_weights())
         for variable, value in zip(optimizer.variables, initial_state, strict=True):
@@ -69,10 +69,8 @@ def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: i
             sums = np.zeros(2)
             for start in range(0, len(order), rows_per_call):
                 rows = order[start : start + rows_per_call]
-                sums += run_steps(
-                    tf.constant(features.rows(rows, scale)),
-                    tf.constant(is_male[rows], tf.float32),
-                ).numpy()
+                truth = tf.constant(is_male[rows], tf.float32)
+                sums += run_steps(tf.constant(features.rows(rows, scale)), truth).numpy()
             validation = metrics(
                 logits(head, features, scale, validation_rows), is_male[validation_rows]
             )
@@ -102,12 +100,9 @@ def _steps(
     binary_cross_entropy = keras.losses.BinaryCrossentropy()
     optimizer.build(head.trainable_variables)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, head.input_shape[1]], tf.float32),
-            tf.TensorSpec([None], tf.float32),
-        ]
-    )
+    rows = tf.TensorSpec([None, head.input_shape[1]], tf.float32)
+
+    @tf.function(input_signature=[rows, tf.TensorSpec([None], tf.float32)])
     def run(features: tf.Tensor, is_male: tf.Tensor) -> tf.Tensor:
         sums = tf.zeros(2)
         for start in tf.range(0, tf.shape(features)[0], batch_size):

@@ -4,6 +4,7 @@ Random weights are Keras' own initialisation, drawn once per seed and kept as a 
 `calibrate` computes the factor that gives their features unit spread. Every fallback is recorded.
 """
 
+import contextlib
 import os
 import urllib.error
 import urllib.request
@@ -24,6 +25,8 @@ KEYWORDS = ("auto", "imagenet", "random")
 
 NUM_CALIBRATION_IMAGES = 256
 
+Source = Literal["imagenet", "directory", "random", "own"]
+
 _HOST = "https://storage.googleapis.com"  # where keras.applications downloads from
 
 _PROBE_TIMEOUT_S = 3
@@ -36,7 +39,7 @@ class Weights:
     """`path` holds the backbone without top; `note` must be shown beside every result."""
 
     backbone: str
-    source: Literal["imagenet", "directory", "random", "own"]
+    source: Source
     path: str
     sha256: str
     note: str
@@ -59,26 +62,23 @@ def resolve(
     contains its weights.
     """
     if backbone.file:
-        return _own(backbone)
+        return _weights(backbone, "own", Path(backbone.file), "whatever --weights says")
     if backbone.weights:
         request = at_root(backbone.weights, KEYWORDS)
     if request == "random":
         return _weights(backbone, "random", draw(backbone.name, seed, cache), "asked for")
     tried = []
     if request not in KEYWORDS:
-        path = in_directory(backbone.name, Path(request))
-        if path is not None:
+        if path := in_directory(backbone.name, Path(request)):
             return _weights(backbone, "directory", path, f"found in {request}")
         tried.append(f"{APPLICATIONS[backbone.name].weights_file} is not in {request}")
-    path = in_keras_cache(backbone.name)
-    if path is not None:
+    if path := in_keras_cache(backbone.name):
         return _weights(backbone, "imagenet", path, "in Keras' cache")
     tried.append("not in Keras' cache")
     failure = _download(backbone.name) if allow_download else "download not allowed"
-    path = in_keras_cache(backbone.name)
-    if not failure and path is not None:
+    if not failure and (path := in_keras_cache(backbone.name)):
         return _weights(backbone, "imagenet", path, "downloaded by Keras")
-    tried.append(failure or "the download left no file")
+    tried.append(failure)
     if request == "imagenet":
         raise InputError(f"ImageNet weights of {backbone.name} cannot be had: {'; '.join(tried)}")
     return _weights(backbone, "random", draw(backbone.name, seed, cache), "; ".join(tried))
@@ -135,27 +135,22 @@ def calibrate(features: np.ndarray) -> float:
     return 1.0 / spread if spread >= np.finfo(np.float32).tiny else 1.0
 
 
-def _weights(
-    backbone: Backbone, source: Literal["imagenet", "directory", "random"], path: Path, why: str
-) -> Weights:
-    if not h5py.is_hdf5(path):
+def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weights:
+    if source != "own" and not h5py.is_hdf5(path):
         raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
-    note = "random weights: not comparable" if source == "random" else ""
-    return Weights(backbone.label, source, str(path), hashing.file_sha256(path), note, why)
-
-
-def _own(backbone: Backbone) -> Weights:
-    sha256 = hashing.file_sha256(Path(backbone.file))
-    note = f"own model file, SHA-256 {sha256[:12]}"
-    return Weights(backbone.label, "own", backbone.file, sha256, note, "whatever --weights says")
+    sha256 = hashing.file_sha256(path)
+    notes = {
+        "random": "random weights: not comparable",
+        "own": f"own model file, SHA-256 {sha256[:12]}",
+    }
+    return Weights(backbone.label, source, str(path), sha256, notes.get(source, ""), why)
 
 
 def _download(name: str) -> str:
     """Let Keras download its file; return the reason of a failure, or ""."""
     try:
-        urllib.request.urlopen(_HOST, timeout=_PROBE_TIMEOUT_S).close()
-    except urllib.error.HTTPError:
-        pass  # any answer shows that the host is reachable
+        with contextlib.suppress(urllib.error.HTTPError):  # even an error shows a reachable host
+            urllib.request.urlopen(_HOST, timeout=_PROBE_TIMEOUT_S).close()
     except OSError as error:
         return f"download failed at once ({error})"
     import keras

@@ -19,7 +19,7 @@ from gfr.config.keras_applications import APPLICATIONS
 from gfr.environment import GROWTH
 from gfr.errors import InputError
 from gfr.measurement.software import version
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
@@ -206,11 +206,11 @@ def _data(request: str) -> Check:
         reason = "as requested" if request == "synthetic" else missing
         return Check("note", "data", f"synthetic faces: {reason}")
     try:
-        layout = source.read(directory).layout
+        labels = source.read(directory)
     except InputError as error:
         return Check("bad", "data", str(error))
     return Check(
-        "ok", "data", f"{source.name}: {layout.image_dir}, labels in {layout.label_file.name}"
+        "ok", "data", f"{source.name}: {labels.image_dir}, labels in {labels.label_file.name}"
     )
 
 

@@ -33,7 +33,7 @@ _CHUNK = 16 * BATCH  # test images in memory at once while batches are timed
 
 _SAMPLE_EVERY_S = 2.0  # sampling memory more often would show in the latencies
 
-_NUM_WITNESSES = 20  # before the calls, and as many after them; never more than there are calls
+_NUM_WORKLOADS = 20  # before the calls, and as many after them; never more than there are calls
 
 LOG = logging.getLogger("gfr")
 
@@ -159,21 +159,21 @@ def _time_precision(
 def _time_single(
     classify: Classify, few: list[list[np.ndarray]], precision: Precision, protocol: Latency
 ) -> tuple[Samples, int, float]:
-    """Time single images; return the least disturbed samples, the number of attempts, the witness.
+    """Time single images; return the least disturbed samples, how many attempts, and `witness_s`.
 
-    The witness is the reference workload: the 10th percentile of its seconds, before and after.
+    That is the 10th percentile of the seconds of the reference workload, before and after.
     """
-    witness = reference_workload.witness(precision)
-    num_witnesses = min(_NUM_WITNESSES, protocol.calls)
-    witness()
-    witnesses_s = [witness() for _ in range(num_witnesses)]
+    workload = reference_workload.timed(precision)
+    num_workloads = min(_NUM_WORKLOADS, protocol.calls)
+    workload()
+    workloads_s = [workload() for _ in range(num_workloads)]
     warmups_s = latency.warm_up(classify, few)
     single, num = latency.least_disturbed(
         lambda: latency.time_calls(classify, few, 0, protocol.calls, protocol.seconds)
     )
-    witnesses_s += [witness() for _ in range(num_witnesses)]
+    workloads_s += [workload() for _ in range(num_workloads)]
     single = dataclasses.replace(single, warmups_s=warmups_s)
-    return single, num, float(np.percentile(witnesses_s, 10))
+    return single, num, float(np.percentile(workloads_s, 10))
 
 
 class _TestSet:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gfr.config import benchmark_files, loader, schema
+from gfr.config import benchmark_files, loader
 from gfr.config.schema import Benchmark
 from gfr.data.loading import locate
 from gfr.errors import InputError
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.models.weights import check_directory
 from gfr.pipeline.isolation import Limits
-from gfr.pipeline.options import DATA_KEYWORDS, RunOptions
+from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.results import records, status
 from gfr.results.cleanup import Rule
 from gfr.storage import atomic, paths, run_directory, serialization
@@ -48,8 +48,7 @@ def request_for(
 ) -> Request:
     """Do the same for a benchmark that is already read; `options.benchmark` only names it."""
     Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
-    selecting = schema.Selecting(options.max_latency_ms, options.max_size_mb)
-    benchmark = loader.limited(benchmark, selecting)
+    benchmark = options.applied_to(benchmark)
     run_id = options.run_id or run_directory.new_id(benchmark.name, start)
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")

@@ -3,7 +3,7 @@
 The features are those on disk. Writes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from gfr.measurement import hardware, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_store, head
 from gfr.models.feature_store import Features
+from gfr.models.head import Report
 from gfr.pipeline.features import LOG, collect
 from gfr.progress import reporter
 from gfr.results import records
@@ -31,8 +32,6 @@ from gfr.storage.serialization import SCHEMA
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)
-
-Report = Callable[[int, int], None]  # done, total
 
 
 @dataclass(frozen=True)

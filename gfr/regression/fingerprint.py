@@ -97,13 +97,11 @@ def load(directory: Path, fingerprint: str) -> tuple[list[SavedRun], list[str]]:
     for path in sorted(directory.glob("*.json")):
         try:
             run = read(path)
+            if run.fingerprint != fingerprint:
+                raise InputError(f"{path}: left out (from another machine, {run.fingerprint})")
+            saved.append(run)
         except InputError as error:
             problems.append(str(error))
-            continue
-        if run.fingerprint == fingerprint:
-            saved.append(run)
-        else:
-            problems.append(f"{path}: left out (from another machine, {run.fingerprint})")
     return saved[-MAX_RUNS:], problems
 
 

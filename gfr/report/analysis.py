@@ -5,6 +5,7 @@ Resampling has fixed seeds, so the same records give the same numbers. Does not 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -58,6 +59,11 @@ class Face:
     p_male: float
     num_wrong: int
 
+    @property
+    def label(self) -> str:
+        """The label as people read it."""
+        return "male" if self.is_male else "female"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -108,10 +114,8 @@ class Analysis:
     @property
     def shown(self) -> list[str]:
         """The names of all images that the report shows, each once."""
-        faces = [*self.hard]
-        for study in self.studies.values():
-            faces += [*study.mistakes, *study.doubtful]
-        return list(dict.fromkeys(face.name for face in faces))
+        galleries = [study.mistakes + study.doubtful for study in self.studies.values()]
+        return list(dict.fromkeys(face.name for face in chain(self.hard, *galleries)))
 
     @property
     def not_significant(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from gfr.data.sources import SOURCES
-from gfr.report.results_table import Head, heads, shown_in
+from gfr.data.layouts import SOURCES
+from gfr.report.metric_columns import Head, heads, shown_in
 from gfr.results.records import Run
 
 _HEADER_WIDTH = 10  # characters: longer headers wrap, so that a terminal holds the table
@@ -14,22 +14,15 @@ _WEAK = ", NOT SIGNIFICANTLY BETTER THAN THE MAJORITY CLASS (95 % interval)"
 
 def rows(run: Run) -> list[dict[str, Any]]:
     """Return one row a trial, finished ones first; failed trials carry their reason."""
-    selected = run.selection.trial_id if run.selection else None
     return [
         {
-            "trial": head.trial.title + (" *" if head.trial.id == selected else ""),
+            "trial": head.trial.title + (" *" if head.is_selected else ""),
             **{column.name: column.value(head) for column in shown_in("console")},
-            "features": _features(head),
+            "features": head.features,
             "note": _note(head),
         }
         for head in sorted(heads(run), key=lambda head: head.result is None)
     ]
-
-
-def _features(head: Head) -> str | None:
-    if head.result is None:
-        return None
-    return "computed" if head.result.features.num_computed else "reused"
 
 
 def _note(head: Head) -> str:

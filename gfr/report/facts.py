@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gfr.data import records
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.statistics import over_seeds
 from gfr.measurement.resources import Cost
 from gfr.report.formatting import bounds

@@ -108,27 +108,18 @@ def inline(markdown: str) -> str:
 
 def table(content: Table) -> str:
     """Return a sortable table with right-aligned numbers."""
-    can_sort = len(content.rows) > 1
-    head = "".join(
-        _head_cell(name, is_number, can_sort)
-        for name, is_number in zip(content.header, content.is_numeric, strict=True)
-    )
-    body = "".join(f"<tr>{_row(row, content.is_numeric)}</tr>" for row in content.rows)
+    kinds = [' class="number"' if is_number else "" for is_number in content.is_numeric]
+    head = ""
+    for name, kind in zip(content.header, kinds, strict=True):
+        cell, order = inline(name), ""
+        if len(content.rows) > 1 and name:
+            cell, order = f'<button type="button">{cell}</button>', ' aria-sort="none"'
+        head += f'<th scope="col"{kind}{order}>{cell}</th>'
+    body = "".join(f"<tr>{_row(row, kinds)}</tr>" for row in content.rows)
     head = f"<thead><tr>{head}</tr></thead>" if any(content.header) else ""
     return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
-def _head_cell(name: str, is_number: bool, can_sort: bool) -> str:
-    kind, content = ' class="number"' if is_number else "", inline(name)
-    if not (name and can_sort):
-        return f'<th scope="col"{kind}>{content}</th>'
-    button = f'<button type="button">{content}</button>'
-    return f'<th scope="col"{kind} aria-sort="none">{button}</th>'
-
-
-def _row(row: Sequence[str], numeric: Sequence[bool]) -> str:
-    cells = [f'<th scope="row">{inline(row[0])}</th>']
-    for cell, is_number in zip(row[1:], numeric[1:], strict=True):
-        kind = ' class="number"' if is_number else ""
-        cells.append(f"<td{kind}>{inline(cell)}</td>")
-    return "".join(cells)
+def _row(row: Sequence[str], kinds: Sequence[str]) -> str:
+    cells = [f"<td{kind}>{inline(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)]
+    return "".join([f'<th scope="row">{inline(row[0])}</th>', *cells[1:]])

@@ -33,10 +33,6 @@ class Published:
     names_sha256: str
     trial: tuple[PublishedTrial, ...]
 
-    def applies_to(self, data: DataRecord) -> bool:
-        """Whether a run uses exactly the images of the published project."""
-        return data.source == "celeba" and data.names_digest == self.names_sha256
-
     def find(self, backbone: str, iteration: int) -> PublishedTrial | None:
         """Return the published row of a trial, None if there is none."""
         rows = (r for r in self.trial if (r.backbone, r.iteration) == (backbone, iteration))
@@ -55,4 +51,4 @@ def load(path: Path) -> Published:
 def matching(data: DataRecord) -> Published | None:
     """Return the published table if the run uses its images."""
     table = load(paths.ROOT / "benchmarks" / "published.toml")
-    return table if table.applies_to(data) else None
+    return table if (data.source, data.names_digest) == ("celeba", table.names_sha256) else None

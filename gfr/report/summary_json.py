@@ -8,8 +8,8 @@ from gfr.evaluation.metrics import constant_answer
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.report import facts
 from gfr.report.analysis import Analysis, Study
+from gfr.report.metric_columns import Head, heads, place
 from gfr.report.published import Published
-from gfr.report.results_table import Head, heads, place
 from gfr.report.section import Report
 from gfr.results import costs
 from gfr.results.export_records import ExportResult
@@ -67,7 +67,7 @@ def _trial(head: Head, published: Published | None) -> dict[str, Any]:
     assert head.result and head.study
     trial = {
         "title": head.trial.title,
-        "features": "computed" if head.result.features.num_computed else "reused",
+        "features": head.features,
         "metrics": {
             name: asdict(metrics) | {"accuracy_95": metrics.interval}
             for name, metrics in head.result.metrics.items()
@@ -92,12 +92,9 @@ def _study(study: Study) -> dict[str, Any]:
     """Return one trial's analysis without the points of its curves."""
     found = asdict(replace(study, thresholds=()))
     del found["thresholds"]
-    for name, points in (
-        ("roc", ("false_male", "true_male")),
-        ("precision_recall", ("recall", "precision")),
-    ):
-        if found[name] is not None:
-            found[name] = {key: value for key, value in found[name].items() if key not in points}
+    for curve in filter(None, (found["roc"], found["precision_recall"])):
+        for points in {"false_male", "true_male", "recall", "precision"} & curve.keys():
+            del curve[points]
     return found | {"learning": asdict(study.learning) | {"words": study.learning.words}}
 
 

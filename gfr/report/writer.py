@@ -14,8 +14,8 @@ from gfr.report import (
     figures,
     html,
     markdown,
+    metric_columns,
     published,
-    results_table,
     summary_json,
     thumbnails,
 )
@@ -49,7 +49,7 @@ def write_report(run_dir: Path) -> Path:
         if isinstance(block, Chart) and block.name and block.figures:
             path = files.figures / f"{block.name}.svg"
             atomic.write_text(path, figures.standalone(block.figures))
-    results_table.write(run_dir, results_table.frame(run, report.analysis))
+    metric_columns.write(run_dir, metric_columns.frame(run, report.analysis))
     atomic.write_json(files.summary_json, summary_json.summary(report))
     for old in files.figures.glob("*.png"):  # of versions that drew PNG files
         old.unlink()

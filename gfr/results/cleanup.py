@@ -48,7 +48,7 @@ class Rule:
     unused_features: bool = False
 
     def __post_init__(self) -> None:
-        """InputError for a number out of range."""
+        """Raise InputError for a number out of range."""
         if self.keep is not None and self.keep < 1:
             raise InputError(f"keep {self.keep}: at least 1 run of each benchmark must stay")
         if self.older_than_days is not None and not 0 <= self.older_than_days < math.inf:

@@ -115,7 +115,7 @@ class ExportResult:
     wall_s: Seconds  # of the whole export
 
     def __post_init__(self) -> None:
-        """ValueError if the exported precision was not measured."""
+        """Raise ValueError if the exported precision was not measured."""
         if self.precision not in {row.precision for row in self.models}:
             raise ValueError(f"no measurement of {self.precision}")
 

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
+from gfr.data.layouts import SOURCES
 from gfr.data.records import DataRecord, SplitRecord
-from gfr.data.sources import SOURCES
 from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
 from gfr.measurement.hardware import Hardware
@@ -56,7 +56,7 @@ class RunRecord:
     num_usable_threads: Positive | None = None
 
     def __post_init__(self) -> None:
-        """ValueError if weights or arithmetic are not those of the benchmark."""
+        """Raise ValueError if weights or arithmetic are not those of the benchmark."""
         if {row.label for row in self.benchmark.backbone} != {row.backbone for row in self.weights}:
             raise ValueError("weights of other backbones than the benchmark's")
         chosen = {row.feature_set_id for row in self.choices}
@@ -168,7 +168,7 @@ class TrialResult:
     refit_cost: Cost
 
     def __post_init__(self) -> None:
-        """ValueError if the features are not those of the trial, or logits are missing."""
+        """Raise ValueError if the features are not those of the trial, or logits are missing."""
         if self.features.feature_set != self.trial.feature_set:
             raise ValueError("features of another feature set than the trial's")
         for split, logits in (("validation", self.validation_logits), ("test", self.test_logits)):
@@ -213,7 +213,7 @@ class Selection:
     beyond: dict[str, str]
 
     def __post_init__(self) -> None:
-        """ValueError if another trial leads, or one that exceeds the limits is unknown."""
+        """Raise ValueError if another trial leads, or one that exceeds the limits is unknown."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
         if not set(self.beyond) <= set(self.ranking):

@@ -30,11 +30,6 @@ class Row:
     witness_s: Above0
     max_difference: Share
 
-    def __post_init__(self) -> None:
-        """Raise ValueError without a timed call."""
-        if not self.single.values_s:
-            raise ValueError("no timed call")
-
 
 @dataclass(frozen=True)
 class Retimed:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.errors import InputError
 from gfr.models import feature_store
 from gfr.results import reruns, store

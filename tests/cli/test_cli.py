@@ -25,7 +25,7 @@ from gfr import environment, errors
 from gfr.engines.base import Predictions
 from gfr.errors import InputError
 from gfr.export import web
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.progress import LOGGER
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT

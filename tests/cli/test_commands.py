@@ -19,7 +19,7 @@ import yaml
 
 from cli.main import app
 from gfr.config import loader
-from gfr.report import results_table
+from gfr.report import metric_columns
 from gfr.report.analysis import analyse
 from gfr.storage import paths, serialization
 from gfr.storage.paths import ROOT
@@ -261,7 +261,7 @@ def place(tmp_path, monkeypatch):
         records.write(written)
         serialization.write(written.directory / "verdict.json", records.verdict(written))
         found = analyse(written, records.FACES, records.SPLITS)
-        results_table.write(written.directory, results_table.frame(written, found))
+        metric_columns.write(written.directory, metric_columns.frame(written, found))
     (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -14,7 +14,7 @@ from cli.main import app
 from gfr.errors import InputError
 from gfr.pipeline import prepare, steps
 from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 

@@ -11,7 +11,7 @@ from cli import paths, prefect_session
 from cli.main import app
 from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.results import status
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT

@@ -26,7 +26,7 @@ def quiet(done, total):
 def look(root, num_images="all", seed=1):
     """Load and inspect in one go."""
     listing = dataset.load(root, num_images, seed)
-    return listing, inspection.inspect(listing.faces, quiet)
+    return listing, *inspection.inspect(listing.faces, quiet)
 
 
 def as_csv(root):
@@ -148,9 +148,9 @@ def test_odd_images_are_converted_and_counted(celeba):
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     Image.open(folder / "000006.jpg").save(folder / "000006.jpg", exif=exif)
-    _, seen = look(root)
-    assert {"CMYK": 1, "I;16B": 1, "L": 1, "RGB;16B": 1} == seen.converted
-    assert (1, 1) == (seen.num_other_size, seen.num_turned)
+    _, _, flaws = look(root)
+    assert {"CMYK": 1, "I;16B": 1, "L": 1, "RGB;16B": 1} == flaws.converted
+    assert (1, 1) == (flaws.num_other_size, flaws.num_turned)
 
 
 @pytest.mark.parametrize("side_px", [8_000, 30_000])
@@ -161,7 +161,7 @@ def test_an_enormous_image_is_dropped_before_it_is_decoded(celeba, side_px):
     (root / "images" / "000007.jpg").write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     )
-    ((name, reason),) = look(root)[1].dropped.items()
+    ((name, reason),) = look(root)[2].dropped.items()
     assert "000007.jpg" == name
     assert f"{side_px} x {side_px} px is more than" in reason or "exceeds limit" in reason
 
@@ -179,8 +179,8 @@ def test_equal_images_and_shared_identities_are_found(celeba):
     (root / "identity_CelebA.txt").write_text(
         "".join(f"{name} {number}\n" for name, number in identity.items())
     )
-    _, seen = look(root)
-    found = records.describe_split(seen.faces, splits)
+    _, faces, _ = look(root)
+    found = records.describe_split(faces, splits)
     assert (tuple(sorted([in_train, in_test])),) == found.duplicates_across
     assert 1 == found.identities_in_train_and_test == found.test_images_of_shared_identities
     assert 0 == found.validation_images_of_shared_identities
@@ -191,8 +191,7 @@ def test_the_digest_follows_pixels_and_labels(celeba):
     root = celeba(12)
 
     def record():
-        listing, seen = look(root)
-        return records.describe("celeba", root, listing, seen)
+        return records.describe("celeba", root, *look(root))
 
     before = record()
     labels = root / "list_attr_celeba.txt"
@@ -207,7 +206,7 @@ def test_the_digest_follows_pixels_and_labels(celeba):
 def test_faces_survive_their_table(celeba, tmp_path):
     """What faces.csv keeps is what was chosen."""
     root = celeba(12)
-    faces = look(root)[1].faces
+    faces = look(root)[1]
     splits = data_splits.split_images(faces.names, faces.is_male, (0.2, 0.2), 1)
     path = tmp_path / "faces.csv"
     records.write_table(path, faces, splits)

@@ -12,7 +12,7 @@ import yaml
 from processes import Server, wait_for
 
 from gfr.config import benchmark_files, loader
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths
 from gfr.storage.paths import ROOT
 

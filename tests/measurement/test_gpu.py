@@ -12,7 +12,7 @@ from gfr.measurement import hardware, software
 from gfr.models.precision import may_accelerate_bfloat16
 from gfr.pipeline import doctor, isolation
 from gfr.pipeline.isolation import Limits
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.storage.paths import ROOT
 
 GPU = hardware.Gpu("RTX 3050", "575.1", 8 << 30, 1 << 30, 7 << 30, None, (8, 6))

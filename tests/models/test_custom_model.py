@@ -22,7 +22,7 @@ from gfr.pipeline import features as pipeline_features
 from gfr.pipeline import isolation, latency, prepare, selection, steps, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.isolation import Limits
-from gfr.pipeline.options import RunOptions
+from gfr.pipeline.run_options import RunOptions
 from gfr.report import writer
 from gfr.results import store
 from gfr.results.export_records import STEP, ExportResult

@@ -101,7 +101,7 @@ def job(celeba, tmp_path):
     """Forty noisy images through MobileNetV2 with weights that count as ImageNet's."""
     row = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
     feature_set = FeatureSet(row, (32, 32), "fixed", "auto")
-    faces = inspect(load(celeba(40), "all", 1).faces, quiet).faces
+    faces = inspect(load(celeba(40), "all", 1).faces, quiet)[0]
     used = weights.resolve(row, "random", 1, tmp_path, allow_download=False)
     used = dataclasses.replace(used, source="imagenet", note="")
     return feature_extraction.Job(feature_set, faces, used, "digest", tmp_path)

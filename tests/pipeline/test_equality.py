@@ -22,7 +22,7 @@ def faces(tmp_path_factory):
     """64 synthetic faces."""
     directory = tmp_path_factory.mktemp("faces")
     generate.write(directory, NUM_IMAGES, SEED)
-    return inspect(load(directory, "all", SEED).faces, quiet).faces
+    return inspect(load(directory, "all", SEED).faces, quiet)[0]
 
 
 @pytest.mark.slow

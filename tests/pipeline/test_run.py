@@ -7,8 +7,8 @@ from test_flow import SPEC, assert_equal_results
 
 from gfr.pipeline import features, training
 from gfr.pipeline import request as pipeline_request
-from gfr.pipeline.options import RunOptions
 from gfr.pipeline.run import run
+from gfr.pipeline.run_options import RunOptions
 from gfr.results import status, store
 
 pytestmark = pytest.mark.slow

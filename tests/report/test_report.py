@@ -270,7 +270,7 @@ def test_bfloat16_features_say_what_they_rest_on(run):
     choices = tuple(
         replace(row, precision="bfloat16", why="asked for") for row in run.record.choices
     )
-    check = precision.Check(64, 0.004, 30.0, 200.0)
+    check = precision.Check(64, 0.004)
     trials = []
     for row in run.trials:
         (part,) = row.features.parts

@@ -157,7 +157,7 @@ def drawn_once(monkeypatch):
         (writer.html, "document"),
         (writer.markdown, "document"),
         (writer.summary_json, "summary"),
-        (writer.results_table, "frame"),
+        (writer.metric_columns, "frame"),
         (writer.store, "read_run"),
         (writer.records, "read_table"),
     ):

@@ -1,10 +1,10 @@
 """Read benchmarks/sources.toml: where `gfr data fetch` gets data from, and its limits."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from gfr.storage import serialization
 from gfr.types import Positive
@@ -14,22 +14,20 @@ _FORBID = ConfigDict(extra="forbid")
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_FORBID)
 class Archive:
     """A zip with images and a label file; `sha256` is empty if it is not known."""
 
-    __pydantic_config__ = _FORBID
     url: str
     sha256: Sha256
     num_images: Positive
     label_files: tuple[str, ...]  # names; the first one found is used
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_FORBID)
 class HuggingFace:
     """A data set of parquet files in one folder of a repository."""
 
-    __pydantic_config__ = _FORBID
     endpoint: str
     repository: str
     revision: str
@@ -37,11 +35,10 @@ class HuggingFace:
     num_images: Positive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_FORBID)
 class Limits:
     """The most that is taken from an archive; `ratio` is unpacked to packed bytes of one file."""
 
-    __pydantic_config__ = _FORBID
     archive_bytes: Positive
     files: Positive
     file_bytes: Positive
@@ -49,11 +46,10 @@ class Limits:
     ratio: Positive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_FORBID)
 class Sources:
     """The content of sources.toml."""
 
-    __pydantic_config__ = _FORBID
     schema: Literal[1]
     license: str
     license_url: str

@@ -13,12 +13,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pooch.utils import unique_file_name
 
-from gfr.data import celeba, dataset
-from gfr.data import inspection as data_inspection
+from gfr.data import celeba, dataset, inspection
 from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
 from gfr.errors import CannotWrite, InputError
@@ -28,6 +28,8 @@ from gfr.storage import atomic, hashing
 SOURCES = ("published", "huggingface")
 
 RECORD = "fetched.json"
+
+Write = Callable[[Path], int]  # fills a directory, returns the number of images listed
 
 _BY_HAND = "docs/data.md says how to get the data by hand"
 
@@ -94,7 +96,15 @@ def run(request: Request, sources: Sources) -> Fetched | None:
     fetch = _published if request.source == "published" else _huggingface
     work = request.directory.with_name(f"fetch-{request.directory.name}")
     with alone(work):
-        fetched = fetch(request, sources, work)
+        origin, write = fetch(request, sources, work)
+        try:
+            fetched = _put_in_place(request.directory, origin, write, sources.license)
+        except CannotWrite:
+            raise
+        except InputError:
+            for archive in filter(Path.is_file, work.iterdir()):
+                archive.unlink()  # unpacking it again would fail again
+            raise
         shutil.rmtree(work)
     return fetched
 
@@ -109,7 +119,7 @@ def _is_there(request: Request) -> bool:
             raise InputError(f"{directory}: was not fetched by gfr. Move it away yourself")
         return False
     try:
-        celeba.find(directory)
+        celeba.read(directory)
     except InputError:
         raise InputError(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
@@ -135,7 +145,7 @@ def alone(work: Path) -> Iterator[None]:
             work.rmdir()
 
 
-def _published(request: Request, sources: Sources, work: Path) -> Fetched:
+def _published(request: Request, sources: Sources, work: Path) -> tuple[Origin, Write]:
     if request.sha256 and not re.fullmatch("[0-9a-fA-F]{64}", request.sha256):
         raise InputError(f"--sha256 {request.sha256!r}: not 64 hexadecimal digits")
     source = sources.published
@@ -145,45 +155,31 @@ def _published(request: Request, sources: Sources, work: Path) -> Fetched:
     archive = work / unique_file_name(source.url)  # never a file of another URL
     max_bytes = sources.limits.archive_bytes
     http.fetch(source.url, archive, expected, max_bytes, reporter("download, MB"))
-
-    def write(directory: Path) -> int:
-        return zip_archive.unpack(archive, directory, sources, reporter("unpack"))
-
     num_expected = None if request.url else source.num_images
     sha256 = hashing.file_sha256(archive)
     origin = Origin(request.source, source.url, sha256, bool(expected), num_expected)
-    try:
-        return _finish(request.directory, write, origin, sources.license)
-    except CannotWrite:
-        raise
-    except InputError:
-        archive.unlink()  # unpacking it again would fail again
-        raise
+    return origin, partial(zip_archive.unpack, archive, sources=sources, report=reporter("unpack"))
 
 
-def _huggingface(request: Request, sources: Sources, work: Path) -> Fetched:
+def _huggingface(request: Request, sources: Sources, work: Path) -> tuple[Origin, Write]:
     if request.sha256:
         raise InputError("--sha256: Hugging Face lists a digest for each file. Leave it out")
     source = sources.huggingface
     if request.url:
         source = replace(source, endpoint=request.url.rstrip("/"))
     shards = huggingface.fetch(source, work / "shards", reporter("download, files"))
-
-    def write(directory: Path) -> int:
-        return huggingface.convert(shards, directory, reporter("unpack, files"))
-
     url = f"{source.endpoint}/datasets/{source.repository}/tree/{source.revision}"
     origin = Origin(request.source, url, "", True, source.num_images)
-    return _finish(request.directory, write, origin, sources.license)
+    return origin, partial(huggingface.convert, shards, report=reporter("unpack, files"))
 
 
-def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_: str) -> Fetched:
+def _put_in_place(target: Path, origin: Origin, write: Write, license_: str) -> Fetched:
     """Write into a temporary directory, decode every image, then rename it to `target`."""
     with atomic.directory(target) as directory:
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
-            inspection = data_inspection.inspect(listing.faces, reporter("check images"))
+            faces, flaws = inspection.inspect(listing.faces, reporter("check images"))
         except CannotWrite:
             raise
         except InputError as error:
@@ -193,9 +189,9 @@ def _finish(target: Path, write: Callable[[Path], int], origin: Origin, license_
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
-            num_images=len(inspection.faces.names),
-            num_male=int(inspection.faces.is_male.sum()),
-            num_undecodable=len(inspection.dropped),
+            num_images=len(faces.names),
+            num_male=int(faces.is_male.sum()),
+            num_undecodable=len(flaws.dropped),
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
             license=license_,
         )

@@ -5,24 +5,22 @@ A file gets its name only when it is complete. Does not resume and does not unpa
 
 import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pooch
 
 from gfr.errors import InputError, cannot_write, reason
+from gfr.progress import Report
 
 _TIMEOUT_S = 30.0
-
-Report = Callable[[int, int | None], None]  # megabytes so far, all megabytes if known
 
 
 def fetch(url: str, path: Path, sha256: str, max_bytes: int, report: Report) -> None:
     """Download `url` to `path`, unless a file with this SHA-256 (empty: any) is already there.
 
     Raises InputError if the server cannot be reached or refuses, or if the file is larger than
-    `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full.
+    `max_bytes` or has another SHA-256. Raises CannotWrite if the disk is full. Reports megabytes.
     """
     _check_scheme(url)
     pooch.get_logger().setLevel(logging.WARNING)

@@ -6,7 +6,8 @@ the SHA-256 in the repository's listing. Does not send a token and does not need
 `datasets`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from gfr.data import celeba
 from gfr.data.download import http
 from gfr.data.download.catalog import HuggingFace
 from gfr.errors import InputError, reason
+from gfr.progress import Report
 from gfr.storage import atomic, hashing
 
 _PARTITIONS = {"train": 0, "valid": 1, "test": 2}  # prefix of a file's name -> CelebA's number
@@ -29,14 +31,14 @@ _SUFFIX_OF = {b"\xff\xd8\xff": ".jpg", b"\x89PN": ".png"}
 _COPIES = 2  # shards and the images in them are on disk together
 
 
-def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], None]) -> list[Path]:
+def fetch(source: HuggingFace, directory: Path, report: Report) -> list[Path]:
     """Download all shards to `directory`, except those that are there already.
 
     Raises InputError if the extra is not installed, the server cannot be reached or refuses, or a
     digest differs from the listing.
     """
     try:
-        from huggingface_hub import HfApi, errors, hf_hub_download
+        from huggingface_hub import HfApi, errors
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise InputError(
@@ -45,16 +47,16 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
         ) from None
     http.require_reachable(source.endpoint)
     disable_progress_bars()
-    options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
     api = HfApi(endpoint=source.endpoint, token=False)
-    options |= {"endpoint": source.endpoint, "token": False, "local_dir": directory}
+    options: dict[str, Any] = {"repo_type": "dataset", "revision": source.revision}
+    download = partial(api.hf_hub_download, source.repository, local_dir=directory, **options)
     paths = []
     try:
-        shards = _listing(api, source)
+        shards = _shards(source, api.list_repo_tree(source.repository, source.folder, **options))
         atomic.require_room(directory, _COPIES * sum(shard.size for shard in shards))
         for done, shard in enumerate(shards):
             report(done, len(shards))
-            path = Path(hf_hub_download(source.repository, shard.path, **options))
+            path = Path(download(shard.path))
             _check_digest(path, shard.lfs.sha256)
             paths.append(path)
     except (errors.HTTPError, errors.EntryNotFoundError, errors.OfflineModeIsEnabled) as error:
@@ -66,11 +68,8 @@ def fetch(source: HuggingFace, directory: Path, report: Callable[[int, int], Non
     return paths
 
 
-def _listing(api: Any, source: HuggingFace) -> list[Any]:
-    """List the folder's parquet files (path, size, lfs.sha256) in the order of the partition."""
-    tree = api.list_repo_tree(
-        source.repository, source.folder, revision=source.revision, repo_type="dataset"
-    )
+def _shards(source: HuggingFace, tree: Iterable[Any]) -> list[Any]:
+    """Pick the folder's parquet files (path, size, lfs.sha256), in the order of the partition."""
     shards = [
         file
         for file in tree
@@ -101,7 +100,7 @@ def _check_digest(path: Path, listed: str) -> None:
         )
 
 
-def convert(shards: Sequence[Path], directory: Path, report: Callable[[int, int], None]) -> int:
+def convert(shards: Sequence[Path], directory: Path, report: Report) -> int:
     """Write images and label files of parquet files; returns the number of images.
 
     Raises InputError that names a file which is damaged or has other columns.

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -20,6 +20,7 @@ import pandas as pd
 from gfr.data import celeba
 from gfr.data.download.catalog import Limits, Sources
 from gfr.errors import InputError, reason
+from gfr.progress import Report
 
 LOG = logging.getLogger("gfr")
 
@@ -45,9 +46,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise InputError(f"not a complete zip archive ({reason(error)})") from None
 
 
-def unpack(
-    archive: Path, directory: Path, sources: Sources, report: Callable[[int, int], None]
-) -> int:
+def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> int:
     """Write images and label files to `directory`; returns how many images the labels list.
 
     Raises InputError if the archive is damaged, beyond the limits, or has no listed images.
@@ -125,11 +124,11 @@ def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
         shutil.copyfileobj(source, file)
 
 
-def _column(path: Path | None, names: pd.Index) -> pd.Series | None:
+def _column(path: Path | None, names: pd.Index) -> celeba.Column:
     """Read an identity or partition list for `names`; None unless it lists all of them."""
-    if path is None:
-        return None
     column = celeba.read_column(path)
+    if path is None or column is None:
+        return None
     if not names.isin(column.index).all():
         LOG.warning("%s: left out, it does not list every image", path.name)
         return None

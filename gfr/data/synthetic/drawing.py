@@ -82,9 +82,9 @@ def _blobs(s: Scene) -> Array:
 
 def _skin_field(s: Scene) -> Array:
     """Shaded skin all over the canvas, float32 (109, 89, 3); the head's mask picks the face."""
-    x, y = s.pose.grid()
-    normal_x = (x - 0.3 * s.pose.yaw) / 1.2
-    normal_y = (y - 0.2 - 0.3 * s.pose.pitch) / 1.65
+    x, y = s.grid()
+    normal_x = (x - 0.3 * s.yaw) / 1.2
+    normal_y = (y - 0.2 - 0.3 * s.pitch) / 1.65
     normal_z = np.sqrt(np.clip(1 - normal_x**2 - normal_y**2, 0.05, 1))
     lit = np.clip(normal_x * s.light[0] + normal_y * s.light[1] + normal_z * s.light[2], 0, 1)
     shading = s.ambient + (1.04 - s.ambient) * lit
@@ -92,8 +92,8 @@ def _skin_field(s: Scene) -> Array:
     bx, by, sx, sy, lift = blobs.T[:5, :, None]
     depth = lift * np.sqrt(1 - 0.6 * bx**2)
     near = (np.abs(x) < 1.1) & (y > -1.0) & (y < 1.6)
-    dx = (x[near] - bx - np.float32(s.pose.yaw) * depth) / sx  # (blobs, pixels near the face)
-    dy = (y[near] - by - np.float32(s.pose.pitch) * depth) / sy
+    dx = (x[near] - bx - np.float32(s.yaw) * depth) / sx  # (blobs, pixels near the face)
+    dy = (y[near] - by - np.float32(s.pitch) * depth) / sy
     modelling = np.ones((*x.shape, 3), np.float32)
     modelling[near] += np.exp(-0.5 * (dx**2 + dy**2)).T @ blobs[:, 5:]
     # Shade on skin is warm: light that went through it comes back red.
@@ -112,7 +112,7 @@ def _head(p: dict[str, float]) -> Array:
 def _draw_body(s: Scene) -> None:
     """Neck, shoulders and clothes."""
     p, rng, neck = s.face.proportion, s.rng, s.face.proportion["neck"]
-    x, y = s.pose.grid()
+    x, y = s.grid()
     fall = 0.42 * np.exp(-0.5 * ((y - p["chin_y"] - 0.05 + 0.25 * x**2) / 0.2) ** 2)
     round_ = 1 - fall - 0.22 * np.clip(np.abs(x - 0.2 * s.light[0]) / neck, 0, 1) ** 3
     tone = (s.face.skin * (0.5 + 0.42 * s.ambient)).astype(np.float32)
@@ -242,8 +242,8 @@ def _draw_mouth(s: Scene) -> None:
 
 
 def _draw_beard(s: Scene) -> None:
-    p, (x, y) = s.face.proportion, s.pose.grid()
-    x, y = np.abs(x - 0.9 * s.pose.yaw), y - 0.9 * s.pose.pitch
+    p, (x, y) = s.face.proportion, s.grid()
+    x, y = np.abs(x - 0.9 * s.yaw), y - 0.9 * s.pitch
     lip = p["mouth_y"] - 0.06 + 0.9 * np.clip(x - 0.1, 0, 1) ** 2
     moustache = (
         step(0.43 - x, 0.06) * step(y - p["nose_y"] - 0.13 - 0.25 * x, 0.04) * step(lip - y, 0.04)
@@ -259,8 +259,8 @@ def _draw_beard(s: Scene) -> None:
     off_lips = step((x / p["mouth_w"]) ** 2 + ((y - p["mouth_y"] - 0.03) / 0.12) ** 2 - 1, 0.3)
     texture = Image.new("RGB", s.picture.size, rgb(s.face.hair * 0.7))
     pen, roots = ImageDraw.Draw(texture), s.rng.uniform([-1.1, 0.3], [1.1, 1.6], (_NUM_BRISTLES, 2))
-    roots_px = s.pose.place(roots, 0.5).tolist()
-    tips_px = s.pose.place(roots * [1.03, 1.0] + [0, 0.09], 0.5).tolist()
+    roots_px = s.place(roots, 0.5).tolist()
+    tips_px = s.place(roots * [1.03, 1.0] + [0, 0.09], 0.5).tolist()
     colours = s.face.hair * s.rng.uniform(0.35, 1.4, (_NUM_BRISTLES, 1))
     for root, tip, colour in zip(roots_px, tips_px, colours, strict=True):
         pen.line([*root, *tip], fill=rgb(colour), width=2)
@@ -271,7 +271,7 @@ def _draw_beard(s: Scene) -> None:
 
 def _hair_texture(s: Scene) -> Image.Image:
     """Hair all over the canvas; the outlines of the pieces pick from it."""
-    (x, y), rng = s.pose.grid(), s.rng
+    (x, y), rng = s.grid(), s.rng
     shine = 0.4 * np.exp(-(((y + 0.95 + 0.3 * x * s.light[0]) / 0.2) ** 2))
     body = 0.72 + 0.35 * s.ambient + 0.25 * np.clip(x * s.light[0], -1, 1)
     edge = 1 - 0.3 * np.clip((np.abs(x) - 0.75) / 0.6, 0, 1)
@@ -285,7 +285,7 @@ def _hair_texture(s: Scene) -> Image.Image:
     over = np.stack([parting + (reach - parting) * np.sin(turn), 0.1 - rise * np.cos(turn)], axis=2)
     sway = (0.07 if s.face.has["Wavy_Hair"] else 0.012) * np.sin(down * 6.5 + reach)
     fall = np.stack([reach + sway, np.broadcast_to(down, sway.shape)], axis=2)
-    strands_px = s.pose.place(np.concatenate([over, fall], axis=1).reshape(-1, 2))
+    strands_px = s.place(np.concatenate([over, fall], axis=1).reshape(-1, 2))
     # Long hair shows more strands: finer contrast keeps its share of edges near short hair's.
     contrast = 0.11 if s.face.hair_style in _LONG else 0.5
     colours = s.face.hair * rng.uniform(1 - contrast, 1 + contrast, (_NUM_STRANDS, 1))

@@ -7,7 +7,6 @@ not read a photograph and does not use the network.
 
 import io
 import multiprocessing
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 
 from gfr.data import celeba
 from gfr.data.synthetic import drawing, traits
+from gfr.progress import Report
 
 LABEL_NOISE_SHARE = 0.02  # of the `Male` labels are flipped; the drawn face keeps its sex
 
@@ -39,10 +39,7 @@ def is_label_flipped(seed: int, index: int) -> bool:
 
 
 def write(
-    directory: Path,
-    num_images: int,
-    seed: int,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    directory: Path, num_images: int, seed: int, report: Report = lambda done, total: None
 ) -> None:
     """Draw faces 1..`num_images`; the label file comes last and marks a complete set."""
     (directory / "images").mkdir(parents=True, exist_ok=True)

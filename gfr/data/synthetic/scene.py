@@ -27,15 +27,20 @@ _WALL = (0.04, 0.0, -0.05)
 
 
 @dataclass(frozen=True)
-class Pose:
-    """How the head is turned (radians) and where it is (canvas pixels)."""
+class Scene:
+    """One face, its pose and its light, and the picture they are drawn on."""
 
-    yaw: float
+    picture: Image.Image
+    face: Face
+    rng: np.random.Generator
+    yaw: float  # how the head is turned, radians
     pitch: float
     roll: float
-    unit_px: float
+    unit_px: float  # where it is, canvas pixels
     x_px: float
     y_px: float
+    light: list[float]  # unit vector towards the lamp: x right, y down, z to the camera
+    ambient: float
 
     def place(self, outline: Array, lift: float = 0.0) -> Array:
         """Head units (N, 2) -> canvas pixels (N, 2); `lift` is how far a part stands forward."""
@@ -51,35 +56,23 @@ class Pose:
         cos, sin = float(np.cos(self.roll)), float(np.sin(self.roll))
         return x * cos + y * sin, y * cos - x * sin
 
-
-@dataclass(frozen=True)
-class Scene:
-    """One face, its pose and its light, and the picture they are drawn on."""
-
-    picture: Image.Image
-    face: Face
-    pose: Pose
-    light: list[float]  # unit vector towards the lamp: x right, y down, z to the camera
-    ambient: float
-    rng: np.random.Generator
-
     def mask(self, outlines: Iterable[Array], lift: float = 0.0) -> Image.Image:
         """Closed outlines -> an 'L' mask of their union."""
         mask = Image.new("L", _CANVAS_PX)
         for outline in outlines:
-            corners_px = self.pose.place(rounded(outline), lift).ravel().tolist()
+            corners_px = self.place(rounded(outline), lift).ravel().tolist()
             ImageDraw.Draw(mask).polygon(corners_px, fill=255)
         return mask
 
     def fill(self, outline: Array, colour: Colour, lift: float = 0.0) -> None:
         """Fill one closed outline, corners rounded."""
-        corners_px = self.pose.place(rounded(outline), lift).ravel().tolist()
+        corners_px = self.place(rounded(outline), lift).ravel().tolist()
         ImageDraw.Draw(self.picture).polygon(corners_px, fill=rgb(colour))
 
     def stroke(self, path: Array, colour: Colour, width: float, lift: float = 0.0) -> None:
         """Draw an open path."""
-        path_px = self.pose.place(path, lift).ravel().tolist()
-        width_px = max(1, round(width * self.pose.unit_px))
+        path_px = self.place(path, lift).ravel().tolist()
+        width_px = max(1, round(width * self.unit_px))
         ImageDraw.Draw(self.picture).line(path_px, fill=rgb(colour), width=width_px, joint="curve")
 
 
@@ -109,16 +102,19 @@ def step(distance: Array, softness: float) -> Array:
 def arrange(face: Face, rng: np.random.Generator) -> Scene:
     """Pose the face before a background, in some light."""
     lamp = np.array([rng.normal(0, 0.5), rng.normal(-0.35, 0.3), 1.0])
-    pose = Pose(
+    return Scene(
         yaw=float(np.clip(rng.normal(0, 0.11), -0.24, 0.24)),
         pitch=float(np.clip(rng.normal(0, 0.05), -0.11, 0.11)),
         roll=float(np.clip(rng.normal(0, 0.07), -0.2, 0.2)),
         unit_px=SUPERSAMPLING * float(np.clip(rng.normal(46, 2), 41, 51)),
         x_px=SUPERSAMPLING * (WIDTH_PX / 2 + rng.normal(0, 3)),
         y_px=SUPERSAMPLING * (105 + rng.normal(0, 3)),
+        picture=_background(rng),
+        face=face,
+        light=(lamp / np.linalg.norm(lamp)).tolist(),
+        ambient=rng.uniform(0.4, 0.7),
+        rng=rng,
     )
-    light = (lamp / np.linalg.norm(lamp)).tolist()
-    return Scene(_background(rng), face, pose, light, rng.uniform(0.4, 0.7), rng)
 
 
 def _background(rng: np.random.Generator) -> Image.Image:

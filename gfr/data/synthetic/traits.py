@@ -113,15 +113,12 @@ _IRIS_RGB = (
 class Face:
     """Everything about one person that the picture shows."""
 
-    is_male: bool
     proportion: dict[str, float]
     has: dict[str, bool]
     hair_style: str
-    hair_colour: str
     hair_end_y: float
     beard: str
     neckline: str
-    skin_tone: float  # 0 pale .. 6 deep
     skin: Colour
     hair: Colour
     iris: Colour
@@ -129,11 +126,7 @@ class Face:
     def attributes(self) -> dict[str, bool]:
         """CelebA's attribute names, in its order -> whether the drawn face has them."""
         p, has_hair = self.proportion, self.hair_style != "bald"
-        colours = _HAIR_COLOURS.keys() - {"red"}
-        found = {
-            **self.has,
-            **{colour: self.hair_colour == colour and has_hair for colour in colours},
-            "Male": self.is_male,
+        found = self.has | {
             "Bald": not has_hair,
             "Straight_Hair": has_hair and not self.has["Wavy_Hair"],
             "5_o_Clock_Shadow": self.beard == "stubble",
@@ -145,7 +138,6 @@ class Face:
             "Big_Nose": p["nose_w"] > 0.24,
             "Big_Lips": p["lip_h"] > 0.12,
             "Oval_Face": p["chin_y"] / p["jaw"] > 1.85,
-            "Pale_Skin": self.skin_tone < 0.5,
         }
         return dict(sorted(found.items()))
 
@@ -173,16 +165,16 @@ def sample(rng: np.random.Generator) -> Face:
     is_possible = {"Blond_Hair": tone < 3, "red": tone < 3, "Gray_Hair": not has["Young"]}
     colours = {name: _HAIR_COLOURS[name] for name in _HAIR_COLOURS if is_possible.get(name, True)}
     hair_colour = _choose(colours, is_male, rng)
+    visible = hair_colour if style != "bald" else ""
+    has |= {name: name == visible for name in _HAIR_COLOURS if name != "red"}
+    has |= {"Male": is_male, "Pale_Skin": tone < 0.5}  # tone: 0 pale .. 6 deep
     return Face(
-        is_male=is_male,
         proportion=proportion,
         has=has,
         hair_style=style,
-        hair_colour=hair_colour,
         hair_end_y=rng.uniform(lowest, highest),
         beard=_choose(_BEARDS, is_male, rng),
         neckline=neckline,
-        skin_tone=tone,
         skin=np.array([np.interp(tone, range(7), part) for part in zip(*_SKIN_RGB, strict=True)]),
         hair=_varied(_HAIR_COLOURS[hair_colour][2:], rng),
         iris=np.array(_IRIS_RGB[rng.integers(2 if tone > 3 else len(_IRIS_RGB))]),

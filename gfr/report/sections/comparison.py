@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from gfr.evaluation.metrics import constant_answer
+from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, figures, markdown, svg
 from gfr.report.figures import Entry, Figure
 from gfr.report.formatting import CONTENDED, RANDOM, UNGATED
-from gfr.report.results_table import Column, Head, View, heads, shown_in
+from gfr.report.metric_columns import Column, Head, View, heads, shown_in
 from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import NARROW_PX, Axis, Drawing, Frame, Point, Series
 from gfr.results.records import Run, TrialResult
@@ -60,11 +61,10 @@ def _cells(column: Column, every: Sequence[Head]) -> list[str]:
 
 
 def _name(head: Head) -> str:
-    run, label = head.run, head.trial.backbone.label
     name = head.trial.title
-    if run.record.weights_of(label).source == "random":
+    if head.weights.source == "random":
         name += f" {RANDOM}"
-    if facts.is_ungated(run, label):
+    if facts.is_ungated(head.run, head.trial.backbone.label):
         name += f" {UNGATED}"
     if head.result is None:
         return f"{name}: failed"
@@ -152,38 +152,32 @@ def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float)
     frame = Frame(width, 380 if width > NARROW_PX else 330, x, y)
     share = run.record.split.majority_share
     behind = [frame.rule((x.low, share), (x.high, share))]
-    by_set: dict[str, list[TrialResult]] = {}
-    for row in timed:
-        by_set.setdefault(row.trial.feature_set.id, []).append(row)
     series = []
-    for key, rows in by_set.items():
-        latency = run.latencies[key]
-        places = []
+    for key, latency in run.latencies.items():
+        rows, places = [row for row in timed if row.trial.feature_set.id == key], []
         for number, row in enumerate(rows):
             # Trials of one model share a latency: they stand side by side about it.
             aside = 14 * (number - (len(rows) - 1) / 2)
             test = row.metrics["test"]
-            point = Point(latency.float32.p50_ms, test.accuracy, _cost(run, row), test.interval)
+            point = Point(latency.float32.p50_ms, test.accuracy, _tip(row, latency), test.interval)
             series.append(Series(figures.look(run, row), points=[point], aside=aside))
             place, high = frame.at(point.x, test.interval[1])
             name = f"{row.trial.iteration.number}{' ‖' if latency.is_contended else ''}"
             behind.append(svg.text(place + aside, high - 4, name, "middle", "beside"))
             places.append((place + aside, frame.at(point.x, point.y)[1]))
         for start, end in pairwise(places):
-            behind.append(
-                svg.line(*start, *end, f"shared {figures.look(run, rows[0]).colour_class}")
-            )
+            kind = f"shared {series[-1].look.colour_class}"
+            behind.append(svg.line(*start, *end, kind))
     return svg.plot(frame, series, f"Test accuracy and latency of {len(timed)} trials", behind)
 
 
-def _cost(run: Run, result: TrialResult) -> str:
+def _tip(result: TrialResult, latency: LatencyResult) -> str:
     """Accuracy, latency and what limits them."""
-    lines = [result.trial.title, f"test accuracy {figures.accuracy_tip(result.metrics['test'])}"]
-    latency = run.latency_of(result.trial)
-    if latency is not None:
-        lines.append(f"p50 {latency.float32.p50_ms:.2f} ms, {latency.size_bytes / 1e6:.1f} MB")
-        if latency.is_contended:
-            lines.append("contended")
-    if result.features.note:
-        lines.append(result.features.note)
-    return "\n".join(lines)
+    lines = [
+        result.trial.title,
+        f"test accuracy {figures.accuracy_tip(result.metrics['test'])}",
+        f"p50 {latency.float32.p50_ms:.2f} ms, {latency.size_bytes / 1e6:.1f} MB",
+        "contended" if latency.is_contended else "",
+        result.features.note,
+    ]
+    return "\n".join(filter(None, lines))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain, pairwise
 
-from gfr.evaluation.calibration import Bin, Calibration
+from gfr.evaluation.calibration import Calibration
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.evaluation.roc import PrecisionRecall
 from gfr.report import figures, svg
@@ -12,7 +12,7 @@ from gfr.report.figures import Entry, Figure, look, percent
 from gfr.report.formatting import bounds, rate, title, with_interval
 from gfr.report.section import Block, Html, Report, Section, Table
 from gfr.report.svg import Axis, Frame, Look, Point, Series
-from gfr.results.records import Run, TrialResult
+from gfr.results.records import Run
 
 _WIDTH, _HEIGHT = 350, 290  # px, of one chart in a row of several
 _TENTHS = tuple((n / 10, f"{n / 10:g}") for n in range(0, 11, 2))
@@ -23,6 +23,7 @@ _RATES = {  # fields of a Point, in the order of _LOOKS
     "false_male": "women classified male",
     "false_female": "men classified female",
 }
+_AT = f"at p_male > {THRESHOLD:g}"
 _MARKS = Entry(f"marks: p_male > {THRESHOLD:g}")
 
 
@@ -96,43 +97,33 @@ def _curves(report: Report) -> str:
 
 
 def _roc(report: Report) -> Figure | None:
-    series = []
-    for result in report.run.trials:
+    run, series = report.run, []
+    for result in run.trials:
         if roc := report.analysis.studies[result.trial.id].roc:
             points = list(zip(roc.false_male, roc.true_male, strict=True))
             wrong, right, _ = _rates(result.metrics["test"])
             area = with_interval(roc.area, bounds(roc.low, roc.high), ".4f")
-            tips = f"ROC AUC {area}", f"{wrong:.2%} of the women, {right:.2%} of the men"
-            series.append(_curve(report.run, result, points, (wrong, right), tips))
+            tip = f"{result.trial.title}\nROC AUC {area}"
+            rates = f"{wrong:.2%} of the women, {right:.2%} of the men"
+            mark = Point(wrong, right, f"{tip}\n{_AT}: {rates}")
+            series.append(Series(look(run, result), points, [mark], tip, result.trial.id))
     labels = "share of women classified male", "share of men classified male"
     return _figure("ROC", labels, series, ((0, 0), (1, 1)), "dashed: chance")
 
 
 def _precision_recall(report: Report) -> Figure | None:
-    split, series = report.run.record.split, []
-    for result in report.run.trials:
+    run, split, series = report.run, report.run.record.split, []
+    for result in run.trials:
         if ranked := report.analysis.studies[result.trial.id].precision_recall:
             _, recall, precision = _rates(result.metrics["test"])
-            area = f"average precision {ranked.average:.4f}"
-            tips = area, f"recall {recall:.4f}, precision {precision:.4f}"
-            series.append(_curve(report.run, result, _steps(ranked), (recall, precision), tips))
+            tip = f"{result.trial.title}\naverage precision {ranked.average:.4f}"
+            rates = f"recall {recall:.4f}, precision {precision:.4f}"
+            mark = Point(recall, precision, f"{tip}\n{_AT}: {rates}")
+            series.append(Series(look(run, result), _steps(ranked), [mark], tip, result.trial.id))
     share = split.num_male["test"] / (split.num_male["test"] + split.num_female["test"])
     labels = "recall: share of men classified male", "precision of male"
     chance = ((0.0, share), (1.0, share))
     return _figure("Precision and recall", labels, series, chance, "dashed: share of men")
-
-
-def _curve(
-    run: Run,
-    result: TrialResult,
-    points: Sequence[tuple[float, float]],
-    at_threshold: tuple[float, float],
-    tips: tuple[str, str],
-) -> Series:
-    """Return a trial's curve over all thresholds, with a mark at the default one."""
-    tip = f"{result.trial.title}\n{tips[0]}"
-    mark = Point(*at_threshold, f"{tip}\nat p_male > {THRESHOLD:g}: {tips[1]}")
-    return Series(look(run, result), points, [mark], tip, result.trial.id)
 
 
 def _figure(
@@ -185,19 +176,16 @@ def _reliability(run: Run, study: Study) -> Figure:
 
 
 def _reliability_series(style: Look, calibration: Calibration, name: str) -> Series:
-    points = [
-        Point(each.mean_p_male, each.share_male, f"{name}\n{_bin(each)}", (each.low, each.high))
-        for each in calibration.bins
-    ]
+    points = []
+    for each in calibration.bins:
+        ends = (each.low, each.high)
+        tip = (
+            f"{name}\np_male {each.least:g} to {each.most:g}, n = {each.num_images:,}\n"
+            f"mean p_male {each.mean_p_male:.4f}, share of men "
+            f"{with_interval(each.share_male, ends, '.4f')}"
+        )
+        points.append(Point(each.mean_p_male, each.share_male, tip, ends))
     return Series.through(points, style)
-
-
-def _bin(each: Bin) -> str:
-    return (
-        f"p_male {each.least:g} to {each.most:g}, n = {each.num_images:,}\n"
-        f"mean p_male {each.mean_p_male:.4f}, share of men "
-        f"{with_interval(each.share_male, (each.low, each.high), '.4f')}"
-    )
 
 
 def _thresholds(run: Run, study: Study) -> Figure:

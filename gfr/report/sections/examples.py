@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.report import markdown
 from gfr.report.analysis import NUM_HARD, Analysis, Face
@@ -18,22 +18,20 @@ def section(report: Report) -> Section | None:
     run, analysis = report.run, report.analysis
     if not analysis.studies:
         return None
-    page = [Html(_gallery(report))]
-    pictures = "summary.html, which stays on this machine, shows pictures for every trial."
-    if run.selection is None:
-        return Section("examples", "Examples", [pictures], page)
-    study, name = analysis.studies[run.selection.trial_id], title(run, run.selection.trial_id)
-    num_trials = len(analysis.voters)
-    blocks: list[Block] = [
-        f"{_hard(analysis)}. Their labels are worth checking.",
-        _table(analysis.hard, num_trials, "Mean p_male"),
-        f"Most confident errors of {name}:",
-        _table(study.mistakes, num_trials, "p_male"),
-        f"Images that {name} is least certain about:",
-        _table(study.doubtful, num_trials, "p_male"),
-        pictures,
-    ]
-    return Section("examples", "Examples", blocks, page)
+    blocks: list[Block] = []
+    if run.selection:
+        study, name = analysis.studies[run.selection.trial_id], title(run, run.selection.trial_id)
+        num_trials = len(analysis.voters)
+        blocks = [
+            f"{_hard(analysis)}. Their labels are worth checking.",
+            _table(analysis.hard, num_trials, "Mean p_male"),
+            f"Most confident errors of {name}:",
+            _table(study.mistakes, num_trials, "p_male"),
+            f"Images that {name} is least certain about:",
+            _table(study.doubtful, num_trials, "p_male"),
+        ]
+    blocks.append("summary.html, which stays on this machine, shows pictures for every trial.")
+    return Section("examples", "Examples", blocks, [Html(_gallery(report))])
 
 
 def _hard(analysis: Analysis) -> str:
@@ -49,34 +47,32 @@ def _table(faces: Sequence[Face], num_trials: int, header: str) -> Table | str:
     if not faces:
         return "None."
     rows = [
-        [
-            markdown.text(face.name),
-            "male" if face.is_male else "female",
-            f"{face.p_male:.3f}",
-            f"{face.num_wrong} of {num_trials}",
-        ]
+        {
+            "Image": markdown.text(face.name),
+            "Label": face.label,
+            header: f"{face.p_male:.3f}",
+            "Trials that misclassify it": f"{face.num_wrong} of {num_trials}",
+        }
         for face in faces
     ]
-    return Table(["Image", "Label", header, "Trials that misclassify it"], rows)
+    return Table.of(rows)
 
 
 def _gallery(report: Report) -> str:
     """Return the hard images, then each trial's most confident errors and least certain images."""
     run, analysis = report.run, report.analysis
-    selected = run.selection.trial_id if run.selection else None
     num_missing = len(set(analysis.shown) - set(report.thumbnails))
+    missing = f"{num_missing} of these images are not available: missing, or changed since the run."
     parts = [
         f"<p>{SOURCES[run.record.data.source].label_note}. "
         f"p_male above {THRESHOLD:g} means male.</p>",
-        f"<p>{num_missing} of these images are not available: missing, or changed since the "
-        "run.</p>"
-        if num_missing
-        else "",
+        f"<p>{missing}</p>" if num_missing else "",
         f"<h3>{escape(_hard(analysis))}</h3>",
         _faces(report, analysis.hard, "mean p_male"),
     ]
-    for study in sorted(analysis.studies.values(), key=lambda study: study.trial_id != selected):
-        is_open = " open" if study.trial_id == selected else ""
+    for study in report.selected_first:
+        is_selected = run.selection and study.trial_id == run.selection.trial_id
+        is_open = " open" if is_selected else ""
         parts.append(
             f"<details{is_open}><summary>{escape(title(run, study.trial_id))}</summary>"
             f"<h4>Most confident errors</h4>{_faces(report, study.mistakes)}"
@@ -93,15 +89,12 @@ def _faces(report: Report, faces: Sequence[Face], name: str = "p_male") -> str:
 
 
 def _face(report: Report, face: Face, name: str) -> str:
-    picture = f'<span class="face gone">{MISSING}</span>'
+    file, picture = escape(face.name), f'<span class="face gone">{MISSING}</span>'
     if face.name in report.thumbnails:
         number = list(report.thumbnails).index(face.name)  # its class: gfr.report.html.style
-        picture = (
-            f'<span class="face i{number}" role="img" aria-label="{escape(face.name)}"></span>'
-        )
-    label = "male" if face.is_male else "female"
+        picture = f'<span class="face i{number}" role="img" aria-label="{file}"></span>'
     return (
-        f"<li>{picture}<span>{escape(face.name)}</span><span>label <b>{label}</b></span>"
+        f"<li>{picture}<span>{file}</span><span>label <b>{face.label}</b></span>"
         f"<span>{name} {face.p_male:.3f}</span>"
         f"<span>{face.num_wrong} of {len(report.analysis.voters)} wrong</span></li>"
     )

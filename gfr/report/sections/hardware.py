@@ -9,19 +9,19 @@ from gfr.results.records import Run
 def section(report: Report) -> Section:
     """Return CPU, memory and GPUs, and the workers if there are several."""
     hardware = report.run.record.hardware
-    rows = [
-        ["CPU", markdown.text(hardware.cpu_model)],
-        ["Architecture", markdown.text(hardware.cpu_architecture)],
-        ["Cores / threads", f"{hardware.cpu_physical_cores or 'unknown'} / {hardware.cpu_threads}"],
-        ["CPU features", markdown.text(", ".join(hardware.cpu_flags)) or "no AVX2"],
-        ["Memory, total", f"{hardware.memory_total_bytes / 1e9:.2f} GB"],
-        ["Memory, available at the start", f"{hardware.memory_available_bytes / 1e9:.2f} GB"],
-        ["Load at the start", f"{hardware.cpu_load:.2f} (1-minute average)"],
-    ]
-    if not hardware.gpus:
-        rows.append(["GPU", markdown.text(hardware.gpu_note)])
-    rows += [[f"GPU {number}", _gpu(gpu)] for number, gpu in enumerate(hardware.gpus, 1)]
-    blocks: list[Block] = [Table(["", ""], [row for row in rows if row[1]]), *_workers(report.run)]
+    values = {
+        "CPU": markdown.text(hardware.cpu_model),
+        "Architecture": markdown.text(hardware.cpu_architecture),
+        "Cores / threads": f"{hardware.cpu_physical_cores or 'unknown'} / {hardware.cpu_threads}",
+        "CPU features": markdown.text(", ".join(hardware.cpu_flags)) or "no AVX2",
+        "Memory, total": f"{hardware.memory_total_bytes / 1e9:.2f} GB",
+        "Memory, available at the start": f"{hardware.memory_available_bytes / 1e9:.2f} GB",
+        "Load at the start": f"{hardware.cpu_load:.2f} (1-minute average)",
+        "GPU": "" if hardware.gpus else markdown.text(hardware.gpu_note),
+        **{f"GPU {number}": _gpu(gpu) for number, gpu in enumerate(hardware.gpus, 1)},
+    }
+    rows = [[name, value] for name, value in values.items() if value]
+    blocks: list[Block] = [Table(["", ""], rows), *_workers(report.run)]
     return Section("hardware", "Hardware", blocks)
 
 
@@ -40,18 +40,16 @@ def _workers(run: Run) -> list[str | Table]:
     if len(workers) < 2:
         return []
     rows = [
-        [
-            markdown.text(row.name),
-            markdown.text(row.cpu_model),
-            f"{row.num_images:,}",
-            str(row.num_heads),
-        ]
+        {
+            "Worker (machine/process)": markdown.text(row.name),
+            "CPU": markdown.text(row.cpu_model),
+            "Images through backbones": f"{row.num_images:,}",
+            "Heads trained": str(row.num_heads),
+        }
         for row in workers
     ]
-    header = ["Worker (machine/process)", "CPU", "Images through backbones", "Heads trained"]
     return [
         "The workers below computed features and trained heads; latency was measured on the "
-        "machine "
-        "above only.",
-        Table(header, rows),
+        "machine above only.",
+        Table.of(rows),
     ]

@@ -1,6 +1,7 @@
 """Learning curves: accuracy and loss by epoch, and what they say about over- and underfitting."""
 
-from gfr.evaluation.metrics import History
+from collections.abc import Sequence
+
 from gfr.report import markdown, svg
 from gfr.report.figures import Entry, Figure, percent
 from gfr.report.formatting import title
@@ -33,22 +34,20 @@ def curves(run: Run) -> list[Figure]:
     accuracy = svg.linear("accuracy", shares, percent, (0.0, 1.0))
     loss = svg.logarithmic("loss, nats (log scale)", losses, 1.1)
     legend = [Entry(name, look, has_mark=False) for name, look in _LOOKS.items()]
-    return [
-        Figure(
-            row.trial.title,
-            [_panel(row.trial.title, y, row.history) for y in (accuracy, loss)],
-            legend,
-        )
-        for row in run.trials
-    ]
+    drawn = []
+    for row in run.trials:
+        title, history = row.trial.title, row.history
+        panels = [
+            _panel(title, accuracy, history.accuracy, history.val_accuracy),
+            _panel(title, loss, history.loss, history.val_loss),
+        ]
+        drawn.append(Figure(title, panels, legend))
+    return drawn
 
 
-def _panel(title: str, y: Axis, history: History) -> Drawing:
-    """Draw accuracy or loss, by the label of the axis."""
-    values = (history.loss, history.val_loss)
-    if y.label == "accuracy":
-        values = (history.accuracy, history.val_accuracy)
-    epochs = [float(number) for number in range(1, len(history.loss) + 1)]
+def _panel(title: str, y: Axis, *values: Sequence[float]) -> Drawing:
+    """Draw one figure of training and of validation by epoch."""
+    epochs = [float(number) for number in range(1, len(values[0]) + 1)]
     last = max(epochs[-1], 2)
     ticks = svg.linear("epoch", epochs, num_ticks=4).ticks
     whole = tuple(tick for tick in ticks if 1 <= tick[0] <= last and tick[0].is_integer())

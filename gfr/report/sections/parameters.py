@@ -11,12 +11,12 @@ def section(report: Report) -> Section:
     """Return a row an iteration, then the shared parameters."""
     benchmark = report.run.record.benchmark
     rows = [
-        [
-            str(row.number),
-            "{} x {}".format(*row.size),
-            str(row.epochs),
-            "({}, {}, 3)".format(*row.size) if row.input == "fixed" else "any size",
-        ]
+        {
+            "Iteration": str(row.number),
+            "Image size (height x width)": "{} x {}".format(*row.size),
+            "Epochs": str(row.epochs),
+            "Backbone input": "any size" if row.input == "any" else "({}, {}, 3)".format(*row.size),
+        }
         for row in benchmark.iteration
     ]
     scalings = (f"{row.label}: {row.scaling}" for row in benchmark.backbone)
@@ -30,8 +30,7 @@ def section(report: Report) -> Section:
         f"Requested precision of the features: {benchmark.features.precision}",
         *_prefixes(benchmark),
     ]
-    header = ["Iteration", "Image size (height x width)", "Epochs", "Backbone input"]
-    return Section("parameters", "Parameters", [Table(header, rows), markdown.bullets(shared)])
+    return Section("parameters", "Parameters", [Table.of(rows), markdown.bullets(shared)])
 
 
 def _prefixes(benchmark: Benchmark) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gfr.data.sources import SOURCES
+from gfr.data.layouts import SOURCES
 from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, LeftOut, Rate, Subgroups
 from gfr.report import markdown
 from gfr.report.analysis import ALPHA

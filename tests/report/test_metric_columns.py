@@ -7,7 +7,7 @@ import pandas as pd
 from html_page import full_run
 from records import FACES, SPLITS
 
-from gfr.report import results_table
+from gfr.report import metric_columns
 from gfr.report.analysis import analyse
 from gfr.results import records
 from gfr.storage.paths import ROOT
@@ -18,7 +18,7 @@ def test_the_table_has_a_row_for_every_head(tmp_path):
     run = full_run(tmp_path)
     failed = records.Failure(3, run.trials[3].trial, "killed for memory")
     run = replace(run, trials=run.trials[:3], failures=(failed,))
-    table = results_table.frame(run, analyse(run, FACES, SPLITS))
+    table = metric_columns.frame(run, analyse(run, FACES, SPLITS))
     assert 3 * 6 + 1 == len(table)
     first = table.iloc[0]
     assert ("VGG16-iteration-1", "nothing", 0.9, 50.0) == (

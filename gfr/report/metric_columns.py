@@ -5,7 +5,7 @@ Prefect's artifact: a new metric is one entry. docs/results-table.md explains th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from gfr.measurement.latency import LatencyResult
 from gfr.models.weights import Weights
 from gfr.report.analysis import Analysis, Study
 from gfr.report.formatting import interval, spread
-from gfr.results.records import RefitResult, Run, TrialResult
+from gfr.results.records import Run, TrialResult
 from gfr.storage import atomic
 from gfr.types import SPLITS
 
@@ -40,39 +40,16 @@ class Head:
     run: Run
     trial: Trial
     result: TrialResult | None = None
-    refit: RefitResult | None = None
     study: Study | None = None  # of a trial's own head
-
-    @property
-    def metrics(self) -> dict[str, Metrics] | None:
-        """The metrics of this head by split."""
-        source = self.refit or self.result
-        return source.metrics if source else None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the trial failed."""
-        failures = {row.trial.id: row.reason for row in self.run.failures}
-        return None if self.result else failures[self.trial.id]
+    metrics: dict[str, Metrics] | None = None  # by split
+    fit: Refit | None = None  # seed, split and fraction of the images that it was trained with
+    changed: str = "nothing"  # from the trial's own head
+    reason: str | None = None  # why the trial failed
 
     @property
     def status(self) -> str:
         """Whether the trial finished."""
         return "finished" if self.result else "failed"
-
-    @property
-    def changed(self) -> str:
-        """What differs from the trial's own head."""
-        return self.refit.refit.changed if self.refit else "nothing"
-
-    @property
-    def fit(self) -> Refit | None:
-        """Seed, split and fraction of the images that this head was trained with."""
-        if self.refit:
-            return self.refit.refit
-        benchmark = self.run.record.benchmark
-        own = Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
-        return own if self.result else None
 
     @property
     def is_selected(self) -> bool | None:
@@ -90,6 +67,13 @@ class Head:
     def latency(self) -> LatencyResult | None:
         """The latency of the trial's fused model."""
         return self.run.latency_of(self.trial) if self.result else None
+
+    @property
+    def features(self) -> str | None:
+        """Whether the run computed features of the trial."""
+        if self.result is None:
+            return None
+        return "computed" if self.result.features.num_computed else "reused"
 
     @property
     def p95_ms(self) -> float | None:
@@ -258,14 +242,13 @@ def shown_in(view: View) -> list[Column]:
 
 def heads(run: Run, analysis: Analysis | None = None) -> list[Head]:
     """Return the trials' own heads in the benchmark's order, failed trials among them."""
-    results: dict[str, TrialResult | None] = {row.trial.id: None for row in run.failures}
-    results |= {row.trial.id: row for row in run.trials}
-    studies = analysis.studies if analysis else {}
-    return [
-        Head(run, trial, results[trial.id], study=studies.get(trial.id))
-        for trial in run.record.benchmark.trials
-        if trial.id in results
-    ]
+    benchmark, studies = run.record.benchmark, analysis.studies if analysis else {}
+    own = Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
+    by_id = {row.trial.id: Head(run, row.trial, reason=row.reason) for row in run.failures}
+    for row in run.trials:
+        trial_id = row.trial.id
+        by_id[trial_id] = Head(run, row.trial, row, studies.get(trial_id), row.metrics, own)
+    return [by_id[trial.id] for trial in benchmark.trials if trial.id in by_id]
 
 
 def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
@@ -273,8 +256,10 @@ def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
     columns = [column for column in COLUMNS if column.dtype]
     rows = []
     for own in heads(run, analysis):
-        refits = own.result.refits if own.result else ()
-        every = [own, *(Head(run, own.trial, own.result, refit) for refit in refits)]
+        every = [own]
+        for row in own.result.refits if own.result else ():
+            again = replace(own, study=None, metrics=row.metrics, fit=row.refit)
+            every.append(replace(again, changed=row.refit.changed))
         rows += [{column.name: column.value(head) for column in columns} for head in every]
     types = {column.name: column.dtype for column in columns}
     return pd.DataFrame(rows, columns=list(types)).astype(types)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import Field
 
 from gfr.data import celeba, csv_labels
 from gfr.data.celeba import Labels
@@ -112,10 +112,5 @@ def source_of(path: Path) -> DataSource:
     return next(source for source in SOURCES.values() if source.matches(path))
 
 
-def _known(name: str) -> str:
-    if name not in SOURCES:
-        raise ValueError(f"unknown data source; known: {', '.join(SOURCES)}")
-    return name
-
-
-SourceName = Annotated[str, AfterValidator(_known)]  # as records hold it
+# The name of a source, as records hold it.
+SourceName = Annotated[str, Field(pattern=f"^({'|'.join(SOURCES)})$")]
