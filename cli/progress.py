@@ -32,7 +32,7 @@ _JAVASCRIPT_OVER_FLOAT32 = 12.0  # one image in Node over one in a batch
 @contextlib.contextmanager
 def display(benchmark: Benchmark | None) -> Iterator[None]:
     """Show what `gfr` logs inside the block; with a benchmark, also the progress of the run."""
-    # A copy, since text that standard error could not write would change the exit code at the end.
+    # A copy of the descriptor, since `gfr predict` redirects the original.
     stream = os.fdopen(os.dup(2), "w", buffering=1)
     console = Console(file=stream, highlight=False)
     run = _RunProgress(benchmark)

@@ -1,6 +1,10 @@
 """`gfr predict`."""
 
+import contextlib
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +12,7 @@ import typer
 
 from cli import completion, options
 from gfr import text
+from gfr.errors import InputError
 
 
 def predict(
@@ -34,7 +39,8 @@ def predict(
     from gfr.storage import run_directory
 
     run = store.read_run(run_directory.find(reports, run_id))
-    predictions = prediction.predict(run, trial, images)
+    with _quiet_tensorflow():
+        predictions = prediction.predict(run, trial, images)
     unusual = [row for row in predictions if row.remark]
     if unusual:
         others = f" (and {len(unusual) - 1} more)" if unusual[1:] else ""
@@ -45,3 +51,23 @@ def predict(
     print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
     for row in predictions:
         print(f"{text.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")
+
+
+@contextlib.contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ code prints, and print it only if the block fails."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except InputError:
+            raise
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

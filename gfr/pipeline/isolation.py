@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _LOOK_EVERY_S = 0.2
 _LEAVE_WITHIN_S = 10  # an idle process may take so long to end
 
 _LAST_WORDS = 400  # characters of the output of a crashed process
+
+# TensorFlow writes these at every start, whatever its log level; they explain no crash.
+_STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ class _Worker:
         code = self.process.wait()
         how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self.words.seek(0)
-        output = self.words.read().decode("utf-8", "replace")
+        lines = self.words.read().decode("utf-8", "replace").splitlines()
+        output = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
         last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
 
