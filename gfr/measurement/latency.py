@@ -207,15 +207,20 @@ class LatencyResult:
     timings: Annotated[tuple[Timing, ...], Field(min_length=1)]
     cost: Cost
 
+    def __post_init__(self) -> None:
+        """ValueError without a timing in float32."""
+        if not any(timing.precision == "float32" for timing in self.timings):
+            raise ValueError("no timing in float32")
+
     @property
     def float32(self) -> Timing:
         """The timing that trials are compared by."""
-        return self.timings[0]
+        return next(timing for timing in self.timings if timing.precision == "float32")
 
     @property
     def accelerated(self) -> Timing | None:
         """The timing in the faster precision of this machine, if there is one."""
-        return self.timings[1] if len(self.timings) > 1 else None
+        return next((timing for timing in self.timings if timing.precision != "float32"), None)
 
     @property
     def size_bytes(self) -> int:

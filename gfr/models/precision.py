@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from gfr.config.schema import FeatureSet, Precision
+from gfr.errors import InputError, reason
 from gfr.measurement.hardware import Hardware
 from gfr.measurement.reference_workload import Rates
 from gfr.models.weights import Weights
@@ -157,10 +158,16 @@ def _gate_of(
 
 
 def load_gates(path: Path) -> tuple[GateRow, ...]:
-    """Return the recorded gates; none without the file."""
+    """Return the recorded gates, none without the file; InputError if the file is damaged."""
     if not path.exists():
         return ()
-    return TypeAdapter(tuple[GateRow, ...]).validate_json(path.read_bytes())
+    try:
+        return TypeAdapter(tuple[GateRow, ...]).validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a list of gates ({reason(error)}). Restore it with git, or make it again "
+            "with benchmarks/studies/precision.py"
+        ) from None
 
 
 def dump_gates(gates: Sequence[GateRow]) -> str:
