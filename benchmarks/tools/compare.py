@@ -59,7 +59,8 @@ def keep(document: dict, run: SavedRun, storage: Path, names: Collection[str] = 
     names = names or run.measured
     rows = [row for row in document["benchmarks"] if row["fullname"] in names]
     dirty = "-dirty" if document["commit_info"].get("dirty") else ""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{run.commit[:8]}{dirty}.json"
+    commit = str(document["commit_info"].get("id", "unknown"))
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{commit[:8]}{dirty}.json"
     path = storage / run.fingerprint / name
     atomic.write_json(path, document | {"benchmarks": rows})
     for name in names:

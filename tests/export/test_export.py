@@ -67,7 +67,7 @@ def test_a_run_ends_with_a_model_that_both_runtimes_have_run(finished):
         *("golden.json", "golden", "tfjs"),
     }
     page = (folder / "reports" / "runs" / "r" / "summary.md").read_text()
-    assert "## On the user's device" in page
+    assert "## Deployment" in page
 
 
 def test_the_keras_file_loads_in_safe_mode_and_gives_the_golden_probabilities(finished):

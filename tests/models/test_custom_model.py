@@ -169,7 +169,7 @@ def test_an_own_model_is_a_backbone(finished):
     assert 1e-3 > found.latency_of(result.trial).float32.max_difference
     page = (found.directory / "summary.md").read_text()
     assert f"mynet: own model file, SHA-256 {sha256[:12]}" in page
-    assert "**mynet** †" not in page and "**MobileNetV3Small** †" in page
+    assert "mynet / iteration 1 †" not in page and "MobileNetV3Small / iteration 1 †" in page
 
 
 @pytest.mark.slow
