@@ -8,6 +8,7 @@ because importing TensorFlow takes seconds; they end with their parent, however 
 import atexit
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import re
@@ -17,8 +18,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -34,6 +38,8 @@ _LAST_WORDS = 400  # characters of the output of a crashed process
 
 # TensorFlow writes these at every start, whatever its log level; they explain no crash.
 _STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
+
+LOG = logging.getLogger("gfr")
 
 
 @dataclass(frozen=True)
@@ -68,15 +74,8 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
     """
     if not limits.isolated:
         return _value(*answer(place, arguments))
-    worker = _idle_or_new(gpu)
-    try:
-        value = worker.call(place, arguments, limits)
-    except BaseException:
-        worker.close()
-        raise
-    with _IDLE_LOCK:
-        _IDLE.append(worker)
-    return value
+    with _worker(gpu) as worker:
+        return worker.call(place, arguments, limits)
 
 
 def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None = None) -> Any:
@@ -98,9 +97,16 @@ class _Worker:
         self.gpu = gpu
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
-        parent, module = str(os.getpid()), "gfr.pipeline.worker"
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(theirs.fileno()), parent],
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "gfr.pipeline.worker",
+            str(theirs.fileno()),
+            str(os.getpid()),
+        ]
+        self.process = _started(
+            command,
             env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -113,9 +119,10 @@ class _Worker:
         """See `gfr.pipeline.isolation.call`."""
         try:
             self.connection.send((place, arguments))
-            return _value(*self._answer(limits))
+            kind, value = self._answer(limits)
         except (EOFError, OSError):
             raise StepFailed(f"its process {self._end()}") from None
+        return _value(kind, value)
 
     def _answer(self, limits: Limits) -> tuple[str, Any]:
         watched = psutil.Process(self.process.pid)
@@ -130,10 +137,11 @@ class _Worker:
                 if logger.isEnabledFor(value.levelno):
                     logger.handle(value)
             with contextlib.suppress(psutil.Error):  # it has ended: poll says so next
-                used_gb, limit_gb = watched.memory_info().rss / 1e9, limits.memory_bytes / 1e9
-                if used_gb > limit_gb:
+                used_bytes = watched.memory_info().rss
+                if used_bytes > limits.memory_bytes:
                     raise StepFailed(
-                        f"took {used_gb:.1f} GB of memory, more than the limit of {limit_gb:.1f} GB"
+                        f"took {used_bytes / 1e9:.1f} GB of memory, "
+                        f"more than the limit of {limits.memory_bytes / 1e9:.1f} GB"
                     )
             if time.monotonic() - last_s > limits.silence_s:
                 raise StepFailed(f"no sign of life for {limits.silence_s:g} s")
@@ -148,6 +156,16 @@ class _Worker:
         last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
 
+    def leave(self) -> None:
+        """Close the connection, on which an idle process ends by itself.
+
+        So TensorFlow deletes its temporary files.
+        """
+        self.connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_LEAVE_WITHIN_S)
+        self.close()
+
     def close(self) -> None:
         """Kill the process."""
         self.process.kill()
@@ -157,10 +175,48 @@ class _Worker:
 
 
 def _value(kind: str, value: Any) -> Any:
-    """What a step returned, or the error that it raised; see `gfr.pipeline.worker.answer`."""
-    if kind == "failed":
+    """What a step returned, or the exception for why it did not; see
+    `gfr.pipeline.worker.answer`."""
+    if kind == "refused":
         raise value
+    if kind == "failed":
+        reason, trace = value
+        LOG.debug("%s", trace)
+        raise StepFailed(reason)
     return value
+
+
+_ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+
+def _started(command: list[str], **options: Any) -> subprocess.Popen:
+    """Start a process from a thread that lives as long as this process.
+
+    Linux ends the child with the thread, not with the process, that started it. The thread is a
+    daemon because Python joins other threads before exit handlers, and `end_idle` needs the child.
+    """
+    process: Future[subprocess.Popen] = Future()
+
+    def start() -> None:
+        try:
+            process.set_result(subprocess.Popen(command, **options))
+        except BaseException as error:  # raised in the caller
+            process.set_exception(error)
+
+    _spawner()
+    _ORDERS.put(start)
+    return process.result()
+
+
+@functools.cache
+def _spawner() -> threading.Thread:
+    def work() -> None:
+        while True:
+            _ORDERS.get()()
+
+    thread = threading.Thread(target=work, name="gfr-spawner", daemon=True)
+    thread.start()
+    return thread
 
 
 _IDLE: list[_Worker] = []
@@ -168,13 +224,21 @@ _IDLE: list[_Worker] = []
 _IDLE_LOCK = threading.Lock()
 
 
-def _idle_or_new(gpu: str | None) -> _Worker:
+@contextlib.contextmanager
+def _worker(gpu: str | None) -> Iterator[_Worker]:
+    """Yield an idle process or a new one; keep it if the block succeeds."""
     with _IDLE_LOCK:
-        for worker in _IDLE:
-            if worker.gpu == gpu:
-                _IDLE.remove(worker)
-                return worker
-    return _Worker(gpu)
+        worker = next((row for row in _IDLE if row.gpu == gpu), None)
+        if worker:
+            _IDLE.remove(worker)
+    worker = worker or _Worker(gpu)
+    try:
+        yield worker
+    except BaseException:
+        worker.close()
+        raise
+    with _IDLE_LOCK:
+        _IDLE.append(worker)
 
 
 @atexit.register
@@ -182,10 +246,6 @@ def end_idle() -> None:
     """End the processes kept for a next step."""
     with _IDLE_LOCK:
         for worker in _IDLE:
-            # An idle process then ends by itself, so that TensorFlow deletes its temporary files.
-            worker.connection.close()
+            worker.connection.close()  # all first: each takes a moment to end
         while _IDLE:
-            worker = _IDLE.pop()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.process.wait(_LEAVE_WITHIN_S)
-            worker.close()
+            _IDLE.pop().leave()
