@@ -29,7 +29,7 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# The environment is made anew when its Python is gone, or PYTHON names another version.
+# Rebuild the environment if its Python no longer exists or PYTHON has another version.
 ifneq ($(INSTALLED),$(WANTED))
 $(READY): FORCE
 endif
@@ -61,7 +61,7 @@ smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
 chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
 	$(BIN)/python -m benchmarks.validation.kill_and_resume $(CHAOS)
 
-soak: $(READY) ## 200 small runs on one server: does anything grow? goes on when begun again
+soak: $(READY) ## 200 small runs on one server, to find leaks; resumes when started again
 	$(BIN)/python -m benchmarks.validation.soak $(SOAK)
 
 speed: $(READY) ## features once against fit with a frozen backbone: DATA=DIR [WEIGHTS=DIR]
@@ -161,6 +161,6 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --quiet \
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory $(READY)
 
-lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock and requirements-gpu.lock
+lock: $(BIN)/uv ## resolve pyproject.toml again into requirements.lock and requirements-gpu.lock
 	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --upgrade --extra gpu --constraints requirements.lock -o requirements-gpu.lock

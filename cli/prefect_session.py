@@ -95,8 +95,8 @@ def _state_from_files(request: pipeline_request.Request, error: Exception) -> An
     reason = f"Prefect's server failed ({str(error).splitlines()[0]})"
     run = store.read_run(request.run_dir)
     if not (run.trials or run.failures):
-        cure = "Start it (`make server`) or unset PREFECT_API_URL"
-        raise InputError(f"{reason}: no trial was run. {cure}") from None
+        remedy = "Start it (`make server`) or unset PREFECT_API_URL"
+        raise InputError(f"{reason}: no trial was run. {remedy}") from None
     missing = status.missing(run)
     message = "; ".join([*missing, f"{reason}: this state is derived from the files of the run"])
     return (Failed if missing else Completed)(name=UNREPORTED, message=message)

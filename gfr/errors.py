@@ -21,7 +21,7 @@ class CannotWrite(InputError):
 
 
 _FULL = "make room there"
-_CLOSED = "give gfr the right to it"
+_CLOSED = "give gfr permission"
 _DAMAGED = "check that disk"
 _REMEDIES = {
     errno.ENOSPC: _FULL,

@@ -1,7 +1,7 @@
-"""How far a stage is, as log records.
+"""Progress of a stage as log records.
 
-In: a stage's name and counts. Out: records of the logger `gfr.progress`, at most two a second,
-that carry `step`, `done`, `total` and `unit`; what listens decides how to show them. Never prints.
+The logger `gfr.progress` gets at most two records a second, with `step`, `done`, `total` and
+`unit`. Handlers decide how to show them.
 """
 
 import logging
@@ -15,9 +15,9 @@ Report = Callable[[int, int | None], None]  # done, total if known
 
 
 def reporter(step: str, unit: str = "") -> Report:
-    """A function to call with (done, total or None if unknown) as often as one likes.
+    """Return a function to call with (done, total or None if unknown) as often as needed.
 
-    `unit`: what is counted, where the step's name does not say it.
+    `unit`: what is counted, if the name of the step does not say it.
     """
     last_s = [0.0]
 

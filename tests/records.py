@@ -159,7 +159,7 @@ def run(directory=Path("reports/runs/r")):
         weights=(trials[0].features.weights, trials[2].features.weights),
         rates=None,
         choices=tuple(
-            Choice(row.id, "float32", "asked for", "not run") for row in BENCHMARK.feature_sets
+            Choice(row.id, "float32", "as requested", "not run") for row in BENCHMARK.feature_sets
         ),
         cache="cache",
         cache_id="c",

@@ -114,7 +114,7 @@ def backbone(name):
 def alone(name, backbone) -> Callable[[int], Call]:
     """A function (number of images) -> a call of the same network by Keras alone.
 
-    `backbone` is asked for because it clears Keras' session: first.
+    The fixture `backbone` comes first because it clears Keras' session.
     """
     import keras
     import tensorflow as tf

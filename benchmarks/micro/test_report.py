@@ -10,7 +10,7 @@ from gfr.report import writer
 
 
 def test_report(measure, tmp_path):
-    """Rendered anew from its records, as `gfr report` does."""
+    """Render a report from its records again, as `gfr report` does."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
     records.write(run)
     measure(lambda: writer.write_report(run.directory), draw, num_warmups=1, num_rounds=8)

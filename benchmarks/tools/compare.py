@@ -71,7 +71,7 @@ def keep(document: dict, run: SavedRun, storage: Path, names: Collection[str] = 
 
 
 def compare(tests: Collection[str], storage: Path) -> int:
-    """Measure, and again what is not settled; print the table, save what is new."""
+    """Measure, repeat what is inconclusive, print the table and save new baselines."""
     document, run = measure(tests)
     saved, problems = fingerprint.load(storage / run.fingerprint, run.fingerprint)
     print(*problems, sep="\n", end="\n" * bool(problems))
@@ -104,7 +104,7 @@ def compare(tests: Collection[str], storage: Path) -> int:
 
 
 def _explain(verdict: Verdict, files: Sequence[str], num_measurements: int) -> str:
-    """Ratios, unless there is no baseline; with the files of the baseline unless it is ok."""
+    """Return the ratios to the baseline, if there is one, and its files unless the result is ok."""
     if verdict.status == rule.NO_BASELINE:
         return verdict.reason
     ratios = (

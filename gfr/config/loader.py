@@ -187,7 +187,7 @@ def _file_problems(row: Backbone) -> Iterator[str]:
         yield "weights and file: an own model has its own; remove weights"
     if not row.file.endswith(".keras"):
         yield (
-            f"file {row.file!r}: not a .keras file; load it where you trust it and write it anew "
+            f"file {row.file!r}: not a .keras file; load it where you trust it and save it again "
             'with model.save("….keras")'
         )
 

@@ -14,7 +14,7 @@ from gfr.types import NAME, Above0, Amount, Share
 
 
 @dataclass(frozen=True)
-class Stated:
+class HardwareConfig:
     """Table `[hardware]` of a benchmark file. It does not change any measured number.
 
     `cpu_watts`: power of the whole processor with every thread busy, for estimates where no counter
@@ -217,7 +217,7 @@ class Benchmark:
     latency: Latency = field(default_factory=Latency)
     selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
-    hardware: Stated = field(default_factory=Stated)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
 
     @property
     def trials(self) -> tuple[Trial, ...]:

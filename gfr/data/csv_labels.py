@@ -141,5 +141,5 @@ def _flags(path: Path, column: pd.Series) -> pd.Series:
     line, why = column.index[0], f"{column.name} mixes {sorted(set(values))}"
     if len(wrong):
         line, why = wrong.index[0], f"{column.name} is {wrong.iloc[0]!r:.40}"
-    cure = "Correct it" if column.name == "is_male" else "Correct it, or remove the column"
-    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false. {cure}")
+    remedy = "Correct it" if column.name == "is_male" else "Correct it, or remove the column"
+    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false. {remedy}")

@@ -1,8 +1,4 @@
-"""The first stage: look at data and weights, choose and split the images.
-
-In: a Request. Out: run.json and faces.csv in the run directory, or InputError before anything heavy
-has begun. Never computes a feature.
-"""
+"""Find the data set of a run, choose its images, inspect and split them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +19,7 @@ NUM_SYNTHETIC_FOR_ALL = 5000  # number of synthetic faces for `images = "all"`
 
 
 @dataclass(frozen=True)
-class Looked:
+class RunImages:
     """The images of a run, inspected and split: `splits` is str (N,)."""
 
     faces: dataset.Faces
@@ -65,7 +61,7 @@ def _is_drawn(directory: Path) -> bool:
     return (directory / celeba.LABEL_FILES[0]).exists()
 
 
-def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
+def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
     """Find (or draw), choose, inspect and split the images that a run would use."""
     source, directory = locate(data)
     num_images, seed, rule = benchmark.data.images, benchmark.seed, benchmark.data.split
@@ -79,11 +75,11 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     splits = splits[[name not in flaws.dropped for name in listing.faces.names]]
     for name in types.SPLITS:
         if len(set(faces.is_male[splits == name].tolist())) < 2:
-            cure = "Use more images" + ("" if rule == "official" else " or a larger fraction")
+            remedy = "Use more images" + ("" if rule == "official" else " or a larger fraction")
             raise InputError(
-                f"{directory}: the {name} split of {len(splits):,} images lacks a class. {cure}"
+                f"{directory}: the {name} split of {len(splits):,} images lacks a class. {remedy}"
             )
-    return Looked(
+    return RunImages(
         faces=faces,
         splits=splits,
         data=records.describe(source.name, directory, listing, faces, flaws),
@@ -91,7 +87,7 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> Looked:
     )
 
 
-def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[Looked, str]:
+def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[RunImages, str]:
     """Do what `look` does, but with every image if there are fewer than the benchmark needs.
 
     The second value is then a sentence that says so, else it is empty.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gfr.config.schema import Stated
+from gfr.config.schema import HardwareConfig
 from gfr.measurement.resources import Cost
 
 Label = Literal["measured", "estimated", "unavailable"]
@@ -26,14 +26,14 @@ class Energy:
     joules: float | None
     how: str
 
-    def carbon_g(self, stated: Stated) -> float | None:
+    def carbon_g(self, stated: HardwareConfig) -> float | None:
         """Return grams of CO2 equivalent; None without joules or without `carbon_g_per_kwh`."""
         if self.joules is None or stated.carbon_g_per_kwh is None:
             return None
         return self.joules / _J_PER_KWH * stated.carbon_g_per_kwh
 
 
-def of_cpu(cost: Cost, stated: Stated, num_threads: int) -> Energy:
+def of_cpu(cost: Cost, stated: HardwareConfig, num_threads: int) -> Energy:
     """Return the processor's energy; `cpu_watts` is the power of all `num_threads` together."""
     measured = cost.cpu_energy
     if measured and measured.joules is not None:
@@ -45,7 +45,7 @@ def of_cpu(cost: Cost, stated: Stated, num_threads: int) -> Energy:
     return Energy("unavailable", None, measured.note if measured else _NOT_RECORDED)
 
 
-def of_gpus(cost: Cost, stated: Stated) -> Energy:
+def of_gpus(cost: Cost, stated: HardwareConfig) -> Energy:
     """Return the energy of all GPUs that the stage could use."""
     if not cost.gpus:
         return Energy("unavailable", None, cost.gpu_note or _NOT_RECORDED)

@@ -97,8 +97,8 @@ def check(path: Path) -> None:
         raise InputError(f"{path}: {problem}")
 
 
-# The functions below yield problems one by one, and only the first is asked for: what follows a
-# problem need not be computable.
+# The functions below yield problems one by one, and only the first is used: code after a problem
+# may be unable to run.
 
 
 def _archive_problems(archive: zipfile.ZipFile) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _class_problems(described: dict[str, Any]) -> Iterator[str]:
 def _shape_problems(row: FeatureSet, network: Any) -> Iterator[str]:
     inputs: list[Any] = getattr(network, "inputs", [])  # []: a Sequential that was never built
     if not inputs:
-        yield "its input is of no known shape; begin it with keras.Input((None, None, 3))"
+        yield "its input has no known shape; start it with keras.Input((None, None, 3))"
     if len(inputs) > 1 or len(network.outputs) > 1:
         yield f"{len(inputs)} inputs and {len(network.outputs)} outputs; a backbone has one of each"
     shape, dtype = tuple(inputs[0].shape), inputs[0].dtype
@@ -197,11 +197,11 @@ def _shape_problems(row: FeatureSet, network: Any) -> Iterator[str]:
     words = " x ".join("any" if side is None else str(side) for side in sides)
     if any(side not in (None, asked) for side, asked in zip(sides, row.size, strict=True)):
         yield (
-            f"takes images of {words} (height x width) alone, size = {list(row.size)} is asked "
-            "for; change size, or name other backbones in that iteration"
+            f"takes images of {words} (height x width) only, but size = {list(row.size)}. "
+            "Change size, or name other backbones in that iteration"
         )
     if row.input == "any" and sides != (None, None):
-        yield f'takes images of {words} alone, not any; set input = "fixed"'
+        yield f'takes images of {words} only; set input = "fixed"'
 
 
 def _output_problems(row: FeatureSet, is_exported: bool) -> Iterator[str]:

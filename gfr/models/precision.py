@@ -133,7 +133,7 @@ def choose(
     if weights.source == "own":
         why = "own models are computed in float32"
     elif feature_set.precision != "auto":
-        precision, why = feature_set.precision, "asked for"
+        precision, why = feature_set.precision, "as requested"
     elif rates is None:
         why = "no bfloat16 arithmetic on this machine"
     elif rates.fastest == "bfloat16" and gate == "failed":

@@ -66,7 +66,7 @@ def resolve(
     if backbone.weights:
         request = at_root(backbone.weights, KEYWORDS)
     if request == "random":
-        return _weights(backbone, "random", draw(backbone.name, seed, cache), "asked for")
+        return _weights(backbone, "random", draw(backbone.name, seed, cache), "as requested")
     tried = []
     if request not in KEYWORDS:
         if path := in_directory(backbone.name, Path(request)):
@@ -80,7 +80,7 @@ def resolve(
         return _weights(backbone, "imagenet", path, "downloaded by Keras")
     tried.append(failure)
     if request == "imagenet":
-        raise InputError(f"ImageNet weights of {backbone.name} cannot be had: {'; '.join(tried)}")
+        raise InputError(f"ImageNet weights of {backbone.name} are unavailable: {'; '.join(tried)}")
     return _weights(backbone, "random", draw(backbone.name, seed, cache), "; ".join(tried))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gfr.config import benchmark_files
 from gfr.config.schema import Benchmark
 from gfr.data import records
-from gfr.data.loading import Looked, look
+from gfr.data.loading import RunImages, look
 from gfr.data.records import describe_data
 from gfr.measurement import hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
@@ -49,7 +49,7 @@ def prepare(request: Request) -> Path:
     return run_dir
 
 
-def _record(request: Request, looked: Looked, cost: Cost) -> results_records.RunRecord:
+def _record(request: Request, looked: RunImages, cost: Cost) -> results_records.RunRecord:
     benchmark, options = request.benchmark, request.options
     settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights = tuple(

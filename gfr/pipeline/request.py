@@ -1,4 +1,4 @@
-"""What the user asked for, checked."""
+"""Validate the options of a run."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

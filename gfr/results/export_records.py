@@ -3,7 +3,6 @@
 Does not import TensorFlow.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +12,7 @@ from pydantic import Field
 from gfr.config.schema import Trial, WebPrecision
 from gfr.evaluation.statistics import mcnemar
 from gfr.progress import reporter
-from gfr.storage.hashing import file_sha256
+from gfr.storage.hashing import file_sha256, lines_sha256
 from gfr.types import Count, Positive, Seconds, Share
 
 STEP = "export"  # its name in the progress display
@@ -167,5 +166,4 @@ def num_bytes(source: Path) -> int:
 
 def digest(source: Path) -> str:
     """SHA-256, in hex, over the name and SHA-256 of each file."""
-    lines = [f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return lines_sha256(f"{path.name} {file_sha256(path)}" for path in sorted(source.iterdir()))

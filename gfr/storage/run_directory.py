@@ -116,9 +116,9 @@ class ExportDirectory:
         self.page = path / "page.json"
 
 
-def new_id(benchmark: str, begun: datetime | None = None) -> str:
+def new_id(benchmark: str, start: datetime | None = None) -> str:
     """Make an id that sorts by time, now unless given: `20261123T204512Z-full`."""
-    return f"{(begun or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
+    return f"{(start or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%SZ}-{benchmark}"
 
 
 def directory(reports: Path, run_id: str) -> Path:

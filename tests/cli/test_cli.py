@@ -65,7 +65,7 @@ def test_bad_input_is_one_line_and_exit_code_2(words, line, tmp_path):
 
 def test_a_disk_error_is_one_line_and_a_defect_keeps_its_traceback(capsys):
     """The message says whether reading or writing failed only where that is known."""
-    cure = "give gfr the right to it, or name another directory"
+    cure = "give gfr permission, or name another directory"
     for error, line in (
         (PermissionError(13, "Denied", "/a"), f"/a: cannot be read or written (Denied); {cure}"),
         (FileNotFoundError(2, "No such file", "/a"), "/a: No such file"),

@@ -108,6 +108,7 @@ def test_the_detector_finds_the_eyes_of_celeba(visit):
     """50 aligned faces at scales from 0.5 to 3 in larger pictures: eyes 4 px off on average."""
     if not CELEBA.is_dir():
         # Images of CelebA may not be committed: the figures of a run on them are in docs/web.md.
+        # Its licence forbids committing them, so only a checkout beside them can compare.
         pytest.skip(f"needs CelebA images in {CELEBA.relative_to(ROOT.parent)}")
     rng = np.random.default_rng(6)
     points = web_export.alignment()["points"]

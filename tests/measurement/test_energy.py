@@ -12,7 +12,7 @@ from html_page import report_of, summary_md
 
 from gfr.config import loader
 from gfr.config.benchmark_files import benchmark_file
-from gfr.config.schema import Stated
+from gfr.config.schema import HardwareConfig
 from gfr.errors import InputError
 from gfr.measurement import cpu_energy, energy
 from gfr.measurement.cpu_energy import CpuEnergy
@@ -68,7 +68,7 @@ def test_a_stage_is_measured_by_the_processors_counters(powercap, monkeypatch):
     monkeypatch.setattr(cpu_energy, "POWERCAP", powercap)
     _, cost = metered(lambda: count(powercap / "intel-rapl:1", 142))
     assert 42.0 == cost.cpu_energy.joules
-    assert "measured" == energy.of_cpu(cost, Stated(cpu_watts=65), 2).label
+    assert "measured" == energy.of_cpu(cost, HardwareConfig(cpu_watts=65), 2).label
 
 
 def test_counters_that_cannot_be_read_say_why(powercap, monkeypatch):
@@ -91,25 +91,25 @@ def test_counters_that_cannot_be_read_say_why(powercap, monkeypatch):
 
 def test_nothing_is_estimated_unasked():
     """Without a counter and without the user's watts there is no number."""
-    found = energy.of_cpu(COST, Stated(), 2)
+    found = energy.of_cpu(COST, HardwareConfig(), 2)
     assert energy.Energy("unavailable", None, "no processor package") == found
-    assert "did not measure it" in energy.of_cpu(records.COST, Stated(), 2).how
+    assert "did not measure it" in energy.of_cpu(records.COST, HardwareConfig(), 2).how
 
 
 def test_an_estimate_is_the_users_watts_for_the_threads_kept_busy():
     """65 W x 8 CPU seconds / 2 threads = 260 J; at 360 g/kWh 0.026 g."""
-    stated = Stated(cpu_watts=65.0, carbon_g_per_kwh=360.0)
+    stated = HardwareConfig(cpu_watts=65.0, carbon_g_per_kwh=360.0)
     found = energy.of_cpu(COST, stated, 2)
     assert ("estimated", 260.0) == (found.label, found.joules)
     assert pytest.approx(0.026) == found.carbon_g(stated)
-    assert found.carbon_g(Stated(cpu_watts=65.0)) is None
+    assert found.carbon_g(HardwareConfig(cpu_watts=65.0)) is None
 
 
 def test_a_gpu_is_measured_by_its_counter_or_estimated_when_asked():
     """90 W x 10 s where it has no counter, and only if the benchmark says so."""
     old = replace(GPU, energy_j=None, missing={"energy": "Not Supported"})
     rows = [
-        energy.of_gpus(replace(COST, gpus=gpus), Stated(gpu_power_samples=asked))
+        energy.of_gpus(replace(COST, gpus=gpus), HardwareConfig(gpu_power_samples=asked))
         for gpus, asked in (((GPU,), True), ((old,), False), ((old,), True), ((GPU, old), False))
     ]
     assert [
@@ -148,7 +148,7 @@ def test_the_report_labels_every_row():
     """A measured GPU beside an estimated processor; the sum over 13 stages; the GPU's samples."""
     work = replace(GPU, utilization=Level(0.5, 0.9, 5))
     cost = replace(COST, gpus=(work,))
-    page = energy_text(with_costs(cost, Stated(65.0, carbon_g_per_kwh=360.0)))
+    page = energy_text(with_costs(cost, HardwareConfig(65.0, carbon_g_per_kwh=360.0)))
     together = [line.split("|")[1:] for line in page.splitlines() if "| Total" in line]
     assert [
         ["Total", "CPU", "3,380", "0.338", "estimated", "65 W x CPU seconds / 2 threads"],
@@ -165,9 +165,9 @@ def energy_text(run):
 
 def test_a_report_without_any_counter_says_so_in_a_line():
     """No table of dashes."""
-    page = energy_text(with_costs(COST, Stated()))
+    page = energy_text(with_costs(COST, HardwareConfig()))
     assert "Unavailable: no processor package. gfr estimates energy only on request." == page
-    run = with_costs(COST, Stated())
+    run = with_costs(COST, HardwareConfig())
     rows = summary_json.summary(report_of(run))["energy"]
     assert {("CPU", "unavailable")} == {(row["device"], row["energy"]["label"]) for row in rows}
 
@@ -175,7 +175,7 @@ def test_a_report_without_any_counter_says_so_in_a_line():
 def test_a_record_keeps_its_energy_and_older_ones_are_read(tmp_path):
     """Schema 3 stays: what is new may be absent."""
     path = tmp_path / "trial.json"
-    written = with_costs(replace(COST, gpus=(GPU,)), Stated()).trials[0]
+    written = with_costs(replace(COST, gpus=(GPU,)), HardwareConfig()).trials[0]
     serialization.write(path, written)
     assert written == serialization.read(path, results_records.TrialResult)
     text = path.read_text()
@@ -188,7 +188,7 @@ def test_a_record_keeps_its_energy_and_older_ones_are_read(tmp_path):
 def test_stated_watts_begin_no_new_history():
     """They change no measured number, so that what ran before stays comparable."""
     run = records.run()
-    stated = with_costs(records.COST, Stated(cpu_watts=65.0))
+    stated = with_costs(records.COST, HardwareConfig(cpu_watts=65.0))
     assert history.entry(run).key == history.entry(stated).key
 
 
@@ -207,7 +207,7 @@ def test_impossible_figures_are_refused(line, place, tmp_path):
     with pytest.raises(InputError, match=place.replace(".", r"\.")):
         loader.load(path)
     path.write_text(path.read_text().replace(line, "cpu_watts = 65"))
-    assert Stated(cpu_watts=65.0) == loader.load(path).hardware
+    assert HardwareConfig(cpu_watts=65.0) == loader.load(path).hardware
 
 
 def test_a_gpu_that_counts_no_energy_is_named_in_the_record(monkeypatch):
@@ -217,4 +217,4 @@ def test_a_gpu_that_counts_no_energy_is_named_in_the_record(monkeypatch):
     }
     Gpu(**counter).install(monkeypatch)
     _, cost = metered(lambda: None)
-    assert "NVIDIA GeForce RTX 3050: Not Supported" == energy.of_gpus(cost, Stated()).how
+    assert "NVIDIA GeForce RTX 3050: Not Supported" == energy.of_gpus(cost, HardwareConfig()).how

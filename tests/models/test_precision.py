@@ -42,8 +42,8 @@ def gate(low, high, beats_majority=True, **changes):
         ("auto", AMX, [gate(-0.006, 0.0)], "float32", "its bfloat16 gate has failed"),
         ("auto", AMX, [gate(-0.006, 0.0, engine="tf 3")], "bfloat16", FASTER),
         ("auto", AMX, [gate(-0.1, 0.1, False)], "bfloat16", FASTER),
-        ("bfloat16", None, [], "bfloat16", "asked for"),
-        ("float32", AMX, [], "float32", "asked for"),
+        ("bfloat16", None, [], "bfloat16", "as requested"),
+        ("float32", AMX, [], "float32", "as requested"),
     ],
 )
 def test_auto_takes_bfloat16_where_it_is_accelerated_and_no_gate_failed(
@@ -111,7 +111,7 @@ def quiet(done, total):
     """No progress."""
 
 
-CHOICE = Choice("MobileNetV2-32x32", "bfloat16", "asked for", "not run")
+CHOICE = Choice("MobileNetV2-32x32", "bfloat16", "as requested", "not run")
 
 
 def test_both_precisions_are_compared_once_for_a_feature_set(job):

@@ -59,7 +59,7 @@ def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):
 
 def test_imagenet_that_cannot_be_had_is_an_error(tmp_path, empty_keras_home):
     """Asked for by name, nothing else will do."""
-    with pytest.raises(InputError, match="ImageNet weights of VGG16 cannot be had"):
+    with pytest.raises(InputError, match="ImageNet weights of VGG16 are unavailable"):
         weights.resolve(VGG16, "imagenet", 1, tmp_path, allow_download=False)
 
 
@@ -75,7 +75,7 @@ def test_a_row_of_the_file_outranks_the_run(tmp_path, empty_keras_home):
     """`weights = "random"` in one row."""
     row = Backbone("MobileNetV2", "tf", "random", "MobileNetV2")
     found = weights.resolve(row, "imagenet", 1, tmp_path, allow_download=False)
-    assert ("random", "asked for") == (found.source, found.why)
+    assert ("random", "as requested") == (found.source, found.why)
 
 
 def test_random_weights_follow_from_the_seed(tmp_path):

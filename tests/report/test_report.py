@@ -268,7 +268,7 @@ def test_bfloat16_features_say_what_they_rest_on(run):
     """A gate that was not run stands beside the backbone; the check and the reason below."""
     assert "‡" not in summary_md(run)
     choices = tuple(
-        replace(row, precision="bfloat16", why="asked for") for row in run.record.choices
+        replace(row, precision="bfloat16", why="as requested") for row in run.record.choices
     )
     check = precision.Check(64, 0.004)
     trials = []
@@ -282,7 +282,7 @@ def test_bfloat16_features_say_what_they_rest_on(run):
     )
     assert "| VGG16 / iteration 1 ‡" in text
     assert "‡ bfloat16 features, accuracy gate not run for these weights." in text
-    assert "bfloat16 (asked for); on 64 images the features differ from float32 by 0.40%" in text
+    assert "bfloat16 (as requested); on 64 images the features differ from float32 by 0.40%" in text
 
 
 def test_latency_is_told_with_intervals_and_both_precisions(run):

@@ -105,6 +105,6 @@ def _explained(url: str, error: Exception, path: Path | None = None) -> InputErr
             f"{url}: cannot be downloaded ({reason(error)}). Check the network, HTTPS_PROXY, "
             "ALL_PROXY and REQUESTS_CA_BUNDLE; docs/data.md says how to get the data by hand"
         )
-    cure = "Try again later" if response.status_code >= 500 else "Name another with --url"
+    remedy = "Try again later" if response.status_code >= 500 else "Name another with --url"
     answer = f"{response.status_code} {response.reason}".strip()
-    return InputError(f"{url}: the server answers {answer}. {cure}")
+    return InputError(f"{url}: the server answers {answer}. {remedy}")
