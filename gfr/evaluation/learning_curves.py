@@ -60,12 +60,12 @@ class Learning:
             )
         if self.noise > NOISY:
             return (
-                f"is too noisy to assess: the validation loss of an epoch is {self.noise:.0%} from "
-                f"the running mean; {gap}"
+                f"has curves too noisy to assess: the validation loss of an epoch deviates by "
+                f"{self.noise:.0%} from its running mean; {gap}"
             )
         if low > 0:
             return f"fits training images better, with validation loss near its minimum; {gap}"
-        return f"shows neither over- nor underfitting: validation loss has converged; {gap}"
+        return f"shows no sign of overfitting or underfitting: validation loss has converged; {gap}"
 
 
 def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:

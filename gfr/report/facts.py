@@ -139,7 +139,7 @@ def caveats(run: Run) -> list[Caveat]:
             rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]
             share = max(row.others_share for row in rows)
             text = (
-                f"Background load: other processes used {share:.0%} of the CPU while "
+                f"Background load: other processes used up to {share:.0%} of the CPU while "
                 f"{latency.feature_set.title} was timed"
             )
             found.append(Caveat(text, True))
@@ -163,7 +163,7 @@ def workers(run: Run) -> list[Worker]:
 
 def stages(run: Run) -> list[Stage]:
     """Return every stage in order, what it did and its cost."""
-    found = [Stage("Checking images", "", run.record.cost)]
+    found = [Stage("Image check", "", run.record.cost)]
     for features in {row.features.feature_set: row.features for row in run.trials}.values():
         did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
         found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))

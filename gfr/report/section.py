@@ -31,7 +31,9 @@ class Report:
     @property
     def title(self) -> str:
         """The title of both files."""
-        return f"gfr: {self.run.record.benchmark.name}, run {self.run.record.run_id}"
+        return (
+            f"gfr report: benchmark {self.run.record.benchmark.name}, run {self.run.record.run_id}"
+        )
 
     @property
     def has_seeds(self) -> bool:

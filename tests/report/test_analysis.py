@@ -99,9 +99,9 @@ JUMPING = tuple(0.3 + 0.2 * (k % 2) for k in range(20))
     [
         (RISING, 120, "overfits: validation loss 0.312 near epoch 10, 0.390 at the end (+25%)"),
         (FALLING, 108, "was still improving: validation loss fell by 3.0%"),
-        (JUMPING, 120, "is too noisy to assess"),
+        (JUMPING, 120, "has curves too noisy to assess"),
         (SETTLED, 120, "fits training images better, with"),
-        (SETTLED, 108, "shows neither over- nor underfitting"),
+        (SETTLED, 108, "shows no sign of overfitting or underfitting"),
     ],
 )
 def test_over_and_underfitting_follow_from_the_numbers(run, losses, train, said):

@@ -141,7 +141,7 @@ def test_failed_and_contended_trials_are_marked(run):
     rows = Document(text).tables[0]
     assert ["MobileNetV2 / iteration 2 †: failed", "-"] == rows[4][:2]
     assert "<strong>Failed: MobileNetV2 / iteration 2: killed for memory</strong>" in text
-    assert "<strong>Background load: other processes used 40% of the CPU" in text
+    assert "<strong>Background load: other processes used up to 40% of the CPU" in text
     assert "\ncontended</title>" in text
 
 

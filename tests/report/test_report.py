@@ -31,7 +31,8 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
     """Run, selected model with interval and latency, synthetic data, random weights."""
     head = summary_md(run).split("## Comparison")[0]
     assert head.startswith(
-        "# gfr: smoke, run r\n\n## Summary\n\n**VGG16 / iteration 2** is selected: "
+        "# gfr report: benchmark smoke, run r\n\n## Summary\n\n"
+        "**VGG16 / iteration 2** is selected: "
     )
     assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
     assert "SYNTHETIC faces" in head
@@ -130,7 +131,7 @@ def test_failed_and_contended_rows_are_said_at_the_top_and_in_the_table(run):
     )
     head, body = summary_md(spoilt).split("## Comparison")
     assert "- **Failed: MobileNetV2 / iteration 2: killed for memory**" in head
-    assert "- **Background load: other processes used 40% of the CPU while VGG16 at 64x64" in head
+    assert "- **Background load: other processes used up to 40% of the CPU while VGG16" in head
     assert "MobileNetV2 / iteration 2 †: failed" in body
 
 

@@ -44,7 +44,7 @@ def _table(report: Report, view: View, caption: str) -> Table:
     cells = [_cells(column, every) for column in columns]
     rows = [list(row) for row in zip(map(_name, every), *cells, strict=True)]
     majority = ["Majority class", *(_majority(run, column.name) for column in columns)]
-    return Table(["Model", *(column.title for column in columns)], [*rows, majority], caption)
+    return Table(["Trial", *(column.title for column in columns)], [*rows, majority], caption)
 
 
 def _cells(column: Column, every: Sequence[Head]) -> list[str]:
@@ -84,25 +84,29 @@ def _notes(report: Report) -> list[str]:
     run = report.run
     seeds = "; in parentheses the lowest and the highest seed" if report.has_seeds else ""
     notes = [
-        "The best value of each column is bold. Accuracies and losses are those of the head with "
-        f"seed {run.record.benchmark.seed}; intervals are Wilson's{seeds}. Inference time: the "
-        f"whole test set in batches of {run.batch_sizes}, from decoded pixels to probability. p50 "
-        "latency: one image. Iterations on the same model share its times. Graphs are float32 "
-        "unless stated otherwise. Size: float32 parameters. Majority class: always the answer that "
-        "is more frequent in training, with its share of the training images as the probability."
+        "The best value in each column is in bold. Accuracies and losses are for the "
+        f"seed-{run.record.benchmark.seed} head; intervals are Wilson intervals{seeds}. "
+        f"Inference time: the whole test set in batches of {run.batch_sizes}, from decoded "
+        "pixels to probability. p50 latency: one image. Iterations with the same backbone and "
+        "image size share one latency measurement. Models run in float32 unless stated "
+        "otherwise. Size: float32 parameters. Majority class: a baseline that always predicts "
+        "the more frequent training label, with its training frequency as the probability."
     ]
     if any(row.source == "random" for row in run.record.weights):
         notes.append(
-            f"{RANDOM} Random weights: these rows say nothing about the backbone with ImageNet "
-            "weights and are not comparable with rows that have them."
+            f"{RANDOM} Random weights: these results say nothing about the backbone with ImageNet "
+            "weights and must not be compared with ImageNet-weight results."
         )
     if any(facts.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
         notes.append(f"{UNGATED} bfloat16 features, {facts.GATE_NOT_RUN}.")
     if lines := facts.precisions(run):
         bullets = markdown.bullets(list(map(markdown.text, lines)))
-        notes.append(f"Precision of the features:\n\n{bullets}")
+        notes.append(f"Feature precision:\n\n{bullets}")
     if any(row.is_contended for row in run.latencies.values()):
-        notes.append(f"{CONTENDED} Contended: slower than the model alone, due to background load.")
+        notes.append(
+            f"{CONTENDED} Contended: measured under background load."
+            " The model is probably faster on an idle machine."
+        )
     return notes + _majority_notes(run)
 
 

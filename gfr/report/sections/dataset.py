@@ -11,5 +11,5 @@ def section(report: Report) -> Section:
         male, female = split.num_male[name], split.num_female[name]
         share = f"{male / (male + female):.1%}"
         rows.append([name, f"{male:,}", f"{female:,}", f"{male + female:,}", share])
-    header = ["Split", "Male", "Female", "Images", "Share male"]
+    header = ["Split", "Male", "Female", "Images", "Share of male images"]
     return Section("dataset", "Dataset", [Table(header, rows)])

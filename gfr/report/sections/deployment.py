@@ -51,28 +51,29 @@ def _row(model: WebModel, export: ExportResult) -> dict[str, str]:
         "Max Δp": f"{model.max_difference:.1e}",
         "Mean Δp": f"{model.mean_difference:.1e}",
         "JavaScript: max Δp": f"{model.javascript.from_keras:.1e}",
-        "With the same weights": f"{model.javascript.from_graph:.1e}",
+        "JavaScript vs TensorFlow: max Δp": f"{model.javascript.from_graph:.1e}",
     }
 
 
 def _notes(export: ExportResult) -> str:
     """Explain the columns and the choice of the precision."""
     javascript = export.written.javascript
-    why = "the closest one: none is within the limits"
+    why = "the closest one, because none is within the limits"
     if export.is_asked_for:
         why = "requested by name"
     elif export.written.is_faithful:
         why = (
             f"the smallest one whose probabilities differ by at most {MAX_DIFFERENCE:g} and whose "
-            f"answers do not differ significantly (p >= {MIN_P_VALUE:g})"
+            f"classifications do not differ significantly (p >= {MIN_P_VALUE:g})"
         )
     return (
-        f"The exported precision is bold: {why}. Each precision is compared with the fused Keras "
-        f"model in float32 on the {export.num_images:,} test images. Lost / won: images that only "
-        "Keras or only this precision classifies correctly. p: exact McNemar test. Δp: difference "
-        f"of p_male. JavaScript: {javascript.num_images} of these images in TensorFlow.js "
-        f"{markdown.text(javascript.version)} ({markdown.text(javascript.backend)}, in Node), "
-        "compared with Keras and with TensorFlow with the same weights."
+        f"The exported precision is in bold: {why}. Each precision is compared with the fused "
+        f"Keras model in float32 on the {export.num_images:,} test images. Lost / won: images "
+        "that only Keras / only this precision classifies correctly. p: exact McNemar test. Δp: "
+        f"difference of p_male. JavaScript: {javascript.num_images} of these images in "
+        f"TensorFlow.js {markdown.text(javascript.version)} "
+        f"({markdown.text(javascript.backend)}, in Node), compared with Keras and with "
+        "TensorFlow using the same quantised weights."
     )
 
 
@@ -82,8 +83,8 @@ def _latencies(run: Run, export: ExportResult) -> list[str]:
     lines = [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"] if latency else []
     javascript = export.written.javascript
     lines.append(
-        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, several processes at a time: "
-        f"{milliseconds(javascript.values_s)}"
+        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, several processes running "
+        f"at once: {milliseconds(javascript.values_s)}"
     )
     if run.page and run.page.digest == export.digest:
         lines += [

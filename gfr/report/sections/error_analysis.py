@@ -34,15 +34,16 @@ def section(report: Report) -> Section | None:
         return None
     split = run.record.split
     blocks: list[Block] = [
-        f"Test set of {split.num_male['test']:,} men and {split.num_female['test']:,} women, heads "
-        f"of seed {run.record.benchmark.seed}.",
+        f"Test set: {split.num_male['test']:,} male and {split.num_female['test']:,} female "
+        f"images; heads trained with seed {run.record.benchmark.seed}.",
         Table.of([_errors(run, study) for study in studies]),
         Table.of([_calibrated(run, study) for study in studies]),
         "95 % intervals in brackets: DeLong (ROC AUC), bootstrap over images (loss), Wilson (error "
         "rates). Average precision: male is the positive class. ECE: expected calibration error in "
-        "ten bins of p_male; chance alone leaves some even in a calibrated model. T: temperature "
+        "ten bins of p_male; above 0 by chance even if a model is calibrated. T: temperature "
         "fitted on validation, above 1 if the model is overconfident. Threshold: the one with the "
-        "highest validation accuracy; gain: its test accuracy minus that of 0.5, a point estimate.",
+        "highest validation accuracy; gain: its test accuracy minus that at 0.5 (point estimate, "
+        "no interval).",
         Html(_curves(report)),
     ]
     return Section("error-analysis", "Error analysis", blocks)
@@ -56,14 +57,18 @@ def _errors(run: Run, study: Study) -> dict[str, str]:
         "ROC AUC": with_interval(roc.area, bounds(roc.low, roc.high)) if roc else "-",
         "Average precision": f"{ranked.average:.3f}" if ranked else "-",
         "Loss": with_interval(test.loss, study.loss_95),
-        "Female as male": rate(test.female_as_male, test.female_as_male + test.female_as_female),
-        "Male as female": rate(test.male_as_female, test.male_as_female + test.male_as_male),
+        "Female predicted as male": rate(
+            test.female_as_male, test.female_as_male + test.female_as_female
+        ),
+        "Male predicted as female": rate(
+            test.male_as_female, test.male_as_female + test.male_as_male
+        ),
     }
 
 
 def _calibrated(run: Run, study: Study) -> dict[str, str]:
     test, best = run.result_of(study.trial_id).metrics["test"], study.choices.best
-    bound = " (bound)" if study.temperature.is_bound else ""
+    bound = " (upper limit)" if study.temperature.is_bound else ""
     return {
         "Trial": title(run, study.trial_id),
         "ECE": f"{study.calibration.expected_error:.3f}",

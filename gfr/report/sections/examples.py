@@ -27,10 +27,13 @@ def section(report: Report) -> Section | None:
             _table(analysis.hard, num_trials, "Mean p_male"),
             f"Most confident errors of {name}:",
             _table(study.mistakes, num_trials, "p_male"),
-            f"Images that {name} is least certain about:",
+            f"Images that {name} is least certain about (p_male closest to 0.5):",
             _table(study.doubtful, num_trials, "p_male"),
         ]
-    blocks.append("summary.html, which stays on this machine, shows pictures for every trial.")
+    blocks.append(
+        "summary.html also shows the images for every trial; `gfr serve` and `gfr export "
+        "--site` do not publish it."
+    )
     return Section("examples", "Examples", blocks, [Html(_gallery(report))])
 
 

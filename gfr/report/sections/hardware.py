@@ -14,9 +14,9 @@ def section(report: Report) -> Section:
         "Architecture": markdown.text(hardware.cpu_architecture),
         "Cores / threads": f"{hardware.cpu_physical_cores or 'unknown'} / {hardware.cpu_threads}",
         "CPU features": markdown.text(", ".join(hardware.cpu_flags)) or "no AVX2",
-        "Memory, total": f"{hardware.memory_total_bytes / 1e9:.2f} GB",
-        "Memory, available at the start": f"{hardware.memory_available_bytes / 1e9:.2f} GB",
-        "Load at the start": f"{hardware.cpu_load:.2f} (1-minute average)",
+        "Total memory": f"{hardware.memory_total_bytes / 1e9:.2f} GB",
+        "Memory available at start": f"{hardware.memory_available_bytes / 1e9:.2f} GB",
+        "Load at start": f"{hardware.cpu_load:.2f} (1-minute average)",
         "GPU": "" if hardware.gpus else markdown.text(hardware.gpu_note),
         **{f"GPU {number}": _gpu(gpu) for number, gpu in enumerate(hardware.gpus, 1)},
     }

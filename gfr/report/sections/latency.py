@@ -13,13 +13,13 @@ def section(report: Report) -> Section | None:
     if not timings:
         return None
     text = (
-        "Milliseconds per call on one image, after warm-up, with nothing else of gfr running; 95 % "
-        "order-statistic intervals in brackets. CPU time: of the process, all threads, per call. "
-        "Images/s: in batches over the test set. Background load: share of the CPU used by other "
-        f"processes; above {MAX_OTHERS_SHARE:.0%} a measurement is repeated, at most "
-        f"{MAX_ATTEMPTS} times in total, and then marked as contended. Max Δp: largest difference "
-        "between the timed model's probability and the one recorded for the trial, over the test "
-        f"set.{_notes(report.run)}"
+        "Milliseconds per call on one image, after warm-up, with no other gfr task running; 95 "
+        "% order-statistic intervals in brackets. CPU time: total of all threads of the "
+        "process, per call. Images/s: in batches over the test set. Background load: share of "
+        f"the CPU used by other processes; above {MAX_OTHERS_SHARE:.0%} a measurement is "
+        f"repeated, at most {MAX_ATTEMPTS} times in total, and then marked as contended. Max Δp: "
+        "largest difference between the timed model's probability and the one recorded for the "
+        f"trial, over the test set.{_notes(report.run)}"
     )
     tables = [Table.of([row(*pair) for pair in timings]) for row in (_times, _others)]
     return Section("latency", "Latency", [text, *tables])
@@ -28,12 +28,12 @@ def section(report: Report) -> Section | None:
 def _times(latency: LatencyResult, timing: Timing) -> dict[str, str]:
     single = timing.single
     return {
-        "Model": latency.feature_set.title,
+        "Backbone and size": latency.feature_set.title,
         "Precision": timing.precision,
         **{f"p{percent}": _quantile_ms(single, percent) for percent in PERCENTS},
-        "Min": f"{1000 * min(single.values_s):.1f}",
+        "Min (ms)": f"{1000 * min(single.values_s):.1f}",
         "IQR": f"{1000 * single.iqr_s:.1f}",
-        "CPU time": f"{1000 * single.cpu_per_call_s:.1f}",
+        "CPU time (ms)": f"{1000 * single.cpu_per_call_s:.1f}",
         "Calls": str(len(single.values_s)),
     }
 
@@ -41,11 +41,11 @@ def _times(latency: LatencyResult, timing: Timing) -> dict[str, str]:
 def _others(latency: LatencyResult, timing: Timing) -> dict[str, str]:
     background = max(timing.single.others_share, timing.batches.others_share)
     return {
-        "Model": latency.feature_set.title,
+        "Backbone and size": latency.feature_set.title,
         "Precision": timing.precision,
         "Images/s": f"{latency.num_test_images / timing.inference_s:.0f}",
-        "First call": f"{1000 * timing.first_call_s:.0f}",
-        "Load (s)": f"{timing.build_s:.1f}",
+        "First call (ms)": f"{1000 * timing.first_call_s:.0f}",
+        "Model load (s)": f"{timing.build_s:.1f}",
         "Background load": f"{background:.0%}",
         "Max Δp": f"{timing.max_difference:.0e}",
         "Note": "contended" if timing.is_contended else "",
@@ -57,11 +57,11 @@ def _notes(run: Run) -> str:
     timings = [timing for latency in run.latencies.values() for timing in latency.timings]
     notes = ""
     if any(timing.single.interval_s(99) is None for timing in timings):
-        notes += " p99 is left out where there were too few calls for its interval."
+        notes += " p99 is omitted when there are too few calls for its interval."
     if any(row.features.precision != "float32" for row in run.trials):
         notes += (
-            " Where a head was trained on bfloat16 features, the float32 model rounds differently, "
-            "which Max Δp includes."
+            " If a head was trained on bfloat16 features, Max Δp also includes the rounding "
+            "difference between bfloat16 and float32."
         )
     return notes
 

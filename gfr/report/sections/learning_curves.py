@@ -19,7 +19,7 @@ def section(report: Report) -> Section | None:
         return None
     lines = [f"{title(run, study.trial_id)} {study.learning.words}." for study in studies]
     blocks: list[Block] = [
-        f"Curves of seed {run.record.benchmark.seed}. The test set is not used here.",
+        f"Curves for seed {run.record.benchmark.seed}. The test set is not used here.",
         markdown.bullets(lines),
         Chart(curves(run), "learning-curves", "Learning curves of each trial", "small"),
     ]

@@ -22,12 +22,12 @@ def section(report: Report) -> Section:
     scalings = (f"{row.label}: {row.scaling}" for row in benchmark.backbone)
     shared = [
         "Backbone: frozen, BatchNorm in inference mode, features computed once",
-        f"Scaling: {', '.join(scalings)}",
+        f"Input scaling: {', '.join(scalings)}",
         "Head: GlobalAveragePooling2D, Dense(128, relu), Dense(1, sigmoid)",
-        "Optimizer, loss: Adam with Keras' default learning rate, binary cross-entropy",
+        "Optimizer: Adam (Keras default learning rate); loss: binary cross-entropy",
         f"Batch size: {benchmark.training.batch_size}",
         f"Seed: {benchmark.seed}",
-        f"Requested precision of the features: {benchmark.features.precision}",
+        f"Requested feature precision: {benchmark.features.precision}",
         *_prefixes(benchmark),
     ]
     return Section("parameters", "Parameters", [Table.of(rows), markdown.bullets(shared)])

@@ -22,8 +22,7 @@ def section(report: Report) -> Section | None:
     notes = [
         "Test accuracy unless stated otherwise.",
         *notes,
-        f"Figures, paired tests and the exported model are those of seed "
-        f"{run.record.benchmark.seed}.",
+        f"Figures, paired tests and the exported model are for seed {run.record.benchmark.seed}.",
     ]
     blocks: list[Block] = [
         Table(["Trial", *columns], rows),
@@ -64,8 +63,8 @@ def _columns(report: Report) -> tuple[dict[str, list[str]], list[str]]:
     if sizes:
         as_seeds = ", by about as much as the first column shows" if report.has_seeds else ""
         notes.append(
-            "Fewer training images: one head each, trained for as many epochs and so for fewer "
-            f"steps; other seeds would change it{as_seeds}."
+            "Fewer training images: for each number, one head was trained for the same number of "
+            f"epochs, and therefore fewer steps. Results would vary with the seed{as_seeds}."
         )
     return columns, notes
 

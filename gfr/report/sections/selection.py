@@ -35,7 +35,7 @@ def _rule(report: Report, selected: TrialResult, beyond: Mapping[str, str]) -> s
         f"{_candidates(run, beyond)}{mean}. With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected.metrics['validation'], 'validation')}, "
         f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken by lower validation loss, "
-        "then by lower latency. The test set is not used."
+        "then by lower latency. Test accuracy is shown for information only."
     )
 
 
@@ -89,11 +89,11 @@ def _published_rule(run: Run, selected: TrialResult) -> str:
     top = facts.top_on_test(run)
     best = top[0].metrics["test"].accuracy
     names = " and ".join(row.trial.title for row in top)
-    rule = "The published rule, highest test accuracy,"
+    rule = "The published rule (highest test accuracy)"
     if top == [selected]:
         return f"{rule} selects the same trial ({best:.3f})."
     if selected in top:
-        return f"{rule} ties between {names} ({best:.3f})."
+        return f"Under the published rule (highest test accuracy), {names} are tied at {best:.3f}."
     return (
         f"{rule} would select {names} ({best:.3f} against "
         f"{selected.metrics['test'].accuracy:.3f}), so the two rules disagree. Selecting on the "
@@ -110,8 +110,7 @@ def _optimism(report: Report) -> str:
     return (
         f"Selecting on the test set would overestimate accuracy by {100 * optimism.mean:.1f} "
         f"points on average (bootstrap over the {num_images:,} test images; up to 1.4 times as "
-        "much if the trials differ by chance alone). The test accuracy of the selected trial "
-        "played no part in its selection."
+        "much if the trials differ by chance alone)."
     )
 
 
@@ -125,10 +124,10 @@ def _front(report: Report) -> str:
     if not trials:
         return ""
     return (
-        "Pareto front of mean validation accuracy, p50 latency and size (no other trial is better "
-        f"in one of them and as good in the others): {'; '.join(trials)}. These are point "
-        "estimates: a trial that misses the front by less than the spread over seeds is not "
-        "necessarily worse."
+        "Pareto front of mean validation accuracy, p50 latency and size (no other trial is at "
+        f"least as good in all three and better in one): {'; '.join(trials)}. These are point "
+        "estimates: a trial that falls short of the front by less than the variation between "
+        "seeds may not really be worse."
     )
 
 

@@ -15,15 +15,16 @@ def section(report: Report) -> Section | None:
         return None
     selected = run.result_of(None)
     blocks: list[Block] = [
-        f"{sentence(report)} All trials answer the same "
-        f"{selected.metrics['test'].num_images:,} test images, with the heads of seed "
-        f"{run.record.benchmark.seed}. The fastest trial comes first.",
+        f"{sentence(report)} All trials are evaluated on the same "
+        f"{selected.metrics['test'].num_images:,} test images, with the seed-"
+        f"{run.record.benchmark.seed} heads. Sorted by latency, fastest first.",
         Table.of([_row(run, row) for row in against]),
-        "Accuracy difference: test accuracy of the selected trial minus this one's, with the 95 % "
+        "Selected minus this: difference of the test accuracies, with the 95 % "
         "interval of a paired bootstrap over images. p: exact McNemar test. p (Holm): adjusted for "
         f"{len(against)} comparisons; a difference is significant below {ALPHA:g}. The intervals "
-        "are not adjusted, so one can exclude 0 although the difference is not significant. No "
-        "significant difference does not mean equal: more test images might reveal one."
+        "are not adjusted for multiple comparisons, so an interval may exclude 0 even if the "
+        "difference is not significant. A non-significant difference does not show that the models "
+        "are equally good; more test images might reveal one."
         + (" For other seeds see Seeds and splits." if report.has_seeds else ""),
         Chart([_forest(report)]),
     ]
@@ -54,9 +55,9 @@ def _row(run: Run, row: Against) -> dict[str, str]:
         "Trial": title(run, row.trial_id),
         "p50 latency (ms)": f"{p50_ms:.1f}" if is_timed else "-",
         "Size (MB)": f"{size_mb:.0f}" if is_timed else "-",
-        "Accuracy difference (points)": points(row.difference, row.low, row.high),
-        "Only selected correct": str(row.only_selected_right),
-        "Only this correct": str(row.only_this_right),
+        "Selected minus this (points)": points(row.difference, row.low, row.high),
+        "Only selected trial correct": str(row.only_selected_right),
+        "Only this trial correct": str(row.only_this_right),
         "p": f"{row.p_value:.2g}",
         "p (Holm)": f"{row.p_holm:.2g}",
         "Significant": "yes" if row.is_significant else "**no**",

@@ -22,8 +22,8 @@ def section(report: Report) -> Section | None:
     name = title(report.run, report.run.selection.trial_id)
     if not found.gaps:
         text = (
-            f"{name}: no attribute has {LEAST_IMAGES} test images with it and {LEAST_IMAGES} "
-            "without it, so none is compared."
+            f"{name}: no attribute has at least {LEAST_IMAGES} test images both with and without "
+            "it, so no subgroups are compared."
         )
         return Section("subgroups", "Subgroups", [text])
     gaps = sorted(found.gaps, key=lambda gap: gap.p_within_sex_holm >= ALPHA)
@@ -72,10 +72,10 @@ def _row(gap: Gap) -> dict[str, str]:
         "Gap (points)": points(gap.difference, gap.low, gap.high),
         "p (Holm)": f"{gap.p_holm:.2g}",
         "p within each sex (Holm)": f"{gap.p_within_sex_holm:.2g}",
-        "Female as male, with": _rate(having.false_male),
-        "Female as male, without": _rate(lacking.false_male),
-        "Male as female, with": _rate(having.false_female),
-        "Male as female, without": _rate(lacking.false_female),
+        "Female predicted as male, with": _rate(having.false_male),
+        "Female predicted as male, without": _rate(lacking.false_male),
+        "Male predicted as female, with": _rate(having.false_female),
+        "Male predicted as female, without": _rate(lacking.false_female),
     }
 
 
