@@ -1,4 +1,4 @@
-"""CelebA's layouts, the choice of images, the split, and what is said at the door."""
+"""CelebA's layouts, the choice of images, the split, and how they are described."""
 
 import random
 import shutil
@@ -286,7 +286,7 @@ def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
     assert words in str(refused.value)
 
 
-def test_doors_that_lead_nowhere_say_so(celeba, tmp_path):
+def test_a_directory_without_a_data_set_is_refused_by_name(celeba, tmp_path):
     """No directory, no images, no labels, too few images, one class only."""
     with pytest.raises(InputError, match="no such directory"):
         dataset.load(tmp_path / "nowhere", "all", 1)

@@ -274,7 +274,7 @@ def test_what_looks_worse_is_done_once_more_before_it_is_an_alarm(two_runs):
 
 @pytest.mark.slow
 def test_an_image_that_changed_under_a_run_is_refused(two_runs, tmp_path):
-    """What the door saw is what is computed, or nothing is."""
+    """The images that were checked at the start are the ones computed, or the run stops."""
     from gfr.models import feature_extraction, feature_store
     from gfr.results import store
 

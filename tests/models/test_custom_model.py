@@ -290,7 +290,7 @@ def benchmark(folder, **changes):
 
 @pytest.mark.parametrize(("make", "words", "changes"), MODELS, ids=[row[1] for row in MODELS])
 @pytest.mark.filterwarnings("ignore:You are saving a model")
-def test_a_model_that_is_no_backbone_is_refused_at_the_door(tmp_path, make, words, changes):
+def test_a_model_that_is_not_a_backbone_is_refused_at_the_start(tmp_path, make, words, changes):
     """One line that names the file, before any image is looked at."""
     make().save(tmp_path / "m.keras")
     with pytest.raises(InputError) as refused:

@@ -41,7 +41,7 @@ def test_a_directory_comes_first_then_keras_cache(tmp_path, empty_keras_home):
     assert ("directory", str(given / name)) == (found.source, found.path)
 
 
-def test_a_download_cut_short_is_refused_at_the_door(tmp_path, empty_keras_home):
+def test_a_download_cut_short_is_refused_at_the_start(tmp_path, empty_keras_home):
     """Keras writes straight to the final name: what a killed download leaves is no HDF5 file."""
     path = empty_keras_home / "models" / APPLICATIONS["VGG16"].weights_file
     path.parent.mkdir(parents=True)
