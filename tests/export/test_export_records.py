@@ -80,7 +80,7 @@ def test_the_report_shows_every_precision_and_names_the_one_exported(run):
     ]
     assert "the smallest one whose probabilities differ by at most 0.01" in section
     asked = replace(run, export=replace(run.export, is_asked_for=True))
-    assert "The exported precision is bold: requested by name" in summary_md(asked)
+    assert "The exported precision is in bold: requested by name" in summary_md(asked)
 
 
 def test_a_run_without_its_export_says_how_to_get_it(run):
