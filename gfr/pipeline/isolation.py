@@ -144,7 +144,7 @@ class _Worker:
                         f"more than the limit of {limits.memory_bytes / 1e9:.1f} GB"
                     )
             if time.monotonic() - last_s > limits.silence_s:
-                raise StepFailed(f"no sign of life for {limits.silence_s:g} s")
+                raise StepFailed(f"no progress for {limits.silence_s:g} s")
 
     def _end(self) -> str:
         """Describe how the process ended, and the end of its output."""

@@ -39,7 +39,7 @@ def check(run_dir: Path, worker: str) -> None:
     path = Path(run.cache) / _CACHE_ID
     _require(path.is_file(), worker, path.parent)
     is_same = path.read_text("utf-8") == run.cache_id
-    _require(is_same, worker, path.parent, "is another cache")
+    _require(is_same, worker, path.parent, "is a different cache")
 
 
 def check_images(directory: Path, worker: str) -> None:

@@ -120,7 +120,7 @@ def test_a_worker_that_sees_other_files_is_refused_by_name(local_run, tmp_path):
     record = serialization.read(run_dir / "run.json", records.RunRecord)
     shutil.copytree(run_dir, other)
     serialization.write(other / "run.json", dataclasses.replace(record, cache_id="another"))
-    with pytest.raises(InputError, match="is another cache"):
+    with pytest.raises(InputError, match="is a different cache"):
         shared_storage.check(other, "far/1")
     refused = gfr(local_run, "run", "ten.toml", "--runner", "slurm")
     assert (2, True) == (refused.returncode, "runner 'slurm': unknown" in refused.stderr)

@@ -54,7 +54,7 @@ def test_four_trials_die_in_four_ways_and_the_fifth_is_selected(tmp_path, server
     found = store.read_run(tmp_path / "reports" / "runs" / "r")
     reasons = {row.trial.id: row.reason for row in found.failures}
     assert reasons["VGG16-iteration-1"].endswith("ended with SIGABRT")
-    assert "no sign of life for 60 s" in reasons["VGG16-iteration-2"]
+    assert "no progress for 60 s" in reasons["VGG16-iteration-2"]
     assert "more than the limit of 2.0 GB" in reasons["MobileNet-iteration-1"]
     assert "RuntimeError: made to fail" in reasons["MobileNet-iteration-2"]
     assert "MobileNet-iteration-3" == found.selection.trial_id
@@ -92,7 +92,7 @@ def test_the_next_step_finds_a_healthy_process():
     assert first != second != os.getpid()
     with pytest.raises(StepFailed, match="ZeroDivisionError: "):
         isolation.call("operator:truediv", 1, 0, limits=Limits())
-    with pytest.raises(StepFailed, match=r"no sign of life for 0\.5 s"):
+    with pytest.raises(StepFailed, match=r"no progress for 0\.5 s"):
         isolation.call("time:sleep", 60, limits=Limits(silence_s=0.5))
     assert "1" == isolation.call("os:getenv", "CUDA_VISIBLE_DEVICES", limits=Limits(), gpu="1")
     with pytest.raises(InputError, match="cannot be read"):
