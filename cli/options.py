@@ -5,7 +5,7 @@ Paths reach a command absolute, and directories that are not given with their de
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,11 @@ def run_options(parameters: dict[str, Any], **others: Any) -> RunOptions:
     return RunOptions(**{name: parameters[name] for name in fields} | places | others)
 
 
+# For arguments and options that are the id of a run.
+RUN_ID = {"help": "Run id.", "autocompletion": completion.run_ids}
+_NEWEST = RUN_ID | {"help": "Run id; default: the newest finished run."}
+
+
 def _directory(name: str, help_text: str) -> Any:
     return typer.Option(
         envvar=VARIABLES[name], help=help_text, callback=lambda path: paths.directory(path, name)
@@ -50,12 +55,19 @@ def _print_version(context: typer.Context, is_asked: bool) -> None:
         raise typer.Exit
 
 
-Version = Annotated[
-    bool,
-    typer.Option(
-        "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-    ),
-]
+def _word_or_path(words: Collection[str], envvar: str, help_text: str) -> Any:
+    return typer.Option(
+        envvar=envvar,
+        help=help_text,
+        autocompletion=completion.words(*words),
+        callback=lambda word: paths.absolute(word, words),
+    )
+
+
+_version = typer.Option(
+    "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+)
+Version = Annotated[bool, _version]
 Benchmark = Annotated[
     str,
     typer.Argument(
@@ -64,26 +76,16 @@ Benchmark = Annotated[
         callback=paths.benchmark,
     ),
 ]
-Data = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_DATA",
-        help="`auto`, `synthetic`, or a path: a CelebA directory, a directory with a labels.csv, "
-        "or such a CSV file. `auto`: data/celeba if it exists, else synthetic faces.",
-        autocompletion=completion.words(*DATA_KEYWORDS),
-        callback=lambda word: paths.absolute(word, DATA_KEYWORDS),
-    ),
-]
-Weights = Annotated[
-    str,
-    typer.Option(
-        envvar="GFR_WEIGHTS",
-        help="`auto`, `imagenet`, `random`, or a directory of weight files under Keras' names. "
-        "`auto`: Keras' cache, else a download, else random weights.",
-        autocompletion=completion.words(*completion.WEIGHTS),
-        callback=lambda word: paths.absolute(word, completion.WEIGHTS),
-    ),
-]
+_data = (
+    "`auto`, `synthetic`, or a path: a CelebA directory, a directory with a labels.csv, or such a "
+    "CSV file. `auto`: data/celeba if it exists, else synthetic faces."
+)
+Data = Annotated[str, _word_or_path(DATA_KEYWORDS, "GFR_DATA", _data)]
+_weights = (
+    "`auto`, `imagenet`, `random`, or a directory of weight files with Keras's standard names. "
+    "`auto`: Keras's cache, else a download, else random weights."
+)
+Weights = Annotated[str, _word_or_path(completion.WEIGHTS, "GFR_WEIGHTS", _weights)]
 Cache = Annotated[
     Path, _directory("cache", "Directory of features, synthetic faces and random weights.")
 ]
@@ -94,22 +96,10 @@ Offline = Annotated[bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="
 Timeout = Annotated[
     float, typer.Option("--timeout", help="Seconds without progress after which a step is stopped.")
 ]
-MemoryLimit = Annotated[
-    float | None,
-    typer.Option(
-        "--memory-limit",
-        metavar="GB",
-        help="Memory a step may use; default: 9/10 of the machine's.",
-    ),
-]
+_memory = "Memory that a step may use; default: 9/10 of the machine's."
+MemoryLimit = Annotated[float | None, typer.Option("--memory-limit", metavar="GB", help=_memory)]
 Trial = Annotated[
     str | None, typer.Option(help="A trial, e.g. VGG16-iteration-3; default: the selected one.")
 ]
-Run = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RUN]",
-        help="Run id; default: the newest finished run.",
-        autocompletion=completion.run_ids,
-    ),
-]
+Run = Annotated[str | None, typer.Argument(metavar="[RUN]", **_NEWEST)]
+RunOption = Annotated[str | None, typer.Option("--run", **_NEWEST)]

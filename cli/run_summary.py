@@ -24,8 +24,8 @@ def _time_taken(run: Run) -> str:
     """The time of each kind of stage, and since the start, which may be days for a resumed run."""
     since = datetime.now(UTC) - datetime.fromisoformat(run.record.created_utc)
     stages = {
-        kind.partition(" (")[0].lower(): sum(cost.wall_s for _, cost in rows)
-        for kind, rows in costs.costs(run).items()
+        kind.partition(" (")[0].lower(): sum(cost.wall_s for cost in by_name.values())
+        for kind, by_name in costs.costs(run).items()
     }
     if run.export:
         stages["export"] = run.export.wall_s

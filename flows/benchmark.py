@@ -45,7 +45,7 @@ def gfr(
     Args:
         benchmark: name of a file in benchmarks/, or the path of another TOML file
         data: auto, synthetic, or a path: a CelebA directory, one with a labels.csv, or such a CSV
-        weights: auto, imagenet, random, or a directory of weight files under Keras' names
+        weights: auto, imagenet, random, or a directory of files with Keras's standard names
         run_id: name of the run; the id of an existing run resumes it; default: its start time
         fresh: compute features again instead of reading them from the cache
         allow_download: download ImageNet weights that are not on this machine

@@ -44,7 +44,10 @@ def parts() -> tuple[Part, ...]:
         case "DaskTaskRunner":
             of = len(runner.client.scheduler_info(n_workers=-1)["workers"])
         case "RayTaskRunner":
-            of = _num_ray_workers(runner)
+            import ray
+
+            # The processes of a local cluster, or the machines of another one.
+            of = runner.init_kwargs.get("num_cpus") or sum(node["Alive"] for node in ray.nodes())
     of = max(1, of)
     return tuple(Part(number, of) for number in range(1, of + 1))
 
@@ -98,15 +101,6 @@ def _num_workers(setting: str, where: str, default: int = _LOCAL_WORKERS) -> int
             f"runner {setting!r}: {where!r} is not a number of workers. Known: {FORMS}"
         )
     return int(where)
-
-
-def _num_ray_workers(runner: Any) -> int:
-    """The machines of a cluster, or the processes of a local one."""
-    import ray
-
-    if runner.address is None:
-        return int(runner.init_kwargs["num_cpus"])
-    return sum(node["Alive"] for node in ray.nodes())
 
 
 _MAKERS = {"threads": _threads, "dask": _dask, "ray": _ray}

@@ -20,17 +20,11 @@ from gfr.errors import InputError, did_you_mean
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import run as pipeline
-from gfr.pipeline.request import Request
 from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
-from gfr.prediction import Prediction
 from gfr.regression import compare
-from gfr.regression.compare import Comparison
 from gfr.report import analysis, metric_columns
-from gfr.report.analysis import Analysis
 from gfr.results import records, store
-from gfr.results.records import TrialResult
 from gfr.storage import paths, run_directory
-from gfr.storage.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +39,7 @@ class Run(records.Run):
     """A run: its records (`trials`, `failures`, `latencies`, `selection`, ...) and its models."""
 
     @property
-    def selected(self) -> TrialResult | None:
+    def selected(self) -> records.TrialResult | None:
         """The result of the selected trial; None before a selection."""
         return self.result_of(None) if self.selection else None
 
@@ -56,7 +50,7 @@ class Run(records.Run):
         """
         return metric_columns.frame(self, self._analysis)
 
-    def analyse(self) -> Analysis:
+    def analyse(self) -> analysis.Analysis:
         """Return significance tests, calibration, subgroups and learning curves of the trials.
 
         Raises:
@@ -81,14 +75,15 @@ class Run(records.Run):
             known = ", ".join(get_args(Precision))
             raise InputError(f"precision {precision!r}: unknown; known: {known}")
         result = self.result_of(trial)
-        _import_tensorflow()
+        environment.prepare()
+        environment.import_tensorflow()
         from gfr.engines import keras_model
 
         return keras_model.load(self.directory, result, precision)
 
     @functools.cached_property
-    def _analysis(self) -> Analysis:
-        path = RunDirectory(self.directory).faces
+    def _analysis(self) -> analysis.Analysis:
+        path = run_directory.RunDirectory(self.directory).faces
         faces, splits = data_records.read_table(path, self.record.data, self.record.split)
         return analysis.analyse(self, faces, splits)
 
@@ -144,14 +139,14 @@ def load_run(run_id_or_path: str | Path | None = None, reports: str | Path | Non
     """
     if isinstance(run_id_or_path, Path) or (run_id_or_path and "/" in run_id_or_path):
         directory = paths.absolute(str(run_id_or_path))
-        if not RunDirectory(directory).record.exists():
+        if not run_directory.RunDirectory(directory).record.exists():
             raise InputError(f"{directory}: not the directory of a run; it has no run.json")
         return _read(directory)
     place = paths.absolute(str(reports)) if reports else paths.default_directory("reports")
     return _read(run_directory.find(place, run_id_or_path))
 
 
-def compare_runs(first: records.Run, second: records.Run) -> Comparison:
+def compare_runs(first: records.Run, second: records.Run) -> compare.Comparison:
     """Compare two runs: changed settings and versions, accuracies, latencies.
 
     `print(gfr.regression.compare.text(comparison))` formats it as `gfr compare` does.
@@ -166,7 +161,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     run: records.Run | None = None,
     trial: str | None = None,
-) -> list[Prediction]:
+) -> list[prediction.Prediction]:
     """Classify image files with a run's model; one prediction per image, `p_male` 0..1.
 
     The images must be faces cropped like CelebA's aligned images (178 wide x 218 high); gfr does
@@ -182,19 +177,12 @@ def predict(
     """
     names = [images] if isinstance(images, str | Path) else images
     environment.prepare()
-    return prediction.predict(
-        run or load_run(), trial, [paths.absolute(str(name)) for name in names]
-    )
+    files = [paths.absolute(str(name)) for name in names]
+    return prediction.predict(run or load_run(), trial, files)
 
 
 def _read(directory: Path) -> Run:
-    read = store.read_run(directory)
-    return Run(**{field.name: getattr(read, field.name) for field in dataclasses.fields(read)})
-
-
-def _import_tensorflow() -> None:
-    environment.prepare()
-    environment.import_tensorflow()
+    return Run(**vars(store.read_run(directory)))
 
 
 def _benchmark_name(name_or_path: str | Path) -> str:
@@ -204,17 +192,14 @@ def _benchmark_name(name_or_path: str | Path) -> str:
     return str(paths.absolute(name)) if is_path else name
 
 
-def _is_unchanged(benchmark: Benchmark) -> bool:
-    """Return whether the project's file of this name has the same settings."""
-    is_known = benchmark.name in benchmark_files.benchmark_names()
-    return is_known and load_benchmark(benchmark.name) == benchmark
-
-
-def _request(benchmark: Benchmark | str | Path, options: dict[str, Any]) -> Request:
+def _request(
+    benchmark: Benchmark | str | Path, options: dict[str, Any]
+) -> pipeline_request.Request:
     """Validate the benchmark and the options; the call is the command in the run's record."""
     if isinstance(benchmark, Benchmark):
         benchmark = loader.check(dataclasses.asdict(benchmark))
-        if not _is_unchanged(benchmark):
+        is_known = benchmark.name in benchmark_files.benchmark_names()
+        if not is_known or load_benchmark(benchmark.name) != benchmark:
             call = {"command": _call("benchmark", options), "benchmark": benchmark.name}
             return pipeline_request.request_for(benchmark, RunOptions(**{**call, **options}))
         benchmark = benchmark.name

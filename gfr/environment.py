@@ -39,14 +39,9 @@ _UNUSED = ("sklearn", "matplotlib", "jax")
 # What tensorflowjs imports for its other converters (JAX, Keras 2, TensorFlow Hub, decision
 # forests) and never calls for a SavedModel. The lock leaves these packages out, since one of them
 # requires TensorFlow 2.19 exactly (docs/dependencies.md).
-_STUBBED = (
-    "jax",
-    "jax.experimental",
-    "jax.experimental.jax2tf",
-    "tensorflow_decision_forests",
-    "tensorflow_hub",
-    "tf_keras",
-)
+_JAX = ("jax", "jax.experimental", "jax.experimental.jax2tf")
+
+_STUBBED = (*_JAX, "tensorflow_decision_forests", "tensorflow_hub", "tf_keras")
 
 
 def import_tensorflow() -> None:

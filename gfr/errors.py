@@ -20,18 +20,11 @@ class CannotWrite(InputError):
     """The disk is full or not writable; what was being computed is not at fault."""
 
 
-_FULL = "make room there"
-_CLOSED = "give gfr permission"
-_DAMAGED = "check that disk"
 _REMEDIES = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give gfr permission"),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "check that disk"),
     errno.EROFS: "let gfr write there",
-    errno.EACCES: _CLOSED,
-    errno.EPERM: _CLOSED,
-    errno.EIO: _DAMAGED,
-    errno.ESTALE: _DAMAGED,
     errno.EMFILE: "let gfr open more files (`ulimit -n`)",
     errno.ENFILE: "let the machine open more files",
 }

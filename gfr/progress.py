@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
+LOG = logging.getLogger("gfr")  # everything but progress
 LOGGER = logging.getLogger("gfr.progress")
 _EVERY_S = 0.5
 

@@ -12,8 +12,6 @@ _INTERPRETED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 def line(text: str) -> str:
     """Escape every character that a terminal interprets; printable text stays as it is."""
-    if text.isprintable():
-        return text
     return "".join(map(_sign, text))
 
 

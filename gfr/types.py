@@ -42,4 +42,8 @@ def every_split(values: dict[str, Value]) -> dict[str, Value]:
     return values
 
 
-CountsBySplit = Annotated[dict[str, Positive], AfterValidator(every_split)]
+BySplit = Annotated[dict[str, Value], AfterValidator(every_split)]
+
+CountsBySplit = BySplit[Positive]
+
+NonEmpty = Annotated[tuple[Value, ...], Field(min_length=1)]

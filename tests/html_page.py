@@ -125,4 +125,4 @@ def at_hand(directory):
         picture = Image.new("RGB", (178, 218), (number % 256, 90, 120))
         picture.save(directory / name, "JPEG")
         digests.append(images.sha256(images.decode(directory / name).pixels))
-    return replace(FACES, image_dir=directory, pixels_sha256=tuple(digests))
+    return replace(FACES, image_dir=directory, table=FACES.table.assign(pixels_sha256=digests))

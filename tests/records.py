@@ -38,19 +38,15 @@ SPLITS = np.repeat(list(IS_MALE), [len(row) for row in IS_MALE.values()])
 NAMES = [f"{i:06}.jpg" for i in range(260)]
 FACES = Faces(
     image_dir=Path("cache/images"),
-    names=tuple(NAMES),
-    is_male=np.concatenate(list(IS_MALE.values())),
-    attributes=pd.DataFrame(
+    table=pd.DataFrame(
         {
+            "pixels_sha256": [f"{i:064x}" for i in range(260)],
             "Male": np.concatenate(list(IS_MALE.values())),
             "Young": np.arange(260) % 4 == 0,
             "Bald": np.arange(260) < 3,
         },
         index=NAMES,
     ),
-    identity=None,
-    partition=None,
-    pixels_sha256=tuple(f"{i:064x}" for i in range(260)),
 )
 SPLIT = describe_split(FACES, SPLITS)
 DATA = DataRecord(

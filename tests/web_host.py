@@ -21,9 +21,9 @@ class Host:
 @contextmanager
 def serve(model: Path | None, report: Path | None = None) -> Iterator[Host]:
     """Serve the page at /, `model` at /model/, `report` at /report/; None answers 404."""
-    server = web.PageServer(model or _NOWHERE, report or _NOWHERE, 0)
+    server = web.PageServer(_NOWHERE / "export" / "trial", 0)
     host = Host(server.url)
-    application = server.uvicorn.config.app
+    application = web.application(model or _NOWHERE, report or _NOWHERE)
 
     async def recording(scope, receive, send):
         host.asked.append(scope["path"])

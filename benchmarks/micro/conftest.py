@@ -5,10 +5,9 @@ the figures and facts that tools/compare.py decides on; no test asserts a time.
 `GFR_SLOWED="test_report=1.3"` makes that benchmark slower, for validation/alarms.py alone.
 """
 
-import operator
+import dataclasses
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +15,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.injected_slowdowns import slowed
+from benchmarks.validation.injected import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.measurement import hardware, latency, software
 from gfr.regression import fingerprint
+from gfr.regression.latency_rule import Measured
 from gfr.storage import paths
 
 SIZE = (128, 128)
@@ -68,16 +68,15 @@ def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
         if benchmark.stats is None:  # --benchmark-disable
             return
         values_s = benchmark.stats.stats.data
-        benchmark.extra_info |= {
-            "num_calls": len(values_s),
-            "min_s": min(values_s),
-            "p10_s": float(np.percentile(values_s, 10)),
-            "p50_s": float(np.percentile(values_s, 50)),
-            "cpu_p10_s": float(np.percentile(cpu_s, 10)),
-            "witness_s": float(np.percentile(witness_s, 10)),
-            "relative": statistics.median(map(operator.truediv, values_s, witness_s)),
-            "others_share": latency.others_share(latency.busy_s() - before[2], own_s, wall_s),
-        }
+        figures = Measured(
+            len(values_s),
+            *np.percentile(values_s, [0, 10, 50]),
+            cpu_p10_s=np.percentile(cpu_s, 10),
+            witness_s=np.percentile(witness_s, 10),
+            relative=np.median(np.divide(values_s, witness_s)),
+            others_share=latency.others_share(latency.busy_s() - before[2], own_s, wall_s),
+        )
+        benchmark.extra_info |= dataclasses.asdict(figures)
 
     return run
 

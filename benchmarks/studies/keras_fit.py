@@ -1,11 +1,9 @@
-"""The usual way to train on a frozen backbone: Keras `fit` with the backbone in the graph.
+"""Keras `fit` with a frozen backbone in the graph, with which studies/speed.py compares gfr.
 
-What studies/speed.py compares gfr with: tf.data decodes in parallel, caches and prefetches; batch
-size and precision are the caller's.
+tf.data decodes in parallel, caches and prefetches.
 """
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -35,9 +33,7 @@ def model(feature_set: FeatureSet, weights_path: Path, precision: str) -> keras.
     return whole
 
 
-def epoch_s(
-    whole: keras.Model, images: tuple[Sequence[Path], np.ndarray], batch_size: int
-) -> float:
+def epoch_s(whole: keras.Model, labeled: tuple[list[Path], np.ndarray], batch_size: int) -> float:
     """Seconds of the second epoch on paths (N,) and is_male float32 (N,), validation included.
 
     A quarter of the images validates, as in the experiment. The first epoch decodes, fills the
@@ -50,12 +46,12 @@ def epoch_s(
         return tf.image.resize(pixels, size), male
 
     def batches(part: slice) -> tf.data.Dataset:
-        paths, is_male = ([str(path) for path in images[0][part]], images[1][part])
-        files = tf.data.Dataset.from_tensor_slices((paths, is_male))
+        paths = [str(path) for path in labeled[0][part]]
+        files = tf.data.Dataset.from_tensor_slices((paths, labeled[1][part]))
         decoded = files.map(decode, num_parallel_calls=tf.data.AUTOTUNE).cache()
         return decoded.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
-    num_train = 3 * len(images[0]) // 4
+    num_train = 3 * len(labeled[0]) // 4
     train, validation = batches(slice(num_train)), batches(slice(num_train, None))
     whole.fit(train, validation_data=validation, verbose=0)
     start_s = time.perf_counter()

@@ -43,7 +43,7 @@ def main(
     export = ExportDirectory(folder)
     digest = serialization.read(export.record, export_records.ExportResult).digest
     timings = []
-    with web.server(folder, 0).in_background() as server, sync_playwright() as playwright:
+    with web.PageServer(folder, 0).in_background() as server, sync_playwright() as playwright:
         for backend, more in BACKENDS.items():
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"),

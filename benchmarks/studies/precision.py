@@ -1,12 +1,13 @@
-"""Do bfloat16 features cost accuracy? Makes the gates that `precision = "auto"` looks up.
+"""Measure whether bfloat16 features cost accuracy: the gates that `precision = "auto"` looks up.
 
     .venv/bin/python -m benchmarks.studies.precision DATA [--weights DIR] [--seeds 5] [--cache DIR]
 
 DATA holds the published project's images (any CelebA will do). Runs benchmarks/full.toml in both
 precisions. Prints a table of all trials: test accuracy of heads on float32 features, and the
 difference that bfloat16 features make, mean and 95 % interval over head seeds. Writes
-benchmarks/precision.json for the backbones that have ImageNet weights. Random weights are shown and
-not kept: a network that amplifies every rounding says nothing about precision.
+benchmarks/precision.json for the backbones that have ImageNet weights. Gates of random weights are
+printed but not written: such a network amplifies every rounding error, which says nothing about
+precision.
 """
 
 import dataclasses
@@ -63,16 +64,11 @@ def main(data: Path, weights: str = "auto", seeds: int = 5, cache: Path | None =
     if kept:
         OUTPUT.write_text(dump_gates(kept))
     num_test = exact.trials[0].metrics["test"].num_images
-    print(f"test n = {num_test:,}, {seeds} head seeds, {engine()}")
-
-
-def engine() -> str:
-    """What computes on this machine; a gate holds for it alone."""
-    return software.engine([gpu.name for gpu in hardware.collect().gpus])
+    print(f"test n = {num_test:,}, {seeds} head seeds, {gate.engine}")
 
 
 def note_of(exact: TrialResult, rounded: TrialResult) -> str:
-    """Why a gate is not kept; empty if it is."""
+    """Return why a gate is not kept; empty if it is."""
     if rounded.features.precision == "float32":
         return "computed in float32: a few images differ too much in bfloat16"
     return exact.features.weights.note
@@ -90,7 +86,7 @@ def gate_of(pairs: Sequence[tuple[TrialResult, TrialResult]], majority_share: fl
         size=first.feature_set.size,
         scaling=first.feature_set.backbone.scaling,
         weights_sha256=first.weights.sha256,
-        engine=engine(),
+        engine=software.engine([gpu.name for gpu in hardware.collect().gpus]),
         relative_error=float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact)),
         trials=tuple(gate_trial(*pair, majority_share) for pair in pairs),
     )
@@ -98,20 +94,18 @@ def gate_of(pairs: Sequence[tuple[TrialResult, TrialResult]], majority_share: fl
 
 def gate_trial(exact: TrialResult, rounded: TrialResult, majority_share: float) -> GateTrial:
     """Compare the accuracies of one trial over its seeds."""
-    accuracies, others = (
-        np.array([metrics.accuracy for metrics in result.over_seeds("test")])
-        for result in (exact, rounded)
-    )
+    both = [[row.accuracy for row in result.over_seeds("test")] for result in (exact, rounded)]
+    accuracies, others = np.array(both)
     differences = others - accuracies
-    interval = ttest_1samp(differences, 0).confidence_interval()  # of the mean over seeds
+    low, high = ttest_1samp(differences, 0).confidence_interval()  # of the mean over seeds
     return GateTrial(
         iteration=exact.trial.iteration.number,
         beats_majority=bool(accuracies.mean() >= majority_share + 0.05),
         float32_accuracies=tuple(accuracies.tolist()),
         differences=tuple(differences.tolist()),
         mean=float(differences.mean()),
-        low=float(interval.low),
-        high=float(interval.high),
+        low=float(low),
+        high=float(high),
     )
 
 

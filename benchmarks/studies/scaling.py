@@ -1,11 +1,11 @@
-"""Is time linear in the images, and memory flat? 5,000, 20,000 and 50,000, all three backbones.
+"""Measure how time and memory grow with the number of images, for all three backbones.
 
-    .venv/bin/python -m benchmarks.studies.scaling DATA [--images 5000 --images 20000] [--plot FILE]
+    .venv/bin/python -m benchmarks.studies.scaling DATA [--images 5000 --images 20000]
 
 DATA is any data set that gfr reads; its images are repeated as often as necessary. For each number
-of images, runs scaling.toml without Prefect: random weights, 96 x 96 and few epochs, since what is
-measured is how both grow. Prints seconds and the largest memory from checking images to three
-trained heads as a table, and draws a figure. Keeps no features.
+of images, runs scaling.toml without Prefect: random weights, 96 x 96 and few epochs, since only the
+growth matters. Prints seconds and the largest memory from checking images to three trained heads as
+a table. Keeps no features.
 """
 
 import itertools
@@ -23,20 +23,14 @@ from gfr.data import csv_labels, dataset
 BENCHMARK = Path(__file__).with_suffix(".toml")
 
 
-def main(
-    data: Path,
-    images: list[int] = [5000, 20_000, 50_000],  # noqa: B006
-    plot: Path | None = None,
-) -> None:
+def main(data: Path, images: list[int] = [5000, 20_000, 50_000]) -> None:  # noqa: B006
     """Measure each number of images, then print the table."""
     rows = []
     for num_images in images:
         rows.append(measure(data.absolute(), num_images))
         print(rows[-1], file=sys.stderr, flush=True)
-    table = pd.DataFrame(rows)
-    print(table.astype({"images": str}).to_markdown(index=False, floatfmt=".1f"))
-    if plot:
-        draw(table, plot)
+    table = pd.DataFrame(rows).astype({"images": str})
+    print(table.to_markdown(index=False, floatfmt=".1f"))
 
 
 def measure(data: Path, num_images: int) -> dict[str, float | int]:
@@ -68,17 +62,6 @@ def repeat_images(data: Path, num_images: int, folder: Path) -> None:
         (folder / names[-1]).symlink_to(path)
     labels = {"image": names, "is_male": np.resize(faces.is_male, num_images).astype(int)}
     pd.DataFrame(labels).to_csv(folder / csv_labels.LABELS_NAME, index=False)
-
-
-def draw(table: pd.DataFrame, path: Path) -> None:
-    """Draw seconds beside a straight line, and memory."""
-    columns = ["all (s)", "peak (GB)"]
-    axes = table.plot(
-        "images", columns, style="o-", subplots=True, layout=(1, 2), figsize=(7.2, 3.2), ylim=0
-    )
-    ends = table.iloc[[0, -1]]
-    ends.plot("images", "all (s)", style="--", label="straight line, first to last", ax=axes[0, 0])
-    axes[0, 0].figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 if __name__ == "__main__":

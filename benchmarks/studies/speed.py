@@ -1,22 +1,20 @@
-"""Compare features once with `fit` on a frozen backbone, both measured in one go.
+"""Compare computing features once with Keras `fit` on a frozen backbone.
 
-    .venv/bin/python -m benchmarks.studies.speed DATA [--weights DIR] [--images 256] [--float32]
+    .venv/bin/python -m benchmarks.studies.speed DATA [--weights DIR] [--images 256]
 
-DATA holds images in CelebA's layout. Prints, for each feature set, seconds of an epoch of the usual
-way (keras_fit.py, "naive") in float32 and bfloat16, measured on a few hundred images and scaled up
-to all, beside the seconds that gfr takes once ("ours"); the TFLOP/s reached, and what a convolution
-reaches on the machine; and lines `whole, ...: N x`: 90 epochs a backbone (20 + 50 at the small
-size, 20 at the large) of the usual way against a real cold run of gfr from process start to the
-ninth evaluated head. With --float32 there is such a run in float32 as well.
+DATA holds images in CelebA's layout. Prints, for each feature set and both precisions, the seconds
+of an epoch of `fit` (keras_fit.py, "naive"), measured on a few hundred images and extrapolated to
+all, and the seconds of gfr's feature extraction ("ours"). Then lines `whole, ...: N x` compare 90
+epochs of `fit` for each backbone (20 + 50 at the small size, 20 at the large) with runs of gfr that
+have an empty cache, one with the precision `auto` and one in float32, from process start to the
+ninth evaluated head.
 """
 
 import sys
 import tempfile
 import time
-import timeit
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -27,19 +25,15 @@ from cli import options
 from gfr.config import benchmark_files, loader, schema
 from gfr.data import loading
 from gfr.data.dataset import Faces
-from gfr.data.images import batches
 from gfr.errors import StepFailed
-from gfr.measurement import hardware, reference_workload, software
-from gfr.models import backbone, feature_extraction, fused_model
+from gfr.measurement import hardware, software
 from gfr.models.weights import resolve
 
-BATCH_SIZES = (32, 64, 128)  # of which the usual way gets its fastest
+BATCH_SIZES = (32, 64, 128)  # the fastest of them counts for `fit`
 PRECISIONS = ("float32", "bfloat16")
 
 
-def main(
-    data: Path, weights: options.Weights = "auto", images: int = 256, float32: bool = False
-) -> None:
+def main(data: Path, weights: options.Weights = "auto", images: int = 256) -> None:
     """Measure and print."""
     benchmark = gfr.load_benchmark("full")
     machine = hardware.collect()
@@ -47,25 +41,27 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         words = ["--data", str(data.absolute()), "--weights", weights]
-        precisions = ["auto", "float32"] if float32 else ["auto"]
-        ours_s = {each: whole_run_s(words, each, folder) for each in precisions}
+        ours = {each: whole_run(words, each, folder) for each in ("auto", "float32")}
         faces = loading.look(str(data.absolute()), benchmark, folder).faces
         rows = []
         for feature_set in benchmark.feature_sets:
             used = resolve(feature_set.backbone, weights, benchmark.seed, folder, False)
-            rows.append(measure(feature_set, faces, Path(used.path), images))
-            print(rows[-1], file=sys.stderr, flush=True)
+            row: dict[str, object] = {"Model": feature_set.title}
+            for precision in PRECISIONS:
+                epoch_s = naive_epoch_s(feature_set, Path(used.path), precision, faces, images)
+                row[f"naive {precision}, s an epoch"] = epoch_s
+            for precision, (run, _) in ours.items():
+                results = {each.trial.feature_set.title: each for each in run.trials}
+                row[f"ours {precision}, s once"] = results[feature_set.title].features.cost.wall_s
+            rows.append(row)
+            print(row, file=sys.stderr, flush=True)
+    ours_s = {precision: seconds for precision, (_, seconds) in ours.items()}
     print_totals(pd.DataFrame(rows), benchmark, ours_s)
 
 
-def print_totals(
-    table: pd.DataFrame, benchmark: schema.Benchmark, ours_s: dict[str, float]
-) -> None:
+def print_totals(table: pd.DataFrame, benchmark: schema.Benchmark, ours_s: dict) -> None:
     """Print the table, and the seconds of all epochs against those of whole runs."""
     print(table.to_markdown(index=False, floatfmt=".2f"))
-    rates = reference_workload.measure()
-    gflops = f"float32 {rates.float32_gflops:.0f}, bfloat16 {rates.bfloat16_gflops:.0f}"
-    print(f"GFLOP/s of a convolution: {gflops}")
     print(f"machine load {hardware.collect().cpu_load:.1f}; {software.engine()}")
     epochs = [
         sum(row.iteration.epochs for row in benchmark.trials if row.feature_set == feature_set)
@@ -80,10 +76,10 @@ def print_totals(
             print(f"whole, naive in {naive}, ours in {ours}: {naive_s / seconds:.0f} x")
 
 
-def whole_run_s(words: list[str], precision: str, folder: Path) -> float:
-    """Seconds of a cold `gfr run` until its ninth head is evaluated; latency is not waited for.
+def whole_run(words: list[str], precision: str, folder: Path) -> tuple[gfr.Run, float]:
+    """Do a run with an empty cache; returns it and its seconds until the ninth head is evaluated.
 
-    One head a trial, as in the usual way: no other seeds, splits or numbers of images.
+    One head per trial, as `fit` trains: no other seeds, splits or numbers of images.
     """
     text = benchmark_files.benchmark_file("full").read_text("utf-8")
     text = text.replace("\nseeds = 5\n", "\nseeds = 1\nfractions = []\n")
@@ -92,62 +88,30 @@ def whole_run_s(words: list[str], precision: str, folder: Path) -> float:
     path = folder / f"{precision}.toml"
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
     if loader.load(path).refits(has_identity=True):
-        raise StepFailed("full.toml trains more heads than the usual way does")
+        raise StepFailed("full.toml trains more than one head for each trial")
     command = harness.run_command(path, precision, *words, "--cache", f"cache-{precision}")
     begun_s = time.time()
     harness.call(precision, command, folder).check_returncode()
-    records = (folder / "reports" / "runs" / precision / "trials").glob("*.json")
-    return max(record.stat().st_mtime for record in records) - begun_s
+    run_dir = folder / "reports" / "runs" / precision
+    ended_s = max(record.stat().st_mtime for record in run_dir.glob("trials/*.json"))
+    return gfr.load_run(run_dir), ended_s - begun_s
 
 
-def measure(
-    feature_set: schema.FeatureSet, faces: Faces, weights_path: Path, num_images: int
-) -> dict[str, object]:
-    """Both ways in both precisions on one feature set, in turn."""
-    paths = faces.paths()[:num_images]
-    is_male = faces.is_male[:num_images].astype(np.float32)
-    num_all = len(faces.names)
-    row: dict[str, object] = {"Model": feature_set.title}
-    for precision in PRECISIONS:
-        seconds = min(
-            keras_fit.epoch_s(
-                keras_fit.model(feature_set, weights_path, precision), (paths, is_male), size
-            )
-            for size in BATCH_SIZES
-        )
-        # Four fifths of all images are for training and validation.
-        row[f"naive {precision}, s an epoch"] = seconds * 4 / 5 * num_all / len(paths)
-        per_s = images_per_s(feature_set, weights_path, precision, paths)
-        row[f"ours {precision}, images/s"] = per_s
-        row[f"ours {precision}, s once"] = num_all / per_s
-        row[f"ours {precision}, TFLOP/s"] = per_s * flop(feature_set) / 1e12
-    row["one epoch / once"] = row["naive bfloat16, s an epoch"] / row["ours bfloat16, s once"]
-    return row
-
-
-def images_per_s(
-    feature_set: schema.FeatureSet, weights_path: Path, precision: str, paths: list[Path]
+def naive_epoch_s(
+    feature_set: schema.FeatureSet,
+    weights_path: Path,
+    precision: str,
+    faces: Faces,
+    num_images: int,
 ) -> float:
-    """Best of three passes through the extraction graph, decoded pixels to features."""
-    keras.utils.clear_session()
-    graph = fused_model.compiled(backbone.build(feature_set, weights_path, precision))
-    decoded = list(batches(paths, feature_extraction.batch_size_of(feature_set)))
-
-    def extract() -> None:
-        for batch in decoded:
-            fused_model.run_batch(graph, batch)
-
-    extract()  # sets oneDNN up
-    return len(paths) / min(timeit.repeat(extract, number=1, repeat=3))
-
-
-def flop(feature_set: schema.FeatureSet) -> float:
-    """Floating point operations of one image: 2 a multiply-add of every convolution."""
-    network = backbone.application(feature_set.backbone.name, (*feature_set.size, 3), None)
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    return sum(
-        2.0 * np.prod(each.kernel.shape) * np.prod(each.output.shape[1:3]) for each in layers
-    )
+    """Seconds of an epoch of `fit` with the fastest batch size, extrapolated to all images."""
+    labeled = faces.paths()[:num_images], faces.is_male[:num_images].astype(np.float32)
+    seconds = []
+    for size in BATCH_SIZES:
+        model = keras_fit.model(feature_set, weights_path, precision)
+        seconds.append(keras_fit.epoch_s(model, labeled, size))
+    # Four fifths of all images are for training and validation.
+    return min(seconds) * 4 / 5 * len(faces.names) / len(labeled[0])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ inconclusive is measured again, alone.
 import json
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,32 +74,33 @@ def compare(tests: Collection[str], storage: Path) -> int:
     document, run = measure(tests)
     saved, problems = fingerprint.load(storage / run.fingerprint, run.fingerprint)
     print(*problems, sep="\n", end="\n" * bool(problems))
-    measured = run.measured
-    judged: dict[str, list[tuple[Measured, Verdict]]] = {name: [] for name in measured}
-    while measured:
-        for name, row in measured.items():
-            earlier = [other.measured[name] for other in saved if name in other.measured]
-            judged[name].append((row, rule.judge(row, earlier)))
-        verdicts = {name: [verdict for _, verdict in rows] for name, rows in judged.items()}
-        unsettled = [name for name, rows in verdicts.items() if not rule.is_settled(rows)]
-        if not unsettled:
-            break
+    rows = {name: [row] for name, row in run.measured.items()}
+    earlier = {
+        name: {old.name: old.measured[name] for old in saved if name in old.measured}
+        for name in rows
+    }
+
+    def judge(name: str) -> list[Verdict]:
+        return [rule.judge(row, list(earlier[name].values())) for row in rows[name]]
+
+    while unsettled := [name for name in rows if not rule.is_settled(judge(name))]:
         print(f"measured again, alone: {', '.join(map(_short, unsettled))}", flush=True)
-        measured = measure(unsettled)[1].measured
-    results = {name: rule.final(rows) for name, rows in verdicts.items()}
-    for name, verdict in results.items():
-        row, _ = judged[name][verdicts[name].index(verdict)]
-        rows = {each.name: each.measured.get(name) for each in saved}
-        files = [file for file, saved_row in rows.items() if saved_row and saved_row.is_clean]
-        explanation = _explain(verdict, files, len(judged[name]))
+        for name, row in measure(unsettled)[1].measured.items():
+            rows[name].append(row)
+    names: dict[str, list[str]] = {status: [] for status in (rule.OK, rule.SLOWER, rule.BUSY)}
+    for name in rows:
+        verdicts = judge(name)
+        verdict = rule.final(verdicts)
+        names.setdefault(verdict.status, []).append(name)
+        row = rows[name][verdicts.index(verdict)]
+        files = [file for file, old in earlier[name].items() if old.is_clean]
+        explanation = _explain(verdict, files, len(verdicts))
         print(f"{verdict.status:12} {_line(name, row)}; {explanation}")
-    statuses = Counter(verdict.status for verdict in results.values())
-    if new := [name for name, verdict in results.items() if verdict.status == rule.NO_BASELINE]:
+    if new := names.get(rule.NO_BASELINE):
         print(f"\nno baseline on this machine ({run.fingerprint}) for {len(new)} benchmarks:")
         keep(document, run, storage, new)
-    shown = dict.fromkeys((rule.OK, rule.SLOWER, rule.BUSY, *statuses))
-    print("; ".join(f"{statuses[status]} {status}" for status in shown))
-    return harness.REGRESSION if statuses[rule.SLOWER] else 0
+    print("; ".join(f"{len(of_status)} {status}" for status, of_status in names.items()))
+    return harness.REGRESSION if names[rule.SLOWER] else 0
 
 
 def _explain(verdict: Verdict, files: Sequence[str], num_measurements: int) -> str:

@@ -1,9 +1,11 @@
 """Regressions that validation/regressions.py puts into a copy of the code, one at a time.
 
-Each function takes a function of gfr and returns the one that takes its place; CHANGES says which.
+Each function takes a function of gfr and returns its replacement; CHANGES says which one. Does not
+import gfr before one is called.
 """
 
 import dataclasses
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,9 +13,21 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.injected_slowdowns import slowed
-
 Function = Callable[..., Any]
+
+
+def slowed(call: Function, factor: float) -> Function:
+    """The same call, made `factor` times as long by busy waiting."""
+
+    def run(*arguments: object) -> Any:
+        start_s = time.perf_counter()
+        value = call(*arguments)
+        end_s = start_s + factor * (time.perf_counter() - start_s)
+        while time.perf_counter() < end_s:
+            pass
+        return value
+
+    return run
 
 
 def slow_calls(classifier: Function) -> Function:
@@ -123,7 +137,7 @@ def shifted_features(extract: Function) -> Function:
     return changed
 
 
-# Functions of gfr and what replaces them; the docstring of the first one names the change.
+# Functions of gfr and their replacements; the docstring of the first replacement names the change.
 CHANGES = (
     {"gfr.engines.tensorflow:classifier": slow_calls},
     {"gfr.engines.tensorflow:classifier": no_graph},

@@ -1,12 +1,12 @@
 """Kill a small run again and again, resume it, and compare it with an undisturbed run.
 
-    .venv/bin/python -m benchmarks.validation.kill_and_resume [--random 20] [--points 13] [--by HOW]
+    .venv/bin/python -m benchmarks.validation.kill_and_resume [--random 20] [--points 13]
 
-Everything lives in a temporary folder. Named points (tests/faults) are reached twice, once with
-kill -9 of the whole process group and once with SIGTERM to the run, or only in the way that `--by`
-names; other runs are killed at random moments. Prints each kill and a last line of counts. Exit
-code 1 if a result differs from the undisturbed run, if something that was finished is computed
-again, or if a process outlives its run.
+Everything is in a temporary folder. One run is killed at each of the first `--points` named points
+(tests/faults) with kill -9 of its process group, another one with SIGTERM to the run itself; more
+runs are killed at random moments. Prints each kill and a last line of counts. Exit code 1 if a
+result differs from the undisturbed run, if something that was finished is computed again, or if a
+process outlives its run.
 """
 
 import contextlib
@@ -16,10 +16,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from random import Random
-from typing import Literal
 
 import psutil
 
@@ -29,7 +28,7 @@ from gfr.storage.paths import ROOT
 from gfr.storage.run_directory import RunDirectory
 
 BENCHMARK = Path(__file__).with_suffix(".toml")
-# Two a stage at least: in the middle, and between writing a file and naming it.
+# At least two for each stage: in the middle, and between writing a file and renaming it.
 POINTS = (
     "rename:*/faces.csv",
     "rename:*/run.json",
@@ -42,12 +41,12 @@ POINTS = (
     "progress:MobileNet at 32x32, latency",
     "rename:latency/MobileNet-40x48-any.json",
     "rename:*/selection.json",
-    "rename:figures/MobileNet-iteration-1-confusion.svg",
+    "rename:figures/confusion.svg",
     "rename:*/summary.md",
 )
 NEVER_TWICE = ("parts/*/*.json", "features/*.json", "trials/*.json", "latency/*.json")
 COMPARED = ("test_probabilities", "history", "metrics", "refits")  # of each trial
-ACTIONS = {"kill": "kill group", "terminate": "terminate"}  # as tests/faults names them
+WAYS = {"by-kill": "kill group", "by-terminate": "terminate"}  # runs, and actions of tests/faults
 MARK = "GFR_CHAOS"
 
 
@@ -55,12 +54,13 @@ class Chaos:
     """A folder in which runs are started and killed."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep what is found wrong, and the kills by kind."""
+        """Start with no problems and no kills; kills are counted by kind."""
         self.folder = folder
         self.wrong: list[str] = []
         self.kills: Counter[str] = Counter()
+        self.inodes = defaultdict[str, dict[Path, int]](dict)  # of each run's finished files
 
-    def start(self, run_id: str, faults: list[dict[str, str]]) -> subprocess.Popen:
+    def start(self, run_id: str, *faults: dict[str, str]) -> subprocess.Popen:
         """Start or resume `gfr run` in a process group of its own."""
         variables = {MARK: str(self.folder), "GFR_FAULTS": json.dumps(faults)}
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "faults"), str(ROOT)])
@@ -74,49 +74,42 @@ class Chaos:
                 start_new_session=True,
             )
 
-    def after(self, run_id: str, code: int, where: str, inodes: dict[Path, int]) -> None:
-        """Look at what a kill has left; `inodes` are those of the finished files so far."""
+    def after(self, run_id: str, code: int, where: str) -> None:
+        """Check what a kill has left."""
         self.kills[where.split(":")[0]] += 1
         print(f"{run_id}: exit {code:4} at {where}", flush=True)
         psutil.wait_procs(harness.processes_with(MARK, str(self.folder)), timeout=10)
         if left := harness.processes_with(MARK, str(self.folder)):
             commands = [" ".join(process.info["cmdline"])[:100] for process in left]
             self.wrong.append(f"{run_id}: {where}: outlived by {commands}")
-        self.compare_files(run_id, inodes)
+        self.compare_files(run_id)
 
-    def compare_files(self, run_id: str, inodes: dict[Path, int]) -> None:
+    def compare_files(self, run_id: str) -> None:
         """Check that what was finished has not been written again."""
-        directory = self.folder / "reports" / "runs" / run_id
+        directory, cache = self.folder / "reports" / "runs" / run_id, f"cache-{run_id}"
         finished = [path for pattern in NEVER_TWICE for path in directory.glob(pattern)]
-        finished += (self.folder / f"cache-{run_id}").glob("features/*/0*.npy")
+        finished += (self.folder / cache).glob("features/*/0*.npy")
         now = {path: path.stat().st_ino for path in finished if path.name[:4] != "tmp-"}
-        rewritten = [str(path) for path, inode in inodes.items() if now.get(path) != inode]
-        if rewritten:
+        before = self.inodes[run_id]
+        if rewritten := [str(path) for path in before if now.get(path) != before[path]]:
             self.wrong.append(f"{run_id}: written again: {rewritten}")
-        inodes.update(now)
+        self.inodes[run_id] = now
 
     def at_points(self, run_id: str, points: tuple[str, ...], action: str) -> None:
-        """Kill one run at each point in turn until it finishes."""
-        once = {point: self.folder / f"{run_id}-{number}" for number, point in enumerate(points)}
-        faults = [{"at": point, "do": action, "once": str(once[point])} for point in points]
-        inodes: dict[Path, int] = {}
-        left = set(points)
-        while code := self.start(run_id, faults).wait():
-            now = {point for point in points if not once[point].exists()}
-            if now == left:
-                break
-            (where,) = left - now
-            left = now
-            self.after(run_id, code, where, inodes)
-        self.compare_files(run_id, inodes)
-        if left:
-            self.wrong.append(f"{run_id}: never reached: {sorted(left)}")
+        """Kill one run at each point in turn, then let it finish."""
+        for number, point in enumerate(points):
+            once = self.folder / f"{run_id}-{number}"
+            code = self.start(run_id, {"at": point, "do": action, "once": str(once)}).wait()
+            if once.exists():
+                self.after(run_id, code, point)
+            else:
+                self.wrong.append(f"{run_id}: {point} not reached, exit {code}")
+        self.finish(run_id)
 
     def at_random(self, run_id: str, kills: int, undisturbed_s: float, rng: Random) -> None:
-        """Kill one run after random times; every third time by SIGTERM."""
-        inodes: dict[Path, int] = {}
+        """Kill one run after random times, every third time by SIGTERM, then let it finish."""
         for number in range(kills):
-            process = self.start(run_id, [])
+            process = self.start(run_id)
             wait_s = rng.uniform(0, undisturbed_s)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(wait_s)
@@ -126,19 +119,23 @@ class Chaos:
             else:
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait(timeout=60)
-            self.after(run_id, code, f"random: {wait_s:.1f} s", inodes)
-        self.start(run_id, []).wait()
-        self.compare_files(run_id, inodes)
+            self.after(run_id, code, f"random: {wait_s:.1f} s")
+        self.finish(run_id)
+
+    def finish(self, run_id: str) -> None:
+        """Resume a run without killing it."""
+        self.start(run_id).wait()
+        self.compare_files(run_id)
 
     def check(self, run_id: str) -> None:
-        """Check that a run is complete and differs from the undisturbed one in nothing but time."""
+        """Check that a run is complete and has the results of the undisturbed one."""
         results = self.results(run_id)
         for name, expected in self.results("undisturbed").items():
             if results.get(name) != expected:
-                self.wrong.append(f"{run_id}: {name} not as in the undisturbed run")
+                self.wrong.append(f"{run_id}: {name} differs from the undisturbed run")
 
     def results(self, run_id: str) -> dict[str, object]:
-        """What a run must have in common with the undisturbed one, by name."""
+        """Return what must equal the results of the undisturbed run, by name."""
         run = store.read_run(self.folder / "reports" / "runs" / run_id)
         directory = RunDirectory(run.directory)
         return {
@@ -149,24 +146,17 @@ class Chaos:
         }
 
 
-def main(
-    random: int = 20,
-    points: int = len(POINTS),
-    by: Literal["kill", "terminate"] | None = None,
-    seed: int = 0,
-) -> int:
+def main(random: int = 20, points: int = len(POINTS)) -> int:
     """Run undisturbed, kill at the named points and at random, compare; returns the exit code."""
-    rng = Random(seed)
-    spread = tuple(POINTS[int((i + 0.5) * len(POINTS) / points)] for i in range(points))
+    rng, ids = Random(0), list(WAYS)
     with tempfile.TemporaryDirectory() as name:
         chaos = Chaos(Path(name))
         begun_s = time.monotonic()
-        if code := chaos.start("undisturbed", []).wait():
+        if code := chaos.start("undisturbed").wait():
             chaos.wrong.append(f"undisturbed: exit {code}")
         undisturbed_s = time.monotonic() - begun_s
-        ids = [f"by-{way}" for way in ACTIONS if by in (way, None)]
-        for run_id in ids:
-            chaos.at_points(run_id, spread, ACTIONS[run_id.removeprefix("by-")])
+        for run_id, action in WAYS.items():
+            chaos.at_points(run_id, POINTS[:points], action)
         while (missing := random - chaos.kills["random"]) > 0:
             ids.append(f"random-{len(ids)}")
             chaos.at_random(ids[-1], min(5, missing), undisturbed_s, rng)

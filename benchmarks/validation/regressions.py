@@ -1,6 +1,6 @@
 """Validate the regression check of runs: does it find what became worse, and nothing else?
 
-    .venv/bin/python -m benchmarks.validation.regressions [--saved 4] [--clean 30] [--folder DIR]
+    .venv/bin/python -m benchmarks.validation.regressions [--saved 4] [--clean 30]
 
 Runs a clone of the last commit in a temporary folder: first clean runs, with cached features and
 with new ones; then each regression of validation/injected.py, which is committed there; then clean
@@ -24,18 +24,16 @@ from gfr.storage.run_directory import RunDirectory
 AUTHOR = ("-c", "user.name=regressions", "-c", "user.email=regressions@localhost")
 
 
-def main(
-    saved: int = 4, clean: int = 30, folder: Path | None = None, changes: int = len(CHANGES)
-) -> int:
+def main(saved: int = 4, clean: int = 30) -> int:
     """Build the histories, change the code, repeat, count."""
-    with contextlib.ExitStack() as stack:
-        clone = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        git(ROOT, "clone", "--quiet", str(ROOT), str(clone))
+    with tempfile.TemporaryDirectory() as name:
+        clone = Path(name)
+        git(ROOT, "clone", "--quiet", str(ROOT), name)
         unchanged = [run(clone, "first", is_fresh=True)]
         unchanged += [run(clone, f"cached-{number}") for number in range(saved)]
         unchanged += [run(clone, f"fresh-{number}", is_fresh=True) for number in range(saved)]
         changed = []
-        for number, change in enumerate(CHANGES[:changes]):
+        for number, change in enumerate(CHANGES):
             function = next(iter(change.values()))
             with injected(clone, function.__doc__, change):
                 note = f", {function.__doc__}"

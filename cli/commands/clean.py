@@ -34,11 +34,8 @@ def clean(
     from gfr.results import cleanup
 
     rule = cleanup.Rule(keep, older_than, unused_features=unused_features)
-    plan = cleanup.plan(reports, cache_dir, rule)
-    removed, failed = ([], []) if dry_run else cleanup.carry_out(plan)
-    if as_json:
-        done = {"would_remove": plan.remove} if dry_run else {"removed": removed}
-        options.print_json(done | {"failed": failed, "kept": plan.keep})
-    else:
-        print(cleanup.text(plan, removed, failed, dry_run))
+    remove, keep = cleanup.plan(reports, cache_dir, rule)
+    removed, failed = ([], []) if dry_run else cleanup.carry_out(remove)
+    done = {"would_remove": remove} if dry_run else {"removed": removed}
+    options.print_result(done | {"failed": failed, "kept": keep}, cleanup.text, as_json)
     raise typer.Exit(exit_codes.FAILURES if failed else exit_codes.COMPLETE)

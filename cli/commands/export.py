@@ -64,7 +64,7 @@ def serve(
     from gfr.results import store
 
     run = store.read_run(run_directory.find(reports, run_id))
-    server = web.server(web.exported(run, trial), port)
+    server = web.PageServer(web.exported(run, trial), port)
     print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
     print(f"{server.url}  (Ctrl-C ends)", flush=True)
     server.run()

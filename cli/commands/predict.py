@@ -10,21 +10,14 @@ from typing import Annotated
 
 import typer
 
-from cli import completion, options
+from cli import options
 from gfr import text
 from gfr.errors import InputError
 
 
 def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
-    run_id: Annotated[
-        str | None,
-        typer.Option(
-            "--run",
-            help="Run id; default: the newest finished run.",
-            autocompletion=completion.run_ids,
-        ),
-    ] = None,
+    run_id: options.RunOption = None,
     trial: options.Trial = None,
     reports: options.Reports = None,
     as_json: options.AsJson = False,

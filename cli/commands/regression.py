@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli import completion, exit_codes, options
+from cli import exit_codes, options
 from gfr.errors import InputError
 from gfr.storage import run_directory
 
@@ -45,13 +45,8 @@ def verdict(
 
 
 def compare(
-    first: Annotated[
-        str, typer.Argument(metavar="RUN_A", help="Run id.", autocompletion=completion.run_ids)
-    ],
-    second: Annotated[
-        str,
-        typer.Argument(metavar="RUN_B", help="Another run id.", autocompletion=completion.run_ids),
-    ],
+    first: Annotated[str, typer.Argument(metavar="RUN_A", **options.RUN_ID)],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", **options.RUN_ID)],
     reports: options.Reports = None,
     as_json: options.AsJson = False,
 ) -> None:

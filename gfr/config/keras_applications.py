@@ -32,6 +32,7 @@ OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
 
 _TF = "weights_tf_dim_ordering_tf_kernels"
 _NOTOP = f"{_TF}_notop.h5"
+_SQUARES = {"squares_deviation": True}
 
 
 def _family(
@@ -49,13 +50,7 @@ def _family(
 APPLICATIONS: dict[str, Application] = {
     **_family("ConvNeXt{}", "Base Large Small Tiny XLarge", "none", "convnext_{}_notop.h5"),
     **_family("DenseNet{}", "121 169 201", "torch", f"densenet{{}}_{_NOTOP}"),
-    **_family(
-        "EfficientNetB{}",
-        "0 1 2 3 4 5 6 7",
-        "none",
-        "efficientnetb{}_notop.h5",
-        squares_deviation=True,
-    ),
+    **_family("EfficientNetB{}", "0 1 2 3 4 5 6 7", "none", "efficientnetb{}_notop.h5", **_SQUARES),
     **_family("EfficientNetV2{}", "B0 B1 B2 B3 L M S", "none", "efficientnetv2-{}_notop.h5"),
     "InceptionResNetV2": Application("tf", 75, f"inception_resnet_v2_{_NOTOP}"),
     "InceptionV3": Application("tf", 75, f"inception_v3_{_NOTOP}"),

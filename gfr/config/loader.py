@@ -16,15 +16,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gfr import text as gfr_text
-from gfr.config.keras_applications import (
-    APPLICATIONS,
-    OWN_MODEL,
-    OWN_PREPROCESSING,
-    SCALINGS,
-    Application,
-)
-from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting, problems
-from gfr.errors import InputError, did_you_mean, reason
+from gfr.config import keras_applications
+from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
+from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting
+from gfr.errors import InputError, did_you_mean
 from gfr.types import NAME
 
 MAX_PROBLEMS = 3  # listed at once
@@ -32,8 +27,6 @@ MAX_PROBLEMS = 3  # listed at once
 _LONGEST = 60  # characters shown of a word from the file
 
 _UNKNOWN_KEY = "unexpected_keyword_argument"
-
-_NAMED_BY = {"backbone": ("label", "name"), "iteration": ("number",)}
 
 _ADAPTER = TypeAdapter(Benchmark)
 
@@ -51,18 +44,16 @@ def load(path: Path) -> Benchmark:
         ) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    # Beside its own error tomllib lets a ValueError (a number of 5,000 digits) and, for deep
-    # nesting, a RecursionError through.
+    # Beside TOML's own error: a ValueError for a number of 5,000 digits, and a RecursionError for
+    # deep nesting.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML ({error})") from None
-    return replace(
-        benchmark, backbone=tuple(_located(row, path.parent) for row in benchmark.backbone)
-    )
-
-
-def _located(row: Backbone, folder: Path) -> Backbone:
-    """Make `file` absolute; it is relative to the folder of the benchmark file."""
-    return replace(row, file=row.file and os.path.abspath(folder / row.file))  # noqa: PTH100 (keeps links)
+    folder = path.parent  # `file` is relative to it; abspath keeps links
+    rows = [
+        replace(row, file=row.file and os.path.abspath(folder / row.file))  # noqa: PTH100
+        for row in benchmark.backbone
+    ]
+    return replace(benchmark, backbone=tuple(rows))
 
 
 def check(document: dict[str, Any]) -> Benchmark:
@@ -71,8 +62,6 @@ def check(document: dict[str, Any]) -> Benchmark:
         benchmark = _ADAPTER.validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
         raise InputError(_line(error, document)) from None
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise InputError(reason(error)) from None
     for place, row in enumerate(benchmark.backbone):
         for problem in _backbone_problems(row):
             raise InputError(f"{_row_name('backbone', place, document)}: {problem}")
@@ -101,12 +90,10 @@ def absence(path: Path) -> str:
 def _line(error: ValidationError, document: dict[str, Any]) -> str:
     """List the first problems, one for each place in the file, and count the others."""
     schema = _ADAPTER.json_schema()
-    tables = [schema, *schema["$defs"].values()]
-    keys = {key for table in tables for key in table["properties"]}
+    keys = {key for table in (schema, *schema["$defs"].values()) for key in table["properties"]}
+    lines: dict[tuple[int | str, ...], str] = {}  # of a union's branches the first
     # An unknown key explains a missing one: `sede` before `seed`.
-    errors = sorted(error.errors(include_url=False), key=lambda row: row["type"] != _UNKNOWN_KEY)
-    lines: dict[tuple[int | str, ...], str] = {}
-    for row in errors:  # of a union's branches the first
+    for row in sorted(error.errors(include_url=False), key=lambda row: row["type"] != _UNKNOWN_KEY):
         place = row["loc"]
         if row["type"] != _UNKNOWN_KEY:  # without the branch of a union, which pydantic adds
             place = tuple(part for part in place if isinstance(part, int) or part in keys)
@@ -116,22 +103,16 @@ def _line(error: ValidationError, document: dict[str, Any]) -> str:
 
 
 def _row_name(table: str, place: int, document: dict[str, Any]) -> str:
-    """Name a row `iteration 4` or `backbone VGG16`, or by its place if the name is not unique."""
-    names = [_own_name(table, row) for row in document[table]]
-    if not names[place] or names.count(names[place]) > 1:
-        return f"[[{table}]] no. {place + 1}"
-    return f"{table} {_shown(names[place])}"
-
-
-def _own_name(table: str, row: Any) -> object:
-    names = [row.get(key) for key in _NAMED_BY[table]] if isinstance(row, dict) else []
-    return next(filter(None, names), None)
+    """Name a row `iteration 4` or `backbone VGG16`, or by its place if it has no name."""
+    row = document[table][place]
+    name = row.get("label") or row.get("name") or row.get("number")
+    return f"{table} {_shown(name)}" if name else f"[[{table}]] no. {place + 1}"
 
 
 def _problem(row: Any, place: tuple[int | str, ...], document: Any, keys: set[str]) -> str:
     where, parts = "", place
-    if len(place) > 2 and place[0] in _NAMED_BY:
-        where, parts = f"{_row_name(str(place[0]), int(place[1]), document)}: ", place[2:]
+    if len(place) > 2 and isinstance(place[1], int):
+        where, parts = f"{_row_name(str(place[0]), place[1], document)}: ", place[2:]
     key = ".".join(_shown(part + 1 if isinstance(part, int) else part) for part in parts)
     if row["type"] == "missing":
         return f"{where}missing {'value' if isinstance(place[-1], int) else 'key'} {key}"
@@ -155,8 +136,8 @@ def _filled(row: Backbone) -> Backbone:
     return replace(row, scaling=scaling, label=row.label or row.name)
 
 
-def _application(row: Backbone) -> Application:
-    return OWN_MODEL if row.file else APPLICATIONS[row.name]
+def _application(row: Backbone) -> keras_applications.Application:
+    return keras_applications.OWN_MODEL if row.file else APPLICATIONS[row.name]
 
 
 def _backbone_problems(row: Backbone) -> Iterator[str]:
@@ -164,10 +145,8 @@ def _backbone_problems(row: Backbone) -> Iterator[str]:
     if row.file:
         yield from _file_problems(row)
     elif row.name not in APPLICATIONS:
-        yield (
-            f"unknown name {row.name!r:.80}; {did_you_mean(row.name, APPLICATIONS)}"
-            f"known: {', '.join(APPLICATIONS)}"
-        )
+        known = f"{did_you_mean(row.name, APPLICATIONS)}known: {', '.join(APPLICATIONS)}"
+        yield f"unknown name {row.name!r:.80}; {known}"
     if row.scaling not in ("", *SCALINGS):
         yield f"unknown scaling {row.scaling!r}; known: {', '.join(SCALINGS)}"
     scales_itself = not row.file and _application(row).scaling == OWN_PREPROCESSING
@@ -177,10 +156,7 @@ def _backbone_problems(row: Backbone) -> Iterator[str]:
 
 def _file_problems(row: Backbone) -> Iterator[str]:
     if not re.fullmatch(NAME, row.name):
-        yield (
-            f"name {row.name!r:.80}: letters, digits and _ . + only, at most 64: it becomes part "
-            "of file names"
-        )
+        yield f"name {row.name!r:.80}: letters, digits and _ . + only, at most 64"
     if row.name in APPLICATIONS:
         yield f"{row.name} is Keras' own; give the model of {row.file!r} another name"
     if row.weights:
@@ -199,23 +175,45 @@ def _problems(benchmark: Benchmark) -> Iterator[str]:
     labels = {row.label for row in benchmark.backbone}
     for row in benchmark.iteration:
         for unknown in sorted(set(row.backbones) - labels):
-            yield (
-                f"iteration {row.number}: unknown backbone {unknown!r:.80}; "
-                f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
-            )
-    yield from problems(benchmark)
+            known = f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
+            yield f"iteration {row.number}: unknown backbone {unknown!r:.80}; {known}"
+    yield from _table_problems(benchmark)
     for trial in benchmark.trials:
         yield from _size_problems(trial.backbone, trial.iteration)
+
+
+def _table_problems(benchmark: Benchmark) -> Iterator[str]:
+    """Yield a sentence for every table that contradicts itself or another one."""
+    data, fractions = benchmark.data, benchmark.training.fractions
+    precisions = benchmark.export.precisions
+    own = [row.name for row in benchmark.backbone if row.file]
+    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
+    if not benchmark.training.freeze:
+        yield (
+            "training.freeze = false: gfr computes each feature once, which is correct only for a "
+            "frozen backbone; set freeze = true"
+        )
+    if data.test_fraction + data.validation_fraction >= 1:
+        yield "data: test_fraction + validation_fraction leave nothing to train on"
+    if data.split == "official" and data.splits > 1:
+        yield 'data: split = "official" is a single split. Set splits = 1'
+    if len(sizes) < len(benchmark.feature_sets):
+        yield '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
+    if len(set(precisions)) < len(precisions):
+        yield "export: a precision is listed twice"
+    if precisions and "float32" not in precisions:
+        yield 'export: precisions lack "float32", with which the others are compared'
+    if own and benchmark.features.precision == "bfloat16":
+        yield f'features.precision = "bfloat16": {own[0]} is computed only in float32; set "auto"'
+    if list(fractions) != sorted(set(fractions)):
+        yield "training: fractions must increase, each listed once"
 
 
 def _size_problems(backbone: Backbone, iteration: Iteration) -> Iterator[str]:
     name, where = backbone.name, f"iteration {iteration.number}"
     application = _application(backbone)
     if min(iteration.size) < application.min_side_px:
-        yield (
-            f"{where}: size {list(iteration.size)} is impossible, {name} needs at least "
-            f"{application.min_side_px} px a side"
-        )
+        yield f"{where}: {name} needs at least {application.min_side_px} px a side; change size"
     if iteration.input == "any" and not application.any_size:
         yield f'{where}: {name} cannot take any size; set input = "fixed"'
 

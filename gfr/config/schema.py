@@ -1,10 +1,8 @@
-"""Read a benchmark file (TOML) into one frozen object, or refuse it with a clear message.
+"""The tables of a benchmark file as frozen dataclasses, from which trials and feature sets follow.
 
-Trials and feature sets follow from its rows. Does not import TensorFlow and does not look at images
-or weights.
+Does not import TensorFlow and does not look at images or weights.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -27,7 +25,11 @@ class HardwareConfig:
     carbon_g_per_kwh: Amount | None = None
 
 
-SCHEMA = 1
+Precision = Literal["float32", "bfloat16"]
+
+RequestedPrecision = Literal["auto", Precision]
+
+InputShape = Literal["fixed", "any"]
 
 MAX_SIDE_PX = 2048
 
@@ -56,7 +58,7 @@ class Iteration:
     number: Annotated[int, Field(ge=1, le=999)]
     size: tuple[_Side, _Side]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
-    input: Literal["fixed", "any"] = "fixed"  # the backbone's input shape: (*size, 3) or its own
+    input: InputShape = "fixed"  # the backbone's input shape: (*size, 3) or its own
     backbones: tuple[str, ...] = ()  # labels; empty: every backbone
 
 
@@ -103,7 +105,7 @@ class Training:
 class Features:
     """Table `[features]`: the arithmetic of the frozen backbone (gfr/models/precision.py)."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: RequestedPrecision = "auto"
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,8 @@ class FeatureSet:
 
     backbone: Backbone
     size: tuple[int, int]
-    input: Literal["fixed", "any"]
-    precision: Literal["auto", "float32", "bfloat16"]
+    input: InputShape
+    precision: RequestedPrecision
 
     @property
     def id(self) -> str:
@@ -250,39 +252,3 @@ class Benchmark:
             *([Refit("rule", seed, other, seed, 1.0)] if has_other else []),
             *(Refit("fraction", seed, rule, seed, share) for share in self.training.fractions),
         )
-
-
-def problems(benchmark: Benchmark) -> Iterator[str]:
-    """Yield a sentence for everything that contradicts another part of the file."""
-    data, fractions = benchmark.data, benchmark.training.fractions
-    precisions = benchmark.export.precisions
-    own = [row.name for row in benchmark.backbone if row.file]
-    sizes = {(row.backbone.label, row.size) for row in benchmark.feature_sets}
-    if not benchmark.training.freeze:
-        yield (
-            "training.freeze = false: gfr computes each feature once, which is correct only for a "
-            "frozen backbone; set freeze = true"
-        )
-    if data.test_fraction + data.validation_fraction >= 1:
-        yield "data: test_fraction + validation_fraction leave nothing to train on"
-    if data.split == "official" and data.splits > 1:
-        yield (
-            f'data: splits = {data.splits} is impossible with split = "official", which is one '
-            "split. Set splits = 1"
-        )
-    if len(sizes) < len(benchmark.feature_sets):
-        yield '[[iteration]]: one size with input "fixed" and "any"; choose one of the two'
-    if len(set(precisions)) < len(precisions):
-        yield "export: a precision is listed twice"
-    if precisions and "float32" not in precisions:
-        yield 'export: precisions lack "float32", with which the others are compared'
-    if own and benchmark.features.precision == "bfloat16":
-        yield (
-            f'features.precision = "bfloat16": {own[0]} is an own model, which is computed only in '
-            'float32; set "auto"'
-        )
-    if list(fractions) != sorted(set(fractions)):
-        yield "training: fractions must increase, each listed once"
-
-
-Precision = Literal["float32", "bfloat16"]

@@ -21,9 +21,11 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 LABEL_FILES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "list_attribute.txt")
 
-IDENTITY_FILES = ("identity_CelebA.txt", "identity_CelebA.csv")
-
-PARTITION_FILES = ("list_eval_partition.txt", "list_eval_partition.csv")
+# Lists of one whole number for each image, by the name of the column that they become.
+LISTS = {
+    "partition": ("list_eval_partition.txt", "list_eval_partition.csv"),
+    "identity": ("identity_CelebA.txt", "identity_CelebA.csv"),
+}
 
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
 
@@ -33,22 +35,18 @@ _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
 _NUMBER = re.compile(r"\s*-?[0-9]+\s*")
 
 
-Column = pd.Series | None  # None: the data set has no such list
-
-
 @dataclass(frozen=True)
 class Labels:
     """Where a data set keeps its images, and the labels of all of them.
 
-    `attributes` is bool, one row per image, sorted by name, with a column Male. `identity` and
-    `partition` (0 train, 1 validation, 2 test) are int64 by image name, named after their file.
+    `table` has a row for each image, sorted by name: the attributes, bool, one of which is Male,
+    and if known `identity` and `partition` (0 train, 1 validation, 2 test), whole numbers, which
+    are missing for images that their list leaves out.
     """
 
     image_dir: Path
     label_file: Path
-    attributes: pd.DataFrame
-    identity: Column = None
-    partition: Column = None
+    table: pd.DataFrame
 
 
 def read(directory: Path) -> Labels:
@@ -66,32 +64,30 @@ def read(directory: Path) -> Labels:
         if folder.name in IMAGE_FOLDERS and any(map(_is_image, names)):
             image_dir = image_dir or folder
     if image_dir is None:
-        folders = " or ".join(f"{name}/" for name in IMAGE_FOLDERS)
         raise InputError(
-            f"{directory}: no images found in a folder {folders}. Unpack CelebA there, or put "
-            "a labels.csv beside images of your own"
+            f"{directory}: no images found in a folder {'/ or '.join(IMAGE_FOLDERS)}/. Unpack "
+            "CelebA there, or put a labels.csv beside images of your own"
         )
-    label_file, identity_file, partition_file = (
+    label_file, *lists = (
         next((files[name] for name in names if name in files), None)
-        for names in (LABEL_FILES, IDENTITY_FILES, PARTITION_FILES)
+        for names in (LABEL_FILES, *LISTS.values())
     )
     if label_file is None:
         raise InputError(
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    identity, partition = read_column(identity_file), read_column(partition_file)
-    return Labels(image_dir, label_file, read_attributes(label_file), identity, partition)
+    table = read_attributes(label_file)
+    for name, file in zip(LISTS, lists, strict=True):
+        if file is not None:
+            table.insert(0, name, read_column(file).astype("Int64"))
+    return Labels(image_dir, label_file, table)
 
 
 def image_names(folder: Path) -> set[str]:
     """List the image files below a folder, as relative paths with slashes."""
-    return {
-        (Path(place) / name).relative_to(folder).as_posix()
-        for place, _, names in os.walk(folder)
-        for name in names
-        if _is_image(name)
-    }
+    images = (path for path in folder.rglob("*") if _is_image(path.name))
+    return {path.relative_to(folder).as_posix() for path in images}
 
 
 def _is_image(name: str) -> bool:
@@ -119,27 +115,23 @@ def read_attributes(path: Path) -> pd.DataFrame:
     return table == 1
 
 
-def read_column(path: Path | None) -> Column:
-    """Read a two-column list (identity or partition), if there is one, as int64 by image name."""
-    if path is None:
-        return None
+def read_column(path: Path) -> pd.Series:
+    """Read a two-column list (identity or partition) as int64 by image name."""
     table = _read_table(path)
     if table.shape[1] != 1:
         raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
-    return table.iloc[:, 0].rename(str(path))
+    return table.iloc[:, 0]
 
 
-def write_lists(
-    directory: Path, attributes: pd.DataFrame, identity: Column = None, partition: Column = None
-) -> None:
-    """Write the official label files: bool attributes (N, A) and int64 (N,), by image name."""
+def write_lists(directory: Path, table: pd.DataFrame) -> None:
+    """Write the official label files of images in the form of `Labels.table`."""
+    attributes = table.drop(columns=list(LISTS), errors="ignore")
     signs = np.where(attributes.to_numpy(bool), " 1", "-1")
     lines = [" ".join([name, *row]) for name, row in zip(attributes.index, signs, strict=True)]
     head = [str(len(attributes)), " ".join(attributes.columns)]
     atomic.write_text(directory / LABEL_FILES[0], "\n".join([*head, *lines]) + "\n")
-    for file, column in ((IDENTITY_FILES[0], identity), (PARTITION_FILES[0], partition)):
-        if column is not None:
-            atomic.write_text(directory / file, column.to_csv(sep=" ", header=False))
+    for name in set(LISTS).intersection(table.columns):
+        atomic.write_text(directory / LISTS[name][0], table[name].to_csv(sep=" ", header=False))
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -149,7 +141,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from None
     lines = [line for line in lines if line.strip()]
-    stated_rows = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
+    stated = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
     separator = "," if lines and "," in lines[0] else None
     header = lines[0].split(separator) if lines else []
     if len(header) > 1 and _NUMBER.fullmatch(header[-1]):  # no header, as in the two-column lists
@@ -158,10 +150,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         lines = lines[1:]
     if not lines:
         raise InputError(f"{path}: no rows. Is the file cut short?")
-    if stated_rows not in (None, len(lines)):
-        raise InputError(
-            f"{path}: states {stated_rows:,} rows, has {len(lines):,}. Is it cut short?"
-        )
+    if stated not in (None, len(lines)):
+        raise InputError(f"{path}: states {stated:,} rows, has {len(lines):,}. Is it cut short?")
     columns = [name.strip() for name in header]
     if len(columns) == len(lines[0].split(separator)):
         columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
@@ -169,8 +159,6 @@ def _read_table(path: Path) -> pd.DataFrame:
     for line in lines:
         if (fields := len(line.split(separator))) != expected:
             raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}")
-    if len(set(columns)) != len(columns):
-        raise InputError(f"{path}: its header names a column twice")
     return _parse(path, lines, columns, separator)
 
 
@@ -188,7 +176,7 @@ def _parse(path: Path, lines: list[str], columns: list[str], separator: str | No
                 quoting=3,
             )
     except (ValueError, ArithmeticError) as error:
-        raise InputError(f"{path}: a value is not a whole number ({error})") from None
+        raise InputError(f"{path}: not a list of whole numbers ({error})") from None
     table = table.sort_index()
     if not table.index.is_unique:
         raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")

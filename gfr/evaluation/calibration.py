@@ -1,7 +1,8 @@
 """Calibration of p_male, temperature scaling, and decision thresholds other than 0.5.
 
-Inputs are logits of p_male, float (N,), and is_male, bool (N,). Temperatures and thresholds are
-fitted on the validation split and evaluated on the test split.
+Inputs are logits of p_male, float (N,), and is_male, bool (N,) with images of both sexes, as every
+split of a run has. Temperatures and thresholds are fitted on the validation split and evaluated on
+the test split.
 """
 
 import math
@@ -59,15 +60,12 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Point:
-    """Results at one threshold: shares 0..1 of women classified as male, of men as female.
-
-    None if the split has no images of that sex.
-    """
+    """Results at one threshold: shares 0..1 of women classified as male, of men as female."""
 
     threshold: Share
     accuracy: Share
-    false_male: Share | None
-    false_female: Share | None
+    false_male: Share
+    false_female: Share
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """Thresholds: 0.5, that of the best validation accuracy, that of equal error rates.
-
-    `equal` is None if the validation split has a single sex.
-    """
+    """Thresholds: 0.5, that of the best validation accuracy, that of equal error rates."""
 
     usual: Choice
     best: Choice
-    equal: Choice | None
+    equal: Choice
 
 
 def calibration(logits: np.ndarray, is_male: np.ndarray, temperature: float = 1.0) -> Calibration:
@@ -103,10 +98,8 @@ def calibration(logits: np.ndarray, is_male: np.ndarray, temperature: float = 1.
     z = logits.astype(np.float64) / temperature
     p_male = probabilities(z)
     index = np.minimum((p_male * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-    bins = tuple(
-        _bin(number, p_male[index == number], is_male[index == number])
-        for number in np.unique(index).tolist()
-    )
+    numbers = np.unique(index).tolist()
+    bins = tuple(_bin(k, p_male[index == k], is_male[index == k]) for k in numbers)
     error = sum(row.num_images * abs(row.mean_p_male - row.share_male) for row in bins)
     brier = float(brier_score_loss(is_male, p_male))
     return Calibration(bins, error / len(z), brier, metrics(z, is_male).loss)
@@ -149,12 +142,8 @@ def points(logits: np.ndarray, is_male: np.ndarray) -> tuple[Point, ...]:
 
 def _point(threshold: float, answer: np.ndarray, is_male: np.ndarray) -> Point:
     """Compare answers with labels, bool (N,) each."""
-    accuracy = float(np.mean(answer == is_male))
-    return Point(threshold, accuracy, _share(answer[~is_male]), _share(~answer[is_male]))
-
-
-def _share(errors: np.ndarray) -> float | None:
-    return float(errors.mean()) if len(errors) else None
+    shares = (answer == is_male, answer[~is_male], ~answer[is_male])
+    return Point(threshold, *(float(share.mean()) for share in shares))
 
 
 def choices(validation: tuple[Point, ...], test: tuple[Point, ...]) -> Choices:
@@ -165,13 +154,6 @@ def choices(validation: tuple[Point, ...], test: tuple[Point, ...]) -> Choices:
     """
     pairs = [Choice(*pair) for pair in zip(validation, test, strict=True)]
     pairs.sort(key=lambda pair: abs(pair.validation.threshold - THRESHOLD))
-    imbalances = [
-        (abs(point.false_male - point.false_female), pair)
-        for pair in pairs
-        if (point := pair.validation).false_male is not None and point.false_female is not None
-    ]
-    return Choices(
-        usual=pairs[0],
-        best=max(pairs, key=lambda pair: pair.validation.accuracy),
-        equal=min(imbalances, key=lambda pair: pair[0])[1] if imbalances else None,
-    )
+    best = max(pairs, key=lambda pair: pair.validation.accuracy)
+    equal = min(pairs, key=lambda row: abs(row.validation.false_male - row.validation.false_female))
+    return Choices(pairs[0], best, equal)

@@ -45,9 +45,8 @@ class Learning:
     def words(self) -> str:
         """The conclusion as a predicate with the numbers that it follows from."""
         points, low, high = (100 * share for share in (self.gap, *self.gap_95))
-        gap = (
-            f"training minus validation accuracy {points:+z.1f} points [{low:+z.1f}, {high:+z.1f}]"
-        )
+        interval = f"[{low:+z.1f}, {high:+z.1f}]"
+        gap = f"training minus validation accuracy {points:+z.1f} points {interval}"
         if low > 0 and self.rise > max(RISE, 2 * self.noise):
             return (
                 f"overfits: validation loss {self.least_loss:.3f} near epoch {self.best_epoch}, "
@@ -74,15 +73,14 @@ def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:
     # Each epoch averaged with its neighbours, with fewer of them at both ends.
     means = pd.Series(losses).rolling(WINDOW, center=True, min_periods=1).mean().to_numpy()
     train, validation = metrics["train"], metrics["validation"]
+    counts = train.num_right, train.num_images, validation.num_right, validation.num_images
     tenth = max(1, len(losses) // 10)
     before = means[max(0, len(means) - 1 - tenth)]
     best, half = int(np.argmin(means)), len(losses) // 2
     distances = np.abs(losses - means)[half:] / np.maximum(means[half:], 1e-12)
     return Learning(
         gap=train.accuracy - validation.accuracy,
-        gap_95=newcombe(
-            train.num_right, train.num_images, validation.num_right, validation.num_images
-        ),
+        gap_95=newcombe(*counts),
         num_epochs=len(losses),
         best_epoch=best + 1,
         least_loss=float(means[best]),

@@ -1,7 +1,8 @@
 """ROC and precision-recall curves of the logits of p_male, and the areas below them.
 
-Inputs are logits, float (N,), and is_male, bool (N,); "male" is the positive class. Curves are
-computed from logits, because p_male rounds to 0 and 1 and would create ties.
+Inputs are logits, float (N,), and is_male, bool (N,) with images of both sexes, as every split of a
+run has; "male" is the positive class. Curves are computed from logits, because p_male rounds to 0
+and 1 and would create ties.
 """
 
 import math
@@ -44,27 +45,23 @@ class PrecisionRecall:
     average: Share
 
 
-def roc(logits: np.ndarray, is_male: np.ndarray) -> Roc | None:
-    """Return the curve, thinned to MAX_POINTS, and its exact area; None for a single sex."""
+def roc(logits: np.ndarray, is_male: np.ndarray) -> Roc:
+    """Return the curve, thinned to MAX_POINTS, and its exact area."""
     from sklearn.metrics import roc_curve
 
-    if is_male.all() or not is_male.any():
-        return None
     false_male, true_male, _ = roc_curve(is_male, logits, drop_intermediate=False)
     area, low, high = _area(logits[is_male], logits[~is_male])
     return Roc(*_thinned(false_male, true_male), area, low, high)
 
 
-def precision_recall(logits: np.ndarray, is_male: np.ndarray) -> PrecisionRecall | None:
-    """Return the curve, thinned to MAX_POINTS, and its average precision; None for a single sex.
+def precision_recall(logits: np.ndarray, is_male: np.ndarray) -> PrecisionRecall:
+    """Return the curve, thinned to MAX_POINTS, and its average precision.
 
     The average is a sum over thresholds without interpolation, which would overestimate it: Davis
     and Goadrich (2006), "The relationship between precision-recall and ROC curves".
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    if is_male.all() or not is_male.any():
-        return None
     precision, recall, _ = precision_recall_curve(is_male, logits)
     average = float(average_precision_score(is_male, logits))
     return PrecisionRecall(*_thinned(recall[::-1], precision[::-1]), average)

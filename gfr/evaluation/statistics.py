@@ -94,9 +94,8 @@ def newcombe(
     """
     from statsmodels.stats.proportion import confint_proportions_2indep
 
-    low, high = confint_proportions_2indep(
-        num_right, num_images, other_right, other_images, method="newcomb"
-    )
+    counts = num_right, num_images, other_right, other_images
+    low, high = confint_proportions_2indep(*counts, method="newcomb")
     return float(low), float(high)
 
 

@@ -110,8 +110,8 @@ def subgroups(logits: np.ndarray, is_male: np.ndarray, attributes: pd.DataFrame)
     exact = [_p_value(*groups) for groups in compared.values()]
     within = [p_within_sex(*groups) for groups in compared.values()]
     columns = exact, holm(exact).tolist(), within, holm(within).tolist()
-    p_values = dict(zip(compared, zip(*columns, strict=True), strict=True))
-    gaps = [_gap(name, *groups, p_values[name]) for name, groups in compared.items()]
+    rows = zip(compared.items(), zip(*columns, strict=True), strict=True)
+    gaps = [_gap(name, *groups, p_values) for (name, groups), p_values in rows]
     gaps.sort(key=lambda gap: (-abs(gap.difference), gap.attribute))
     return Subgroups(tuple(gaps), tuple(left_out))
 

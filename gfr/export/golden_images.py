@@ -4,9 +4,7 @@ They are synthetic faces and a photograph in the public domain; images of CelebA
 redistributed.
 """
 
-import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from PIL import Image
 
 from gfr.data import images
 from gfr.data.synthetic import generate
+from gfr.engines.base import Classify
 from gfr.storage import atomic
 from gfr.storage.run_directory import ExportDirectory
 
@@ -31,36 +30,18 @@ _PHOTOGRAPH_SOURCE = (
 )
 
 
-@dataclass(frozen=True)
-class Golden:
-    """Pixels uint8 (218, 178, 3), 0..255."""
-
-    file: str
-    source: str
-    pixels: np.ndarray
-
-
-def collect() -> tuple[Golden, ...]:
-    """Return synthetic faces, then the photograph."""
-    faces = [
-        Golden(
-            f"golden/face-{index}.png",
-            f"synthetic face {index} of seed {_SEED}",
-            np.asarray(generate.draw(_SEED, index)[0]),
-        )
-        for index in range(1, _NUM_FACES + 1)
-    ]
-    photograph = Golden(
-        f"golden/{_PHOTOGRAPH.name}", _PHOTOGRAPH_SOURCE, images.decode(_PHOTOGRAPH).pixels
-    )
-    return (*faces, photograph)
-
-
-def write(directory: Path, samples: Sequence[Golden], p_male: np.ndarray) -> None:
-    """Write the images and golden.json; p_male (N,) of Keras in float32."""
+def write(directory: Path, classify: Classify) -> None:
+    """Write the images, 178 x 218 px, and golden.json with their p_male of Keras in float32."""
+    samples = []
+    for index in range(1, _NUM_FACES + 1):
+        face, _ = generate.draw(_SEED, index)
+        samples.append((f"face-{index}.png", f"synthetic face {index} of seed {_SEED}", face))
+    photograph = Image.fromarray(images.decode(_PHOTOGRAPH).pixels)
+    samples.append((_PHOTOGRAPH.name, _PHOTOGRAPH_SOURCE, photograph))
+    p_male = classify([np.asarray(picture) for *_, picture in samples]).p_male.tolist()
     rows = []
-    for sample, p in zip(samples, p_male.tolist(), strict=True):
-        picture = Image.fromarray(sample.pixels)
-        atomic.write(directory / sample.file, functools.partial(picture.save, format="PNG"))
-        rows.append({"file": sample.file, "source": sample.source, "p_male": p})
+    for (name, source, picture), p in zip(samples, p_male, strict=True):
+        file = f"golden/{name}"
+        atomic.write(directory / file, partial(picture.save, format="PNG"))
+        rows.append({"file": file, "source": source, "p_male": p})
     atomic.write_json(ExportDirectory(directory).golden, {"schema": SCHEMA, "images": rows})

@@ -4,16 +4,20 @@ model_card.json holds every value fixed by training, for the page; model_card.md
 """
 
 import json
+import math
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from gfr import templates
 from gfr.config.keras_applications import SCALINGS
 from gfr.data.download import catalog
 from gfr.data.layouts import SOURCES
-from gfr.evaluation.metrics import THRESHOLD, constant_answer
+from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import wilson
-from gfr.export.model_card_header import header, texts
 from gfr.report import markdown
 from gfr.report.section import Table
 from gfr.results import export_records
@@ -26,7 +30,7 @@ SCHEMA = 1
 
 UNCERTAIN = (0.4, 0.6)  # the page shows p_male between these as "uncertain"
 
-_ALIGNMENT = Path(__file__).parent / "alignment.json"
+_FOLDER = Path(__file__).parent
 
 
 def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> None:
@@ -40,9 +44,9 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
     """Return the card: shares 0..1, sizes (height, width) and points (x, y) in px."""
     trial, record = result.trial, run.record
     p_male = result.test_probabilities.values()
-    card = SOURCES[record.data.source]
-    weights = texts()["weights"][result.features.weights.source]
-    alignment = json.loads(_ALIGNMENT.read_text("utf-8"))
+    source, texts = SOURCES[record.data.source], _texts()
+    weights = texts["weights"][result.features.weights.source]
+    alignment = json.loads((_FOLDER / "alignment.json").read_text("utf-8"))
     return {
         "schema": SCHEMA,
         "title": trial.title,
@@ -68,11 +72,16 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "precisions": _precision_facts(export),
         "keras_float32": _accuracy(export.keras_right, export.num_images),
         "training": _training_facts(run, result),
-        "intended_use": texts()["intended_use"],
-        "limits": [*card.limits, weights["limit"], card.alignment],
-        "licence_of_data": card.licence,
+        "intended_use": texts["intended_use"],
+        "limits": [*source.limits, weights["limit"], source.alignment],
+        "licence_of_data": source.licence,
         "versions": result.provenance.versions,
     }
+
+
+def _texts() -> dict[str, Any]:
+    """Return the card's intended use, and its texts by source of the backbone's weights."""
+    return tomllib.loads((_FOLDER / "model_card.toml").read_text("utf-8"))
 
 
 def _model_facts(export: ExportResult) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def _metrics_facts(run: Run, result: TrialResult) -> dict[str, Any]:
         name: {
             **_accuracy(metrics.num_right, metrics.num_images),
             "loss": metrics.loss,
-            "majority_share": constant_answer(split.num_male, split.num_female, name)[0],
+            "majority_share": split.constant_answer(name)["accuracy"],
         }
         for name, metrics in result.metrics.items()
     }
@@ -138,58 +147,7 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 def render(card: dict[str, Any]) -> str:
     """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
     training = card["training"]
-    annotators = SOURCES[training["data"]].labelled_by
-    notes = "".join(
-        f"\n> **{markdown.text(note[0].upper() + note[1:])}.**\n" for note in card["notes"]
-    )
-    limits = "\n".join(f"- {limit}" for limit in card["limits"])
-    return f"""{header(card)}# {markdown.text(card["title"])}
-{notes}
-Face photograph -> `p_male`, 0..1: how likely {annotators} would have called it "Male".
-Run `{card["run_id"]}`, {card["created_utc"]}.
-
-{_model(card)}
-
-## Training
-
-- {SOURCES[training["data"]].title}, {training["num_train_images"]:,} images (SHA-256 \
-`{training["data_sha256"][:12]}`)
-- {training["epochs"]} epochs, batch size {training["batch_size"]}, seed {training["seed"]};
-  features computed in {training["features"]}
-
-{_results(card)}
-
-## Intended use
-
-{card["intended_use"]}
-
-## Limits
-
-{limits}
-
-## Licence of the data
-
-{card["licence_of_data"]}
-"""
-
-
-def _model(card: dict[str, Any]) -> str:
-    training, (height, width) = card["training"], card["input"]["size"]
-    uncertain = "between {:g} and {:g}".format(*card["output"]["uncertain"])
-    return f"""## Model
-
-- {training["backbone"]}, frozen, {training["weights"]} weights (SHA-256 \
-`{training["weights_sha256"][:12]}`), average
-  pooling, Dense(128, relu), Dense(1, sigmoid); {card["model"]["num_parameters"]:,} parameters
-- input: RGB, 0..255, any size; the graph itself resizes to {height} x {width} (height x width);
-  then {card["input"]["scaling"]}
-- output: above {card["output"]["threshold"]:g} means "male"; treat values {uncertain} as uncertain
-  ({card["uncertain_share"]:.1%} of the test images)"""
-
-
-def _results(card: dict[str, Any]) -> str:
-    test = card["metrics"]["test"]
-    low, high = test["accuracy_interval"]
+    header = ["Precision", "MB", "Test accuracy", "max Δp from Keras"]
     rows = [
         [
             f"**{row['precision']}**" if row["is_exported"] else row["precision"],
@@ -199,12 +157,18 @@ def _results(card: dict[str, Any]) -> str:
         ]
         for row in card["precisions"]
     ]
-    return f"""## Results
+    return templates.render(
+        "export/model_card.md.j2",
+        **card,
+        source=SOURCES[training["data"]],
+        weights=_texts()["weights"][training["weights"]],
+        table=markdown.table(Table(header, rows)),
+        text=markdown.text,
+        yaml=_yaml,
+    )
 
-- test accuracy {test["accuracy"]:.3f} [{low:.3f}, {high:.3f}] (n = {test["num_images"]:,},
-  Wilson's 95 % interval), loss {test["loss"]:.3f}; the majority class alone scores
-  {test["majority_share"]:.3f}
-- the fused Keras model in float32: {card["keras_float32"]["accuracy"]:.3f}
-- exported files by precision (the exported one in bold):
 
-{markdown.table(Table(["Precision", "MB", "Test accuracy", "max Δp from Keras"], rows))}"""
+def _yaml(value: str | float) -> str:
+    """Return a value of the header on one line: a folded line could start with Markdown syntax."""
+    line = yaml.safe_dump(value, allow_unicode=True, width=math.inf)
+    return line.removesuffix("...\n").rstrip()

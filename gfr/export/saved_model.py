@@ -1,8 +1,7 @@
 """First stage of an export: the fused Keras model, as a .keras file and a SavedModel.
 
 Fusing, converting (gfr/export/tfjs.py) and validating (gfr/export/validate.py) take a process each
-(gfr/pipeline/steps.py):
-in a single one InceptionResNetV2 needs up to 7 GB.
+(gfr/pipeline/steps.py): in a single one InceptionResNetV2 needs up to 7 GB.
 """
 
 from pathlib import Path
@@ -32,8 +31,7 @@ def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
     model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
     atomic.save(ExportDirectory(folder).keras, model.save)
     classify = classifier(model)
-    samples = golden_images.collect()
-    golden_images.write(folder, samples, classify([sample.pixels for sample in samples]).p_male)
+    golden_images.write(folder, classify)
     reference = classify_files(classify, test_images(run_dir)[0])
     atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
     write_graph(model, folder / SAVED_MODEL)

@@ -46,7 +46,9 @@ def examine(job: ExportJob, num_parameters: int) -> None:
     test = TestSet(*test_images(job.run_dir), np.load(job.folder / export_records.REFERENCE))
     models = _measure(job, test, run.record.benchmark.export.javascript_images)
     chosen = job.precision or choose(models).precision
-    _keep(chosen, job)
+    files = ExportDirectory(job.folder)
+    export_records.directory(job.folder, chosen).rename(files.tfjs)
+    shutil.rmtree(job.folder / export_records.SCRATCH)
     export = export_records.ExportResult(
         schema=1,
         run_id=run.record.run_id,
@@ -58,10 +60,10 @@ def examine(job: ExportJob, num_parameters: int) -> None:
         keras_right=int(_is_right(test.reference, test.is_male).sum()),
         recorded_right=result.metrics["test"].num_right,
         models=models,
-        digest=export_records.digest(ExportDirectory(job.folder).tfjs),
+        digest=export_records.digest(files.tfjs),
         wall_s=time.time() - job.start_s,
     )
-    serialization.write(ExportDirectory(job.folder).record, export)
+    serialization.write(files.record, export)
     model_card.write(job.folder, run, result, export)
     export_records.report_stage(4)
 
@@ -127,15 +129,6 @@ def agreement(in_node: Predictions, reference: np.ndarray, p_male: np.ndarray) -
 
 def _is_right(p_male: np.ndarray, is_male: np.ndarray) -> np.ndarray:
     return (p_male > THRESHOLD) == is_male
-
-
-def _keep(chosen: WebPrecision, job: ExportJob) -> None:
-    """Rename the chosen precision to `tfjs`; delete the others and the reference."""
-    export_records.directory(job.folder, chosen).rename(ExportDirectory(job.folder).tfjs)
-    for precision in job.precisions:
-        if precision != chosen:
-            shutil.rmtree(export_records.directory(job.folder, precision))
-    (job.folder / export_records.REFERENCE).unlink()
 
 
 def refuse_disagreement(model: WebModel) -> None:

@@ -27,7 +27,7 @@ from gfr.errors import CannotWrite, InputError
 from gfr.results import records
 from gfr.storage import atomic
 from gfr.storage.paths import ROOT
-from gfr.storage.run_directory import ExportDirectory, RunDirectory
+from gfr.storage.run_directory import RunDirectory
 
 PAGE = ROOT / "web" / "dist"
 
@@ -50,20 +50,20 @@ _MEDIA_TYPES = {
 def exported(run: records.Run, trial_id: str | None) -> Path:
     """Return the export of the selected or the given trial; InputError if there is none yet."""
     trial = run.result_of(trial_id).trial
-    path = RunDirectory(run.directory).export(trial.id).path
-    if not ExportDirectory(path).record.exists():
+    files = RunDirectory(run.directory).export(trial.id)
+    if not files.record.exists():
         words = f" --trial {trial.id}" if trial_id else ""
-        raise InputError(f"{path}: not exported yet; gfr export {run.directory.name}{words}")
-    return path
+        raise InputError(f"{files.path}: not exported yet; gfr export {run.directory.name}{words}")
+    return files.path
 
 
 class PageServer:
-    """A server of the page with `model` and `report`, listening on loopback.
+    """A server of the page with an export and the report of its run, listening on loopback.
 
     InputError if the port is in use; port 0 takes any free one.
     """
 
-    def __init__(self, model: Path, report: Path, port: int) -> None:
+    def __init__(self, export: Path, port: int) -> None:
         """Bind the port; nothing is answered before `run` or `in_background`."""
         try:
             self._socket = socket.create_server((HOST, port))
@@ -73,7 +73,7 @@ class PageServer:
         self.url = f"http://{HOST}:{self.port}/"
         self.uvicorn = Server(
             Config(
-                application(model, report),
+                application(export, export.parents[1]),
                 http="h11",
                 lifespan="off",
                 log_config=None,
@@ -104,11 +104,6 @@ class PageServer:
         finally:
             self.uvicorn.should_exit = True
             thread.join()
-
-
-def server(export: Path, port: int) -> PageServer:
-    """Return a server of the page with an export and the report of its run."""
-    return PageServer(export, export.parents[1], port)
 
 
 def application(model: Path, report: Path) -> Starlette:

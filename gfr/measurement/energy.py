@@ -11,8 +11,6 @@ from typing import Literal
 from gfr.config.schema import HardwareConfig
 from gfr.measurement.resources import Cost
 
-Label = Literal["measured", "estimated", "unavailable"]
-
 _J_PER_KWH = 3.6e6
 
 _NOT_RECORDED = "recorded by a version of gfr that did not measure it"
@@ -22,7 +20,7 @@ _NOT_RECORDED = "recorded by a version of gfr that did not measure it"
 class Energy:
     """Joules, None if unavailable; `how` names the source, or the reason."""
 
-    label: Label
+    label: Literal["measured", "estimated", "unavailable"]
     joules: float | None
     how: str
 

@@ -71,16 +71,15 @@ def watch(
     waits longer than PATIENCE_S for the driver.
     """
     stop, ready = threading.Event(), threading.Event()
-    uses: tuple[GpuUse, ...] = ()
-    note = f"NVML has not answered for {PATIENCE_S:g} s"
+    result: tuple[tuple[GpuUse, ...], str] = (), f"NVML has not answered for {PATIENCE_S:g} s"
 
     def sample() -> None:
-        nonlocal uses, note
+        nonlocal result
         try:
             uses = _sample(ids, every_s, stop, ready)
-            note = "" if uses else "none (NVML counts 0)"
+            result = uses, "" if uses else "none (NVML counts 0)"
         except pynvml.NVMLError as error:
-            note = f"none (NVML: {error})"
+            result = (), f"none (NVML: {error})"
         finally:
             ready.set()
 
@@ -91,7 +90,7 @@ def watch(
     def finish() -> tuple[tuple[GpuUse, ...], str]:
         stop.set()
         thread.join(PATIENCE_S)
-        return uses, note
+        return result
 
     return finish
 
@@ -143,15 +142,10 @@ class _Gpu:
         energy_j = self.values["energy"]
         if "energy" not in self.missing and energy_j[-1] < energy_j[0]:
             self.missing["energy"] = "its counter went backwards"
-        return GpuUse(
-            id=self.id,
-            name=self.name,
-            utilization=_level(self.values["utilization"]),
-            memory_bytes=_level(self.values["memory"]),
-            power_w=_level(self.values["power"]),
-            energy_j=None if "energy" in self.missing else energy_j[-1] - energy_j[0],
-            missing=self.missing,
-        )
+        used_j = None if "energy" in self.missing else energy_j[-1] - energy_j[0]
+        levels = {name: _level(values) for name, values in self.values.items()}
+        share, memory, power = levels["utilization"], levels["memory"], levels["power"]
+        return GpuUse(self.id, self.name, share, memory, power, used_j, self.missing)
 
 
 def _level(values: list[float]) -> Level | None:

@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import psutil
-from pydantic import Field
 
 from gfr.config.schema import FeatureSet, Precision
 from gfr.evaluation.statistics import quantile_ranks
 from gfr.measurement.resources import Cost
-from gfr.types import Above0, Positive, Seconds, Share
+from gfr.types import Above0, NonEmpty, Positive, Seconds, Share
 
 # A row is contended if other processes take more than this share of the CPU time. An idle
 # Prefect server takes 1 to 2 % of two cores.
@@ -34,12 +33,12 @@ STEADY = 0.1  # a fall of the median by less is no longer warming up
 class Samples:
     """Seconds of single calls, in order.
 
-    `wall_s`, `cpu_s`: of all values together, on the clock and of this process.
-    `others_share`: share 0..1 of the machine's CPU time that other processes took meanwhile.
+    `wall_s`, `cpu_s`: of all values together, on the clock and of this process. `others_share`:
+    share 0..1 of the machine's CPU time that other processes took meanwhile.
     """
 
     warmups_s: tuple[Seconds, ...]
-    values_s: Annotated[tuple[Above0, ...], Field(min_length=1)]
+    values_s: NonEmpty[Above0]
     wall_s: Seconds
     cpu_s: Seconds
     others_share: Share
@@ -204,7 +203,7 @@ class LatencyResult:
     batch_size: Positive
     decode_s: Seconds
     num_test_images: Positive
-    timings: Annotated[tuple[Timing, ...], Field(min_length=1)]
+    timings: NonEmpty[Timing]
     cost: Cost
 
     def __post_init__(self) -> None:

@@ -2,8 +2,7 @@
 
 The rates are measured because processor flags do not determine them: without AMX, TensorFlow
 computes in bfloat16 too, but more slowly than in float32 (docs/LOG.md). gfr/models/precision.py
-decides
-with them.
+chooses the precision by them.
 """
 
 import time
@@ -22,8 +21,7 @@ MIN_SPEEDUP = 1.5  # of a convolution; below it the other operations cancel the 
 
 @dataclass(frozen=True)
 class Rates:
-    """GFLOP/s of one convolution on the machine of a run
-    (gfr/measurement/reference_workload.py)."""
+    """GFLOP/s of one convolution on the machine of a run."""
 
     float32_gflops: Above0
     bfloat16_gflops: Above0

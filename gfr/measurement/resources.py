@@ -15,7 +15,6 @@ import psutil
 
 from gfr.measurement import cpu_energy, gpu, hardware
 from gfr.measurement.cpu_energy import CpuEnergy
-from gfr.measurement.gpu import GpuUse
 from gfr.types import Count, Seconds
 
 T = TypeVar("T")
@@ -34,7 +33,7 @@ class Cost:
     cpu_s: Seconds
     peak_memory_bytes: Count
     cpu_energy: CpuEnergy | None = None
-    gpus: tuple[GpuUse, ...] = ()
+    gpus: tuple[gpu.GpuUse, ...] = ()
     gpu_note: str = ""
 
 

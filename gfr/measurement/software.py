@@ -59,10 +59,9 @@ def engine(gpus: Sequence[str] = ()) -> str:
 
 
 def _git(root: Path, *words: str) -> str:
+    command = ["git", "-C", str(root), *words]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True
-        )
+        output = subprocess.check_output(command, stderr=subprocess.PIPE, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return output.strip()

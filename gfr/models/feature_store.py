@@ -13,13 +13,13 @@ name ends in the first 16 hex digits of its SHA-256; a file that does not match 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from gfr.config.schema import Precision
 from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
 
@@ -50,7 +50,7 @@ class Extracted:
     """Where features are; how many images were computed now, how many were on disk."""
 
     directory: str
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     num_computed: Count
     num_reused: Count
 
@@ -108,15 +108,16 @@ def intact(directory: Path, shard: int) -> Path | None:
     return None
 
 
-def holds(directory: Path, part: Part) -> bool:
-    """Whether every shard of a part exists and is intact."""
-    num_images = _num_images(directory)
-    return num_images > 0 and all(intact(directory, k) for k in part.shards(num_images))
-
-
 def is_there(directory: Path, shard: int) -> bool:
     """Whether a shard has a file, intact or not."""
     return any(directory.glob(f"{shard:05}-*.npy"))
+
+
+def holds(directory: Path, part: Part = WHOLE, has: Callable[[Path, int], object] = intact) -> bool:
+    """Whether every shard of a part is intact, or with `has=is_there` whether it has a file."""
+    names = directory / "names.txt"
+    num_images = len(names.read_text("utf-8").splitlines()) if names.is_file() else 0
+    return num_images > 0 and all(has(directory, shard) for shard in part.shards(num_images))
 
 
 def _sha256(features: np.ndarray) -> str:
@@ -141,38 +142,21 @@ class Features:
         for shard in np.unique(indices // ROWS):
             places = np.flatnonzero(indices // ROWS == shard)
             # pread, not mmap: mapped pages would count as this process' memory.
-            descriptor = os.open(self.files[shard], os.O_RDONLY)
-            try:
+            with self.files[shard].open("rb") as file:
                 for place in places:
                     offset = self.offsets[shard] + int(indices[place] % ROWS) * row_bytes
-                    out[place] = np.frombuffer(os.pread(descriptor, row_bytes, offset), np.float32)
-            finally:
-                os.close(descriptor)
+                    row = os.pread(file.fileno(), row_bytes, offset)
+                    out[place] = np.frombuffer(row, np.float32)
         return out if scale == 1.0 else out * np.float32(scale)
 
 
 def read(directory: Path) -> Features:
     """Open a complete feature set; every shard is checked against its digest."""
     names = tuple((directory / "names.txt").read_text("utf-8").splitlines())
-    files: list[Path] = []
-    for shard in range(num_shards(len(names))):
-        path = intact(directory, shard)
-        if path is None:
-            raise FileNotFoundError(f"{directory}: shard {shard} is missing or damaged")
-        files.append(path)
+    found = [intact(directory, shard) for shard in range(num_shards(len(names)))]
+    if None in found:
+        raise FileNotFoundError(f"{directory}: shard {found.index(None)} is missing or damaged")
+    files = tuple(filter(None, found))
     headers = [np.load(path, mmap_mode="r") for path in files]
     offsets = tuple(header.offset for header in headers)
-    return Features(names, headers[0].shape[1], tuple(files), offsets)
-
-
-def is_complete(directory: Path) -> bool:
-    """Whether every shard has a file; contents are not checked."""
-    num_images = _num_images(directory)
-    present = len({file.name[:5] for file in directory.glob("[0-9]*.npy")})
-    return num_images > 0 and present == num_shards(num_images)
-
-
-def _num_images(directory: Path) -> int:
-    """Return the number of rows of a feature set; 0 if it was never created."""
-    names = directory / "names.txt"
-    return len(names.read_text("utf-8").splitlines()) if names.is_file() else 0
+    return Features(names, headers[0].shape[1], files, offsets)

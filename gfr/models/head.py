@@ -28,9 +28,8 @@ def build(num_dims: int, seed: int) -> keras.Model:
     features = layer = keras.Input((num_dims,), name="features")
     for number, (name, num_units, activation) in enumerate(_LAYERS):
         initializer = keras.initializers.GlorotUniform(seed=seed + number)
-        layer = keras.layers.Dense(
-            num_units, activation, kernel_initializer=initializer, name=name
-        )(layer)
+        dense = keras.layers.Dense(num_units, activation, kernel_initializer=initializer, name=name)
+        layer = dense(layer)
     return keras.Model(features, layer, name="head")
 
 
@@ -71,9 +70,8 @@ def trainer(features: Features, scale: float, is_male: np.ndarray, batch_size: i
                 rows = order[start : start + rows_per_call]
                 truth = tf.constant(is_male[rows], tf.float32)
                 sums += run_steps(tf.constant(features.rows(rows, scale)), truth).numpy()
-            validation = metrics(
-                logits(head, features, scale, validation_rows), is_male[validation_rows]
-            )
+            scores = logits(head, features, scale, validation_rows)
+            validation = metrics(scores, is_male[validation_rows])
             per_epoch.append((*(sums / len(order)), validation.loss, validation.accuracy))
             report(epoch + 1, epochs)
         columns = [tuple(map(float, column)) for column in zip(*per_epoch, strict=True)]

@@ -164,10 +164,7 @@ def load_gates(path: Path) -> tuple[GateRow, ...]:
     try:
         return TypeAdapter(tuple[GateRow, ...]).validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a list of gates ({reason(error)}). Restore it with git, or make it again "
-            "with benchmarks/studies/precision.py"
-        ) from None
+        raise InputError(f"{path}: not a list of gates ({reason(error)}); restore it") from None
 
 
 def dump_gates(gates: Sequence[GateRow]) -> str:

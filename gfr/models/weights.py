@@ -61,27 +61,40 @@ def resolve(
     InputError if `imagenet` is unavailable or a directory does not exist. A user's own model file
     contains its weights.
     """
+    request = requested(backbone, request)
+    source, path, why = locate(backbone, request)
+    if source == "imagenet" and not path:
+        failure = _download(backbone.name) if allow_download else "download not allowed"
+        path = None if failure else in_keras_cache(backbone.name)
+        why = "downloaded by Keras" if path else f"{why}; {failure}"
+        if not path and request == "imagenet":
+            raise InputError(f"ImageNet weights of {backbone.name} are unavailable: {why}")
+        source = source if path else "random"
+    return _weights(backbone, source, path or draw(backbone.name, seed, cache), why)
+
+
+def requested(backbone: Backbone, request: str) -> str:
+    """Return the request for one backbone: its own if the benchmark has one, else `request`."""
+    return at_root(backbone.weights or request, KEYWORDS)
+
+
+def locate(backbone: Backbone, request: str) -> tuple[Source, Path | None, str]:
+    """Find the weights of one backbone on this machine; return source, file and why.
+
+    Without a file, `random` weights are to be drawn and `imagenet` weights are missing.
+    """
     if backbone.file:
-        return _weights(backbone, "own", Path(backbone.file), "whatever --weights says")
-    if backbone.weights:
-        request = at_root(backbone.weights, KEYWORDS)
+        return "own", Path(backbone.file), "whatever --weights says"
     if request == "random":
-        return _weights(backbone, "random", draw(backbone.name, seed, cache), "as requested")
-    tried = []
+        return "random", None, "as requested"
+    missing = "not in Keras' cache"
     if request not in KEYWORDS:
         if path := in_directory(backbone.name, Path(request)):
-            return _weights(backbone, "directory", path, f"found in {request}")
-        tried.append(f"{APPLICATIONS[backbone.name].weights_file} is not in {request}")
+            return "directory", path, f"found in {request}"
+        missing = f"{APPLICATIONS[backbone.name].weights_file} is not in {request}; {missing}"
     if path := in_keras_cache(backbone.name):
-        return _weights(backbone, "imagenet", path, "in Keras' cache")
-    tried.append("not in Keras' cache")
-    failure = _download(backbone.name) if allow_download else "download not allowed"
-    if not failure and (path := in_keras_cache(backbone.name)):
-        return _weights(backbone, "imagenet", path, "downloaded by Keras")
-    tried.append(failure)
-    if request == "imagenet":
-        raise InputError(f"ImageNet weights of {backbone.name} are unavailable: {'; '.join(tried)}")
-    return _weights(backbone, "random", draw(backbone.name, seed, cache), "; ".join(tried))
+        return "imagenet", path, "in Keras' cache"
+    return "imagenet", None, missing
 
 
 def in_directory(name: str, directory: Path) -> Path | None:
@@ -139,11 +152,9 @@ def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weight
     if source != "own" and not h5py.is_hdf5(path):
         raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     sha256 = hashing.file_sha256(path)
-    notes = {
-        "random": "random weights: not comparable",
-        "own": f"own model file, SHA-256 {sha256[:12]}",
-    }
-    return Weights(backbone.label, source, str(path), sha256, notes.get(source, ""), why)
+    own = f"own model file, SHA-256 {sha256[:12]}"
+    note = {"random": "random weights: not comparable", "own": own}.get(source, "")
+    return Weights(backbone.label, source, str(path), sha256, note, why)
 
 
 def _download(name: str) -> str:

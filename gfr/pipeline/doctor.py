@@ -6,6 +6,7 @@ Reads the metadata of packages first, and imports them only if none is missing. 
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 SUPPORTED = ("3.11", "3.12", "3.13")  # Python
 
 TESTED_PLATFORM = "Linux x86_64"
-
-# For these the lock resolves: the names that Python gives them, and those that users know.
-_UNTESTED_PLATFORMS = {
-    "Linux aarch64": "Linux aarch64",
-    "Darwin arm64": "macOS arm64",
-    "Windows AMD64": "Windows",
-}
 
 # The overrides are in [tool.uv] of pyproject.toml, which pip does not read.
 _REINSTALL = (
@@ -87,10 +81,8 @@ def is_incomplete(checks: list[Check]) -> bool:
 def text(checks: list[Check]) -> str:
     """One line a check, as `gfr doctor` prints them."""
     width = max(len(check.subject) for check in checks)
-    return "\n".join(
-        f"{check.status:4}  {check.subject:{width}}  {gfr_text.line(check.finding)}"
-        for check in checks
-    )
+    lines = [f"{row.status:4}  {row.subject:{width}}  {row.finding}" for row in checks]
+    return "\n".join(map(gfr_text.line, lines))
 
 
 def _python() -> Check:
@@ -104,15 +96,12 @@ def _platform() -> Check:
     here = f"{platform.system()} {platform.machine()}"
     if here == TESTED_PLATFORM:
         return Check("ok", "platform", here)
-    name = _UNTESTED_PLATFORMS.get(here)
-    finding = f"{name}: the lock can be installed, but gfr was never run here" if name else here
-    return Check("note", "platform", f"{finding}; only {TESTED_PLATFORM} is tested")
+    return Check("note", "platform", f"{here}: gfr was only tested on {TESTED_PLATFORM}")
 
 
 def _requirements() -> list[Check]:
     checks = []
-    for line in metadata.requires("gfr") or []:
-        requirement = Requirement(line)
+    for requirement in map(Requirement, metadata.requires("gfr") or []):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         installed, required = version(requirement.name), requirement.specifier
@@ -129,10 +118,8 @@ def _hardware() -> list[Check]:
 
     machine = hardware.collect()
     is_busy = machine.cpu_load > 0.5 * machine.cpu_threads
-    cpu = (
-        f"{machine.cpu_model}, {machine.cpu_physical_cores} cores, {machine.cpu_threads} threads, "
-        f"{' '.join(machine.cpu_flags) or 'no AVX2'}"
-    )
+    threads = f"{machine.cpu_physical_cores} cores, {machine.cpu_threads} threads"
+    cpu = f"{machine.cpu_model}, {threads}, {' '.join(machine.cpu_flags) or 'no AVX2'}"
     available_gb, total_gb = machine.memory_available_bytes / 1e9, machine.memory_total_bytes / 1e9
     memory = f"{available_gb:.1f} of {total_gb:.1f} GB available; a full run needs up to 7 GB"
     return [
@@ -144,21 +131,26 @@ def _hardware() -> list[Check]:
     ]
 
 
-def _gpus(machine: "Hardware") -> list[Check]:
+def _gpus(machine: "Hardware") -> Iterator[Check]:
     """The GPUs of this machine, and what keeps TensorFlow from using them."""
     from gfr.measurement import hardware
 
+    for gpu in machine.gpus:
+        yield Check("ok", "GPU", _gpu(gpu))
     if not machine.gpus:
-        return [Check("ok", "GPU", machine.gpu_note)]
-    checks = [Check("ok", "GPU", _gpu(gpu)) for gpu in machine.gpus]
-    if hardware.visible_gpus() == ():
-        return [*checks, Check("note", "CUDA", "CUDA_VISIBLE_DEVICES hides every GPU. Unset it")]
-    if num_usable := _num_tensorflow_gpus():
-        return [*checks, Check("ok", "CUDA", f"TensorFlow uses {num_usable} GPU"), _growth()]
-    reason = "CUDA is not installed. Install it: make gpu"
-    if version(CUDA_LIBRARY) != "missing":
+        yield Check("ok", "GPU", machine.gpu_note)
+    elif hardware.visible_gpus() == ():
+        yield Check("note", "CUDA", "CUDA_VISIBLE_DEVICES hides every GPU. Unset it")
+    elif num_usable := _num_tensorflow_gpus():
+        yield Check("ok", "CUDA", f"TensorFlow uses {num_usable} GPU")
+        if os.environ.get(GROWTH, "true") != "true":
+            finding = f"{GROWTH} is set: TensorFlow allocates all of it. Unset it"
+            yield Check("note", "GPU memory", finding)
+    else:
         reason = f"CUDA is installed, but TensorFlow finds no GPU: {_OLD_DRIVER}"
-    return [*checks, Check("note", "CUDA", f"runs use the CPU: {reason}")]
+        if version(CUDA_LIBRARY) == "missing":
+            reason = "CUDA is not installed. Install it: make gpu"
+        yield Check("note", "CUDA", f"runs use the CPU: {reason}")
 
 
 def _gpu(gpu: "Gpu") -> str:
@@ -174,20 +166,12 @@ def _num_tensorflow_gpus() -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
-def _growth() -> Check:
-    """Whether TensorFlow allocates GPU memory as needed, which gfr sets unless the user does."""
-    if os.environ.get(GROWTH, "true") == "true":
-        return Check("ok", "GPU memory", "allocated as needed")
-    return Check("note", "GPU memory", f"{GROWTH} is set: TensorFlow allocates all of it. Unset it")
-
-
 def _energy() -> Check:
     from gfr.measurement import cpu_energy
 
     reading = cpu_energy.meter(cpu_energy.POWERCAP)()
-    if reading.joules is None:
-        return Check("note", "energy", f"unavailable for the CPU: {reading.note}")
-    return Check("ok", "energy", f"of the CPU: {reading.note}")
+    status, what = ("ok", "of") if reading.joules is not None else ("note", "unavailable for")
+    return Check(status, "energy", f"{what} the CPU: {reading.note}")
 
 
 def _disk(cache: Path) -> Check:
@@ -209,57 +193,48 @@ def _data(request: str) -> Check:
         labels = source.read(directory)
     except InputError as error:
         return Check("bad", "data", str(error))
-    return Check(
-        "ok", "data", f"{source.name}: {labels.image_dir}, labels in {labels.label_file.name}"
-    )
+    finding = f"{source.name}: {labels.image_dir}, labels in {labels.label_file.name}"
+    return Check("ok", "data", finding)
 
 
 def _weights(backbone: "Backbone", options: RunOptions) -> Check:
     """Where a run would find the weights of a backbone."""
     from gfr.config import loader
-    from gfr.models import weights as models_weights
+    from gfr.models import weights
 
     subject = f"weights {backbone.label}"
-    if backbone.file:
-        missing = loader.absence(Path(backbone.file))
-        return Check("bad" if missing else "ok", subject, missing or backbone.file)
-    request = paths.at_root(backbone.weights or options.weights, models_weights.KEYWORDS)
-    if request == "random":
-        return Check("note", subject, "random, as requested")
+    request = weights.requested(backbone, options.weights)
+    if backbone.file and (missing := loader.absence(Path(backbone.file))):
+        return Check("bad", subject, missing)
     try:
-        path = models_weights.in_keras_cache(backbone.name)
-        if request not in models_weights.KEYWORDS:
-            path = models_weights.in_directory(backbone.name, Path(request)) or path
+        source, path, _ = weights.locate(backbone, request)
     except InputError as error:
         return Check("bad", subject, str(error))
     if path:
         return Check("ok", subject, str(path))
-    is_required = request == "imagenet"
+    if source == "random":
+        return Check("note", subject, "random, as requested")
     status, instead = {
         (False, True): ("note", "will be downloaded, else random weights"),
         (False, False): ("note", "random weights, since offline"),
         (True, True): ("note", "will be downloaded"),
         (True, False): ("bad", "unavailable offline. Name a directory of weights"),
-    }[is_required, options.allow_download]
+    }[request == "imagenet", options.allow_download]
     return Check(status, subject, f"{APPLICATIONS[backbone.name].weights_file} missing: {instead}")
 
 
-def _runs(reports: Path) -> list[Check]:
+def _runs(reports: Path) -> Iterator[Check]:
     """Unfinished runs that no process works on, with the commands that resume them."""
     from gfr.results import status as results_status
     from gfr.results import store
     from gfr.storage import locks
 
-    checks = []
     for path in run_directory.existing(reports):
         holder = locks.holder(path)
         if holder and holder.is_alive:
             continue
         try:
-            advice = results_status.advice(store.read_run(path))
-            finding = advice and f"{path.name}: {advice}"
+            if advice := results_status.advice(store.read_run(path)):
+                yield Check("note", "run", f"{path.name}: {advice}")
         except InputError as error:
-            finding = str(error)
-        if finding:
-            checks.append(Check("note", "run", finding))
-    return checks
+            yield Check("note", "run", str(error))

@@ -5,25 +5,18 @@ whose record exists returns at once, so that a second run with the same id resum
 models travel as files.
 """
 
-import logging
 from pathlib import Path
 
 import numpy as np
 
 from gfr.config.schema import FeatureSet
-from gfr.measurement import hardware
-from gfr.measurement.resources import metered
+from gfr.measurement import hardware, resources
 from gfr.models import backbone, feature_extraction, feature_store, weights
 from gfr.models.feature_store import Part
 from gfr.pipeline import shared_storage
-from gfr.progress import reporter
-from gfr.results import records
-from gfr.results.store import open_run
-from gfr.storage import serialization
-from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA
-
-LOG = logging.getLogger("gfr")
+from gfr.progress import LOG, reporter
+from gfr.results import records, store
+from gfr.storage import run_directory, serialization
 
 
 def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> Path:
@@ -31,7 +24,7 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
 
     The last part completes the set. `worker` names the process, for the record.
     """
-    path = RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
+    path = run_directory.RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
     report = reporter(f"{feature_set.title}{part}", "images")
     result = serialization.read(path, records.PartResult) if path.exists() else None
     if not result or not feature_store.holds(Path(result.extracted.directory), part):
@@ -48,7 +41,7 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
 
 
 def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> records.PartResult:
-    record, faces, _ = open_run(run_dir)
+    record, faces, _ = store.open_run(run_dir)
     shared_storage.check_images(faces.image_dir, worker)
     backbone.make_deterministic()
     job = feature_extraction.Job(
@@ -61,28 +54,18 @@ def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) ->
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
     report = reporter(f"{feature_set.title}{part}", "images")
-    (extracted, check), cost = metered(
+    (extracted, check), cost = resources.metered(
         lambda: feature_extraction.extract(job, choice, part, fresh_for, report)
     )
-    return records.PartResult(
-        schema=SCHEMA,
-        feature_set=feature_set,
-        part=part,
-        worker=worker,
-        hardware=hardware.collect(),
-        extracted=extracted,
-        check=check,
-        cost=cost,
-    )
+    machine, schema = hardware.collect(), serialization.SCHEMA
+    return records.PartResult(schema, feature_set, part, worker, machine, extracted, check, cost)
 
 
 def collect(run_dir: Path, feature_set: FeatureSet) -> records.FeatureResult | None:
     """Write and return the record of a feature set; None until its last shard exists."""
-    files = RunDirectory(run_dir)
-    parts = tuple(
-        serialization.read(path, records.PartResult)
-        for path in sorted(files.parts(feature_set.id).glob("*.json"))
-    )
+    files = run_directory.RunDirectory(run_dir)
+    paths = sorted(files.parts(feature_set.id).glob("*.json"))
+    parts = tuple(serialization.read(path, records.PartResult) for path in paths)
     if not parts:
         return None
     try:
@@ -94,23 +77,17 @@ def collect(run_dir: Path, feature_set: FeatureSet) -> records.FeatureResult | N
         result = serialization.read(path, records.FeatureResult)
         if result.parts == parts:
             return result
-    record, _, splits = open_run(run_dir)
+    record, _, splits = store.open_run(run_dir)
     used, scale = record.weights_of(feature_set.backbone.label), 1.0
     if used.source == "random":
         rows = np.flatnonzero(splits == "train")[: weights.NUM_CALIBRATION_IMAGES]
         scale = weights.calibrate(table.rows(rows))
     precision = parts[0].extracted.precision
     notes = [used.note, record.choice_of(feature_set).note if precision == "bfloat16" else ""]
+    note, num_images = "; ".join(filter(None, notes)), len(table.names)
+    schema = serialization.SCHEMA
     result = records.FeatureResult(
-        schema=SCHEMA,
-        feature_set=feature_set,
-        weights=used,
-        num_dims=table.num_dims,
-        num_images=len(table.names),
-        precision=precision,
-        note="; ".join(filter(None, notes)),
-        scale=scale,
-        parts=parts,
+        schema, feature_set, used, table.num_dims, num_images, precision, note, scale, parts
     )
     serialization.write(path, result)
     return result

@@ -7,7 +7,6 @@ because importing TensorFlow takes seconds; they end with their parent, however 
 
 import atexit
 import contextlib
-import dataclasses
 import functools
 import logging
 import os
@@ -18,17 +17,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Pipe
-from queue import SimpleQueue
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import psutil
 
 from gfr.errors import InputError, StepFailed
-from gfr.pipeline.worker import answer
+from gfr.pipeline import worker as worker_process
 
 _LOOK_EVERY_S = 0.2
 
@@ -38,8 +36,6 @@ _LAST_WORDS = 400  # characters of the output of a crashed process
 
 # TensorFlow writes these at every start, whatever its log level; they explain no crash.
 _STARTUP_LINES = re.compile(r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} ")
-
-LOG = logging.getLogger("gfr")
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def call(place: str, *arguments: object, limits: Limits, gpu: str | None = None)
     than returning is StepFailed. Called in this process if the limits say so.
     """
     if not limits.isolated:
-        return _value(*answer(place, arguments))
+        return worker_process.run(place, arguments)
     with _worker(gpu) as worker:
         return worker.call(place, arguments, limits)
 
@@ -85,7 +81,7 @@ def call_alone(place: str, *arguments: object, limits: Limits, gpu: str | None =
     """
     end_idle()
     try:
-        return call(place, *arguments, limits=dataclasses.replace(limits, isolated=True), gpu=gpu)
+        return call(place, *arguments, limits=replace(limits, isolated=True), gpu=gpu)
     finally:
         end_idle()
 
@@ -97,22 +93,17 @@ class _Worker:
         self.gpu = gpu
         self.connection, theirs = Pipe()
         self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "gfr.pipeline.worker",
-            str(theirs.fileno()),
-            str(os.getpid()),
-        ]
-        self.process = _started(
-            command,
-            env=os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self.words,
-            stderr=self.words,
-        )
+        descriptor = theirs.fileno()
+        module = worker_process.__name__
+        command = [sys.executable, "-P", "-m", module, str(descriptor), str(os.getpid())]
+        options = {
+            "env": os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+            "pass_fds": [descriptor],
+            "stdin": subprocess.DEVNULL,
+            "stdout": self.words,
+            "stderr": self.words,
+        }
+        self.process = _starter().apply(subprocess.Popen, (command,), options)
         theirs.close()
 
     def call(self, place: str, arguments: tuple, limits: Limits) -> Any:
@@ -122,7 +113,9 @@ class _Worker:
             kind, value = self._answer(limits)
         except (EOFError, OSError):
             raise StepFailed(f"its process {self._end()}") from None
-        return _value(kind, value)
+        if kind == "failed":
+            raise value
+        return value
 
     def _answer(self, limits: Limits) -> tuple[str, Any]:
         watched = psutil.Process(self.process.pid)
@@ -174,49 +167,14 @@ class _Worker:
         self.words.close()
 
 
-def _value(kind: str, value: Any) -> Any:
-    """What a step returned, or the exception for why it did not; see
-    `gfr.pipeline.worker.answer`."""
-    if kind == "refused":
-        raise value
-    if kind == "failed":
-        reason, trace = value
-        LOG.debug("%s", trace)
-        raise StepFailed(reason)
-    return value
-
-
-_ORDERS: SimpleQueue[Callable[[], None]] = SimpleQueue()
-
-
-def _started(command: list[str], **options: Any) -> subprocess.Popen:
-    """Start a process from a thread that lives as long as this process.
-
-    Linux ends the child with the thread, not with the process, that started it. The thread is a
-    daemon because Python joins other threads before exit handlers, and `end_idle` needs the child.
-    """
-    process: Future[subprocess.Popen] = Future()
-
-    def start() -> None:
-        try:
-            process.set_result(subprocess.Popen(command, **options))
-        except BaseException as error:  # raised in the caller
-            process.set_exception(error)
-
-    _spawner()
-    _ORDERS.put(start)
-    return process.result()
-
-
 @functools.cache
-def _spawner() -> threading.Thread:
-    def work() -> None:
-        while True:
-            _ORDERS.get()()
+def _starter() -> ThreadPool:
+    """Return the thread that starts processes, which lives as long as this process.
 
-    thread = threading.Thread(target=work, name="gfr-spawner", daemon=True)
-    thread.start()
-    return thread
+    Linux ends a child with the thread, not with the process, that started it. The thread is a
+    daemon; one that Python joins before exit handlers would take the child from `end_idle`.
+    """
+    return ThreadPool(1)
 
 
 _IDLE: list[_Worker] = []
@@ -241,7 +199,6 @@ def _worker(gpu: str | None) -> Iterator[_Worker]:
         _IDLE.append(worker)
 
 
-@atexit.register
 def end_idle() -> None:
     """End the processes kept for a next step."""
     with _IDLE_LOCK:
@@ -249,3 +206,10 @@ def end_idle() -> None:
             worker.connection.close()  # all first: each takes a moment to end
         while _IDLE:
             _IDLE.pop().leave()
+
+
+@atexit.register
+def _end_all() -> None:
+    end_idle()
+    if _starter.cache_info().currsize:
+        _starter().terminate()

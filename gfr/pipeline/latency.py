@@ -5,27 +5,21 @@ gives the probabilities that the head gave from features.
 """
 
 import dataclasses
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from gfr.config.schema import FeatureSet, Latency, Precision
+from gfr.config.schema import FeatureSet, Precision
 from gfr.data import images
 from gfr.engines import keras_model
 from gfr.engines.base import Classify
 from gfr.engines.tensorflow import classifier
-from gfr.measurement import latency, reference_workload
-from gfr.measurement.latency import LatencyResult, Samples, Timing
-from gfr.measurement.resources import metered
-from gfr.progress import reporter
-from gfr.results import records, reruns, store
-from gfr.results.store import open_run
-from gfr.storage import serialization
-from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA
+from gfr.measurement import latency, reference_workload, resources
+from gfr.progress import LOG, reporter
+from gfr.results import records, store
+from gfr.storage import run_directory, serialization
 
 BATCH = 64
 
@@ -35,16 +29,14 @@ _SAMPLE_EVERY_S = 2.0  # sampling memory more often would show in the latencies
 
 _NUM_WORKLOADS = 20  # before the calls, and as many after them; never more than there are calls
 
-LOG = logging.getLogger("gfr")
-
 
 def time_model(run_dir: Path, feature_set: FeatureSet) -> Path:
     """Time the fused model of a feature set; return the path of its record."""
-    path = RunDirectory(run_dir).latency(feature_set.id)
+    path = run_directory.RunDirectory(run_dir).latency(feature_set.id)
     if path.exists():
-        reporter(_step(feature_set))(1, 1)
+        reporter(f"{feature_set.title}, latency")(1, 1)
         return path
-    result, cost = metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
+    result, cost = resources.metered(lambda: _time_model(run_dir, feature_set), _SAMPLE_EVERY_S)
     serialization.write(path, dataclasses.replace(result, cost=cost))
     for timing in result.timings:
         remark = "; CONTENDED: other processes took part of the machine"
@@ -61,41 +53,26 @@ def time_model(run_dir: Path, feature_set: FeatureSet) -> Path:
 def time_again(run_dir: Path, feature_set: FeatureSet) -> Path:
     """Repeat the timing of single images; return the path of the record, beside the first one."""
     run = store.read_run(run_dir)
-    number = len(reruns.timings(run, feature_set)) + 1
-    path = RunDirectory(run_dir).repeated_latency(feature_set.id, number)
+    number = len(store.repeated_timings(run, feature_set)) + 1
+    path = run_directory.RunDirectory(run_dir).repeated_latency(feature_set.id, number)
     rows = tuple(_again(run, feature_set))
-    serialization.write(path, reruns.Retimed(reruns.SCHEMA, feature_set, rows))
+    serialization.write(path, records.Retimed(1, feature_set, rows))
     LOG.info("%s, latency: measurement repeated", feature_set.title)
     return path
 
 
-def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[reruns.Row]:
+def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[records.RetimedRow]:
     first = run.latencies[feature_set.id]
-    trial, protocol = run.result_of(first.trial_id), run.record.benchmark.latency
-    few = _decoded(_test_paths(run), protocol)
-    recorded = list(trial.test_probabilities.values())[: len(few)]
-    report = reporter(f"{_step(feature_set)}, once more")
+    trial, test_set = run.result_of(first.trial_id), _TestSet(run)
+    recorded = list(trial.test_probabilities.values())[: len(test_set.few)]
+    report = reporter(f"{feature_set.title}, latency, once more")
     for number, timing in enumerate(first.timings):
         report(number, len(first.timings))
         classify = classifier(keras_model.load(run.directory, trial, timing.precision))
-        answers = np.concatenate([classify(pixels).p_male for pixels in few])
-        single, num, witness_s = _time_single(classify, few, timing.precision, protocol)
+        answers = np.concatenate([classify(pixels).p_male for pixels in test_set.few])
+        single, num, witness_s = test_set.time_single(classify, timing.precision)
         difference = float(np.abs(answers - np.array(recorded)).max())
-        yield reruns.Row(timing.precision, single, num, witness_s, difference)
-
-
-def _step(feature_set: FeatureSet) -> str:
-    return f"{feature_set.title}, latency"
-
-
-def _test_paths(run: records.Run) -> list[Path]:
-    _, faces, splits = open_run(run.directory)
-    return [path for path, split in zip(faces.paths(), splits, strict=True) if split == "test"]
-
-
-def _decoded(paths: list[Path], protocol: Latency) -> list[list[np.ndarray]]:
-    """Batches of one image each, as many as calls are timed, or as there are."""
-    return [[images.decode(path).pixels] for path in paths[: protocol.calls]]
+        yield records.RetimedRow(timing.precision, single, num, witness_s, difference)
 
 
 def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]:
@@ -106,18 +83,18 @@ def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]
     return ["float32"]
 
 
-def _time_model(run_dir: Path, feature_set: FeatureSet) -> LatencyResult:
+def _time_model(run_dir: Path, feature_set: FeatureSet) -> latency.LatencyResult:
     run = store.read_run(run_dir)
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
-    test_set, precisions = _TestSet(_test_paths(run)), _precisions(run, trial)
-    report = reporter(_step(feature_set), "precisions")
+    test_set, precisions = _TestSet(run), _precisions(run, trial)
+    report = reporter(f"{feature_set.title}, latency", "precisions")
     timed = []
     for number, precision in enumerate(precisions):
         report(number, len(precisions))
         timed.append(_time_precision(run, trial, precision, test_set))
     report(len(precisions), len(precisions))
-    return LatencyResult(
-        schema=SCHEMA,
+    return latency.LatencyResult(
+        schema=serialization.SCHEMA,
         feature_set=feature_set,
         trial_id=trial.trial.id,
         num_parameters=timed[0][1],
@@ -131,19 +108,17 @@ def _time_model(run_dir: Path, feature_set: FeatureSet) -> LatencyResult:
 
 def _time_precision(
     run: records.Run, trial: records.TrialResult, precision: Precision, test_set: "_TestSet"
-) -> tuple[Timing, int]:
+) -> tuple[latency.Timing, int]:
     """Build the graph in one precision; return its timing and its number of parameters."""
     start_s = time.perf_counter()
     model = keras_model.load(run.directory, trial, precision)
     classify = classifier(model)
     build_s = time.perf_counter() - start_s
-    protocol = run.record.benchmark.latency
-    few = _decoded(test_set.paths, protocol)
-    first = latency.time_calls(classify, few, 1, 0)
-    single, num_single, witness_s = _time_single(classify, few, precision, protocol)
+    first = latency.time_calls(classify, test_set.few, 1, 0)
+    single, num_single, witness_s = test_set.time_single(classify, precision)
     batches, num_batches = latency.least_disturbed(lambda: test_set.time(classify))
     recorded = np.array(list(trial.test_probabilities.values()))
-    timing = Timing(
+    timing = latency.Timing(
         precision=precision,
         build_s=build_s,
         first_call_s=first.warmups_s[0],
@@ -156,37 +131,44 @@ def _time_precision(
     return timing, model.count_params()
 
 
-def _time_single(
-    classify: Classify, few: list[list[np.ndarray]], precision: Precision, protocol: Latency
-) -> tuple[Samples, int, float]:
-    """Time single images; return the least disturbed samples, how many attempts, and `witness_s`.
-
-    That is the 10th percentile of the seconds of the reference workload, before and after.
-    """
-    workload = reference_workload.timed(precision)
-    num_workloads = min(_NUM_WORKLOADS, protocol.calls)
-    workload()
-    workloads_s = [workload() for _ in range(num_workloads)]
-    warmups_s = latency.warm_up(classify, few)
-    single, num = latency.least_disturbed(
-        lambda: latency.time_calls(classify, few, 0, protocol.calls, protocol.seconds)
-    )
-    workloads_s += [workload() for _ in range(num_workloads)]
-    single = dataclasses.replace(single, warmups_s=warmups_s)
-    return single, num, float(np.percentile(workloads_s, 10))
-
-
 class _TestSet:
-    """The test images, with p_male (N,) and the seconds of decoding of the last measurement."""
+    """The test images, with p_male (N,) and the seconds of decoding of the last measurement.
 
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
+    `few`: batches of one image each, as many as calls are timed, or as there are.
+    """
+
+    def __init__(self, run: records.Run) -> None:
+        _, faces, splits = store.open_run(run.directory)
+        files = zip(faces.paths(), splits, strict=True)
+        self.paths = [path for path, split in files if split == "test"]
+        self.protocol = run.record.benchmark.latency
+        self.few = [[images.decode(path).pixels] for path in self.paths[: self.protocol.calls]]
         self.p_male = np.zeros(0, np.float32)
         self.decode_s = 0.0
 
-    def time(self, classify: Classify) -> Samples:
+    def time_single(
+        self, classify: Classify, precision: Precision
+    ) -> tuple[latency.Samples, int, float]:
+        """Time single images; return the least disturbed samples, the attempts, and `witness_s`.
+
+        That is the 10th percentile of the seconds of the reference workload, before and after.
+        """
+        workload = reference_workload.timed(precision)
+        calls, min_s = self.protocol.calls, self.protocol.seconds
+        num_workloads = min(_NUM_WORKLOADS, calls)
+        workload()
+        workloads_s = [workload() for _ in range(num_workloads)]
+        warmups_s = latency.warm_up(classify, self.few)
+        single, num = latency.least_disturbed(
+            lambda: latency.time_calls(classify, self.few, 0, calls, min_s)
+        )
+        workloads_s += [workload() for _ in range(num_workloads)]
+        single = dataclasses.replace(single, warmups_s=warmups_s)
+        return single, num, float(np.percentile(workloads_s, 10))
+
+    def time(self, classify: Classify) -> latency.Samples:
         """Time batches of all images; decoding is not part of the time."""
-        parts: list[Samples] = []
+        parts: list[latency.Samples] = []
         p_male: list[np.ndarray] = []
 
         def collect(batch: list[np.ndarray]) -> None:

@@ -1,26 +1,22 @@
 """The first stage of a run: data, weights and precision, written to run.json."""
 
-import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gfr.config import benchmark_files
 from gfr.config.schema import Benchmark
-from gfr.data import records
-from gfr.data.loading import RunImages, look
-from gfr.data.records import describe_data
+from gfr.data import loading, records
 from gfr.measurement import hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import custom_model, precision
 from gfr.models.weights import Weights, resolve
 from gfr.pipeline import shared_storage
 from gfr.pipeline.request import Request, check
+from gfr.progress import LOG
 from gfr.results import records as results_records
 from gfr.storage import atomic, paths, serialization
 
 _ABANDONED_S = 86_400.0  # another run may be writing in the cache
-
-LOG = logging.getLogger("gfr")
 
 
 def prepare(request: Request) -> Path:
@@ -40,7 +36,7 @@ def prepare(request: Request) -> Path:
     if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
         LOG.warning(clash)
     custom_model.refuse_unfit(request.benchmark)
-    looked, cost = metered(lambda: look(options.data, request.benchmark, request.cache))
+    looked, cost = metered(lambda: loading.look(options.data, request.benchmark, request.cache))
     record = _record(request, looked, cost)
     for line in describe(record):
         LOG.info(line)
@@ -49,7 +45,7 @@ def prepare(request: Request) -> Path:
     return run_dir
 
 
-def _record(request: Request, looked: RunImages, cost: Cost) -> results_records.RunRecord:
+def _record(request: Request, looked: loading.RunImages, cost: Cost) -> results_records.RunRecord:
     benchmark, options = request.benchmark, request.options
     settings = hardware.settings()  # TensorFlow, which may come with the weights, sets some
     weights = tuple(
@@ -100,5 +96,5 @@ def describe(record: results_records.RunRecord) -> list[str]:
     weights = [
         f"weights: {row.backbone}: {row.note or row.source} ({row.why})" for row in record.weights
     ]
-    first, *others = describe_data(record.data, record.split)
+    first, *others = records.describe_data(record.data, record.split)
     return [first, *weights, *others]

@@ -4,16 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gfr.config import benchmark_files, loader
-from gfr.config.schema import Benchmark
+from gfr.config import benchmark_files, loader, schema
 from gfr.data.loading import locate
 from gfr.errors import InputError
-from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
-from gfr.models.weights import check_directory
-from gfr.pipeline.isolation import Limits
-from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
-from gfr.results import records, status
-from gfr.results.cleanup import Rule
+from gfr.models import weights as model_weights
+from gfr.pipeline import isolation, run_options
+from gfr.results import cleanup, records, status
 from gfr.storage import atomic, paths, run_directory, serialization
 
 
@@ -24,17 +20,12 @@ class Request:
     run_id: str
     run_dir: Path
     cache: Path
-    benchmark: Benchmark
-    limits: Limits
-    options: RunOptions
-
-    @property
-    def reports(self) -> Path:
-        """The directory of all runs, reports and histories."""
-        return self.run_dir.parents[1]
+    benchmark: schema.Benchmark
+    limits: isolation.Limits
+    options: run_options.RunOptions
 
 
-def request(options: RunOptions, start: datetime | None = None) -> Request:
+def request(options: run_options.RunOptions, start: datetime | None = None) -> Request:
     """Validate options; paths in them are relative to the project root.
 
     `start` names a run without an id, so that a second attempt at the same start continues it.
@@ -44,33 +35,24 @@ def request(options: RunOptions, start: datetime | None = None) -> Request:
 
 
 def request_for(
-    benchmark: Benchmark, options: RunOptions, start: datetime | None = None
+    benchmark: schema.Benchmark, options: run_options.RunOptions, start: datetime | None = None
 ) -> Request:
     """Do the same for a benchmark that is already read; `options.benchmark` only names it."""
-    Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
-    benchmark = options.applied_to(benchmark)
+    cleanup.Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
+    limits = schema.Selecting(options.max_latency_ms, options.max_size_mb)
+    benchmark = loader.limited(benchmark, limits)
     run_id = options.run_id or run_directory.new_id(benchmark.name, start)
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")
-    weights = paths.at_root(options.weights, WEIGHTS_KEYWORDS)
+    weights = paths.at_root(options.weights, model_weights.KEYWORDS)
     run_dir = run_directory.directory(reports, run_id)
-    if weights not in WEIGHTS_KEYWORDS:
-        check_directory(Path(weights))
-    return Request(
-        run_id=run_id,
-        run_dir=run_dir,
-        cache=cache,
-        benchmark=benchmark,
-        limits=Limits.checked(options.timeout_s, options.memory_limit_gb),
-        options=replace(
-            options,
-            data=paths.at_root(options.data, DATA_KEYWORDS),
-            weights=weights,
-            run_id=run_id,
-            reports=str(reports),
-            cache=str(cache),
-        ),
-    )
+    if weights not in model_weights.KEYWORDS:
+        model_weights.check_directory(Path(weights))
+    step_limits = isolation.Limits.checked(options.timeout_s, options.memory_limit_gb)
+    data = paths.at_root(options.data, run_options.DATA_KEYWORDS)
+    resolved = replace(options, data=data, weights=weights, run_id=run_id)
+    resolved = replace(resolved, reports=str(reports), cache=str(cache))
+    return Request(run_id, run_dir, cache, benchmark, step_limits, resolved)
 
 
 def check(request: Request) -> None:
@@ -78,7 +60,7 @@ def check(request: Request) -> None:
 
     `prepare` checks the same, but in a child process and seconds later.
     """
-    atomic.require_writable(request.reports, "--reports")
+    atomic.require_writable(request.run_dir.parents[1], "--reports")
     atomic.require_writable(request.cache, "--cache")
     path = request.run_dir / "run.json"
     if path.exists():
@@ -92,7 +74,7 @@ def check(request: Request) -> None:
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
     """Raise InputError if the run of this id was started with other options."""
     options, name = request.options, request.benchmark.name
-    resume = status.resume_command(record, request.reports)
+    resume = status.resume_command(record, request.run_dir.parents[1])
     is_same = record.benchmark == request.benchmark
     for before, now in (
         (f"benchmark {record.benchmark.name}", f"benchmark {name}"),

@@ -1,12 +1,10 @@
 """Run a whole benchmark without Prefect: the same stages as the flow, in one call."""
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from gfr import environment
-from gfr.errors import CannotWrite, InputError, StepFailed
+from gfr import environment, errors, progress
 from gfr.models import feature_store
 from gfr.pipeline import selection, steps
 from gfr.pipeline.request import Request, check
@@ -14,10 +12,8 @@ from gfr.report import writer
 from gfr.results import cleanup, store
 from gfr.storage import locks
 
-LOG = logging.getLogger("gfr")
 
-
-def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path:
+def run(request: Request, *, isolated: bool = True) -> Path:
     """Run every trial of a benchmark, select one and write the report; returns the run directory.
 
     A run of the same id is resumed. A trial or a latency measurement that fails is retried, and
@@ -26,9 +22,9 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
 
     Args:
         request: the benchmark, its data and where to write; see `gfr.pipeline.request.request`
-        isolated: run each step in a child process; otherwise in this one, which a crash ends
-        export: export the selected trial if the benchmark asks for it, always in child processes,
-            since the converter changes TensorFlow's settings for good
+        isolated: run each step in a child process; otherwise in this one, which a crash ends. The
+            export always runs in child processes, since the converter changes TensorFlow's
+            settings for good
     """
     check(request)
     if not isolated:
@@ -41,7 +37,7 @@ def run(request: Request, *, isolated: bool = True, export: bool = True) -> Path
         selection.select(run_dir)
         steps.judge(run_dir, limits)
         writer.write_report(run_dir)
-        if export and request.benchmark.export.precisions:
+        if request.benchmark.export.precisions:
             _log_failure("export", _attempt(steps.export_selected, request, run_dir))
             writer.write_report(run_dir)
         if request.options.keep_runs:
@@ -76,15 +72,15 @@ def _attempt(step: Callable[..., object], request: Request, *arguments: object) 
         try:
             step(*arguments, request.limits)
             return ""
-        except CannotWrite:  # a full disk is not a property of a trial
+        except errors.CannotWrite:  # a full disk is not a property of a trial
             raise
-        except InputError as error:
+        except errors.InputError as error:
             return str(error)
-        except StepFailed as error:
+        except errors.StepFailed as error:
             failure = str(error)
     return failure
 
 
 def _log_failure(title: str, failure: str) -> None:
     if failure:
-        LOG.warning("%s failed: %s", title, failure)
+        progress.LOG.warning("%s failed: %s", title, failure)

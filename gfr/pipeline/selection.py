@@ -7,15 +7,13 @@ from pathlib import Path
 
 from gfr.config.schema import Selecting
 from gfr.measurement.latency import LatencyResult
-from gfr.results.records import Selection, TrialResult
-from gfr.results.store import read_run
-from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA, write
+from gfr.results import records, store
+from gfr.storage import run_directory, serialization
 
 
 def best(
-    trials: tuple[TrialResult, ...], latencies: dict[str, LatencyResult], limits: Selecting
-) -> Selection:
+    trials: tuple[records.TrialResult, ...], latencies: dict[str, LatencyResult], limits: Selecting
+) -> records.Selection:
     """Rank at least one trial by validation accuracy, then validation loss, then p50 latency.
 
     Accuracy and loss are means over the seeds. Trials that exceed the limits come last, so that
@@ -25,7 +23,7 @@ def best(
         row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), limits) for row in trials
     }
 
-    def order(result: TrialResult) -> tuple[bool, int, float, float, str]:
+    def order(result: records.TrialResult) -> tuple[bool, int, float, float, str]:
         over_seeds = result.over_seeds("validation")
         # Counted in images: sums in another order cannot break a tie.
         num_right = sum(row.num_right for row in over_seeds)
@@ -36,7 +34,7 @@ def best(
 
     ranking = tuple(result.trial.id for result in sorted(trials, key=order))
     beyond = {trial_id: reason for trial_id, reason in reasons.items() if reason}
-    return Selection(SCHEMA, ranking[0], ranking, beyond)
+    return records.Selection(serialization.SCHEMA, ranking[0], ranking, beyond)
 
 
 def _beyond(latency: LatencyResult | None, limits: Selecting) -> str:
@@ -57,9 +55,9 @@ def _beyond(latency: LatencyResult | None, limits: Selecting) -> str:
 
 def select(run_dir: Path) -> str:
     """Rank the trials and record the best; return its id, or "" if no trial has finished."""
-    run = read_run(run_dir)
+    run = store.read_run(run_dir)
     if not run.trials:
         return ""
     selection = best(run.trials, run.latencies, run.record.benchmark.selection)
-    write(RunDirectory(run_dir).selection, selection)
+    serialization.write(run_directory.RunDirectory(run_dir).selection, selection)
     return selection.trial_id

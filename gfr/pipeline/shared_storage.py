@@ -10,8 +10,7 @@ from pathlib import Path
 
 from gfr.errors import InputError
 from gfr.results import records
-from gfr.storage import atomic, locks, serialization
-from gfr.storage.run_directory import RunDirectory
+from gfr.storage import atomic, locks, run_directory, serialization
 
 
 def worker() -> str:
@@ -33,7 +32,7 @@ def mark(cache: Path) -> str:
 
 def check(run_dir: Path, worker: str) -> None:
     """Raise InputError if this process does not see the run's files as the flow does."""
-    record = RunDirectory(run_dir).record
+    record = run_directory.RunDirectory(run_dir).record
     _require(record.is_file(), worker, record)
     run = serialization.read(record, records.RunRecord)
     path = Path(run.cache) / _CACHE_ID

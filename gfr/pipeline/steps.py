@@ -14,44 +14,38 @@ from gfr.errors import StepFailed
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
 from gfr.pipeline import isolation, shared_storage
-from gfr.pipeline.isolation import Limits
 from gfr.pipeline.request import Request
-from gfr.pipeline.shared_storage import worker
-from gfr.regression import check
-from gfr.regression.latency_rule import MAX_MEASUREMENTS
-from gfr.results import records, store
-from gfr.results.export_records import ExportJob, ExportResult
-from gfr.results.regression_records import Finding
-from gfr.storage import atomic, locks, serialization
-from gfr.storage.run_directory import RunDirectory
+from gfr.regression import check, latency_rule
+from gfr.results import export_records, records, regression_records, store
+from gfr.storage import atomic, locks, run_directory, serialization
 
 
-def prepare(request: Request, limits: Limits) -> Path:
+def prepare(request: Request, limits: isolation.Limits) -> Path:
     """See `gfr.pipeline.prepare.prepare`."""
     with locks.unhurried():
         return isolation.call("gfr.pipeline.prepare:prepare", request, limits=limits)
 
 
-def extract(run_dir: Path, feature_set: FeatureSet, part: Part, limits: Limits) -> Path:
+def extract(run_dir: Path, feature_set: FeatureSet, part: Part, limits: isolation.Limits) -> Path:
     """See `gfr.pipeline.features.extract`."""
     return _step("gfr.pipeline.features:extract", run_dir, feature_set, part, limits=limits)
 
 
-def train(run_dir: Path, trial: Trial, limits: Limits) -> Path:
+def train(run_dir: Path, trial: Trial, limits: isolation.Limits) -> Path:
     """See `gfr.pipeline.training.train`."""
     return _step("gfr.pipeline.training:train", run_dir, trial, limits=limits)
 
 
-def time_model(run_dir: Path, feature_set: FeatureSet, limits: Limits) -> Path:
+def time_model(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits) -> Path:
     """See `gfr.pipeline.latency.time_model`; nothing else of gfr runs on this machine meanwhile."""
     return _timed("gfr.pipeline.latency:time_model", run_dir, feature_set, limits)
 
 
-def judge(run_dir: Path, limits: Limits) -> Path:
+def judge(run_dir: Path, limits: isolation.Limits) -> Path:
     """Check a run against its history, repeating what looks worse; return the verdict's path."""
     run, why = store.read_run(run_dir), dict[tuple[str, str], str]()
     verdict = check.look(run)
-    for _ in range(MAX_MEASUREMENTS - 1):
+    for _ in range(latency_rule.MAX_MEASUREMENTS - 1):
         # One more timing serves both precisions of a model.
         suspects = {(row.kind == "accuracy", row.id): row for row in verdict.of("suspect")}
         for row in suspects.values():
@@ -61,7 +55,7 @@ def judge(run_dir: Path, limits: Limits) -> Path:
     return check.finish(run, verdict, why)
 
 
-def _repeat(run: records.Run, finding: Finding, limits: Limits) -> str:
+def _repeat(run: records.Run, finding: regression_records.Finding, limits: isolation.Limits) -> str:
     """Train that head or time that model again; return why it failed, or ""."""
     try:
         if finding.kind == "accuracy":
@@ -76,29 +70,28 @@ def _repeat(run: records.Run, finding: Finding, limits: Limits) -> str:
 
 
 def export(
-    run_dir: Path, trial_id: str | None, precision: WebPrecision | None, limits: Limits
+    run_dir: Path, trial_id: str | None, precision: WebPrecision | None, limits: isolation.Limits
 ) -> Path:
     """Export the selected trial, or the named one; return the directory.
 
     The precision is the one that the rule chooses, or the named one. An existing export is kept,
-    unless it has another precision than the named one. The three stages
-    (gfr/export/saved_model.py) run in a
-    process each, so that only one at a time holds a model.
+    unless it has another precision than the named one. The three stages (gfr/export/saved_model.py)
+    run in a process each, so that only one at a time holds a model.
     """
     run = store.read_run(run_dir)
     trial = run.result_of(trial_id).trial
-    files = RunDirectory(run_dir).export(trial.id)
+    files = run_directory.RunDirectory(run_dir).export(trial.id)
     if files.record.exists():
-        exported = serialization.read(files.record, ExportResult)
+        exported = serialization.read(files.record, export_records.ExportResult)
         if precision in (None, exported.precision):
             return files.path
     precisions = run.record.benchmark.export.precisions or Export().precisions
     if precision and precision not in precisions:
         precisions += (precision,)
-    shared_storage.check(run_dir, worker())
+    shared_storage.check(run_dir, shared_storage.worker())
     start_s = time.time()
     with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(files.path) as folder:
-        job = ExportJob(run_dir, trial.id, precisions, precision, folder, start_s)
+        job = export_records.ExportJob(run_dir, trial.id, precisions, precision, folder, start_s)
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)
         num_parameters = call("gfr.export.saved_model:fuse", run_dir, trial.id, folder)
         call("gfr.export.tfjs:convert", precisions, folder)
@@ -106,7 +99,7 @@ def export(
     return files.path
 
 
-def export_selected(run_dir: Path, limits: Limits) -> Path | None:
+def export_selected(run_dir: Path, limits: isolation.Limits) -> Path | None:
     """Export the selected trial if there is one and the benchmark has an export."""
     run = store.read_run(run_dir)
     if not run.selection or not run.record.benchmark.export.precisions:
@@ -114,15 +107,15 @@ def export_selected(run_dir: Path, limits: Limits) -> Path | None:
     return export(run_dir, None, None, limits)
 
 
-def _step(place: str, run_dir: Path, *arguments: object, limits: Limits) -> Path:
+def _step(place: str, run_dir: Path, *arguments: object, limits: isolation.Limits) -> Path:
     """Run a step of this run on the whole machine or on one of its GPUs."""
-    name = worker()
+    name = shared_storage.worker()
     shared_storage.check(run_dir, name)
     with locks.turn(hardware.gpu_ids()) as gpu:
         return isolation.call(place, run_dir, *arguments, name, limits=limits, gpu=gpu)
 
 
-def _timed(place: str, run_dir: Path, feature_set: FeatureSet, limits: Limits) -> Path:
+def _timed(place: str, run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits) -> Path:
     """Run a measurement while nothing else of gfr runs on this machine."""
     with locks.timing():
         return isolation.call(place, run_dir, feature_set, limits=limits)

@@ -1,6 +1,6 @@
 """Train a trial's head, and the same head with another seed, split or number of images.
 
-The features are those on disk. Writes nothing.
+The features are those on disk.
 """
 
 from collections.abc import Sequence
@@ -12,42 +12,19 @@ from queue import SimpleQueue
 import keras
 import numpy as np
 
-from gfr.config.schema import Data, Refit, Trial
+from gfr.config.schema import Refit, Trial
 from gfr.data import splits as data_splits
-from gfr.data.dataset import Faces
 from gfr.evaluation.metrics import History, Metrics, metrics
 from gfr.measurement import hardware, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone, feature_store, head
-from gfr.models.feature_store import Features
-from gfr.models.head import Report
-from gfr.pipeline.features import LOG, collect
-from gfr.progress import reporter
-from gfr.results import records
-from gfr.results.records import RefitResult
-from gfr.results.store import open_run
-from gfr.storage import atomic, paths, serialization
-from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA
+from gfr.pipeline.features import collect
+from gfr.progress import LOG, reporter
+from gfr.results import records, store
+from gfr.storage import atomic, paths, run_directory, serialization
 from gfr.types import SPLITS
 
 NUM_AT_ONCE = 2  # steps of a head are too small to fill two cores by themselves (docs/LOG.md)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What all heads of a trial are trained on; splits is str (N,), made as `data` says.
-
-    `fits`: trainers, each of which trains one head at a time.
-    """
-
-    features: Features
-    scale: float
-    faces: Faces
-    splits: np.ndarray
-    data: Data
-    trial: Trial
-    fits: tuple[head.Fit, ...]
 
 
 @dataclass(frozen=True)
@@ -69,63 +46,50 @@ class Trained:
         return dict(zip(images, self.logits[split].tolist(), strict=True))
 
 
-def train_refits(
-    inputs: Inputs, refits: tuple[Refit, ...], report: Report
-) -> tuple[RefitResult, ...]:
-    """Train every refit, one at a time in each trainer; `report` gets the epochs of all."""
-    epochs = [0] * len(refits)
-    idle: SimpleQueue[head.Fit] = SimpleQueue()
-    for fit in inputs.fits:
-        idle.put(fit)
+class _Heads:
+    """Trains the heads of one trial on the features on disk; splits is str (N,)."""
 
-    def train_one(number: int) -> RefitResult:
-        def report_epoch(done: int, total: int) -> None:
-            epochs[number] = done
-            report(sum(epochs), (len(refits) + 1) * total)  # the trial's own head is trained later
+    def __init__(self, run_dir: Path, trial: Trial, extracted: records.FeatureResult) -> None:
+        self.record, self.faces, self.splits = store.open_run(run_dir)
+        self.trial, self.scale = trial, extracted.scale
+        self.features = feature_store.read(extracted.directory)
+        self.idle: SimpleQueue[head.Fit] = SimpleQueue()
+        for _ in range(NUM_AT_ONCE):
+            is_male, batch_size = self.faces.is_male, trial.batch_size
+            self.idle.put(head.trainer(self.features, self.scale, is_male, batch_size))
 
-        refit, fit = refits[number], idle.get()
+    def train(self, rows: dict[str, np.ndarray], seed: int, report: head.Report) -> Trained:
+        """Train one head on the train rows, in an idle trainer; rows int (n,) by split."""
+        fit, epochs = self.idle.get(), self.trial.iteration.epochs
         try:
-            trained = once(inputs, fit, _rows(inputs, refit), refit.seed, report_epoch)
-            return RefitResult(refit, trained.metrics(inputs.faces.is_male))
+            model, history = fit(rows["train"], rows["validation"], epochs, seed, report)
+            features, scale = self.features, self.scale
+            logits = {name: head.logits(model, features, scale, rows[name]) for name in SPLITS}
+            return Trained(model, history, rows, logits)
         finally:
-            idle.put(fit)
+            self.idle.put(fit)
 
-    with ThreadPoolExecutor(len(inputs.fits)) as pool:
-        return tuple(pool.map(train_one, range(len(refits))))
-
-
-def once(
-    inputs: Inputs, fit: head.Fit, rows: dict[str, np.ndarray], seed: int, report: Report
-) -> Trained:
-    """Train one head on the train rows; rows int (n,) by split."""
-    epochs = inputs.trial.iteration.epochs
-    model, history = fit(rows["train"], rows["validation"], epochs, seed, report)
-    logits = {
-        name: head.logits(model, inputs.features, inputs.scale, rows[name]) for name in SPLITS
-    }
-    return Trained(model, history, rows, logits)
+    def rows_of(self, refit: Refit) -> dict[str, np.ndarray]:
+        """Return the rows of each split, int (n,), in a refit."""
+        faces, splits = self.faces, self.splits
+        if refit.changed in ("split", "rule"):
+            fractions = self.record.benchmark.data.fractions
+            splits = data_splits.by_rule(refit.rule, faces, fractions, refit.split_seed)
+        rows = _rows(splits)
+        if refit.changed == "fraction":
+            rows["train"] = data_splits.subset(
+                faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
+            )
+        return rows
 
 
-def rows_of(splits: np.ndarray) -> dict[str, np.ndarray]:
-    """str (N,) -> the rows of each split, int (n,)."""
+def _rows(splits: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(splits == name) for name in SPLITS}
-
-
-def _rows(inputs: Inputs, refit: Refit) -> dict[str, np.ndarray]:
-    faces, splits = inputs.faces, inputs.splits
-    if refit.changed in ("split", "rule"):
-        splits = data_splits.by_rule(refit.rule, faces, inputs.data.fractions, refit.split_seed)
-    rows = rows_of(splits)
-    if refit.changed == "fraction":
-        rows["train"] = data_splits.subset(
-            faces.names, faces.is_male, rows["train"], refit.fraction, refit.split_seed
-        )
-    return rows
 
 
 def train(run_dir: Path, trial: Trial, worker: str) -> Path:
     """Train and evaluate a head; return the path of its record. `worker` is for the record."""
-    files = RunDirectory(run_dir)
+    files = run_directory.RunDirectory(run_dir)
     path, head_path = files.trial(trial.id), files.head(trial.id)
     if path.exists() and head_path.exists():
         reporter(trial.title)(1, 1)
@@ -144,7 +108,7 @@ def train(run_dir: Path, trial: Trial, worker: str) -> Path:
 
 def train_again(run_dir: Path, trial: Trial, worker: str) -> Path:
     """Repeat the training of a head; return the path of the record, beside the first one."""
-    path = RunDirectory(run_dir).repeated_trial(trial.id)
+    path = run_directory.RunDirectory(run_dir).repeated_trial(trial.id)
     result, _ = _train(run_dir, trial, worker, has_refits=False)
     serialization.write(path, result)
     LOG.info("%s: training repeated", trial.title)
@@ -154,21 +118,16 @@ def train_again(run_dir: Path, trial: Trial, worker: str) -> Path:
 def _train(
     run_dir: Path, trial: Trial, worker: str, has_refits: bool
 ) -> tuple[records.TrialResult, keras.Model]:
-    record, faces, splits = open_run(run_dir)
     extracted = collect(run_dir, trial.feature_set)
     if extracted is None:
         raise FileNotFoundError(f"{trial.feature_set.title}: features are incomplete")
-    table = feature_store.read(extracted.directory)
     backbone.make_deterministic()
-    fits = tuple(
-        head.trainer(table, extracted.scale, faces.is_male, trial.batch_size)
-        for _ in range(NUM_AT_ONCE)
-    )
-    inputs = Inputs(table, extracted.scale, faces, splits, record.benchmark.data, trial, fits)
+    heads = _Heads(run_dir, trial, extracted)
+    record, faces = heads.record, heads.faces
     planned = record.benchmark.refits(faces.identity is not None) if has_refits else ()
-    again, refit_cost, trained, train_cost = _fit(inputs, planned)
+    again, refit_cost, trained, train_cost = _fit(heads, planned)
     result = records.TrialResult(
-        schema=SCHEMA,
+        schema=serialization.SCHEMA,
         run_id=record.run_id,
         trial=trial,
         data_digest=record.data.digest,
@@ -188,16 +147,27 @@ def _train(
 
 
 def _fit(
-    inputs: Inputs, planned: tuple[Refit, ...]
+    heads: _Heads, planned: tuple[Refit, ...]
 ) -> tuple[tuple[records.RefitResult, ...], Cost, Trained, Cost]:
-    """Train every refit, then the trial's own head, which the first trainer's model keeps."""
-    num_heads = len(planned) + 1
-    report = reporter(inputs.trial.title, f"epochs of {num_heads} heads" if planned else "epochs")
+    """Train every refit, then the trial's own head, whose model its trainer then keeps."""
+    trial, num_heads = heads.trial, len(planned) + 1
+    report = reporter(trial.title, f"epochs of {num_heads} heads" if planned else "epochs")
+    epochs = [0] * num_heads
 
-    def report_last(done: int, total: int) -> None:
-        report(len(planned) * total + done, num_heads * total)
+    def train_one(number: int, rows: dict[str, np.ndarray], seed: int) -> Trained:
+        def report_epoch(done: int, total: int) -> None:
+            epochs[number] = done
+            report(sum(epochs), num_heads * total)
 
-    rows, seed = rows_of(inputs.splits), inputs.trial.seed
-    again, refit_cost = metered(lambda: train_refits(inputs, planned, report))
-    trained, train_cost = metered(lambda: once(inputs, inputs.fits[0], rows, seed, report_last))
+        return heads.train(rows, seed, report_epoch)
+
+    def train_refit(number: int) -> records.RefitResult:
+        refit = planned[number]
+        trained = train_one(number, heads.rows_of(refit), refit.seed)
+        return records.RefitResult(refit, trained.metrics(heads.faces.is_male))
+
+    with ThreadPoolExecutor(NUM_AT_ONCE) as pool:
+        again, refit_cost = metered(lambda: tuple(pool.map(train_refit, range(len(planned)))))
+    rows = _rows(heads.splits)
+    trained, train_cost = metered(lambda: train_one(len(planned), rows, trial.seed))
     return again, refit_cost, trained, train_cost

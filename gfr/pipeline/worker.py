@@ -17,10 +17,11 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gfr import environment
-from gfr.errors import InputError, of_the_disk
+from gfr import environment, errors
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+LOG = logging.getLogger("gfr")
 
 
 class _ToParent(logging.Handler):
@@ -48,35 +49,36 @@ def main() -> None:
     environment.prepare()
     connection = Connection(int(sys.argv[1]))
     to_parent = _ToParent(connection)
-    logger = logging.getLogger("gfr")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    logger.addHandler(to_parent)
+    LOG.setLevel(logging.DEBUG)
+    LOG.propagate = False
+    LOG.addHandler(to_parent)
     while True:
         try:
             place, arguments = connection.recv()
         except EOFError:
             return
-        to_parent.send(*answer(place, arguments))
+        try:
+            answer: tuple[str, object] = "done", run(place, arguments)
+        except (errors.InputError, errors.StepFailed) as error:
+            answer = "failed", error
+        to_parent.send(*answer)
 
 
-def answer(place: str, arguments: tuple) -> tuple[str, object]:
-    """Call `place`, "module:function" -> "done" and what it returned, or how and why it failed.
-
-    "refused" comes with the InputError, "failed" with the reason and the traceback.
-    """
+def run(place: str, arguments: tuple) -> object:
+    """Call `place`, "module:function"; any error but InputError becomes a StepFailed."""
     module, name = place.split(":")
     if module.startswith("gfr."):
         environment.import_tensorflow()
     try:
-        return "done", getattr(importlib.import_module(module), name)(*arguments)
-    except InputError as error:
-        return "refused", error
+        return getattr(importlib.import_module(module), name)(*arguments)
+    except errors.InputError:
+        raise
     except Exception as error:
-        if isinstance(error, OSError) and (refusal := of_the_disk(error)):
-            return "refused", refusal
+        if isinstance(error, OSError) and (refusal := errors.of_the_disk(error)):
+            raise refusal from None
+        LOG.debug("%s", traceback.format_exc())
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return "failed", (reason, traceback.format_exc())
+        raise errors.StepFailed(reason) from None
 
 
 def _die_with(parent: int) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from gfr.regression import fingerprint, latency_rule
 from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
-from gfr.regression.latency_rule import Measured
 from gfr.results.regression_records import Figure, Finding, Series
 
 MIN_RUNS = 3  # fewer say nothing about their spread
@@ -21,9 +20,8 @@ _JUDGED = {"accuracy": "accuracy", "p10_ms": "latency", "p50_ms": "latency"}
 def baseline(earlier: Sequence[Entry]) -> list[Entry]:
     """Return the newest runs without a regression, from the last accepted run on."""
     start = max((i for i, row in enumerate(earlier) if row.is_accepted), default=0)
-    good = [
-        row for row in earlier[start:] if row.is_accepted or row.status in ("", "ok", "no history")
-    ]
+    usable = ("", "ok", "no history")
+    good = [row for row in earlier[start:] if row.is_accepted or row.status in usable]
     return good[-fingerprint.MAX_RUNS :]
 
 
@@ -41,12 +39,8 @@ def loss_limit(rows: Sequence[TrialEntry]) -> float:
 
 def trials_of(past: Sequence[Entry], now: TrialEntry) -> list[tuple[str, TrialEntry]]:
     """Return the run ids and earlier results of a trial; invalid lines may have other images."""
-    return [
-        (entry.run_id, row)
-        for entry in past
-        for row in entry.trials
-        if (row.id, row.num_test) == (now.id, now.num_test)
-    ]
+    rows = [(entry.run_id, row) for entry in past for row in entry.trials if row.id == now.id]
+    return [(run_id, row) for run_id, row in rows if row.num_test == now.num_test]
 
 
 def latencies_of(past: Sequence[Entry], now: LatencyEntry) -> list[LatencyEntry]:
@@ -55,7 +49,7 @@ def latencies_of(past: Sequence[Entry], now: LatencyEntry) -> list[LatencyEntry]
     return [row for row in rows if (row.id, row.precision) == (now.id, now.precision)]
 
 
-def clean_latencies(past: Sequence[Entry], now: LatencyEntry) -> list[Measured]:
+def clean_latencies(past: Sequence[Entry], now: LatencyEntry) -> list[latency_rule.Measured]:
     """Return the figures of those that were measured without background load."""
     return [row.measured for row in latencies_of(past, now) if row.measured.is_clean]
 
@@ -91,16 +85,12 @@ def series(
 
 def _plotted(entry: Entry) -> dict[tuple[Figure, str], float]:
     """Return the values of a run that are plotted, by figure and subject."""
-    values: dict[tuple[Figure, str], float] = {}
-    for trial in entry.trials:
-        values["accuracy", trial.title] = trial.num_right / trial.num_test
-    for row in entry.latencies:
-        values["p10_ms", row.subject] = 1000 * row.measured.p10_s
-    for row in entry.latencies:
-        values["p50_ms", row.subject] = 1000 * row.measured.p50_s
-    for stage in entry.stages:
-        values["duration_s", stage.name] = stage.wall_s
-    return values
+    values: dict[tuple[Figure, str], float] = {
+        ("accuracy", row.title): row.num_right / row.num_test for row in entry.trials
+    }
+    values |= {("p10_ms", row.subject): 1000 * row.measured.p10_s for row in entry.latencies}
+    values |= {("p50_ms", row.subject): 1000 * row.measured.p50_s for row in entry.latencies}
+    return values | {("duration_s", stage.name): stage.wall_s for stage in entry.stages}
 
 
 def _bands(now: Entry, past: Sequence[Entry]) -> dict[tuple[Figure, str], tuple[float, float]]:

@@ -15,8 +15,7 @@ from gfr import text as gfr_text
 from gfr.config.schema import Latency
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
-from gfr.regression import history, latency_rule
-from gfr.regression.fingerprint import differences, software
+from gfr.regression import baseline, fingerprint, history, latency_rule
 from gfr.results import store
 from gfr.results.records import Run, TrialResult
 
@@ -98,7 +97,7 @@ def compare(first: Run, second: Run, first_labels: Labels, second_labels: Labels
     pairs = [pair for pair in pairs if pair.num_shared]
     p_values = holm([pair.p_value for pair in pairs]).tolist()
     trials = [replace(pair, p_value=p) for pair, p in zip(pairs, p_values, strict=True)]
-    changes = differences(_described(first), _described(second), "none")
+    changes = fingerprint.differences(_described(first), _described(second), "none")
     return Comparison(
         first.record.run_id,
         second.record.run_id,
@@ -124,14 +123,11 @@ def text(comparison: Comparison) -> str:
         ("changes:", changes or ["none"]),
         (accuracy, list(map(_trial_text, comparison.trials)) or ["no common trial"]),
         (latency, list(map(_latency_text, comparison.latencies)) or ["no common model"]),
+        (f"only in {comparison.first}:", comparison.only_first),
+        (f"only in {comparison.second}:", comparison.only_second),
     ):
-        lines += ["", title, *(f"  {row}" for row in rows)]
-    for run_id, titles in (
-        (comparison.first, comparison.only_first),
-        (comparison.second, comparison.only_second),
-    ):
-        if titles:
-            lines += ["", f"only in {run_id}: {', '.join(titles)}"]
+        if rows:
+            lines += ["", title, *(f"  {row}" for row in rows)]
     return "\n".join(map(gfr_text.line, lines))
 
 
@@ -151,15 +147,12 @@ def _trial_pair(then: TrialResult, now: TrialResult, is_male: dict[str, bool]) -
 def _latency_pairs(first: Run, second: Run) -> Iterator[LatencyPair]:
     before, after = history.entry(first), history.entry(second)
     is_same_machine = all(before.facts[name] == after.facts[name] for name in ("machine", "GPUs"))
-    seconds = {(row.id, row.precision): row.measured for row in after.latencies}
     for row in before.latencies:
-        then, now = row.measured, seconds.get((row.id, row.precision))
-        if now:
+        for other in baseline.latencies_of([after], row):
+            then, now = row.measured, other.measured
             num_calls = then.num_calls, now.num_calls
-            p10_ms, min_ms = (
-                (1000 * then.p10_s, 1000 * now.p10_s),
-                (1000 * then.min_s, 1000 * now.min_s),
-            )
+            p10_ms = 1000 * then.p10_s, 1000 * now.p10_s
+            min_ms = 1000 * then.min_s, 1000 * now.min_s
             judged = _latency_verdict(then, now, is_same_machine)
             yield LatencyPair(row.subject, num_calls, p10_ms, min_ms, *judged)
 
@@ -201,7 +194,7 @@ def _described(run: Run) -> dict[str, str]:
         "GPUs": facts["GPUs"],
         "workers": facts["workers"],
         **{f"setting {name}": value for name, value in (record.settings or {}).items()},
-        **software(record.provenance),
+        **fingerprint.software(record.provenance),
         **({"uncommitted changes": "yes"} if record.provenance.git_dirty else {}),
     }
 

@@ -84,9 +84,7 @@ def read(path: Path) -> SavedRun:
         reason = error.strerror or "cannot be read"
     except ValidationError as error:
         reason = first_problem(error)
-    except (ValueError, RecursionError):
-        reason = "not JSON"
-    except (KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         reason = "not written by `make bench`"
     raise InputError(f"{path}: left out ({reason}); delete it")
 

@@ -7,25 +7,18 @@ and ignored, but stays in the file. Does not import TensorFlow.
 
 import dataclasses
 import json
-import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from gfr.config.schema import Precision
-from gfr.errors import InputError
+from gfr import errors, progress
+from gfr.config.schema import FeatureSet, Precision
 from gfr.evaluation.metrics import THRESHOLD
-from gfr.measurement.latency import LatencyResult, Samples
-from gfr.measurement.resources import Cost
-from gfr.measurement.software import Provenance
-from gfr.regression import fingerprint
-from gfr.regression.latency_rule import Measured
-from gfr.results import records, store
-from gfr.results.regression_records import SCHEMA, Status
+from gfr.measurement import latency, resources, software
+from gfr.regression import fingerprint, latency_rule
+from gfr.results import records, regression_records, store
 from gfr.storage import atomic, locks, run_directory, serialization
-from gfr.storage.run_directory import RunDirectory
 from gfr.types import Count, Nats, Positive, Seconds, Share
 
 # Packages in the key, because they decide results and speed. Changes of others are only reported.
@@ -49,10 +42,8 @@ _NOT_IN_KEY = {"": "export hardware", "backbone": "file", "latency": "accelerate
 
 Stage = Literal["features", "heads", "latency"]
 
-LOG = logging.getLogger("gfr")
 
-
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TrialEntry:
     """Results of a trial.
 
@@ -76,7 +67,7 @@ class TrialEntry:
             raise ValueError(f"{self.num_right} correct of {self.num_test}")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class LatencyEntry:
     """Latency of a model in one precision. `measured.cpu_p10_s` is the mean per call."""
 
@@ -84,7 +75,7 @@ class LatencyEntry:
     title: str
     backbone: str
     precision: Precision
-    measured: Measured
+    measured: latency_rule.Measured
     max_difference: Share
 
     @property
@@ -93,7 +84,7 @@ class LatencyEntry:
         return f"{self.title}, {self.precision}"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class StageEntry:
     """Time of all features, all heads or all latency measurements."""
 
@@ -102,7 +93,7 @@ class StageEntry:
     cpu_s: Seconds
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """One line. `status` is "" before the check; `alarms`: kind and subject of regressions."""
 
@@ -111,8 +102,8 @@ class Entry:
     facts: dict[str, str]
     run_id: str
     created_utc: str
-    provenance: Provenance
-    status: Status | Literal[""]
+    provenance: software.Provenance
+    status: regression_records.Status | Literal[""]
     alarms: tuple[tuple[str, str], ...]
     is_accepted: bool
     trials: tuple[TrialEntry, ...]
@@ -126,7 +117,7 @@ def entry(run: records.Run) -> Entry:
     run_facts, verdict = facts(run), run.verdict
     alarms = verdict.of("regression") if verdict else []
     return Entry(
-        schema=SCHEMA,
+        schema=regression_records.SCHEMA,
         key=key(run_facts),
         facts=run_facts,
         run_id=run.record.run_id,
@@ -134,10 +125,15 @@ def entry(run: records.Run) -> Entry:
         provenance=run.record.provenance,
         status=verdict.status if verdict else "",
         alarms=tuple((finding.kind, finding.subject) for finding in alarms),
-        is_accepted=RunDirectory(run.directory).accepted.exists(),
+        is_accepted=run_directory.RunDirectory(run.directory).accepted.exists(),
         trials=tuple(map(trial_entry, run.trials)),
         failed=tuple(failure.trial.id for failure in run.failures),
-        latencies=tuple(row for result in run.latencies.values() for row in _latencies(result)),
+        latencies=tuple(
+            latency_entry(result.feature_set, row, row.witness_s)
+            for result in run.latencies.values()
+            for row in result.timings
+            if row.witness_s is not None and row.single.cpu_s > 0
+        ),
         stages=_stages(run),
     )
 
@@ -149,12 +145,9 @@ def facts(run: records.Run) -> dict[str, str]:
     cpus |= {part.hardware.cpu_model for result in run.trials for part in result.features.parts}
     precisions = {choice.feature_set_id: str(choice.precision) for choice in record.choices}
     precisions |= {result.trial.feature_set.id: result.features.precision for result in run.trials}
-    machine_facts = fingerprint.facts(
-        record.hardware,
-        record.num_usable_threads or record.hardware.cpu_threads,
-        {name: record.provenance.versions.get(name, "missing") for name in ENGINE},
-        record.settings or {},
-    )
+    num_threads = record.num_usable_threads or record.hardware.cpu_threads
+    versions = {name: record.provenance.versions.get(name, "missing") for name in ENGINE}
+    machine = fingerprint.facts(record.hardware, num_threads, versions, record.settings or {})
     benchmark = fingerprint.fingerprint(_key_contents(record.benchmark))
     return {
         "benchmark": f"{record.benchmark.name} {benchmark}",
@@ -162,7 +155,7 @@ def facts(run: records.Run) -> dict[str, str]:
         "weights": ", ".join(sorted(f"{row.backbone} {row.sha256[:12]}" for row in record.weights)),
         "arithmetic": ", ".join(f"{name} {precisions[name]}" for name in sorted(precisions)),
         "features": computed(run),
-        "machine": fingerprint.fingerprint(machine_facts),
+        "machine": fingerprint.fingerprint(machine),
         "GPUs": ", ".join(sorted(gpu.name for gpu in record.hardware.gpus)) or "none",
         "workers": ", ".join(sorted(cpus)),
     }
@@ -211,8 +204,14 @@ def path(reports: Path, key: str) -> Path:
 
 def load(file: Path) -> list[Entry]:
     """Read all entries of a file, oldest first and the last line of each run; warn of bad lines."""
-    parsed = (_parse(line, f"{file}, line {num}") for num, line in enumerate(_lines(file), 1))
-    by_run = {row.run_id: row for row in parsed if row}
+    by_run: dict[str, Entry] = {}
+    for number, line in enumerate(_lines(file), 1):
+        try:
+            row = serialization.parse(line, Entry)
+            by_run[row.run_id] = row
+        except ValidationError as error:
+            problem = serialization.first_problem(error, "the line")
+            progress.LOG.warning("%s, line %d: left out (%s); delete it", file, number, problem)
     return sorted(by_run.values(), key=lambda row: (row.created_utc, row.run_id))
 
 
@@ -255,8 +254,8 @@ def rebuild(reports: Path) -> int:
     for directory in run_directory.existing(reports):
         try:
             run = store.read_run(directory)
-        except InputError as error:
-            LOG.warning("left out: %s", error)
+        except errors.InputError as error:
+            progress.LOG.warning("left out: %s", error)
             continue
         if run.selection:
             put(reports, entry(run))
@@ -266,8 +265,8 @@ def rebuild(reports: Path) -> int:
 
 def accept(run: records.Run) -> None:
     """Make this run the first of a new baseline for the runs that follow."""
-    mark = {"schema": SCHEMA, "run_id": run.record.run_id}
-    atomic.write_json(RunDirectory(run.directory).accepted, mark)
+    mark = {"schema": regression_records.SCHEMA, "run_id": run.record.run_id}
+    atomic.write_json(run_directory.RunDirectory(run.directory).accepted, mark)
     put(run.directory.parents[1], entry(run))
 
 
@@ -288,26 +287,12 @@ def trial_entry(result: records.TrialResult) -> TrialEntry:
     )
 
 
-def _latencies(result: LatencyResult) -> list[LatencyEntry]:
-    """Make the entries of the measurements that have a reference workload."""
-    return [
-        LatencyEntry(
-            id=result.feature_set.id,
-            title=result.feature_set.title,
-            backbone=result.feature_set.backbone.label,
-            precision=timing.precision,
-            measured=measured(timing.single, timing.witness_s),
-            max_difference=timing.max_difference,
-        )
-        for timing in result.timings
-        if timing.witness_s is not None and timing.single.cpu_s > 0
-    ]
-
-
-def measured(single: Samples, witness_s: float) -> Measured:
-    """Convert a measurement of single images for the latency rule."""
-    p10_s = single.percentile_s(10)
-    return Measured(
+def latency_entry(
+    feature_set: FeatureSet, row: latency.Timing | records.RetimedRow, witness_s: float
+) -> LatencyEntry:
+    """Make the entry of a measurement of single images; `witness_s` is its reference workload."""
+    single, p10_s = row.single, row.single.percentile_s(10)
+    measured = latency_rule.Measured(
         num_calls=len(single.values_s),
         min_s=min(single.values_s),
         p10_s=p10_s,
@@ -317,10 +302,18 @@ def measured(single: Samples, witness_s: float) -> Measured:
         relative=p10_s / witness_s,
         others_share=single.others_share,
     )
+    return LatencyEntry(
+        id=feature_set.id,
+        title=feature_set.title,
+        backbone=feature_set.backbone.label,
+        precision=row.precision,
+        measured=measured,
+        max_difference=row.max_difference,
+    )
 
 
 def _stages(run: records.Run) -> tuple[StageEntry, ...]:
-    costs: dict[Stage, list[Cost]] = {
+    costs: dict[Stage, list[resources.Cost]] = {
         "features": list({row.trial.feature_set: row.features.cost for row in run.trials}.values()),
         "heads": [row.train_cost for row in run.trials],
         "latency": [row.cost for row in run.latencies.values()],
@@ -341,13 +334,4 @@ def _lines(file: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-
-
-def _parse(line: bytes, place: str) -> Entry | None:
-    try:
-        return serialization.parse(line, Entry)
-    except ValidationError as error:
-        problem = serialization.first_problem(error, "the line")
-        LOG.warning("%s: left out (%s); delete it", place, problem)
-        return None
+        raise errors.InputError(f"{file}: cannot be read ({error.strerror})") from None

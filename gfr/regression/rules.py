@@ -6,14 +6,13 @@ judged by gfr/regression/latency_rule.py. A regression is reported only after a 
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import baseline, fingerprint, latency_rule
 from gfr.regression.baseline import MIN_RUNS
 from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
-from gfr.regression.latency_rule import Measured
 from gfr.results.regression_records import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 from gfr.text import counted
 
@@ -26,24 +25,10 @@ MIN_DIFFERENCE, DIFFERENCE_RATIO = 0.01, 2.0
 MAX_SHOWN = 60  # newest runs in the trend figure
 
 
-@dataclass(frozen=True)
-class Reruns:
-    """Repeated trials by id; repeated measurements by feature set id and precision.
-
-    A measurement comes with the largest difference between its answers and the recorded ones.
-    """
-
-    trials: Mapping[str, TrialEntry]
-    timings: Mapping[tuple[str, str], Sequence[tuple[Measured, float]]]
-
-
-NO_RERUNS = Reruns({}, {})
-
-
 def judge(
     now: Entry,
     earlier: Sequence[Entry],
-    reruns: Reruns = NO_RERUNS,
+    reruns: Entry | None = None,
     others: Sequence[Entry] = (),
     reasons: Mapping[tuple[str, str], str] | None = None,
 ) -> Verdict:
@@ -52,13 +37,14 @@ def judge(
     Args:
         now: entry of the run.
         earlier: comparable runs before it, oldest first.
-        reruns: what was repeated because it looked worse.
+        reruns: entry with the trials and latencies that were repeated because they looked worse.
         others: earlier runs of the benchmark that are not comparable, oldest first.
         reasons: why a rerun failed, by kind and id; None if reruns may follow. Otherwise what
             is still suspect is inconclusive.
     """
     past = baseline.baseline(earlier)
-    findings = _findings(now, past, reruns)
+    reruns = reruns or replace(now, trials=(), latencies=())
+    findings = list(_findings(now, past, reruns))
     if reasons is not None:
         findings = [_concluded(row, reasons) for row in findings]
     status = _status(findings, len(past))
@@ -89,11 +75,8 @@ def _concluded(finding: Finding, reasons: Mapping[tuple[str, str], str]) -> Find
 def changes(then: Entry, now: Entry) -> tuple[str, ...]:
     """List changes of the code and of packages that are not in the key: `pillow 11.0 -> 12.0`."""
     before, after = fingerprint.software(then.provenance), fingerprint.software(now.provenance)
-    changed = [
-        f"{name} {old} -> {new}"
-        for name, old, new in fingerprint.differences(before, after, "missing")
-        if name not in ENGINE
-    ]
+    rows = fingerprint.differences(before, after, "missing")
+    changed = [f"{name} {old} -> {new}" for name, old, new in rows if name not in ENGINE]
     return (*changed, *(["uncommitted changes"] if now.provenance.git_dirty else []))
 
 
@@ -107,31 +90,31 @@ def discordant(then: TrialEntry, now: TrialEntry) -> tuple[int, int]:
     return max(0, (num_different + lost) // 2), max(0, (num_different - lost) // 2)
 
 
-def _findings(now: Entry, past: Sequence[Entry], reruns: Reruns) -> list[Finding]:
+def _findings(now: Entry, past: Sequence[Entry], reruns: Entry) -> Iterator[Finding]:
     """Judge all trials and latencies; report trials that failed but had a result."""
     histories = {trial.id: baseline.trials_of(past, trial) for trial in now.trials}
     tested = [trial for trial in now.trials if len(histories[trial.id]) >= MIN_RUNS]
     p_values = holm([mcnemar(*discordant(histories[row.id][-1][1], row)) for row in tested])
     by_id = dict(zip([trial.id for trial in tested], p_values.tolist(), strict=True))
     known = {row.id: row.title for row in past[-1].trials} if len(past) >= MIN_RUNS else {}
-    judged: list[tuple[Kind, str, str, tuple[Found, str]]] = []
     for trial in now.trials:
         result = _judge_trial(trial, histories[trial.id], by_id.get(trial.id, 1.0), reruns)
-        judged.append(("accuracy", trial.id, trial.title, result))
+        yield _finding("accuracy", trial.id, trial.title, result)
     for row in now.latencies:
-        judged.append(("latency", row.id, row.subject, _judge_latency(row, past, reruns)))
+        yield _finding("latency", row.id, row.subject, _judge_latency(row, past, reruns))
     for row in now.latencies:
-        judged.append(("agreement", row.id, row.subject, _judge_agreement(row, past, reruns)))
+        yield _finding("agreement", row.id, row.subject, _judge_agreement(row, past, reruns))
     for id_ in filter(known.get, now.failed):
-        judged.append(("failure", id_, known[id_], ("regression", "failed, had a result")))
-    return [
-        Finding(kind, id_, subject, status, f"{subject}: {text}")
-        for kind, id_, subject, (status, text) in judged
-    ]
+        yield _finding("failure", id_, known[id_], ("regression", "failed, had a result"))
+
+
+def _finding(kind: Kind, id_: str, subject: str, judged: tuple[Found, str]) -> Finding:
+    status, text = judged
+    return Finding(kind, id_, subject, status, f"{subject}: {text}")
 
 
 def _judge_trial(
-    now: TrialEntry, earlier: Sequence[tuple[str, TrialEntry]], p_value: float, reruns: Reruns
+    now: TrialEntry, earlier: Sequence[tuple[str, TrialEntry]], p_value: float, reruns: Entry
 ) -> tuple[Found, str]:
     """Compare a trial with its earlier results, (run id, result)."""
     if len(earlier) < MIN_RUNS:
@@ -146,10 +129,10 @@ def _judge_trial(
             f"{last_run}, not worse: test accuracy {now.num_right / now.num_test:.3f}, "
             f"was {last.num_right / last.num_test:.3f}"
         )
-    rerun = reruns.trials.get(now.id)
-    if rerun is None:
+    repeated = [row.probabilities for row in reruns.trials if row.id == now.id]
+    if not repeated:
         return "suspect", worse
-    if rerun.probabilities != now.probabilities:
+    if now.probabilities not in repeated:
         return "inconclusive", f"{worse}; a rerun gave different results"
     return "regression", f"{worse}; confirmed by a rerun"
 
@@ -175,13 +158,13 @@ def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[
     return reasons
 
 
-def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> tuple[Found, str]:
+def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Entry) -> tuple[Found, str]:
     saved = baseline.clean_latencies(past, now)
     if len(saved) < MIN_RUNS:
         runs = counted(len(saved), "earlier run")
         return "no history", f"one image: {runs} without background load, {MIN_RUNS} are needed"
-    measured = [now.measured, *(row for row, _ in reruns.timings.get((now.id, now.precision), ()))]
-    verdicts = [latency_rule.judge(row, saved) for row in measured]
+    rows = [now, *baseline.latencies_of([reruns], now)]
+    verdicts = [latency_rule.judge(row.measured, saved) for row in rows]
     final = latency_rule.final(verdicts)
     p10_ms = 1000 * statistics.median(row.p10_s for row in saved)
     text = (
@@ -198,7 +181,7 @@ def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> 
     return "inconclusive" if is_settled else "suspect", f"{text}; {final.reason}"
 
 
-def _judge_agreement(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -> tuple[Found, str]:
+def _judge_agreement(now: LatencyEntry, past: Sequence[Entry], reruns: Entry) -> tuple[Found, str]:
     """Compare the answers of the timed model, from pixels, with those of the head on features."""
     usual = [row.max_difference for row in baseline.latencies_of(past, now)]
     if len(usual) < MIN_RUNS:
@@ -210,10 +193,10 @@ def _judge_agreement(now: LatencyEntry, past: Sequence[Entry], reruns: Reruns) -
     )
     if now.max_difference <= limit:
         return "ok", text
-    again = [difference for _, difference in reruns.timings.get((now.id, now.precision), ())]
-    if not again:
+    repeated = [row.max_difference for row in baseline.latencies_of([reruns], now)]
+    if not repeated:
         return "suspect", text
-    return "regression" if max(again) > limit else "inconclusive", text
+    return "regression" if max(repeated) > limit else "inconclusive", text
 
 
 def _status(findings: Sequence[Finding], num_past: int) -> Status:

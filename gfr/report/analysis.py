@@ -117,11 +117,6 @@ class Analysis:
         galleries = [study.mistakes + study.doubtful for study in self.studies.values()]
         return list(dict.fromkeys(face.name for face in chain(self.hard, *galleries)))
 
-    @property
-    def not_significant(self) -> tuple[str, ...]:
-        """Trials that do not differ significantly from the selected one."""
-        return tuple(row.trial_id for row in self.against if not row.is_significant)
-
 
 def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     """Analyse a run, given its faces and their split, str (N,).
@@ -141,7 +136,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     # The errors of random weights say nothing about an image.
     trained = [row for row in run.trials if row.features.weights.source != "random"]
     voters = [row.trial.id for row in trained or run.trials]
-    num_wrong = len(voters) - np.sum([right[trial_id] for trial_id in voters], axis=0)
+    num_wrong = np.sum([~right[trial_id] for trial_id in voters], axis=0)
 
     def seen(p: np.ndarray) -> list[Face]:
         rows = zip(*(column.tolist() for column in (names, is_male, p, num_wrong)), strict=True)
@@ -168,9 +163,8 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
 def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
     names = np.array(faces.names)
     for result in run.trials:
-        logits = {"validation": result.validation_logits, "test": result.test_logits}
-        for split, by_name in logits.items():
-            if list(by_name) != names[splits == split].tolist():
+        for split in ("validation", "test"):
+            if list(getattr(result, f"{split}_logits")) != names[splits == split].tolist():
                 raise InputError(
                     f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
                     f"than the {split} images of faces.csv; delete it and run again with the same "

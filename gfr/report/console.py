@@ -35,31 +35,23 @@ def _note(head: Head) -> str:
 def text(run: Run) -> str:
     """Return the table with what has to be read beside it; long notes stand below it."""
     data, split = run.record.data, run.record.split
-    table, columns = rows(run), shown_in("console")
-    notes = list(dict.fromkeys(row["note"] for row in table if row["note"]))
-    numbers = {note: f"({number})" for number, note in enumerate(notes, 1)}
-    cells = [
-        [
-            row["trial"],
-            *(column.printed(row[column.name]) for column in columns),
-            row["features"] or "-",
-            numbers.get(row["note"], ""),
-        ]
-        for row in table
-    ]
+    table, columns, numbers = rows(run), shown_in("console"), {"": ""}
+    for row in table:
+        row |= {column.name: column.printed(row[column.name]) for column in columns}
+        number = numbers.setdefault(row["note"], f"({len(numbers)})")
+        row |= {"features": row["features"] or "-", "note": number}
+    titles = {column.name: column.title for column in columns}
+    align = ["left", *["right"] * len(columns), "left", "left"]
+    drawn = tabulate(
+        table, titles, colalign=align, disable_numparse=True, maxheadercolwidths=_HEADER_WIDTH
+    )
     lines = [
         f"{run.record.run_id}: {SOURCES[data.source].title}, {data.num_used:,} images, "
         f"test n = {split.num_male['test'] + split.num_female['test']:,}",
         "",
-        tabulate(
-            cells,
-            ["trial", *(column.title for column in columns), "features", "note"],
-            disable_numparse=True,
-            maxheadercolwidths=_HEADER_WIDTH,
-            colalign=["left", *["right"] * len(columns), "left", "left"],
-        ),
+        drawn,
         "",
-        *(f"{number} {note}" for note, number in numbers.items()),
+        *(f"{number} {note}" for note, number in numbers.items() if note),
         f"majority class on test: {split.majority_share:.3f}; inference time: the whole test set "
         f"in batches of {run.batch_sizes}; p50 latency: one image",
     ]

@@ -1,4 +1,4 @@
-"""Facts of a run that its sections and summary.json share: caveats, the runner-up, the stages."""
+"""Facts of a run that its sections and summary.json share: caveats, the runner-up, workers."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from gfr.data import records
 from gfr.data.layouts import SOURCES
 from gfr.evaluation.statistics import over_seeds
-from gfr.measurement.resources import Cost
+from gfr.measurement.latency import Samples
 from gfr.report.formatting import bounds
 from gfr.results import regression_records
-from gfr.results.records import Run, TrialResult
+from gfr.results.records import PartResult, Run, TrialResult
 
 PERCENTS = (10, 50, 90, 95, 99)  # of the latency of one image
 GATE_NOT_RUN = "accuracy gate not run for these weights"
@@ -41,15 +41,6 @@ class Next:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of the run, what it did and what it cost."""
-
-    name: str
-    did: str
-    cost: Cost
-
-
-@dataclass(frozen=True)
 class Worker:
     """The work of one process of the task runner; `name` is machine/process."""
 
@@ -57,6 +48,17 @@ class Worker:
     cpu_model: str
     num_images: int
     num_heads: int
+
+
+def quantiles_ms(single: Samples) -> dict[int, tuple[float, tuple[float, float] | None]]:
+    """Return each of PERCENTS with its 95 % interval; no 99 where too few calls enclose it."""
+    found = {}
+    for percent in PERCENTS:
+        ends_s = single.interval_s(percent)
+        if ends_s or percent < 99:
+            ends_ms = ends_s and (1000 * ends_s[0], 1000 * ends_s[1])
+            found[percent] = (1000 * single.percentile_s(percent), ends_ms)
+    return found
 
 
 def top_on_test(run: Run) -> list[TrialResult]:
@@ -75,17 +77,15 @@ def runner_up(run: Run) -> Next | None:
     ahead = over_seeds([a.num_right - b.num_right for a, b in zip(*validation, strict=True)])
     ratios: tuple[float | None, float | None] = (None, None)
     if ours and theirs:
-        ratios = (
-            ours.float32.p50_ms / theirs.float32.p50_ms,
-            ours.num_parameters / theirs.num_parameters,
-        )
+        slower = ours.float32.p50_ms / theirs.float32.p50_ms
+        ratios = slower, ours.num_parameters / theirs.num_parameters
     return Next(second.trial.id, ahead.mean, bounds(ahead.low, ahead.high), *ratios)
 
 
 def precisions(run: Run) -> list[str]:
     """Return the precision of the features and why it was chosen, one line for each reason."""
     by_note: dict[str, list[str]] = {}
-    for features in {row.features.feature_set: row.features for row in run.trials}.values():
+    for features in run.features:
         choice = run.record.choice_of(features.feature_set)
         words = f"{features.precision} ({choice.why})"
         if features.precision != choice.precision:
@@ -148,31 +148,10 @@ def caveats(run: Run) -> list[Caveat]:
 
 def workers(run: Run) -> list[Worker]:
     """Return the processes that computed features and trained heads, by name."""
-    cpus: dict[str, str] = {}
-    num_images: Counter[str] = Counter()
-    num_heads: Counter[str] = Counter()
-    for features in {row.features.feature_set: row.features for row in run.trials}.values():
-        for part in features.parts:
-            cpus[part.worker] = part.hardware.cpu_model
-            num_images[part.worker] += part.extracted.num_computed
-    for result in run.trials:
-        cpus[result.worker] = result.hardware.cpu_model
-        num_heads[result.worker] += 1
+    parts = [part for features in run.features for part in features.parts]
+    num_images, num_heads = Counter[str](), Counter(row.worker for row in run.trials)
+    for part in parts:
+        num_images[part.worker] += part.extracted.num_computed
+    done: list[PartResult | TrialResult] = [*parts, *run.trials]
+    cpus = {row.worker: row.hardware.cpu_model for row in done}
     return [Worker(name, cpus[name], num_images[name], num_heads[name]) for name in sorted(cpus)]
-
-
-def stages(run: Run) -> list[Stage]:
-    """Return every stage in order, what it did and its cost."""
-    found = [Stage("Image check", "", run.record.cost)]
-    for features in {row.features.feature_set: row.features for row in run.trials}.values():
-        did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
-        found.append(Stage(f"Features: {features.feature_set.title}", did, features.cost))
-    for result in run.trials:
-        did = f"{result.trial.iteration.epochs} epochs"
-        found.append(Stage(f"Head: {result.trial.title}", did, result.train_cost))
-        if result.refits:
-            did = f"{len(result.refits)} heads"
-            found.append(Stage(f"Refits: {result.trial.title}", did, result.refit_cost))
-    for latency in run.latencies.values():
-        found.append(Stage(f"Latency: {latency.feature_set.title}", "", latency.cost))
-    return found

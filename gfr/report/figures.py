@@ -5,7 +5,6 @@ The SVG file has its style in it, so that it is shown alike in summary.md, on Gi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from gfr.evaluation.metrics import Metrics
@@ -51,34 +50,6 @@ def both(draw: Callable[[float], Drawing], caption: str, legend: Sequence[Entry]
     return Figure(caption, [draw(WIDE_PX)], legend, draw(NARROW_PX))
 
 
-def html(figure: Figure, kind: str = "") -> str:
-    """The figure in the page; the keyboard reaches each of its svg."""
-    drawn = "".join(each.svg(tabindex="0") for each in figure.drawings)
-    if len(figure.drawings) > 1:
-        drawn = f'<div class="pair">{drawn}</div>'
-    if figure.narrow:
-        narrow = figure.narrow.svg(tabindex="0")
-        drawn = f'<div class="wide">{drawn}</div><div class="narrow">{narrow}</div>'
-    return (
-        f'<figure class="{kind}"><figcaption>{escape(figure.caption)}</figcaption>'
-        f"{legend(figure.legend)}{drawn}</figure>"
-    )
-
-
-def legend(entries: Sequence[Entry], kind: str = "") -> str:
-    """Entries as an HTML list."""
-    items = "".join(f"<li>{_item(entry)}</li>" for entry in entries)
-    return f'<ul class="legend{kind}">{items}</ul>' if entries else ""
-
-
-def _item(entry: Entry) -> str:
-    content = entry.swatch + escape(entry.name)
-    if not entry.key:
-        return content
-    key = escape(entry.key)
-    return f'<button type="button" data-key="{key}" aria-pressed="false">{content}</button>'
-
-
 def standalone(figures: Sequence[Figure]) -> str:
     """An SVG file of figures in rows of at most WIDE_PX."""
     x = y = width = height = 0.0
@@ -93,9 +64,9 @@ def standalone(figures: Sequence[Figure]) -> str:
         x += block.width + _GAP_PX
     label = "; ".join(figure.caption for figure in figures)
     style = f"<style>{asset('charts.css')}</style>"
-    ground = '<rect class="ground" x="0.5" y="0.5" width="{}" height="{}" rx="9.5"/>'
     width, height = width + 2 * _MARGIN_PX, height + 2 * _MARGIN_PX
-    ground = ground.format(svg.px(width - 1), svg.px(height - 1))
+    size = {"width": svg.px(width - 1), "height": svg.px(height - 1), "rx": "9.5"}
+    ground = svg.element("rect", kind="ground", x=0.5, y=0.5, **size)
     return Drawing(width, height, [style, ground, *parts], label).svg(
         xmlns="http://www.w3.org/2000/svg"
     )
@@ -158,8 +129,8 @@ def backbones(run: Run) -> list[Entry]:
 
 
 def forest(rows: Sequence[Row], caption: str, legend: Sequence[Entry]) -> Figure:
-    """Return differences of test accuracy in points, with their intervals and a line at 0."""
+    """Return differences of test accuracy, -1..1, with their intervals and a line at 0."""
     ends = [end for row in rows for end in (row.low, row.high)]
     label = "points of test accuracy, 95 % interval"
-    axis = svg.linear(label, [*ends, 0.0], lambda value: f"{value:+g}" if value else "0")
+    axis = svg.linear(label, [*ends, 0.0], lambda x: f"{100 * x:+g}" if x else "0")
     return both(lambda width: svg.rows(rows, axis, width, caption, 0.0), caption, legend)

@@ -37,9 +37,10 @@ def percent(value: float, ends: tuple[float, float]) -> str:
     return f"{100 * value:.1f} % {interval(ends, '.1f', 100)}"
 
 
-def rate(num: int, num_images: int) -> str:
-    """`4.1 % [3.0, 5.6]`, with Wilson's 95 % interval; `-` without images."""
-    return percent(num / num_images, wilson(num, num_images)) if num_images else "-"
+def rate(num: int, num_others: int) -> str:
+    """`4.1 % [3.0, 5.6]` of both together, with Wilson's 95 % interval; `-` without images."""
+    total = num + num_others
+    return percent(num / total, wilson(num, total)) if total else "-"
 
 
 def points(value: float, low: float, high: float, num_decimals: int = 1) -> str:

@@ -4,17 +4,16 @@
 Prefect's artifact: a new metric is one entry. docs/results-table.md explains the columns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gfr.config.schema import Refit, Trial
 from gfr.evaluation.metrics import Metrics
+from gfr.evaluation.statistics import Spread
 from gfr.measurement.latency import LatencyResult
 from gfr.models.weights import Weights
 from gfr.report.analysis import Analysis, Study
@@ -92,14 +91,7 @@ class Head:
         return self.result.features.note if self.result else self.weights.note
 
 
-# How people read a value of each unit; shares and losses have none.
-_FORMS: dict[str, Callable[[Any], str]] = {
-    "": "{:.3f}".format,
-    "ms": "{:.1f}".format,
-    "s": "{:.2f}".format,
-    "M": lambda value: f"{value / 1e6:.1f}",
-    "MB": lambda value: f"{value / 1e6:.0f}",
-}
+_UNITS = {"": (3, 1.0), "ms": (1, 1.0), "s": (2, 1.0), "M": (1, 1e6), "MB": (0, 1e6)}
 
 
 @dataclass(frozen=True)
@@ -107,19 +99,18 @@ class Column:
     """One column.
 
     `source` is the path from a Head to the value. `dtype` is the type in results.csv, "" for a
-    column that is not in that file. `path` is the place of the value in a trial of summary.json,
-    `_SAME` if it is the source. People read `header (unit)` and the value as `form`, or else its
-    unit, prints it, in the tables named by `views`.
+    column that is not in that file. People read `header (unit)` and the value with the decimals of
+    its unit (`_UNITS`: decimals, divisor) in the tables named by `views`. `path` is the place of
+    the value in a trial of summary.json, `_SAME` if it is the source.
     """
 
     name: str
     dtype: str
     source: str
-    path: str = ""
     header: str = ""
     unit: str = ""
     views: tuple[View, ...] = ()
-    form: Callable[[Any], str] | None = None
+    path: str = ""
 
     @property
     def title(self) -> str:
@@ -145,28 +136,35 @@ class Column:
 
     def printed(self, value: Any) -> str:
         """Return a value as people read it, `-` where there is none."""
-        return "-" if value is None else (self.form or _FORMS[self.unit])(value)
+        match value:
+            case None:
+                return "-"
+            case Spread():
+                return spread(value)
+            case tuple():
+                return interval(value)
+        num_decimals, divisor = _UNITS[self.unit]
+        return f"{value / divisor:.{num_decimals}f}"
 
 
 def _counts(split: str) -> Iterator[Column]:
     for name in _COUNTS:
         column = f"{split}_{name.removeprefix('num_')}"
-        yield Column(column, "Int64", f"metrics.{split}.{name}", _SAME)
+        yield Column(column, "Int64", f"metrics.{split}.{name}", path=_SAME)
+
+
+def _metric(split: str, name: str, *views: View) -> Column:
+    """Return a column of the test set, or one of another split for these tables."""
+    header, shown = f"{_TITLES[split]} {name}", _BOTH if split == "test" else views
+    source = f"metrics.{split}.{name}"
+    return Column(f"{split}_{name}", "Float64", source, header, views=shown, path=_SAME)
 
 
 def _accuracies(split: str) -> Iterator[Column]:
-    name, metrics, header = f"{split}_accuracy", f"metrics.{split}", f"{_TITLES[split]} accuracy"
-    views: tuple[View, ...] = _BOTH if split == "test" else ("fitting", "console")
-    yield Column(name, "Float64", f"{metrics}.accuracy", _SAME, header, views=views)
-    yield Column(f"{name}_low", "Float64", f"{metrics}.interval.0")
-    yield Column(f"{name}_high", "Float64", f"{metrics}.interval.1")
-
-
-def _loss(split: str) -> Column:
-    # The terminal has no room for the losses of training and validation.
-    views: tuple[View, ...] = _BOTH if split == "test" else ("fitting",)
-    header = f"{_TITLES[split]} loss"
-    return Column(f"{split}_loss", "Float64", f"metrics.{split}.loss", _SAME, header, views=views)
+    yield _metric(split, "accuracy", "fitting", "console")
+    for number, end in enumerate(("low", "high")):
+        source = f"metrics.{split}.interval.{number}"
+        yield Column(f"{split}_accuracy_{end}", "Float64", source)
 
 
 COLUMNS = (
@@ -175,16 +173,14 @@ COLUMNS = (
     Column("benchmark", "string", "run.record.benchmark.name"),
     Column("data_source", "string", "run.record.data.source"),
     Column("data_digest", "string", "run.record.data.digest"),
-    Column("trial", "string", "trial.id", "trial"),
-    Column("backbone", "string", "trial.backbone.label", "backbone"),
-    Column("iteration", "Int64", "trial.iteration.number", "iteration"),
+    Column("trial", "string", "trial.id", path="trial"),
+    Column("backbone", "string", "trial.backbone.label", path="backbone"),
+    Column("iteration", "Int64", "trial.iteration.number", path="iteration"),
     Column("height_px", "Int64", "trial.iteration.size.0"),
     Column("width_px", "Int64", "trial.iteration.size.1"),
     Column("epochs", "Int64", "trial.iteration.epochs"),
     Column("batch_size", "Int64", "trial.batch_size"),
-    Column("status", "string", "status"),
-    Column("reason", "string", "reason"),
-    Column("changed", "string", "changed"),
+    *(Column(name, "string", name) for name in ("status", "reason", "changed")),
     Column("seed", "Int64", "fit.seed"),
     Column("rule", "string", "fit.rule"),
     Column("split_seed", "Int64", "fit.split_seed"),
@@ -193,43 +189,32 @@ COLUMNS = (
     Column("rank", "Int64", "rank"),
     *(column for split in SPLITS for column in _counts(split)),
     *(column for split in SPLITS for column in _accuracies(split)),
-    Column("test_accuracy_95", "", "metrics.test.interval", "", "95 % interval", "", _MD, interval),
-    Column(
-        "test_accuracy_seeds", "", "study.seeds", "", "Mean over seeds (range)", "", _MD, spread
-    ),
-    *map(_loss, SPLITS),
-    Column("test_roc_auc", "Float64", "study.roc.area", _SAME),
+    Column("test_accuracy_95", "", "metrics.test.interval", "95 % interval", "", _MD),
+    Column("test_accuracy_seeds", "", "study.seeds", "Mean over seeds (range)", "", _MD),
+    # The terminal has no room for the losses of training and validation.
+    *(_metric(split, "loss", "fitting") for split in SPLITS),
+    Column("test_roc_auc", "Float64", "study.roc.area", path=_SAME),
     Column("test_average_precision", "Float64", "study.precision_recall.average"),
     Column("test_ece", "Float64", "study.calibration.expected_error"),
     Column("test_brier", "Float64", "study.calibration.brier"),
     Column("temperature", "Float64", "study.temperature.value"),
-    Column(
-        "p50_ms", "Float64", "latency.float32.p50_ms", "latency.p50_ms", "p50 latency", "ms", _BOTH
-    ),
-    Column("p95_ms", "Float64", "p95_ms", "latency.p95_ms"),
-    Column(
-        "inference_s",
-        "Float64",
-        "latency.float32.inference_s",
-        "latency.inference_s",
-        "Inference time",
-        "s",
-        _BOTH,
-    ),
+    Column("p50_ms", "Float64", "latency.float32.p50_ms", "p50 latency", "ms", _BOTH),
+    Column("p95_ms", "Float64", "p95_ms"),
+    Column("inference_s", "Float64", "latency.float32.inference_s", "Inference time", "s", _BOTH),
     Column(
         "bfloat16_p50_ms",
         "Float64",
         "latency.accelerated.p50_ms",
-        header="p50 latency, bfloat16",
-        unit="ms",
-        views=_MD,
+        "p50 latency, bfloat16",
+        "ms",
+        _MD,
     ),
-    Column("contended", "boolean", "latency.is_contended", "latency.contended"),
-    Column("num_parameters", "Int64", "latency.num_parameters", _SAME, "Parameters", "M", _MD),
-    Column("size_bytes", "Int64", "latency.size_bytes", _SAME, "Size", "MB", _MD),
-    Column("weights_source", "string", "weights.source", "weights"),
-    Column("note", "string", "note", "note"),
-    Column("precision", "string", "result.features.precision", "precision"),
+    Column("contended", "boolean", "latency.is_contended", path="latency.contended"),
+    Column("num_parameters", "Int64", "latency.num_parameters", "Parameters", "M", _MD, _SAME),
+    Column("size_bytes", "Int64", "latency.size_bytes", "Size", "MB", _MD, _SAME),
+    Column("weights_source", "string", "weights.source", path="weights"),
+    Column("note", "string", "note", path="note"),
+    Column("precision", "string", "result.features.precision", path="precision"),
 )
 
 
@@ -246,23 +231,22 @@ def heads(run: Run, analysis: Analysis | None = None) -> list[Head]:
     own = Refit("seed", benchmark.seed, benchmark.data.split, benchmark.seed, 1.0)
     by_id = {row.trial.id: Head(run, row.trial, reason=row.reason) for row in run.failures}
     for row in run.trials:
-        trial_id = row.trial.id
-        by_id[trial_id] = Head(run, row.trial, row, studies.get(trial_id), row.metrics, own)
+        study = studies.get(row.trial.id)
+        by_id[row.trial.id] = Head(run, row.trial, row, study, row.metrics, own)
     return [by_id[trial.id] for trial in benchmark.trials if trial.id in by_id]
 
 
 def frame(run: Run, analysis: Analysis) -> pd.DataFrame:
     """Return one row a head: each trial's own, then its refits, and one a failed trial."""
-    columns = [column for column in COLUMNS if column.dtype]
-    rows = []
+    every = []
     for own in heads(run, analysis):
-        every = [own]
+        every.append(own)
         for row in own.result.refits if own.result else ():
             again = replace(own, study=None, metrics=row.metrics, fit=row.refit)
             every.append(replace(again, changed=row.refit.changed))
-        rows += [{column.name: column.value(head) for column in columns} for head in every]
-    types = {column.name: column.dtype for column in columns}
-    return pd.DataFrame(rows, columns=list(types)).astype(types)
+    columns = [column for column in COLUMNS if column.dtype]
+    values = {column.name: [column.value(head) for head in every] for column in columns}
+    return pd.DataFrame(values).astype({column.name: column.dtype for column in columns})
 
 
 def place(trial: dict[str, Any], head: Head) -> None:
@@ -279,5 +263,4 @@ def place(trial: dict[str, Any], head: Head) -> None:
 def write(directory: Path, table: pd.DataFrame) -> None:
     """Write `results.csv` and `results.parquet` atomically."""
     atomic.write_text(directory / "results.csv", table.to_csv(index=False, lineterminator="\n"))
-    columns = pa.Table.from_pandas(table, preserve_index=False)
-    atomic.write(directory / "results.parquet", lambda file: pq.write_table(columns, file))
+    atomic.write_bytes(directory / "results.parquet", table.to_parquet(index=False))

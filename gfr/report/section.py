@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gfr.report.analysis import Analysis, Study
-from gfr.report.figures import Figure
+from gfr.report.figures import Entry, Figure
 from gfr.report.published import Published
 from gfr.results.records import Run
 
@@ -31,9 +31,8 @@ class Report:
     @property
     def title(self) -> str:
         """The title of both files."""
-        return (
-            f"gfr report: benchmark {self.run.record.benchmark.name}, run {self.run.record.run_id}"
-        )
+        record = self.run.record
+        return f"gfr report: benchmark {record.benchmark.name}, run {record.run_id}"
 
     @property
     def has_seeds(self) -> bool:
@@ -76,20 +75,28 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 class Chart:
     """Figures; with a `name`, summary.md shows them as `figures/<name>.svg`, else only the page.
 
-    `layout` is the CSS class of the grid that the page arranges them in.
+    `layout` is the CSS class of the grid that the page arranges them in, `legend` one for all of
+    them. The page folds figures that have a title but no name.
     """
 
     figures: Sequence[Figure]
     name: str = ""
     title: str = ""
     layout: str = ""
+    legend: Sequence[Entry] = ()
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the page shows only the title until a reader opens it."""
+        return bool(self.title and not self.name)
 
 
 @dataclass(frozen=True)
 class Html:
-    """A part of summary.html that summary.md does without."""
+    """A part of summary.html that summary.md does without: a template of assets/, and values."""
 
-    text: str
+    template: str
+    values: Mapping[str, object]
 
 
 Block = str | Table | Chart | Html

@@ -164,23 +164,16 @@ class Drawing:
 
     def svg(self, **attributes: float | str) -> str:
         """The chart as an element."""
-        return element(
-            "svg",
-            "".join(self.parts),
-            kind="chart",
-            viewBox=f"0 0 {px(self.width)} {px(self.height)}",
-            width=self.width,
-            height=self.height,
-            role="img",
-            aria_label=self.label,
-            **attributes,
-        )
+        size = {"width": self.width, "height": self.height}
+        attributes |= {"viewBox": f"0 0 {px(self.width)} {px(self.height)}", **size}
+        parts = "".join(self.parts)
+        return element("svg", parts, kind="chart", role="img", aria_label=self.label, **attributes)
 
 
 def axes(frame: Frame) -> str:
-    """Grid, ticks and the labels of both axes."""
+    """Grid, ticks and the labels of both axes; the grid is vertical without ticks of y."""
     left, bottom = frame.at(frame.x.low, frame.y.low)
-    right, _ = frame.at(frame.x.high, frame.y.low)
+    right, top = frame.at(frame.x.high, frame.y.high)
     parts = []
     for value, name in frame.y.ticks:
         _, y = frame.at(frame.x.low, value)
@@ -188,7 +181,8 @@ def axes(frame: Frame) -> str:
         parts.append(text(left - 6, y + 3.5, name, "end"))
     for value, name in frame.x.ticks:
         x, _ = frame.at(value, frame.y.low)
-        parts.append(line(x, bottom, x, bottom + 4, "tick"))
+        grid = (bottom + 4, "tick") if frame.y.ticks else (top, "grid")
+        parts.append(line(x, bottom, x, *grid))
         parts.append(text(x, bottom + 16, name, "middle"))
     parts.append(line(left, bottom, right, bottom, "tick"))
     parts.append(text(0, 11, frame.y.label, "start", "name"))
@@ -245,11 +239,6 @@ def mark(x: float, y: float, look: Look, tip: str = "", key: str = "") -> str:
     return element("g", content, kind=look.fill, data_key=key, transform=place)
 
 
-def whisker(x1: float, y1: float, x2: float, y2: float, look: Look) -> str:
-    """An interval, px."""
-    return line(x1, y1, x2, y2, f"whisker {look.colour_class}")
-
-
 def strips(frame: Frame, tips: Mapping[float, str]) -> str:
     """Transparent vertical strips, one at each x, whose tips say what all lines show there."""
     places = [frame.at(x, frame.y.low)[0] for x in tips]
@@ -296,18 +285,23 @@ def plot(
     behind: Sequence[str] = (),
     tips: Mapping[float, str] | None = None,
 ) -> Drawing:
-    """Lines, then all marks above them; `behind` is drawn first, `tips` as vertical strips."""
+    """Lines, then all marks above them; `behind` is drawn first, `tips` as vertical strips.
+
+    Intervals are of y, or of x where the y axis is without ticks.
+    """
     parts, marks = [axes(frame), *behind], []
     for each in series:
         shift = replace(frame, left=frame.left + each.aside, right=frame.right - each.aside)
         if each.line:
             parts.append(curve(shift, each.line, each.look.stroke, each.tip, each.key))
         for point in each.points:
-            x, y = shift.at(point.x, point.y)
             if point.interval:
-                low, high = (shift.at(point.x, bound)[1] for bound in point.interval)
-                parts.append(whisker(x, low, x, high, each.look))
-            marks.append(mark(x, y, each.look, point.tip, each.key))
+                ends = [
+                    (point.x, end) if frame.y.ticks else (end, point.y) for end in point.interval
+                ]
+                kind = f"whisker {each.look.colour_class}"
+                parts.append(line(*shift.at(*ends[0]), *shift.at(*ends[1]), kind))
+            marks.append(mark(*shift.at(point.x, point.y), each.look, point.tip, each.key))
     over = [strips(frame, tips)] if tips else []
     return Drawing(frame.width, frame.height, [*parts, *marks, *over], label)
 
@@ -333,27 +327,24 @@ def rows(
     `rule`: the value to compare with, drawn as a vertical line.
     """
     is_narrow = width <= NARROW_PX
-    left = 8.0 if is_narrow else 10 + max(text_px(row.name) for row in values)
-    height = 36.0 if is_narrow else 22.0
-    frame = Frame(width, height * len(values) + 50, axis, Axis("", 0, 1, ()), left, 14, 8, 42)
-    parts = []
-    for value, name in axis.ticks:
-        x, bottom = frame.at(value, 0)
-        parts.append(line(x, frame.top, x, bottom, "grid"))
-        parts.append(text(x, bottom + 16, name, "middle"))
-    if rule is not None:
-        parts.append(frame.rule((rule, 1), (rule, 0)))
+    left, height, share = 10 + max(text_px(row.name) for row in values), 22.0, 0.5
+    if is_narrow:
+        left, height, share = 8.0, 36.0, 0.72
+    last = len(values)
+    frame = Frame(width, height * last + 50, axis, Axis("", 0, last, ()), left, 14, 8, 42)
+    behind = [] if rule is None else [frame.rule((rule, 0), (rule, last))]
+    series = []
     for number, row in enumerate(values):
-        y = frame.top + height * (number + (0.72 if is_narrow else 0.5))
+        place = last - number - share
+        _, y = frame.at(axis.low, place)
         if is_narrow:
-            parts.append(text(0, y - 12, row.name, kind="over"))
+            behind.append(text(0, y - 12, row.name, kind="over"))
         else:
-            parts.append(text(left - 8, y + 4, row.name, "end"))
-        parts.append(whisker(frame.at(row.low, 0)[0], y, frame.at(row.high, 0)[0], y, row.look))
-        parts += [mark(frame.at(dot, 0)[0], y, DOT, tip) for dot, tip in row.dots]
-        parts.append(mark(frame.at(row.value, 0)[0], y, row.look, row.tip))
-    parts.append(text(width - 14, frame.height - 6, axis.label, "end", "name"))
-    return Drawing(width, frame.height, parts, label)
+            behind.append(text(left - 8, y + 4, row.name, "end"))
+        series.append(Series(DOT, points=[Point(dot, place, tip) for dot, tip in row.dots]))
+        point = Point(row.value, place, row.tip, (row.low, row.high))
+        series.append(Series(row.look, points=[point]))
+    return plot(frame, series, label, behind)
 
 
 def swatch(look: Look, has_line: bool = True, has_mark: bool = True) -> str:

@@ -9,17 +9,9 @@ from pathlib import Path
 
 from gfr.data import records
 from gfr.errors import InputError
-from gfr.report import (
-    contents,
-    figures,
-    html,
-    markdown,
-    metric_columns,
-    published,
-    summary_json,
-    thumbnails,
-)
+from gfr.report import contents, html, markdown, metric_columns, published, summary_json, thumbnails
 from gfr.report.analysis import analyse
+from gfr.report.figures import standalone
 from gfr.report.section import Chart, Report
 from gfr.results import records as results_records
 from gfr.results import store
@@ -48,7 +40,7 @@ def write_report(run_dir: Path) -> Path:
     for block in (block for section in parts for block in section.blocks):
         if isinstance(block, Chart) and block.name and block.figures:
             path = files.figures / f"{block.name}.svg"
-            atomic.write_text(path, figures.standalone(block.figures))
+            atomic.write_text(path, standalone(block.figures))
     metric_columns.write(run_dir, metric_columns.frame(run, report.analysis))
     atomic.write_json(files.summary_json, summary_json.summary(report))
     for old in files.figures.glob("*.png"):  # of versions that drew PNG files
@@ -74,18 +66,12 @@ def page_of(run: results_records.Run) -> Path:
 def _is_newest_full(reports: Path, run: results_records.Run) -> bool:
     if run.record.benchmark.name != FULL or run.selection is None:
         return False
-    others = filter(None, map(_record, run_directory.finished(reports)))
-    return all(
-        run.record.created_utc >= other.created_utc
-        for other in others
-        if other.benchmark.name == FULL
-    )
-
-
-def _record(directory: Path) -> results_records.RunRecord | None:
-    """Return the record of another run; None if it is damaged, which does not affect this one."""
-    try:
-        return serialization.read(directory / "run.json", results_records.RunRecord)
-    except InputError as error:
-        LOG.warning("left out: %s", error)
-        return None
+    for directory in run_directory.finished(reports):
+        try:
+            other = serialization.read(directory / "run.json", results_records.RunRecord)
+        except InputError as error:  # a damaged record of another run does not affect this one
+            LOG.warning("left out: %s", error)
+            continue
+        if other.benchmark.name == FULL and other.created_utc > run.record.created_utc:
+            return False
+    return True

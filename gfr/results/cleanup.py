@@ -6,7 +6,6 @@ kill leaves no half run, and the next cleanup removes the rest. Lines of histori
 """
 
 import contextlib
-import logging
 import math
 import os
 import re
@@ -14,22 +13,19 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from gfr.errors import InputError
+from gfr import errors, progress
 from gfr.results import records
-from gfr.storage import atomic, locks, serialization
-from gfr.storage.run_directory import RunDirectory
+from gfr.storage import atomic, locks, run_directory, serialization
 
 REMOVED = ".removed"  # runs and features are moved there before they are deleted
 
 _DAY_S = 86_400.0
-
-LOG = logging.getLogger("gfr")
 
 Kind = Literal["run", "features", "leftover"]
 
@@ -50,9 +46,9 @@ class Rule:
     def __post_init__(self) -> None:
         """Raise InputError for a number out of range."""
         if self.keep is not None and self.keep < 1:
-            raise InputError(f"keep {self.keep}: at least 1 run of each benchmark must stay")
+            raise errors.InputError(f"keep {self.keep}: at least 1 run of each benchmark must stay")
         if self.older_than_days is not None and not 0 <= self.older_than_days < math.inf:
-            raise InputError(f"older than {self.older_than_days:g} days: must be 0 or more")
+            raise errors.InputError(f"older than {self.older_than_days:g} days: must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -66,14 +62,6 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a rule removes, and what it keeps although it is old."""
-
-    remove: tuple[Item, ...]
-    keep: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
 class _Candidate:
     """A directory of reports/runs; `objection` says why it must not be removed, else it is ""."""
 
@@ -84,8 +72,10 @@ class _Candidate:
     is_finished: bool = False
 
 
-def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> Plan:
-    """Apply a rule to what is on disk. Changes nothing."""
+def plan(
+    reports: Path, cache: Path, rule: Rule, now_s: float | None = None
+) -> tuple[list[Item], list[Item]]:
+    """Return what a rule removes, and what it keeps although it is old. Changes nothing."""
     now_s = time.time() if now_s is None else now_s
     paths = sorted((reports / "runs").glob("*"))
     candidates = [_look(path) for path in paths if path.name != REMOVED]
@@ -94,8 +84,7 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
         finished = _finished(candidates, row.benchmark)
         if why := _old(row, finished, rule, now_s):
             objection = row.objection or _protection(row, finished, reports)
-            item = _item("run", row.path, objection or why)
-            (keep if objection else remove).append(item)
+            (keep if objection else remove).append(_item("run", row.path, objection or why))
     if rule.unused_features:
         removed = {item.path for item in remove}
         kept = [row.path for row in candidates if str(row.path) not in removed]
@@ -103,20 +92,20 @@ def plan(reports: Path, cache: Path, rule: Rule, now_s: float | None = None) -> 
     places = {Path(item.path) for item in remove}
     leftovers = _leftovers(reports, cache, now_s)
     remove += [item for item in leftovers if places.isdisjoint(Path(item.path).parents)]
-    return Plan(tuple(remove), tuple(keep))
+    return remove, keep
 
 
-def carry_out(plan: Plan) -> tuple[list[Item], list[Item]]:
-    """Remove what the plan says; return what is gone, and what is not, with the reason."""
+def carry_out(remove: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Remove what a plan names; return what is gone, and what is not, with the reason."""
     gone, failed = [], []
-    for item in plan.remove:
+    for item in remove:
         try:
             _remove(item)
             gone.append(item)
-        except (InputError, OSError) as error:
-            why = str(error)
-            if isinstance(error, OSError):
-                why = f"cannot be removed ({error.strerror}: {error.filename})"
+        except errors.InputError as error:
+            failed.append(replace(item, why=str(error)))
+        except OSError as error:
+            why = f"cannot be removed ({error.strerror}: {error.filename})"
             failed.append(replace(item, why=why))
     return gone, failed
 
@@ -124,15 +113,13 @@ def carry_out(plan: Plan) -> tuple[list[Item], list[Item]]:
 def _look(path: Path) -> _Candidate:
     if path.is_symlink():
         return _Candidate(path, "a link; remove it by hand")
-    files = RunDirectory(path)
+    files = run_directory.RunDirectory(path)
     try:
         is_finished = files.selection.exists()
         record = serialization.read(files.record, records.RunRecord)
         holder = locks.holder(path)
-    except InputError:
+    except (errors.InputError, OSError):
         return _Candidate(path, "not a readable run; remove it by hand")
-    except OSError as error:
-        return _Candidate(path, f"cannot be read ({error.strerror})")
     objection = ""
     if holder and holder.is_alive:
         objection = "in progress"
@@ -176,7 +163,7 @@ def _protection(row: _Candidate, finished: Sequence[_Candidate], reports: Path) 
     """Return why an old run must stay; "" if it need not."""
     if row in finished[:1]:
         return f"the newest finished run of {row.benchmark}"
-    if RunDirectory(row.path).accepted.exists():
+    if run_directory.RunDirectory(row.path).accepted.exists():
         return "accepted (`gfr verdict --accept`)"
     with contextlib.suppress(OSError):
         summary = (reports / "summary.md").read_text("utf-8", "replace")
@@ -189,17 +176,14 @@ def _features(cache: Path, kept: Sequence[Path], now_s: float) -> list[Item]:
     """Feature sets that no kept run uses and that were not opened for a day."""
     used = set()
     for run in kept:
-        for record in RunDirectory(run).features.glob("*.json"):
-            with contextlib.suppress(InputError):
+        for record in run_directory.RunDirectory(run).features.glob("*.json"):
+            with contextlib.suppress(errors.InputError):
                 used.add(serialization.read(record, records.FeatureResult).directory.name)
     # Every run that opens a feature set writes its key again.
     keys = sorted((cache / "features").glob("*/key.json"))
     unused = [key.parent for key in keys if now_s - _changed_s(key) > _DAY_S]
-    return [
-        _item("features", path, "no kept run uses them")
-        for path in unused
-        if path.name not in used and not path.is_symlink()
-    ]
+    unused = [path for path in unused if path.name not in used and not path.is_symlink()]
+    return [_item("features", path, "no kept run uses them") for path in unused]
 
 
 def _leftovers(reports: Path, cache: Path, now_s: float) -> Iterator[Item]:
@@ -225,7 +209,7 @@ def _remove(item: Item) -> None:
             gone = _move_away(path, path.parent)
     elif item.kind == "features":
         if time.time() - _changed_s(path / "key.json") <= _DAY_S:
-            raise InputError("has just been used")
+            raise errors.InputError("has just been used")
         gone = _move_away(path, path.parents[1])
     if gone.is_dir() and not gone.is_symlink():
         shutil.rmtree(gone)
@@ -264,28 +248,34 @@ def remove_old_runs(run_dir: Path, keep: int) -> str:
 
     A run that cannot be removed is logged as a warning.
     """
-    files = RunDirectory(run_dir)
+    files = run_directory.RunDirectory(run_dir)
     record = serialization.read(files.record, records.RunRecord)
     rule = Rule(keep=keep, benchmark=record.benchmark.name)
-    gone, failed = carry_out(plan(files.reports, Path(record.cache), rule))
+    remove, _ = plan(files.reports, Path(record.cache), rule)
+    gone, failed = carry_out(remove)
     for item in gone:
-        LOG.info("removed %s: %s", item.path, item.why)
+        progress.LOG.info("removed %s: %s", item.path, item.why)
     for item in failed:
-        LOG.warning("NOT removed: %s: %s", item.path, item.why)
+        progress.LOG.warning("NOT removed: %s: %s", item.path, item.why)
     return f"{len(gone)} removed, {_megabytes(gone)}"
 
 
-def text(plan: Plan, gone: Sequence[Item], failed: Sequence[Item], is_dry_run: bool) -> str:
-    """Describe a plan and what became of it, one item a line."""
-    done, label, end = gone, "removed", "removed"
-    if is_dry_run:
-        done, label, end = plan.remove, "would remove", "to remove"
-    groups = {label: done, "NOT removed": failed, "kept": plan.keep}
+_LABELS = {"would_remove": "would remove", "removed": "removed", "failed": "NOT removed"}
+
+
+def text(items: Mapping[str, Sequence[Item]]) -> str:
+    """Format the items of `gfr clean`, one a line, by what became of them.
+
+    `would_remove` or `removed` comes first, then `failed` and `kept`.
+    """
     lines = [
-        f"{what:12}  {item.kind:8}  {item.num_bytes / 1e6:8.1f} MB  {item.path}  ({item.why})"
-        for what, items in groups.items()
-        for item in items
+        f"{_LABELS.get(fate, fate):12}  {item.kind:8}  {item.num_bytes / 1e6:8.1f} MB  "
+        f"{item.path}  ({item.why})"
+        for fate, rows in items.items()
+        for item in rows
     ]
+    fate, done = next(iter(items.items()))
+    end = "removed" if fate == "removed" else "to remove"
     return "\n".join([*lines, f"{len(done)} {end}, {_megabytes(done)}"])
 
 

@@ -1,4 +1,4 @@
-"""What each kind of stage of a run cost: energy, and use of the GPUs.
+"""The stages of a run and what they cost: time, memory, energy, and use of the GPUs.
 
 Computed from the records alone.
 """
@@ -9,6 +9,19 @@ from gfr.measurement.energy import Energy, of_cpu, of_gpus, total
 from gfr.measurement.gpu import GpuUse
 from gfr.measurement.resources import Cost
 from gfr.results.records import Run
+
+REFITS = "Refits (seeds, splits, fractions)"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, what it did and what it cost; `parts`: costs by process if there are several."""
+
+    kind: str
+    name: str
+    did: str
+    cost: Cost
+    parts: dict[str, Cost] | None = None
 
 
 @dataclass(frozen=True)
@@ -29,25 +42,38 @@ class Use:
     gpu: GpuUse
 
 
-def costs(run: Run) -> dict[str, list[tuple[str, Cost]]]:
-    """Return every recorded cost by kind of stage, with the stage's own name."""
-    sets = {row.trial.feature_set: row.features for row in run.trials}
-    by_kind = {
-        "Checking images": [("Checking images", run.record.cost)],
-        "Features": [
-            (f"Features: {feature_set.title}{part.part}", part.cost)
-            for feature_set, features in sets.items()
-            for part in features.parts
-        ],
-        "Heads": [(f"Head: {row.trial.title}", row.train_cost) for row in run.trials],
-        "Refits (seeds, splits, fractions)": [
-            (f"Refits: {row.trial.title}", row.refit_cost) for row in run.trials if row.refits
-        ],
-        "Latency": [
-            (f"Latency: {row.feature_set.title}", row.cost) for row in run.latencies.values()
-        ],
-    }
-    return {kind: rows for kind, rows in by_kind.items() if rows}
+def stages(run: Run) -> list[Stage]:
+    """Return every stage of a run in order."""
+    check = run.record.cost
+    found = [Stage("Checking images", "Image check", "", check, {"Checking images": check})]
+    for features in run.features:
+        name = f"Features: {features.feature_set.title}"
+        did = f"{features.num_computed:,} computed, {features.num_reused:,} reused"
+        parts = {f"{name}{part.part}": part.cost for part in features.parts}
+        found.append(Stage("Features", name, did, features.cost, parts))
+    for row in run.trials:
+        epochs = f"{row.trial.iteration.epochs} epochs"
+        found.append(Stage("Heads", f"Head: {row.trial.title}", epochs, row.train_cost))
+        if row.refits:
+            name, heads = f"Refits: {row.trial.title}", f"{len(row.refits)} heads"
+            found.append(Stage(REFITS, name, heads, row.refit_cost))
+    for latency in run.latencies.values():
+        found.append(Stage("Latency", f"Latency: {latency.feature_set.title}", "", latency.cost))
+    return found
+
+
+def refits_note(run: Run) -> str:
+    """Explain refits, if the run has any."""
+    note = "Refits: the head trained again with other seeds, splits or fewer images."
+    return note if any(row.refits for row in run.trials) else ""
+
+
+def costs(run: Run) -> dict[str, dict[str, Cost]]:
+    """Return every recorded cost by kind of stage and by name."""
+    by_kind: dict[str, dict[str, Cost]] = {}
+    for stage in stages(run):
+        by_kind.setdefault(stage.kind, {}).update(stage.parts or {stage.name: stage.cost})
+    return by_kind
 
 
 def rows(run: Run) -> list[Row]:
@@ -56,11 +82,11 @@ def rows(run: Run) -> list[Row]:
     has_gpus = bool(hardware.gpus or uses(run))
     rows = []
     for kind, costed in costs(run).items():
-        energies = {"CPU": [of_cpu(cost, stated, hardware.cpu_threads) for _, cost in costed]}
+        parts = costed.values()
+        energies = {"CPU": total([of_cpu(cost, stated, hardware.cpu_threads) for cost in parts])}
         if has_gpus:
-            energies["GPU"] = [of_gpus(cost, stated) for _, cost in costed]
-        for device, parts in energies.items():
-            energy = total(parts)
+            energies["GPU"] = total([of_gpus(cost, stated) for cost in parts])
+        for device, energy in energies.items():
             rows.append(Row(kind, device, energy, energy.carbon_g(stated)))
     return rows
 
@@ -70,6 +96,6 @@ def uses(run: Run) -> list[Use]:
     return [
         Use(name, gpu)
         for costed in costs(run).values()
-        for name, cost in costed
+        for name, cost in costed.items()
         for gpu in cost.gpus
     ]

@@ -17,8 +17,11 @@ from gfr.types import Count, Positive, Seconds, Share
 
 STEP = "export"  # its name in the progress display
 
-# Only there while the export is being made.
-REFERENCE, SAVED_MODEL, SIGNATURE = "reference.npy", "saved_model", "serve"
+# In the folder of an export while it is being made.
+SCRATCH = "unfinished"
+REFERENCE, SAVED_MODEL = f"{SCRATCH}/reference.npy", f"{SCRATCH}/saved_model"
+
+SIGNATURE = "serve"  # of the SavedModel
 
 # Largest difference between runtimes that compute in the same arithmetic.
 TOLERANCE = 1e-4
@@ -156,7 +159,7 @@ def report_stage(number: int) -> None:
 
 def directory(folder: Path, precision: WebPrecision) -> Path:
     """Where a precision is kept until one is chosen."""
-    return folder / f"tfjs-{precision}"
+    return folder / SCRATCH / precision
 
 
 def num_bytes(source: Path) -> int:

@@ -6,27 +6,22 @@ report is made from these files alone. Does not import TensorFlow.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field
 
 from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
 from gfr.data.layouts import SOURCES
 from gfr.data.records import DataRecord, SplitRecord
 from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
+from gfr.measurement import latency, reference_workload, resources, software
 from gfr.measurement.hardware import Hardware
-from gfr.measurement.latency import LatencyResult
-from gfr.measurement.reference_workload import Rates
-from gfr.measurement.resources import Cost
-from gfr.measurement.software import Provenance
 from gfr.models.feature_store import Extracted, Part
 from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
-from gfr.results.export_records import ExportResult, PageResult
-from gfr.results.regression_records import Verdict
-from gfr.types import Logit, Positive, Scale, every_split
+from gfr.results import export_records, regression_records
+from gfr.types import Above0, BySplit, Logit, NonEmpty, Positive, Scale, Share
 
 
 @dataclass(frozen=True)
@@ -43,14 +38,14 @@ class RunRecord:
     data: DataRecord
     split: SplitRecord
     weights: tuple[Weights, ...]
-    rates: Rates | None  # None: the machine accelerates no arithmetic
+    rates: reference_workload.Rates | None  # None: the machine accelerates no arithmetic
     choices: tuple[Choice, ...]  # the arithmetic of each feature set
     cache: str
     cache_id: str  # written in the cache, so that a worker can recognise it
     fresh: bool
-    provenance: Provenance
+    provenance: software.Provenance
     hardware: Hardware
-    cost: Cost
+    cost: resources.Cost
     # Both are None in the first records of this schema.
     settings: dict[str, str] | None = None  # that change speed (gfr/measurement/hardware.py)
     num_usable_threads: Positive | None = None
@@ -83,7 +78,7 @@ class PartResult:
     hardware: Hardware
     extracted: Extracted
     check: Check | None
-    cost: Cost
+    cost: resources.Cost
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class FeatureResult:
     precision: Precision
     note: str  # to show beside its numbers
     scale: Scale
-    parts: Annotated[tuple[PartResult, ...], Field(min_length=1)]
+    parts: NonEmpty[PartResult]
 
     @property
     def check(self) -> Check | None:
@@ -121,14 +116,11 @@ class FeatureResult:
         return self.num_images - self.num_computed
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> resources.Cost:
         """The longest part's wall seconds, all parts' CPU seconds, the largest memory."""
         costs = [row.cost for row in self.parts]
-        return Cost(
-            wall_s=max(row.wall_s for row in costs),
-            cpu_s=sum(row.cpu_s for row in costs),
-            peak_memory_bytes=max(row.peak_memory_bytes for row in costs),
-        )
+        wall_s, cpu_s = max(row.wall_s for row in costs), sum(row.cpu_s for row in costs)
+        return resources.Cost(wall_s, cpu_s, max(row.peak_memory_bytes for row in costs))
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ class RefitResult:
     """A trial's head after another training (spec.Refit), with its `metrics` by split."""
 
     refit: Refit
-    metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
+    metrics: BySplit[Metrics]
 
     @property
     def num_train(self) -> int:
@@ -158,14 +150,14 @@ class TrialResult:
     worker: str  # machine/process
     features: FeatureResult
     history: History
-    metrics: Annotated[dict[str, Metrics], AfterValidator(every_split)]
-    train_cost: Cost
-    provenance: Provenance
+    metrics: BySplit[Metrics]
+    train_cost: resources.Cost
+    provenance: software.Provenance
     hardware: Hardware
     validation_logits: dict[str, Logit]
     test_logits: dict[str, Logit]
     refits: tuple[RefitResult, ...]
-    refit_cost: Cost
+    refit_cost: resources.Cost
 
     def __post_init__(self) -> None:
         """Raise ValueError if the features are not those of the trial, or logits are missing."""
@@ -189,6 +181,29 @@ class TrialResult:
         """Metrics on a split: the trial's own, then those of each other seed."""
         others = (row.metrics[split] for row in self.refits_of("seed"))
         return (self.metrics[split], *others)
+
+
+@dataclass(frozen=True)
+class RetimedRow:
+    """Another measurement in one precision; `max_difference` is over the timed images only."""
+
+    precision: Precision
+    single: latency.Samples
+    num_attempts: Positive
+    witness_s: Above0
+    max_difference: Share
+
+
+@dataclass(frozen=True)
+class Retimed:
+    """Another latency measurement of one feature set's fused model on single images.
+
+    It was repeated because the first one looked worse than the history allows.
+    """
+
+    schema: Literal[1]
+    feature_set: FeatureSet
+    rows: NonEmpty[RetimedRow]
 
 
 @dataclass(frozen=True)
@@ -228,11 +243,16 @@ class Run:
     record: RunRecord
     trials: tuple[TrialResult, ...]  # in the benchmark's order
     failures: tuple[Failure, ...]
-    latencies: dict[str, LatencyResult]  # by feature set id
+    latencies: dict[str, latency.LatencyResult]  # by feature set id
     selection: Selection | None
-    export: ExportResult | None  # of the selected trial
-    page: PageResult | None  # of this export in a browser
-    verdict: Verdict | None = None
+    export: export_records.ExportResult | None  # of the selected trial
+    page: export_records.PageResult | None  # of this export in a browser
+    verdict: regression_records.Verdict | None = None
+
+    @property
+    def features(self) -> list[FeatureResult]:
+        """The features of the finished trials, each feature set once."""
+        return list({row.features.feature_set: row.features for row in self.trials}.values())
 
     def result_of(self, trial_id: str | None) -> TrialResult:
         """Return a finished trial, the selected one unless named; InputError if there is none."""
@@ -267,6 +287,6 @@ class Run:
         """Batch size of the latency measurement of the test set, as text: `64`."""
         return ", ".join(sorted({str(row.batch_size) for row in self.latencies.values()})) or "-"
 
-    def latency_of(self, trial: Trial) -> LatencyResult | None:
+    def latency_of(self, trial: Trial) -> latency.LatencyResult | None:
         """Return the latency of a trial's fused model, which its feature set's trials share."""
         return self.latencies.get(trial.feature_set.id)

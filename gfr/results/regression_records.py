@@ -5,15 +5,11 @@ its history was removed. Does not import TensorFlow.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from gfr.types import Amount, Count
+from gfr.types import Amount, Count, NonEmpty
 
 SCHEMA: Literal[1] = 1
-
-EXIT_CODE = 3  # for a regression
 
 Status = Literal["ok", "regression", "inconclusive", "no history"]
 
@@ -49,7 +45,7 @@ class Series:
     figure: Figure
     subject: str
     backbone: str
-    values: Annotated[tuple[Amount | None, ...], Field(min_length=1)]
+    values: NonEmpty[Amount | None]
     alarms: tuple[bool, ...]
     low: Amount | None
     high: Amount | None
@@ -81,7 +77,7 @@ class Verdict:
     num_compared: Count
     changes: tuple[str, ...]
     findings: tuple[Finding, ...]
-    runs: Annotated[tuple[Past, ...], Field(min_length=1)]
+    runs: NonEmpty[Past]
     series: tuple[Series, ...]
     new_baseline: str = ""
 

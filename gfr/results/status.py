@@ -12,10 +12,8 @@ from gfr.config.schema import Benchmark
 from gfr.data.layouts import SOURCES
 from gfr.errors import InputError
 from gfr.models import feature_store
-from gfr.results import reruns, store
-from gfr.results.records import Run, RunRecord
+from gfr.results import records, store
 from gfr.storage import paths, run_directory
-from gfr.storage.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ def collect(benchmark: Benchmark, cache: Path, reports: Path) -> Inventory:
 
 def _cached(directory: Path) -> Cached:
     num_bytes = sum(file.stat().st_size for file in directory.iterdir())
-    return Cached(directory.name, feature_store.is_complete(directory), num_bytes)
+    is_complete = feature_store.holds(directory, has=feature_store.is_there)
+    return Cached(directory.name, is_complete, num_bytes)
 
 
 def _past_run(directory: Path) -> PastRun:
@@ -105,14 +104,14 @@ def text(inventory: Inventory) -> str:
     return "\n".join(map(gfr_text.line, lines))
 
 
-def missing(run: Run) -> list[str]:
+def missing(run: records.Run) -> list[str]:
     """List what the run still lacks, one phrase each; empty if it is complete."""
-    files = RunDirectory(run.directory)
-    is_reported = reruns.is_newer(files.summary_md, files.selection)
+    files = run_directory.RunDirectory(run.directory)
+    is_reported = store.is_newer(files.summary_md, files.selection)
     return unfinished(run) + ([] if is_reported else ["no report of the current results"])
 
 
-def unfinished(run: Run) -> list[str]:
+def unfinished(run: records.Run) -> list[str]:
     """List what the run still lacks except its report, whose age is lost when a run is copied."""
     trials, lacking = run.record.benchmark.trials, []
     if run.failures:
@@ -128,14 +127,14 @@ def unfinished(run: Run) -> list[str]:
     return lacking
 
 
-def advice(run: Run) -> str:
+def advice(run: records.Run) -> str:
     """Return what the run lacks and the command to resume it; empty if it is finished."""
     lacking = unfinished(run)
     line = resume_command(run.record, run.directory.parents[1])
     return f"{'; '.join(lacking)}. Resume with: {line}" if lacking else ""
 
 
-def resume_command(record: RunRecord, reports: Path) -> str:
+def resume_command(record: records.RunRecord, reports: Path) -> str:
     """Return the command to resume a run, with directories that the recorded command left out."""
     command = record.command
     places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
@@ -144,10 +143,9 @@ def resume_command(record: RunRecord, reports: Path) -> str:
         added = [f"{name}={values[name]!r}" for name in values if f"{name}=" not in command]
         return f"{', '.join([command[:-1], *added])})"
     if command.startswith("gfr "):
-        options = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
-        added = [shlex.join([name, options[name]]) for name in options if name not in command]
-        return " ".join([command, *added])
-    # A deployment takes parameters.
-    values = {"run_id": record.run_id} | ({"fresh": "true"} if record.fresh else {}) | values
-    added = [shlex.join(["-p", f"{name}={value}"]) for name, value in values.items()]
+        words = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
+        added = [shlex.join(word) for word in words.items() if word[0] not in command]
+    else:  # a deployment takes parameters
+        values = {"run_id": record.run_id} | ({"fresh": "true"} if record.fresh else {}) | values
+        added = [shlex.join(["-p", f"{name}={value}"]) for name, value in values.items()]
     return " ".join([command, *added])

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr.config.schema import Trial
-from gfr.data import records
-from gfr.data.dataset import Faces
+from gfr.config.schema import FeatureSet, Trial
+from gfr.data import dataset, records
 from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
 from gfr.results.export_records import ExportResult, PageResult
-from gfr.results.records import Failure, Run, RunRecord, Selection, TrialResult
+from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
 from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA, Record, _remedy, read, write
@@ -46,12 +45,38 @@ def read_run(directory: Path) -> Run:
     return Run(directory, record, trials, failures, latencies, selection, export, page, verdict)
 
 
-def open_run(run_dir: Path) -> tuple[RunRecord, Faces, np.ndarray]:
+def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:
     """Read the record of a run, its images, and the split, str (N,)."""
     files = RunDirectory(run_dir)
     record = read(files.record, RunRecord)
     faces, splits = records.read_table(files.faces, record.data, record.split)
     return record, faces, splits
+
+
+def repeated_timings(run: Run, feature_set: FeatureSet) -> list[Retimed]:
+    """Return the repeated latency measurements of a model, in the order made.
+
+    One that is older than the record it confirms belongs to an earlier attempt and is ignored.
+    """
+    files = RunDirectory(run.directory)
+    first = files.latency(feature_set.id)
+    repeated: list[Retimed] = []
+    while is_newer(path := files.repeated_latency(feature_set.id, len(repeated) + 1), first):
+        repeated.append(read(path, Retimed))
+    return repeated
+
+
+def repeated_trial(run: Run, trial_id: str) -> TrialResult | None:
+    """Return the repeated training of a head, if there is one that is not older than the first."""
+    files = RunDirectory(run.directory)
+    path = files.repeated_trial(trial_id)
+    return read(path, TrialResult) if is_newer(path, files.trial(trial_id)) else None
+
+
+def is_newer(path: Path, first: Path) -> bool:
+    """Whether both exist and `path` is not older."""
+    both_exist = path.exists() and first.exists()
+    return both_exist and path.stat().st_mtime_ns >= first.stat().st_mtime_ns
 
 
 def _read_trials(

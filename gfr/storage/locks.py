@@ -21,25 +21,22 @@ from gfr.storage.run_directory import RunDirectory
 
 _LOOK_EVERY_S = 0.2
 
+_IN_PROGRESS = "is in progress in another process; wait for its end, or use another --run-id"
+
 LOG = logging.getLogger("gfr")
-
-
-def alone() -> contextlib.AbstractContextManager[str | None]:
-    """Run the block while no other step runs on this machine."""
-    return turn()
 
 
 @contextlib.contextmanager
 def timing() -> Iterator[None]:
     """Run the block while no other step runs here, nor anything in an `unhurried` block."""
-    with alone(), _locked("gfr-timing", fcntl.LOCK_EX):
+    with turn(), locked(_path("gfr-timing")):
         yield
 
 
 @contextlib.contextmanager
 def unhurried() -> Iterator[None]:
     """Run the block while no latency is measured: for work that may run beside heavy steps."""
-    with _locked("gfr-timing", fcntl.LOCK_SH):
+    with locked(_path("gfr-timing"), fcntl.LOCK_SH):
         yield
 
 
@@ -49,11 +46,8 @@ def turn(gpus: Sequence[str] = ()) -> Iterator[str | None]:
     several = gpus if len(gpus) > 1 else ()
     kind = fcntl.LOCK_SH if several else fcntl.LOCK_EX
     # Whoever waits holds the gate, so that later processes cannot overtake it.
-    with (
-        _locked("gfr-gate", fcntl.LOCK_EX) as gate,
-        _locked("gfr-steps", kind),
-        _free(several) as gpu,
-    ):
+    gate_lock, steps_lock = _path("gfr-gate"), _path("gfr-steps")
+    with locked(gate_lock) as gate, locked(steps_lock, kind), _free(several) as gpu:
         gate.close()
         yield gpu
 
@@ -62,14 +56,7 @@ def turn(gpus: Sequence[str] = ()) -> Iterator[str | None]:
 def claimed(directory: Path) -> Iterator[None]:
     """Lock a run directory for the block; InputError if another process works in it."""
     path = RunDirectory(directory).lock
-    with atomic.refusing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    with _opened(path) as file:
-        if not _try(file, fcntl.LOCK_EX):
-            raise InputError(
-                f"run {directory.name}: is in progress in another process; wait for its end, or "
-                "use another --run-id"
-            )
+    with locked(path, refusal=f"run {directory.name}: {_IN_PROGRESS}") as file:
         with atomic.refusing(path):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), socket.gethostname().encode())
@@ -95,17 +82,12 @@ def holder(directory: Path) -> Holder | None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Lock a file for the block, waiting silently: for blocks that take a moment."""
+def locked(path: Path, kind: int = fcntl.LOCK_EX, refusal: str = "") -> Iterator[IO[str]]:
+    """Lock a file for the block; if it is locked already, wait, or raise InputError(refusal)."""
     with _opened(path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _locked(name: str, kind: int) -> Iterator[IO[str]]:
-    with _opened(_path(name)) as file:
         if not _try(file, kind):
+            if refusal:
+                raise InputError(refusal)
             LOG.info("waiting: another step of gfr is at work on this machine")
             fcntl.flock(file, kind)
         yield file
@@ -140,6 +122,7 @@ def _try(file: IO[str], kind: int) -> bool:
 def _opened(path: Path) -> Iterator[IO[str]]:
     """Open a lock file that every user of the machine may open."""
     with atomic.refusing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         except FileNotFoundError:

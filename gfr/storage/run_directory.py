@@ -25,9 +25,8 @@ class RunDirectory:
     trials/<trial>.json           TrialResult, or failures/<trial>.json: Failure
     latency/<feature set>.json    LatencyResult (gfr/measurement/latency.py)
     selection.json                Selection
-    again/                        repeated measurements (gfr/results/reruns.py)
-    verdict.json                  Verdict of the regression check
-    (gfr/results/regression_records.py)
+    again/                        repeated measurements: Retimed, TrialResult
+    verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
@@ -124,9 +123,7 @@ def new_id(benchmark: str, start: datetime | None = None) -> str:
 def directory(reports: Path, run_id: str) -> Path:
     """Return the directory of a run; InputError for an id that is not a plain name."""
     if not _RUN_ID.fullmatch(run_id):
-        raise InputError(
-            f"run id {run_id!r}: letters, digits and _ . + - only, no slash, at most 100"
-        )
+        raise InputError(f"run id {run_id!r}: letters, digits and _ . + - only, at most 100")
     return reports / "runs" / run_id
 
 

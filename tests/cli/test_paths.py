@@ -53,13 +53,13 @@ def test_the_variables_are_the_defaults_of_a_run_and_of_the_flow(elsewhere, monk
     """Values are relative to the current directory; options win, and empty counts as unset."""
     own = (elsewhere / "kept", elsewhere / "features")
     for request in (request_of_run(monkeypatch), request_of_flow()):
-        assert own == (request.reports, request.cache)
+        assert own == (request.run_dir.parents[1], request.cache)
     typed = request_of_run(monkeypatch, "--reports", "other", "--cache", "c")
-    assert (elsewhere / "other", elsewhere / "c") == (typed.reports, typed.cache)
+    assert (elsewhere / "other", elsewhere / "c") == (typed.run_dir.parents[1], typed.cache)
     monkeypatch.setenv("GFR_REPORTS", "")
     monkeypatch.delenv("GFR_CACHE")
     for request in (request_of_run(monkeypatch), request_of_flow()):
-        assert (ROOT / "reports", ROOT / "cache") == (request.reports, request.cache)
+        assert (ROOT / "reports", ROOT / "cache") == (request.run_dir.parents[1], request.cache)
 
 
 @pytest.mark.parametrize(

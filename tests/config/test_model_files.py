@@ -39,17 +39,23 @@ def described(archive, change):
 
 
 CONFIGS = [
-    ({"class_name": "TFSMLayer", "module": "keras.layers"}, "layer TFSMLayer"),
+    (
+        {"class_name": "TFSMLayer", "module": "keras.layers"},
+        "TFSMLayer 'conv2d' of keras.layers is not accepted",
+    ),
     (
         {"class_name": "Mine", "module": "my.code"},
-        "Mine 'conv2d' of my.code is not a layer of Keras",
+        "Mine 'conv2d' of my.code is not accepted",
     ),
     ({"class_name": "function", "module": "builtins"}, "function 'conv2d' of builtins"),
     ({"class_name": "load_model", "module": "keras.models"}, "load_model 'conv2d' of keras.models"),
     ({"class_name": "Conv2D", "module": None}, "Conv2D"),
-    ({"registered_name": "pack>Conv2D"}, "'pack>Conv2D': own code is not loaded"),
-    ({"class_name": "StringLookup", "module": "keras.layers"}, "layer StringLookup"),
-    ({"class_name": ["Conv2D"]}, "is not a layer of Keras"),
+    ({"registered_name": "pack>Conv2D"}, "pack>Conv2D 'conv2d' of keras.layers"),
+    (
+        {"class_name": "StringLookup", "module": "keras.layers"},
+        "StringLookup 'conv2d' of keras.layers",
+    ),
+    ({"class_name": ["Conv2D"]}, "['Conv2D'] 'conv2d' of keras.layers is not accepted"),
 ]
 
 
@@ -66,9 +72,12 @@ def test_a_configuration_that_names_code_never_reaches_keras(archive, tmp_path, 
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"assets/words.txt": b"a"}, "holds 'assets/words.txt'"),
-        ({"../evil.py": b"a"}, "holds '../evil.py'"),
-        ({"model.weights.h5": None}, "lacks model.weights.h5"),
+        ({"assets/words.txt": b"a"}, "assets/words.txt', but a model of images holds config.json"),
+        ({"../evil.py": b"a"}, "../evil.py', but a model of images holds config.json"),
+        (
+            {"model.weights.h5": None},
+            "holds 'metadata.json, config.json', but a model of images holds config.json",
+        ),
         ({"model.weights.h5": bytes(60_000_000)}, "refused as a bomb"),
         ({"config.json": b"[" * 9000}, "not a Keras model file"),
         ({"config.json": b"[]"}, "describes no model"),

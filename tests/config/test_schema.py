@@ -88,7 +88,7 @@ REFUSED = [
     ("size = [128, 128]", "size = [128, 99999]", "iteration 1: size.2: "),
     ("size = [128, 128]", "size = [128]", "iteration 1: missing value size.2"),
     ("number = 2", "number = 1", "number 1 is used twice"),
-    ("number = 2", "number = 1\nepohcs = 3", "[[iteration]] no. 2: unknown key epohcs"),
+    ("number = 2", "number = 1\nepohcs = 3", "iteration 1: unknown key epohcs"),
     ("images = 5000", "images = 5", "data.images: input should be greater than or equal to 10"),
     ("seed = 1024", "seed = 0x" + 5000 * "f", "digits) for integer string conversion"),
     ('name = "VGG16"', 'name = "V\\nG"\nweights = 3', r"backbone V\nG: weights: "),

@@ -32,10 +32,10 @@ def labels(folder, text):
 def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
     """The document's own, as different programs write it."""
     found = csv_labels.read(labels(tmp_path, text))
-    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.attributes.index)
-    assert [False, False, True] == found.attributes["Male"].tolist()
-    assert [False, True, False] == found.attributes["glasses"].tolist()
-    assert [0, 0, 1] == found.identity.tolist()
+    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.table.index)
+    assert [False, False, True] == found.table["Male"].tolist()
+    assert [False, True, False] == found.table["glasses"].tolist()
+    assert [0, 0, 1] == found.table["identity"].tolist()
 
 
 SPOILT = [

@@ -229,7 +229,7 @@ def test_faces_survive_their_table(celeba, tmp_path):
     ("partition", "words"),
     [
         (None, "needs list_eval_partition.txt"),
-        ({i: i % 3 for i in range(1, 40)}, "1 chosen images are not listed, the first is 000040"),
+        ({i: i % 3 for i in range(1, 40)}, "have no partition, the first is 000040"),
         ({i: 0 for i in range(1, 41)}, "the validation split of 40 images lacks a class"),
         ({i: 2 * (i % 2) for i in range(1, 41)}, "lacks a class. Use more images"),
     ],
@@ -270,7 +270,7 @@ ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
         (lambda text: text.replace("2\n", "3\n", 1), "states 3 rows, has 2"),
         (lambda text: text.replace("Male", "Mail"), "no column Male"),
         (lambda text: text.replace("000002.jpg 1", "000002.jpg 7"), "Eyeglasses is 7"),
-        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "not a whole number"),
+        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "not a list of whole numbers"),
         (lambda text: text.replace("000002.jpg 1 ", "000002.jpg "), "3 fields, not 4"),
         (lambda text: text.replace("000002", "000001"), "listed twice"),
         (lambda text: text.replace("000002", "../000002"), "not a plain file name"),

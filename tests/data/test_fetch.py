@@ -23,6 +23,7 @@ from gfr.data import dataset
 from gfr.data.download import catalog, fetch, http, zip_archive
 from gfr.errors import InputError
 from gfr.progress import reporter
+from gfr.storage import locks
 from gfr.storage.paths import ROOT
 
 SOURCES = catalog.load(ROOT / "benchmarks" / "sources.toml")
@@ -314,8 +315,8 @@ def test_a_full_disk_costs_no_second_download(site, tmp_path, repository, monkey
 
 def test_two_at_once_do_not_mix(site, tmp_path):
     """The second is rejected."""
-    work = tmp_path / "data" / "fetch-celeba"
-    with fetch.alone(work), pytest.raises(InputError, match="another gfr data fetch is running"):
+    lock = tmp_path / "data" / "fetch-celeba" / "lock"
+    with locks.locked(lock), pytest.raises(InputError, match="another gfr data fetch is running"):
         fetch.run(asked(site, tmp_path), SOURCES)
 
 

@@ -116,15 +116,13 @@ def test_a_csv_of_labels(tmp_path, text):
     found = understood_or_refused(csv_labels.read, path)
     if found is None:
         return
-    names = tuple(found.attributes.index)
+    names = tuple(found.table.index)
     assert all((tmp_path / name).resolve().is_relative_to(tmp_path.resolve()) for name in names)
-    is_male = found.attributes["Male"].to_numpy(bool)
-    digests = tuple("0" for _ in names)
-    faces = Faces(tmp_path, names, is_male, found.attributes, None, None, digests)
+    faces = Faces(tmp_path, found.table.assign(pixels_sha256="0"))
     data_records.write_table(tmp_path / "faces.csv", faces, np.array(["train"] * len(names)))
     back, _ = data_records._read_table(tmp_path / "faces.csv", tmp_path)
-    assert (names, is_male.tolist()) == (back.names, back.is_male.tolist())
-    assert list(found.attributes.columns) == list(back.attributes.columns)
+    assert (names, faces.is_male.tolist()) == (back.names, back.is_male.tolist())
+    assert list(faces.attributes.columns) == list(back.attributes.columns)
 
 
 def places(document, here=()):

@@ -65,7 +65,7 @@ def test_shards_become_the_official_layout(tmp_path, photos):
     assert [*named, "000040.jpg", "000043.jpg"] == list(faces.names)
     assert [False, True, True, False, True, False, True, False] == faces.is_male.tolist()
     assert [8, 9, 7, 8, 7, 8, 7, 10] == faces.identity.tolist()
-    assert [0, 0, 1, 1, 2, 2, 0, 0] == faces.partition.tolist()
+    assert [0, 0, 1, 1, 2, 2, 0, 0] == faces.table["partition"].tolist()
     assert ["Eyeglasses", "Male"] == list(faces.attributes.columns)
     assert photos[7] == faces.paths()[5].read_bytes()
 

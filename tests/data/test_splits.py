@@ -16,7 +16,7 @@ IDENTITY = np.repeat(np.arange(300), [5 if k % 3 == 0 else 1 for k in range(300)
 IS_MALE = IDENTITY % 2 == 0
 NAMES = [f"{i:06}.jpg" for i in range(len(IDENTITY))]
 FRACTIONS = (0.2, 0.2)
-FACES = Faces(Path(), tuple(NAMES), IS_MALE, pd.DataFrame(), IDENTITY, None)
+FACES = Faces(Path(), pd.DataFrame({"identity": IDENTITY, "Male": IS_MALE}, NAMES))
 
 
 def test_nobody_is_in_two_splits():
@@ -42,7 +42,7 @@ def test_the_split_does_not_depend_on_the_order():
 
 def test_the_official_partition_is_the_split():
     """0, 1 and 2 are CelebA's numbers; seed and fractions change nothing."""
-    faces = replace(FACES, partition=np.arange(len(NAMES)) % 3)
+    faces = replace(FACES, table=FACES.table.assign(partition=np.arange(len(NAMES)) % 3))
     splits = data_splits.by_rule("official", faces, FRACTIONS, 1)
     assert ["train", "validation", "test", "train"] == splits[:4].tolist()
     assert splits.tolist() == data_splits.by_rule("official", faces, (0.5, 0.1), 2).tolist()
@@ -51,11 +51,11 @@ def test_the_official_partition_is_the_split():
 def test_a_rule_without_what_it_needs_is_rejected():
     """One line that says which file is missing, or which number is unknown."""
     with pytest.raises(InputError, match=r"identity_CelebA\.txt"):
-        data_splits.by_rule("identity", replace(FACES, identity=None), FRACTIONS, 1)
+        data_splits.by_rule("identity", replace(FACES, table=FACES.table[["Male"]]), FRACTIONS, 1)
     with pytest.raises(InputError, match=r"needs list_eval_partition\.txt"):
         data_splits.by_rule("official", FACES, FRACTIONS, 1)
     with pytest.raises(InputError, match="partition 3 is unknown"):
-        faces = replace(FACES, partition=np.full(len(NAMES), 3))
+        faces = replace(FACES, table=FACES.table.assign(partition=3))
         data_splits.by_rule("official", faces, FRACTIONS, 1)
 
 

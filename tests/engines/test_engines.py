@@ -17,13 +17,11 @@ def test_an_unknown_engine_is_refused_with_the_known_ones():
         engines.get("coreml")
 
 
-def test_an_unavailable_engine_and_an_unsupported_precision_are_refused(tmp_path):
-    """Before the model file is opened; each message gives the reason."""
+def test_an_unavailable_engine_is_refused(tmp_path):
+    """Before the model file is opened; the message gives the reason."""
     node = engines.get("node")
     with pytest.raises(InputError, match="engine 'node' is unavailable: not installed"):
         replace(node, unavailable=lambda: "not installed").load(tmp_path)
-    with pytest.raises(InputError, match="precision 'bfloat16': not supported by engine 'node'"):
-        node.load(tmp_path, "bfloat16")
 
 
 def test_the_tensorflow_engine_classifies_a_keras_file(tmp_path):

@@ -99,10 +99,3 @@ def test_equal_error_rates_need_not_be_the_best():
     found = calibration.choices(points, points)
     assert calibration.Point(0.61, 0.9, 0.0, 0.25) == found.best.validation
     assert calibration.Point(0.5, 0.8, 1 / 6, 0.25) == found.equal.validation
-
-
-def test_a_single_sex_has_one_error_rate():
-    """The other is None, and no threshold makes them equal."""
-    points = calibration.points(np.array([-1.0, 1.0]), np.array([True, True]))
-    assert (None, 0.5) == (points[49].false_male, points[49].false_female)
-    assert calibration.choices(points, points).equal is None

@@ -94,10 +94,3 @@ def test_a_perfect_order_claims_no_interval():
     """The sample variance is 0, although the true one need not be."""
     roc = evaluation_roc.roc(np.array([1.0, 2, 3, 4]), np.array([False, False, True, True]))
     assert (1.0, None, None) == (roc.area, roc.low, roc.high)
-
-
-@pytest.mark.parametrize("is_male", [np.ones(3, bool), np.zeros(3, bool)])
-def test_a_single_sex_has_no_curve(is_male):
-    """Both curves need women and men."""
-    assert evaluation_roc.roc(np.arange(3.0), is_male) is None
-    assert evaluation_roc.precision_recall(np.arange(3.0), is_male) is None

@@ -84,7 +84,7 @@ def test_the_keras_file_loads_in_safe_mode_and_gives_the_golden_probabilities(fi
 
 def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
     """`gfr serve` in Chromium: the golden images, within what the precision costs, no error."""
-    with web.server(exported(finished[0]), 0).in_background() as server:
+    with web.PageServer(exported(finished[0]), 0).in_background() as server:
         visit = Visit(chrome.new_page(), f"{server.url}?backend=wasm").ready()
         visit.page.click("#check")
         check = visit.data("#check-result", "check")

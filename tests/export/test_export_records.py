@@ -125,7 +125,7 @@ def test_an_export_that_fails_leaves_the_older_one(tmp_path):
 def get(run):
     """A function that asks the server for a path: status, body, headers."""
     export = web.exported(store.read_run(run.directory), None)
-    with web.server(export, 0).in_background() as server:
+    with web.PageServer(export, 0).in_background() as server:
 
         def ask(path, host="localhost"):
             connection = http.client.HTTPConnection(web.HOST, server.port)
@@ -195,9 +195,9 @@ def test_what_is_not_exported_and_a_port_that_is_taken_are_refused(run):
     with pytest.raises(InputError, match=f"not exported yet; gfr export r --trial {other}"):
         web.exported(store.read_run(run.directory), other)
     export = web.exported(store.read_run(run.directory), None)
-    server = web.server(export, 0)
+    server = web.PageServer(export, 0)
     with pytest.raises(InputError, match="choose another with --port"):
-        web.server(export, server.port)
+        web.PageServer(export, server.port)
 
 
 def test_ctrl_c_ends_the_server_with_code_0(run):

@@ -52,7 +52,7 @@ LINES = [
 @pytest.fixture
 def served(run):
     """A server of a run's page; its address."""
-    with web.server(web.exported(run, None), 0).in_background() as server:
+    with web.PageServer(web.exported(run, None), 0).in_background() as server:
         yield web.HOST, server.port
 
 

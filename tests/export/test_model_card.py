@@ -46,7 +46,7 @@ NO_LICENCE = {"license": "unknown", "license_name": None, "datasets": None}
             "random",
             ["synthetic-data", "random-weights"],
             NO_LICENCE,
-            ("synthetic-faces", "SYNTHETIC faces (model with RANDOM backbone weights)"),
+            ("synthetic-faces", "synthetic faces (model with RANDOM backbone weights)"),
         ),
         (
             "csv",

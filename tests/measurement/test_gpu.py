@@ -77,7 +77,7 @@ def test_a_gate_that_a_cpu_has_passed_is_not_claimed_of_a_gpu():
     [
         (0, "missing", {}, ("note", "CUDA is not installed. Install it: make gpu")),
         (0, "9.3", {}, ("note", "TensorFlow finds no GPU: is the driver older")),
-        (1, "9.3", {}, ("ok", "allocated as needed")),
+        (1, "9.3", {}, ("ok", "TensorFlow uses 1 GPU")),
         (
             1,
             "9.3",

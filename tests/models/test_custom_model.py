@@ -262,9 +262,9 @@ def infinite():
 
 
 MODELS = [
-    (lambda: network(lambda_), "layer Lambda 'lambda", {}),
+    (lambda: network(lambda_), "Lambda 'lambda' of keras", {}),
     (compiled_within, "a model within it is compiled", {}),
-    (two_inputs, "2 inputs and 1 outputs", {}),
+    (two_inputs, "takes float32 (None, 64, 64, 3), float32 (None, 64, 64, 3) and gives", {}),
     (lambda: network(conv(), shape=(64, 64, 1)), "takes float32 (None, 64, 64, 1)", {}),
     (lambda: network(conv(), shape=(32, 48, 3)), "takes images of 32 x 48", {}),
     (lambda: network(conv(), shape=(64, 64, 3)), 'set input = "fixed"', {"input": '"any"'}),

@@ -120,7 +120,7 @@ def test_steps_wait_for_each_other_and_one_directory_has_one_owner(tmp_path, mon
     order = []
 
     def step(name, alone):
-        with locks.alone() if alone else locks.turn(["0", "1"]):
+        with locks.turn() if alone else locks.turn(["0", "1"]):
             order.append(f"{name} begins")
             time.sleep(0.3)
             order.append(f"{name} ends")

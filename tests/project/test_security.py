@@ -95,7 +95,7 @@ def test_servers_listen_on_loopback():
 
 def test_the_pages_server_cannot_be_reached_by_another_address(tmp_path):
     """It answers on loopback and nowhere else, this machine's own name included."""
-    server = web.server(tmp_path / "runs" / "r" / "export" / "t", 0)
+    server = web.PageServer(tmp_path / "runs" / "r" / "export" / "t", 0)
     with server.in_background(), pytest.raises(OSError):
         socket.create_connection(("127.0.0.2", server.port), timeout=1)
 

@@ -10,9 +10,9 @@ from gfr.storage.paths import ROOT
 
 # Lowest first: a module imports only from its own package and from those before it.
 IMPORT_ORDER = (
-    *("errors", "text", "types", "progress", "environment", "storage", "config", "evaluation"),
-    *("measurement", "data", "models", "results", "engines", "prediction", "regression", "report"),
-    *("export", "pipeline", "api", "tasks", "flows", "cli"),
+    *("errors", "text", "templates", "types", "progress", "environment", "storage", "config"),
+    *("evaluation", "measurement", "data", "models", "results", "engines", "prediction"),
+    *("regression", "report", "export", "pipeline", "api", "tasks", "flows", "cli"),
 )
 MAX_MODULES = {"gfr/report/sections": 25}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40

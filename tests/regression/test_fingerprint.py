@@ -79,9 +79,9 @@ def test_a_run_saved_before_the_benchmarks_moved_is_still_their_baseline(tmp_pat
 @pytest.mark.parametrize(
     ("expected", "content"),
     [
-        ("not JSON", b""),
-        ("not JSON", b"\x80\xff garbage"),
-        ("not JSON", b"[" * 100_000),
+        ("not written by `make bench`", b""),
+        ("not written by `make bench`", b"\x80\xff garbage"),
+        ("not written by `make bench`", b"[" * 100_000),
         ("not written by `make bench`", b"{}"),
         ("not written by `make bench`", b"[1, 2]"),
         ("not written by `make bench`", b'{"machine_info": null}'),
@@ -120,9 +120,10 @@ def test_a_missing_folder_is_not_an_error(tmp_path):
 
 
 def test_deciding_needs_no_tensorflow():
-    """The comparison itself starts in a second; only its child pays TensorFlow's five."""
-    program = "import sys; pass; print('tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    """The comparison itself starts in a second; only its child process imports TensorFlow."""
+    program = "import sys, benchmarks.tools.compare; print('tensorflow' in sys.modules)"
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert "False" == done.stdout.strip(), done.stderr
 
 

@@ -10,9 +10,9 @@ import records
 from gfr.pipeline import isolation, shared_storage, steps
 from gfr.regression import baseline, check, history, rules
 from gfr.regression.latency_rule import Measured
-from gfr.regression.rules import Reruns, judge
+from gfr.regression.rules import judge
 from gfr.results import records as results_records
-from gfr.results import reruns, store
+from gfr.results import store
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 from gfr.storage.run_directory import RunDirectory
@@ -261,7 +261,7 @@ def test_a_rerun_must_confirm_a_regression():
     past = [entry(number, trial()) for number in (1, 2, 3)]
     now = trial(800, "f" * 25, probabilities="q")
     ends = [
-        judge(entry(4, now), past, Reruns({"t": repeated}, {})).status
+        judge(entry(4, now), past, entry(4, repeated)).status
         for repeated in (now, replace(now, probabilities="r"))
     ]
     assert ["regression", "inconclusive"] == ends
@@ -287,10 +287,17 @@ def test_a_regression_is_not_in_the_baseline_until_it_is_accepted():
 
 
 def timing(wall, others_share=0.0):
-    """A repeated measurement of VGG16, `wall` times 50 ms, and the difference of its answers."""
+    """A repeated measurement of VGG16, `wall` times 50 ms."""
     p10_s, witness_s = 0.05 * wall, 0.004
     figures = (p10_s, p10_s, 0.06 * wall, 0.01, witness_s, p10_s / witness_s)
-    return Measured(100, *figures, others_share), 0.0
+    return Measured(100, *figures, others_share)
+
+
+def retimed(now, *rows, max_difference=0.0):
+    """The reruns of VGG16 with these measurements."""
+    (first,) = [row for row in now.latencies if (row.id, row.precision) == FLOAT32]
+    latencies = [replace(first, measured=row, max_difference=max_difference) for row in rows]
+    return replace(now, trials=(), latencies=tuple(latencies))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +315,7 @@ def test_a_latency_must_be_slower_twice(tmp_path, expected, more):
     nights(tmp_path, 3)
     now = history.entry(written(tmp_path, 4, factor=1.3))
     past = history.earlier(tmp_path, now)
-    found = judge(now, past, Reruns({}, {FLOAT32: more})).findings
+    found = judge(now, past, retimed(now, *more)).findings
     statuses = {row.id: row.status for row in found if row.kind == "latency"}
     assert expected == statuses["VGG16-64x64"]
 
@@ -328,7 +335,7 @@ def test_a_timed_model_with_different_answers_is_a_regression(tmp_path):
     latency = run.latencies["VGG16-64x64"]
     off = replace(latency, timings=(replace(latency.timings[0], max_difference=0.3),))
     now = history.entry(replace(run, latencies={latency.feature_set.id: off}))
-    more = Reruns({}, {FLOAT32: ((timing(1.0)[0], 0.2),)})
+    more = retimed(now, timing(1.0), max_difference=0.2)
     found = judge(now, history.earlier(tmp_path, now), more)
     assert ["agreement"] == [row.kind for row in found.of("regression")]
 
@@ -357,9 +364,9 @@ def test_a_rerun_of_an_earlier_attempt_is_ignored(tmp_path):
     run = written(tmp_path, 1)
     name = run.trials[0].trial.id
     serialization.write(RunDirectory(run.directory).repeated_trial(name), run.trials[0])
-    assert reruns.trial(run, name) is not None
+    assert store.repeated_trial(run, name) is not None
     serialization.write(run.directory / "trials" / f"{name}.json", run.trials[0])
-    assert reruns.trial(run, name) is None
+    assert store.repeated_trial(run, name) is None
 
 
 def test_a_failed_trial_that_had_a_result_is_a_regression(tmp_path):

@@ -92,9 +92,7 @@ def spoken(word, directory=Path("reports/runs/r")):
     judged = records.verdict(run, word, word)
     judged = replace(judged, reason=word, changes=(word,), new_baseline=word)
     run = replace(run, record=record, trials=trials, failures=(failed,), verdict=judged)
-    faces = replace(
-        FACES, attributes=FACES.attributes.rename(columns={"Young": word, "Bald": word * 2})
-    )
+    faces = replace(FACES, table=FACES.table.rename(columns={"Young": word, "Bald": word * 2}))
     found = analyse(run, faces, SPLITS)
     hard = tuple(replace(row, name=word) for row in found.hard)
     return run, replace(found, hard=hard)

@@ -23,7 +23,6 @@ from gfr.export import web
 from gfr.report import html, markdown, svg, thumbnails, writer
 from gfr.report.analysis import Face, analyse
 from gfr.report.section import Table
-from gfr.report.sections.examples import MISSING
 from gfr.report.svg import Axis, Frame
 from gfr.results import records as results_records
 from gfr.storage.paths import ROOT
@@ -162,6 +161,13 @@ def test_a_run_without_a_selection_shows_its_trials(run):
     assert "Accuracy with the attribute" not in text
 
 
+def test_the_page_folds_other_trials_only_where_there_are_some(run):
+    """Reliability and thresholds of a single trial are all that there is."""
+    folded = "<summary>Reliability and thresholds of the other trials</summary>"
+    assert folded in page(run)
+    assert folded not in page(replace(run, trials=run.trials[:1], selection=None))
+
+
 def test_all_subgroups_are_shown(run):
     """More than the Markdown's eight, each with its mark in the figure."""
     analysis = analyse(run, FACES, SPLITS)
@@ -179,7 +185,7 @@ def test_an_image_that_is_gone_is_said_to_be(run):
     text = page(run)
     names = analyse(run, FACES, SPLITS).shown
     assert names and all(name in text for name in names)
-    assert MISSING in text and "data:image/jpeg" not in text
+    assert "image not available" in text and "data:image/jpeg" not in text
     assert f"{len(names)} of these images are not available" in text
 
 
@@ -189,7 +195,7 @@ def test_each_thumbnail_stands_in_the_page_once(run, tmp_path):
     text = page(run, faces=faces)
     names = analyse(run, FACES, SPLITS).shown
     assert len(names) == text.count("data:image/jpeg") < text.count('role="img" aria-label="000')
-    assert MISSING not in text
+    assert "image not available" not in text
 
 
 def test_thumbnails_are_of_the_images_that_were_measured(tmp_path):
@@ -262,20 +268,20 @@ def luminance(colour):
 
 def test_our_markdown_and_nothing_more():
     """Bold, code and lists; HTML, links and images are text."""
-    assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>\n" == html.rendered(
+    assert "<p>a <strong>b</strong> <code>c**d**</code> &lt;i&gt;</p>\n" == html.block(
         "a **b** `c**d**` <i>"
     )
     words = "a|b **c** `d` ![e](f) _g_ &lt; <i>"
-    shown = html.rendered(markdown.text(words))
+    shown = html.block(markdown.text(words))
     assert f"<p>{words}</p>\n" == unescape(shown)
     assert {"<p>", "</p>"} == set(re.findall("<.*?>", shown))
     for words in ("[a](javascript:b)", "![a](http://b)", "<http://a>", "[a]\n\n[a]: b"):
-        assert {"<p>", "</p>"} == set(re.findall("<.*?>", html.rendered(words)))
+        assert {"<p>", "</p>"} == set(re.findall("<.*?>", html.block(words)))
 
 
 def test_tables_without_a_header_have_none():
     """The hardware's: two columns without names."""
-    drawn = html.table(Table(["", ""], [["CPU", "fast"]]))
+    drawn = html.block(Table(["", ""], [["CPU", "fast"]]))
     assert "thead" not in drawn and '<th scope="row">CPU</th><td>fast</td>' in drawn
 
 
@@ -283,7 +289,7 @@ def test_numbers_stand_to_the_right():
     """Values, signed ones, in bold, with intervals; words and the first column do not."""
     rows = [["1", "**2.5**", "+1.0 [0.1, 2.0]", "told apart", "-"], ["2", "", "-3", "not", "4"]]
     table = Table(["a", "b", "c", "d", "e"], rows)
-    heads = re.findall(r'<th scope="col"( class="number")?', html.table(table))
+    heads = re.findall(r'<th scope="col"( class="number")?', html.block(table))
     assert [False, True, True, False, True] == [bool(each) for each in heads]
     assert ":---" in markdown.table(table) and "---:|" in markdown.table(table)
 

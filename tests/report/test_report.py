@@ -14,10 +14,10 @@ from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.models import precision
 from gfr.pipeline import selection
-from gfr.report import facts, published, summary_json
+from gfr.report import published, summary_json
 from gfr.report.sections import comparison
+from gfr.results import costs, store
 from gfr.results import records as results_records
-from gfr.results import store
 from gfr.storage import paths
 
 
@@ -35,7 +35,7 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
         "**VGG16 / iteration 2** is selected: "
     )
     assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
-    assert "SYNTHETIC faces" in head
+    assert "synthetic faces, 2% of labels flipped, 260 images (112 male, 148 female) from" in head
     assert "- **MobileNetV2: random weights: not comparable**" in head
 
 
@@ -45,7 +45,7 @@ def test_a_contended_latency_is_told_so_where_it_is_quoted(run):
     busy = run.latencies | {key: latency(run.latencies[key].feature_set, 0.05, others_share=0.5)}
     contended = replace(run, latencies=busy)
     assert [False, True] == [
-        "(float32, batch 1, 100 calls, CPU, CONTENDED)" in summary_md(row).split("## Comparison")[0]
+        "100 calls, CPU, **contended**)" in summary_md(row).split("## Comparison")[0]
         for row in (run, contended)
     ]
     legend = [entry.name for entry in comparison.scatter(contended).legend]
@@ -108,6 +108,31 @@ def test_the_selection_says_where_the_published_rule_differs(run):
     )
     assert "VGG16 / iteration 2 classifies 6 of 40 validation images more correctly." in text
     assert "Both have the same backbone and image size" in text
+
+
+@pytest.mark.parametrize(
+    ("losses", "slower", "reason"),
+    [
+        ((0.4, 0.5), "MobileNetV2", "for its lower validation loss"),
+        ((0.5, 0.5), "MobileNetV2", "for its lower latency"),
+        ((0.5, 0.5), "VGG16", "because its name comes first"),
+    ],
+)
+def test_a_tie_on_validation_accuracy_says_what_broke_it(run, losses, slower, reason):
+    """Two trials at 36 of 40: the loss decides, then the latency, then the name."""
+    first = run.trials[0]
+    second = next(row for row in run.trials[1:] if row.trial.backbone.label == slower)
+    tied = tuple(
+        replace(row, metrics=row.metrics | {"validation": metrics(36, 40, loss)}, refits=())
+        for row, loss in zip((first, second), losses, strict=True)
+    )
+    slow = latency(second.trial.feature_set, 0.5)
+    latencies = run.latencies | ({slow.feature_set.id: slow} if slower != "VGG16" else {})
+    chosen = selection.best(tied, latencies, Selecting())
+    text = summary_md(replace(run, trials=tied, latencies=latencies, selection=chosen))
+    assert f"**VGG16 / iteration 1** ties with {second.trial.title}" in text
+    assert f"for the highest validation accuracy of 2 trials and is selected {reason}." in text
+    assert "ties with" not in summary_md(run)
 
 
 def test_what_it_costs_is_told_against_another_backbone(run):
@@ -227,7 +252,7 @@ def test_what_refits_cost_stands_among_the_stages(run):
     """Behind the head of their trial; no row for a trial without any."""
     cost = replace(run.trials[0].refit_cost, wall_s=77.0)
     trials = (replace(run.trials[0], refit_cost=cost), replace(run.trials[1], refits=()))
-    found = facts.stages(replace(run, trials=trials, latencies={}))
+    found = costs.stages(replace(run, trials=trials, latencies={}))
     assert [
         ("Head: VGG16 / iteration 1", "3 epochs"),
         ("Refits: VGG16 / iteration 1", f"{len(trials[0].refits)} heads"),

@@ -43,8 +43,8 @@ def write(place, run_id, day, name="smoke", **changes):
 
 def plan(place, *rule, **more):
     """What goes, by name, and why something stays."""
-    found = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
-    return names(found.remove), {Path(row.path).name: row.why for row in found.keep}
+    remove, keep = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
+    return names(remove), {Path(row.path).name: row.why for row in keep}
 
 
 def names(items):
@@ -54,8 +54,8 @@ def names(items):
 
 def clean(place, *rule, **more):
     """Remove it; returns what is gone and what is not."""
-    found = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
-    return cleanup.carry_out(found)
+    remove, _ = cleanup.plan(place / "reports", place / "cache", Rule(*rule, **more), NOW_S)
+    return cleanup.carry_out(remove)
 
 
 def there(place):
@@ -122,9 +122,9 @@ def test_an_unfinished_run_goes_with_the_older_ones(place):
 
 def test_a_run_begun_after_the_look_is_not_removed(place):
     """The plan is old news by then."""
-    found = cleanup.plan(place / "reports", place / "cache", Rule(3), NOW_S)
+    remove, _ = cleanup.plan(place / "reports", place / "cache", Rule(3), NOW_S)
     with locks.claimed(place / "reports" / "runs" / "run-1"):
-        gone, failed = cleanup.carry_out(found)
+        gone, failed = cleanup.carry_out(remove)
     assert ([], ["run-1"]) == (gone, names(failed))
     assert "in progress" in failed[0].why
     assert 4 == len(there(place))
@@ -148,7 +148,8 @@ from gfr.results.cleanup import Rule
 def die(*_): os._exit(9)
 shutil.rmtree = die
 place = Path(sys.argv[1])
-cleanup.carry_out(cleanup.plan(place / "reports", place / "cache", Rule(2), 1764547200.0))
+remove, _ = cleanup.plan(place / "reports", place / "cache", Rule(2), 1764547200.0)
+cleanup.carry_out(remove)
 """
 
 

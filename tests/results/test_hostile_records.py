@@ -14,7 +14,8 @@ from gfr.export import web
 from gfr.regression import compare, history, rules
 from gfr.report import writer
 from gfr.report.sections import regression
-from gfr.results import export_records, reruns, status, store
+from gfr.results import export_records, status, store
+from gfr.results import records as results_records
 from gfr.results.regression_records import Verdict
 from gfr.storage import run_directory, serialization
 from gfr.storage.run_directory import RunDirectory
@@ -138,8 +139,8 @@ def whole(tmp_path_factory):
     (place / "accepted.json").write_text('{"schema": 1, "run_id": "r"}')
     serialization.write(RunDirectory(place).repeated_trial(first.trial.id), first)
     (single,) = found.latencies["VGG16-64x64"].timings
-    row = reruns.Row("float32", single.single, 1, 0.004, 0.0)
-    retimed = reruns.Retimed(1, first.trial.feature_set, (row,))
+    row = results_records.RetimedRow("float32", single.single, 1, 0.004, 0.0)
+    retimed = results_records.Retimed(1, first.trial.feature_set, (row,))
     serialization.write(
         RunDirectory(place).repeated_latency(first.trial.feature_set.id, 1), retimed
     )
@@ -154,8 +155,8 @@ def everything(directory):
     run_directory.find(reports, None)
     run = store.read_run(directory)
     for row in run.trials:
-        reruns.trial(run, row.trial.id)
-        reruns.timings(run, row.trial.feature_set)
+        store.repeated_trial(run, row.trial.id)
+        store.repeated_timings(run, row.trial.feature_set)
     compare.labels(run)
     writer.page_of(run)
     web.exported(run, None)

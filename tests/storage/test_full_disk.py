@@ -21,6 +21,7 @@ from cli import main
 from gfr.data import loading
 from gfr.data import records as data_records
 from gfr.data.synthetic import generate
+from gfr.engines.base import Predictions
 from gfr.errors import CannotWrite
 from gfr.export import golden_images, model_card, web
 from gfr.models.feature_store import WHOLE
@@ -153,7 +154,7 @@ def drawn_once(monkeypatch):
     for module, name in (
         (writer, "analyse"),
         (writer.contents, "of"),
-        (writer.figures, "standalone"),
+        (writer, "standalone"),
         (writer.html, "document"),
         (writer.markdown, "document"),
         (writer.summary_json, "summary"),
@@ -215,16 +216,14 @@ def refusal_of(act: Callable[[], object]) -> tuple[int, list[str]]:
     return 0, []
 
 
-def test_what_an_export_is_described_by(tmp_path):
+def test_what_an_export_is_described_by(tmp_path, monkeypatch):
     """Golden pictures and the model card."""
     run = records.run()
-    found = [
-        golden_images.Golden(f"golden/{i}.png", "", np.zeros((8, 8, 3), np.uint8)) for i in range(3)
-    ]
-    p_male = np.linspace(0, 1, 3)
+    face = generate.draw(1, 1)
+    monkeypatch.setattr(generate, "draw", lambda *_: face)
 
     def write():
-        golden_images.write(tmp_path, found, p_male)
+        golden_images.write(tmp_path, lambda pixels: Predictions(np.zeros(len(pixels))))
         model_card.write(tmp_path, run, run.result_of(None), records.export(run))
 
     assert 30 < attack(tmp_path, lambda: refusal_of(write))
@@ -284,10 +283,10 @@ def test_random_weights(tmp_path, monkeypatch):
 def begun(tmp_path, monkeypatch):
     """A run whose faces are known, and stages that compute nothing worth waiting for."""
     from gfr.data import images as data_images
-    from gfr.measurement import hardware
+    from gfr.measurement import hardware, resources
     from gfr.models import feature_extraction, fused_model, head
     from gfr.models.weights import Weights
-    from gfr.pipeline import features, latency, training
+    from gfr.pipeline import latency, training
 
     run = records.run(tmp_path / "reports" / "runs" / "r")
     images = str(tmp_path / "images")
@@ -308,10 +307,9 @@ def begun(tmp_path, monkeypatch):
         (data_images, "sha256", lambda pixels: pixels),
         (feature_extraction, "batch_size_of", lambda _: 260),
         (fused_model, "run_batch", lambda _, rows: np.ones((len(rows), 4), np.float32)),
-        (features, "metered", lambda call: (call(), records.COST)),
+        (resources, "metered", lambda call, *_: (call(), records.COST)),
         (hardware, "collect", lambda: records.HARDWARE),
         (training, "_train", lambda *_, **__: (run.trials[0], model)),
-        (latency, "metered", lambda call, _: (call(), records.COST)),
         (latency, "_time_model", lambda *_: run.latencies[run.trials[0].trial.feature_set.id]),
     ):
         monkeypatch.setattr(module, name, stand_in)

@@ -86,7 +86,7 @@ from pathlib import Path
 from gfr.storage import locks
 from gfr.pipeline import shared_storage
 locks._path = lambda name: Path(sys.argv[1]) / f"{name}.lock"
-with locks.alone(), locks.unhurried():
+with locks.turn(), locks.unhurried():
     print(shared_storage.mark(Path(sys.argv[2])))
 """
 

@@ -6,11 +6,9 @@ and --overwrite is given. Nothing is fetched before the licence is accepted, or 
 """
 
 import contextlib
-import fcntl
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,15 +21,13 @@ from gfr.data.download import http, huggingface, zip_archive
 from gfr.data.download.catalog import Sources
 from gfr.errors import CannotWrite, InputError
 from gfr.progress import reporter
-from gfr.storage import atomic, hashing
+from gfr.storage import atomic, hashing, locks
 
 SOURCES = ("published", "huggingface")
 
 RECORD = "fetched.json"
 
 Write = Callable[[Path], int]  # fills a directory, returns the number of images listed
-
-_BY_HAND = "docs/data.md says how to get the data by hand"
 
 
 @dataclass(frozen=True)
@@ -92,18 +88,21 @@ def run(request: Request, sources: Sources) -> Fetched | None:
     if request.directory.is_mount():
         raise InputError(f"{request.directory}: is a mount point. Name a directory in it")
     if request.is_offline:
-        raise InputError(f"nothing is fetched: --offline or GFR_OFFLINE is set. {_BY_HAND}")
+        raise InputError("nothing is fetched: --offline or GFR_OFFLINE is set. See docs/data.md")
     fetch = _published if request.source == "published" else _huggingface
     work = request.directory.with_name(f"fetch-{request.directory.name}")
-    with alone(work):
-        origin, write = fetch(request, sources, work)
+    refusal = f"{work}: another gfr data fetch is running there. Wait for its end"
+    with locks.locked(work / "lock", refusal=refusal):
         try:
+            origin, write = fetch(request, sources, work)
             fetched = _put_in_place(request.directory, origin, write, sources.license)
         except CannotWrite:
-            raise
+            raise  # what has been downloaded serves the next attempt
         except InputError:
-            for archive in filter(Path.is_file, work.iterdir()):
-                archive.unlink()  # unpacking it again would fail again
+            for file in filter(Path.is_file, work.iterdir()):
+                file.unlink()  # unpacking the same archive would fail again
+            with contextlib.suppress(OSError):  # the complete files of Hugging Face stay
+                work.rmdir()
             raise
         shutil.rmtree(work)
     return fetched
@@ -123,26 +122,6 @@ def _is_there(request: Request) -> bool:
     except InputError:
         raise InputError(f"{directory}: exists and is not CelebA. Name another directory") from None
     return True
-
-
-@contextlib.contextmanager
-def alone(work: Path) -> Iterator[None]:
-    """Lock the directory for downloads; InputError if another process has locked it."""
-    with atomic.refusing(work):
-        work.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(work, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{work}: another gfr data fetch is running there. Wait for its end"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(OSError):  # not empty: files for the next attempt, or removed
-            work.rmdir()
 
 
 def _published(request: Request, sources: Sources, work: Path) -> tuple[Origin, Write]:

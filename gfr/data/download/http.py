@@ -88,9 +88,7 @@ def _check_scheme(url: str) -> None:
 
 def _reject_plain_http(url: str, response: Any) -> None:
     if url.startswith("https:") and not response.url.startswith("https:"):
-        raise InputError(
-            f"{url}: redirects to {response.url}, which is not encrypted. Name another with --url"
-        )
+        raise InputError(f"{url}: redirects to {response.url}: not encrypted. Name another --url")
 
 
 def _explained(url: str, error: Exception, path: Path | None = None) -> InputError:

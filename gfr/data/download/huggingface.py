@@ -121,8 +121,7 @@ def convert(shards: Sequence[Path], directory: Path, report: Report) -> int:
     if not names:
         raise InputError("no rows in the parquet files")
     table = pd.concat(tables).set_index(pd.Index(names))
-    identity, partition = table.pop("celeb_id"), table.pop("partition")
-    celeba.write_lists(directory, table, identity, partition)
+    celeba.write_lists(directory, table.rename(columns={"celeb_id": "identity"}))
     report(len(shards), len(shards))
     return len(names)
 

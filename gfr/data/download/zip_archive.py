@@ -71,17 +71,27 @@ def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> 
             raise InputError(f"no label file in it; looked for {', '.join(label_files)}")
         attributes = celeba.read_attributes(label_file)
         images = _images(entries, set(attributes.index))
-        kept = attributes.loc[sorted(images)]
-        identity = _column(extracted(celeba.IDENTITY_FILES), kept.index)
-        partition = _column(extracted(celeba.PARTITION_FILES), kept.index)
+        table = attributes.loc[sorted(images)]
+        for name, files in celeba.LISTS.items():
+            if path := extracted(files):
+                _add_list(table, name, path)
         _check_sizes(list(images.values()), limits)
         folder = directory / celeba.IMAGE_FOLDERS[0]
         folder.mkdir()
         for done, (name, entry) in enumerate(images.items(), start=1):
             _copy(opened, entry, folder / name)
             report(done, len(images))
-    celeba.write_lists(directory, kept, identity, partition)
+    celeba.write_lists(directory, table)
     return len(attributes)
+
+
+def _add_list(table: pd.DataFrame, name: str, path: Path) -> None:
+    """Add a column from a list of identities or partitions, unless it lacks an image."""
+    column = celeba.read_column(path)
+    if table.index.isin(column.index).all():
+        table[name] = column
+    else:
+        LOG.warning("%s: left out, it does not list every image", path.name)
 
 
 def _find(entries: list[zipfile.ZipInfo], names: Sequence[str]) -> zipfile.ZipInfo | None:
@@ -122,14 +132,3 @@ def _check_sizes(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
 def _copy(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
     with opened.open(entry) as source, path.open("wb") as file:
         shutil.copyfileobj(source, file)
-
-
-def _column(path: Path | None, names: pd.Index) -> celeba.Column:
-    """Read an identity or partition list for `names`; None unless it lists all of them."""
-    column = celeba.read_column(path)
-    if path is None or column is None:
-        return None
-    if not names.isin(column.index).all():
-        LOG.warning("%s: left out, it does not list every image", path.name)
-        return None
-    return column.loc[names]

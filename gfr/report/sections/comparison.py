@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from gfr.evaluation.metrics import constant_answer
 from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, figures, markdown, svg
 from gfr.report.figures import Entry, Figure
@@ -41,23 +40,23 @@ def _table(report: Report, view: View, caption: str) -> Table:
         if (report.has_seeds or column.source != "study.seeds")
         and (column.name != "bfloat16_p50_ms" or any(map(column.value, every)))
     ]
-    cells = [_cells(column, every) for column in columns]
-    rows = [list(row) for row in zip(map(_name, every), *cells, strict=True)]
-    majority = ["Majority class", *(_majority(run, column.name) for column in columns)]
-    return Table(["Trial", *(column.title for column in columns)], [*rows, majority], caption)
+    rows = [[_name(head), *(_cell(row, head, every) for row in columns)] for head in every]
+    majority = {
+        f"{split}_{name}": f"{value:.3f}"
+        for split in SPLITS
+        for name, value in run.record.split.constant_answer(split).items()
+    }
+    rows.append(["Majority class", *(majority.get(column.name, "") for column in columns)])
+    return Table(["Trial", *(column.title for column in columns)], rows, caption)
 
 
-def _cells(column: Column, every: Sequence[Head]) -> list[str]:
-    best, cells = column.best(every), []
-    for head in every:
-        value = column.value(head)
-        cell = column.printed(value)
-        if best is not None and value == best:
-            cell = f"**{cell}**"
-        if column.unit in ("s", "ms") and head.latency and head.latency.is_contended:
-            cell += f" {CONTENDED}"
-        cells.append(cell)
-    return cells
+def _cell(column: Column, head: Head, every: Sequence[Head]) -> str:
+    value = column.value(head)
+    cell = column.printed(value)
+    if value is not None and value == column.best(every):
+        cell = f"**{cell}**"
+    is_contended = head.latency and head.latency.is_contended
+    return f"{cell} {CONTENDED}" if column.unit in ("s", "ms") and is_contended else cell
 
 
 def _name(head: Head) -> str:
@@ -71,65 +70,45 @@ def _name(head: Head) -> str:
     return f"{name} (selected)" if head.is_selected else name
 
 
-def _majority(run: Run, column: str) -> str:
-    """Return the cell of the majority class; empty where the column does not apply to it."""
-    split, _, metric = column.partition("_")
-    if split not in SPLITS or metric not in ("accuracy", "loss"):
-        return ""
-    accuracy, loss = constant_answer(run.record.split.num_male, run.record.split.num_female, split)
-    return f"{accuracy if metric == 'accuracy' else loss:.3f}"
-
-
 def _notes(report: Report) -> list[str]:
+    """Return the paragraphs that apply to this run."""
     run = report.run
     seeds = "; in parentheses the lowest and the highest seed" if report.has_seeds else ""
-    notes = [
+    precisions = list(map(markdown.text, facts.precisions(run)))
+    notes: dict[str, object] = {
         "The best value in each column is in bold. Accuracies and losses are for the "
         f"seed-{run.record.benchmark.seed} head; intervals are Wilson intervals{seeds}. "
         f"Inference time: the whole test set in batches of {run.batch_sizes}, from decoded "
         "pixels to probability. p50 latency: one image. Iterations with the same backbone and "
         "image size share one latency measurement. Models run in float32 unless stated "
         "otherwise. Size: float32 parameters. Majority class: a baseline that always predicts "
-        "the more frequent training label, with its training frequency as the probability."
-    ]
-    if any(row.source == "random" for row in run.record.weights):
-        notes.append(
-            f"{RANDOM} Random weights: these results say nothing about the backbone with ImageNet "
-            "weights and must not be compared with ImageNet-weight results."
-        )
-    if any(facts.is_ungated(run, row.label) for row in run.record.benchmark.backbone):
-        notes.append(f"{UNGATED} bfloat16 features, {facts.GATE_NOT_RUN}.")
-    if lines := facts.precisions(run):
-        bullets = markdown.bullets(list(map(markdown.text, lines)))
-        notes.append(f"Feature precision:\n\n{bullets}")
-    if any(row.is_contended for row in run.latencies.values()):
-        notes.append(
-            f"{CONTENDED} Contended: measured under background load."
-            " The model is probably faster on an idle machine."
-        )
-    return notes + _majority_notes(run)
+        "the more frequent training label, with its training frequency as the probability.": True,
+        f"{RANDOM} Random weights: these results say nothing about the backbone with ImageNet "
+        "weights and must not be compared with ImageNet-weight results.": any(
+            row.source == "random" for row in run.record.weights
+        ),
+        f"{UNGATED} bfloat16 features, {facts.GATE_NOT_RUN}.": any(
+            facts.is_ungated(run, row.label) for row in run.record.benchmark.backbone
+        ),
+        f"Feature precision:\n\n{markdown.bullets(precisions)}": precisions,
+        f"{CONTENDED} Contended: measured under background load. The model is probably faster on "
+        "an idle machine.": any(row.is_contended for row in run.latencies.values()),
+    }
+    return [note for note, applies in notes.items() if applies] + _majority_notes(run)
 
 
 def _majority_notes(run: Run) -> list[str]:
     """Name the trials that are not better than the majority class, with this or another seed."""
-    weak = [row for row in run.trials if not run.is_better_than_majority(row)]
     share = run.record.split.majority_share
-    unstable = [
-        row.trial.title
-        for row in run.trials
-        if row not in weak and min(each.accuracy for each in row.over_seeds("test")) <= share
-    ]
-    note = ""
-    if weak:
-        names = ", ".join(row.trial.title for row in weak)
-        note = f"**Not significantly better than the majority class** (95 % interval): {names}."
-    elif run.trials:
-        note = (
-            f"With seed {run.record.benchmark.seed} the 95 % interval of every trial lies above "
-            "the majority class."
-        )
-    names = ", ".join(unstable)
-    return [note, names and f"**No better than the majority class with another seed**: {names}."]
+    weak = [row for row in run.trials if not run.is_better_than_majority(row)]
+    others = [row for row in run.trials if row not in weak]
+    unstable = [row for row in others if min(x.accuracy for x in row.over_seeds("test")) <= share]
+    claims = {
+        "**Not significantly better than the majority class** (95 % interval)": weak,
+        "**No better than the majority class with another seed**": unstable,
+    }
+    names = {text: ", ".join(row.trial.title for row in rows) for text, rows in claims.items()}
+    return [f"{text}: {trials}." for text, trials in names.items() if trials]
 
 
 def scatter(run: Run) -> Figure | None:

@@ -36,7 +36,7 @@ def _energy(run: Run) -> list[Block]:
         rows.append(Row("Total", device, total, total.carbon_g(stated)))
     has_carbon = stated.carbon_g_per_kwh is not None
     blocks: list[Block] = [Table.of([_cells(row, has_carbon) for row in rows])]
-    blocks += [note for kind, note in _NOTES.items() if kind in kinds]
+    blocks += [note for kind, note in _NOTES.items() if kind in kinds] + [costs.refits_note(run)]
     if has_carbon:
         blocks.append(
             f"CO2e: energy x {stated.carbon_g_per_kwh:g} g/kWh, the user's figure for this "

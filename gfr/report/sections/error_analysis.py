@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from itertools import chain, pairwise
 
-from gfr.evaluation.calibration import Calibration
 from gfr.evaluation.metrics import THRESHOLD, Metrics
 from gfr.evaluation.roc import PrecisionRecall
-from gfr.report import figures, svg
+from gfr.report import svg
 from gfr.report.analysis import Study
 from gfr.report.figures import Entry, Figure, look, percent
 from gfr.report.formatting import bounds, rate, title, with_interval
-from gfr.report.section import Block, Html, Report, Section, Table
+from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import Axis, Frame, Look, Point, Series
 from gfr.results.records import Run
 
@@ -44,7 +43,7 @@ def section(report: Report) -> Section | None:
         "fitted on validation, above 1 if the model is overconfident. Threshold: the one with the "
         "highest validation accuracy; gain: its test accuracy minus that at 0.5 (point estimate, "
         "no interval).",
-        Html(_curves(report)),
+        *_curves(report),
     ]
     return Section("error-analysis", "Error analysis", blocks)
 
@@ -57,12 +56,8 @@ def _errors(run: Run, study: Study) -> dict[str, str]:
         "ROC AUC": with_interval(roc.area, bounds(roc.low, roc.high)) if roc else "-",
         "Average precision": f"{ranked.average:.3f}" if ranked else "-",
         "Loss": with_interval(test.loss, study.loss_95),
-        "Female predicted as male": rate(
-            test.female_as_male, test.female_as_male + test.female_as_female
-        ),
-        "Male predicted as female": rate(
-            test.male_as_female, test.male_as_female + test.male_as_male
-        ),
+        "Female predicted as male": rate(test.female_as_male, test.female_as_female),
+        "Male predicted as female": rate(test.male_as_female, test.male_as_male),
     }
 
 
@@ -81,24 +76,20 @@ def _calibrated(run: Run, study: Study) -> dict[str, str]:
     }
 
 
-def _curves(report: Report) -> str:
+def _curves(report: Report) -> list[Block]:
     """Return ROC and precision-recall of all trials, then calibration, the selected trial first."""
-    run, more = report.run, ""
-    first, *others = [
-        figures.html(_reliability(run, study)) + figures.html(_thresholds(run, study))
-        for study in report.selected_first
-    ]
-    if others:
-        more = (
-            "<details><summary>Reliability and thresholds of the other trials</summary>"
-            f'<div class="charts two">{"".join(others)}</div></details>'
-        )
+    run = report.run
     legend = [Entry(row.trial.title, look(run, row), key=row.trial.id) for row in run.trials]
-    drawn = [figures.html(each) for each in (_roc(report), _precision_recall(report)) if each]
-    return (
-        f'<div class="charts two" data-follow>{figures.legend(legend, " full")}{"".join(drawn)}'
-        f'</div><div class="charts two">{first}</div>{more}'
-    )
+    ranked = [figure for figure in (_roc(report), _precision_recall(report)) if figure]
+    first, *others = [
+        [_reliability(run, study), _thresholds(run, study)] for study in report.selected_first
+    ]
+    more = "Reliability and thresholds of the other trials"
+    return [
+        Chart(ranked, layout="two", legend=legend),
+        Chart(first, layout="two"),
+        Chart(list(chain.from_iterable(others)), title=more, layout="two"),
+    ]
 
 
 def _roc(report: Report) -> Figure | None:
@@ -166,43 +157,37 @@ def _reliability(run: Run, study: Study) -> Figure:
     """Draw the predicted against the observed share of men, before and after scaling."""
     x = Axis("mean p_male of the bin", 0, 1, _TENTHS)
     frame = Frame(_WIDTH, _HEIGHT, x, Axis("share of men, 95 % interval", 0, 1, _TENTHS))
-    name, temperature = title(run, study.trial_id), f"T = {study.temperature.value:.2f}"
-    series = [
-        _reliability_series(_LOOKS[0], study.calibration, "uncalibrated"),
-        _reliability_series(_LOOKS[1], study.calibrated, f"calibrated with {temperature}"),
-    ]
-    drawn = svg.plot(frame, series, f"Reliability of {name}", [frame.rule((0, 0), (1, 1))])
-    before, after = (row.expected_error for row in (study.calibration, study.calibrated))
-    legend = [
-        Entry(f"uncalibrated, ECE {before:.3f}", _LOOKS[0]),
-        Entry(f"logits divided by {temperature}, ECE {after:.3f}", _LOOKS[1]),
-    ]
-    return Figure(f"{name}: reliability", [drawn], legend)
-
-
-def _reliability_series(style: Look, calibration: Calibration, name: str) -> Series:
-    points = []
-    for each in calibration.bins:
-        ends = (each.low, each.high)
-        tip = (
-            f"{name}\np_male {each.least:g} to {each.most:g}, n = {each.num_images:,}\n"
-            f"mean p_male {each.mean_p_male:.4f}, share of men "
-            f"{with_interval(each.share_male, ends, '.4f')}"
-        )
-        points.append(Point(each.mean_p_male, each.share_male, tip, ends))
-    return Series.through(points, style)
+    name, drawn, legend = title(run, study.trial_id), [], []
+    versions = {
+        "uncalibrated": study.calibration,
+        f"logits divided by T = {study.temperature.value:.2f}": study.calibrated,
+    }
+    for style, (version, calibration) in zip(_LOOKS, versions.items(), strict=False):
+        points = []
+        for each in calibration.bins:
+            ends = (each.low, each.high)
+            tip = (
+                f"{version}\np_male {each.least:g} to {each.most:g}, n = {each.num_images:,}\n"
+                f"mean p_male {each.mean_p_male:.4f}, share of men "
+                f"{with_interval(each.share_male, ends, '.4f')}"
+            )
+            points.append(Point(each.mean_p_male, each.share_male, tip, ends))
+        drawn.append(Series.through(points, style))
+        legend.append(Entry(f"{version}, ECE {calibration.expected_error:.3f}", style))
+    chart = svg.plot(frame, drawn, f"Reliability of {name}", [frame.rule((0, 0), (1, 1))])
+    return Figure(f"{name}: reliability", [chart], legend)
 
 
 def _thresholds(run: Run, study: Study) -> Figure:
     """Draw accuracy and both error rates by threshold."""
     x = Axis("threshold on p_male", 0, 1, _TENTHS)
     frame = Frame(_WIDTH, _HEIGHT, x, Axis("share of the test images", 0, 1, _PERCENTS))
-    first, legend, series = study.thresholds[0], [], []
+    legend, series = [], []
     tips = {row.threshold: f"threshold {row.threshold:.2f}" for row in study.thresholds}
     for style, (field, label) in zip(_LOOKS, _RATES.items(), strict=True):
-        if getattr(first, field) is None:  # the test set has a single sex
-            continue
         line = [(row.threshold, getattr(row, field)) for row in study.thresholds]
+        if line[0][1] is None:  # the test set has a single sex
+            continue
         series.append(Series(style, line))
         legend.append(Entry(label, style, has_mark=False))
         for threshold, share in line:

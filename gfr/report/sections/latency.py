@@ -1,7 +1,7 @@
 """Latency: the timing of every model in every precision."""
 
-from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, LatencyResult, Samples, Timing
-from gfr.report.facts import PERCENTS
+from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, LatencyResult, Timing
+from gfr.report import facts
 from gfr.report.formatting import with_interval
 from gfr.report.section import Report, Section, Table
 from gfr.results.records import Run
@@ -26,11 +26,13 @@ def section(report: Report) -> Section | None:
 
 
 def _times(latency: LatencyResult, timing: Timing) -> dict[str, str]:
-    single = timing.single
+    single, cells = timing.single, dict.fromkeys([f"p{percent}" for percent in facts.PERCENTS], "")
+    for percent, quantile_ms in facts.quantiles_ms(single).items():
+        cells[f"p{percent}"] = with_interval(*quantile_ms, ".1f")
     return {
         "Backbone and size": latency.feature_set.title,
         "Precision": timing.precision,
-        **{f"p{percent}": _quantile_ms(single, percent) for percent in PERCENTS},
+        **cells,
         "Min (ms)": f"{1000 * min(single.values_s):.1f}",
         "IQR": f"{1000 * single.iqr_s:.1f}",
         "CPU time (ms)": f"{1000 * single.cpu_per_call_s:.1f}",
@@ -56,7 +58,7 @@ def _notes(run: Run) -> str:
     """Explain empty cells, and why a float32 model can differ from its trial."""
     timings = [timing for latency in run.latencies.values() for timing in latency.timings]
     notes = ""
-    if any(timing.single.interval_s(99) is None for timing in timings):
+    if any(99 not in facts.quantiles_ms(timing.single) for timing in timings):
         notes += " p99 is omitted when there are too few calls for its interval."
     if any(row.features.precision != "float32" for row in run.trials):
         notes += (
@@ -64,11 +66,3 @@ def _notes(run: Run) -> str:
             "difference between bfloat16 and float32."
         )
     return notes
-
-
-def _quantile_ms(single: Samples, percent: int) -> str:
-    """`36.1 [35.2, 37.0]`; nothing for a 99th percentile without an interval."""
-    ends_s, value_ms = single.interval_s(percent), 1000 * single.percentile_s(percent)
-    if ends_s is None and percent == 99:
-        return ""
-    return with_interval(value_ms, ends_s and (1000 * ends_s[0], 1000 * ends_s[1]), ".1f")

@@ -1,13 +1,11 @@
 """Learning curves: accuracy and loss by epoch, and what they say about over- and underfitting."""
 
-from collections.abc import Sequence
-
 from gfr.report import markdown, svg
 from gfr.report.figures import Entry, Figure, percent
 from gfr.report.formatting import title
 from gfr.report.section import Block, Chart, Report, Section
 from gfr.report.svg import Axis, Drawing, Frame, Look, Series
-from gfr.results.records import Run
+from gfr.results.records import Run, TrialResult
 
 _LOOKS = {"training": Look(0, 0, 0), "validation": Look(1, 1, 1)}
 
@@ -34,19 +32,17 @@ def curves(run: Run) -> list[Figure]:
     accuracy = svg.linear("accuracy", shares, percent, (0.0, 1.0))
     loss = svg.logarithmic("loss, nats (log scale)", losses, 1.1)
     legend = [Entry(name, look, has_mark=False) for name, look in _LOOKS.items()]
-    drawn = []
-    for row in run.trials:
-        title, history = row.trial.title, row.history
-        panels = [
-            _panel(title, accuracy, history.accuracy, history.val_accuracy),
-            _panel(title, loss, history.loss, history.val_loss),
-        ]
-        drawn.append(Figure(title, panels, legend))
-    return drawn
+    return [
+        Figure(
+            row.trial.title, [_panel(row, accuracy, "accuracy"), _panel(row, loss, "loss")], legend
+        )
+        for row in run.trials
+    ]
 
 
-def _panel(title: str, y: Axis, *values: Sequence[float]) -> Drawing:
+def _panel(result: TrialResult, y: Axis, name: str) -> Drawing:
     """Draw one figure of training and of validation by epoch."""
+    values = [getattr(result.history, key) for key in (name, f"val_{name}")]
     epochs = [float(number) for number in range(1, len(values[0]) + 1)]
     last = max(epochs[-1], 2)
     ticks = svg.linear("epoch", epochs, num_ticks=4).ticks
@@ -60,4 +56,4 @@ def _panel(title: str, y: Axis, *values: Sequence[float]) -> Drawing:
         for epoch, first, second in zip(epochs, *values, strict=True)
     }
     frame = Frame(178, 150, Axis("epoch", 1, last, whole), y, left=36, right=8, bottom=34)
-    return svg.plot(frame, series, f"{title}: {y.label} by epoch", tips=tips)
+    return svg.plot(frame, series, f"{result.trial.title}: {y.label} by epoch", tips=tips)

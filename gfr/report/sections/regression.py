@@ -10,12 +10,17 @@ from gfr.report import markdown, svg
 from gfr.report.figures import Entry, Figure
 from gfr.report.formatting import bounds
 from gfr.report.section import Block, Chart, Report, Section
-from gfr.report.svg import Axis, Drawing, Frame, Look, Point
+from gfr.report.svg import Axis, Frame, Look, Point
 from gfr.results.regression_records import Found, Series, Verdict
 
 _WIDTH, _HEIGHT = 350, 260  # px
 _MAX_TICKS, _MAX_MARKS = 4, 20
 _ALARM = Look(svg.NUM_COLOURS - 1, 6)
+_CAPTIONS = {  # a chart for each backbone, then one for all
+    "accuracy": "{}: test accuracy",
+    "p10_ms": "{}: latency of one image",
+    "duration_s": "Duration of the stages",
+}
 
 
 def section(report: Report) -> Section | None:
@@ -54,54 +59,44 @@ def trends(verdict: Verdict) -> list[Figure]:
     """For each backbone its accuracy and its latency, then the stages; none after a single run."""
     if len(verdict.runs) < 2:
         return []
-    panels: dict[tuple[str, str], str] = {}
-    for backbone in filter(None, (row.backbone for row in verdict.series)):
-        panels[backbone, "accuracy"] = f"{backbone}: test accuracy"
-        panels[backbone, "p10_ms"] = f"{backbone}: latency of one image"
-    panels["", "duration_s"] = "Duration of the stages"
     drawn = []
-    for panel, caption in panels.items():
-        rows = [row for row in verdict.series if (row.backbone, row.figure) == panel]
-        if any(value is not None for row in rows for value in row.values):
-            drawn.append(_figure(caption, verdict, rows))
+    for backbone in dict.fromkeys(row.backbone for row in verdict.series):
+        for figure, caption in _CAPTIONS.items():
+            panel = (backbone, figure)
+            rows = [row for row in verdict.series if (row.backbone, row.figure) == panel]
+            if any(value is not None for row in rows for value in row.values):
+                drawn.append(_figure(caption.format(backbone), verdict, rows))
     return drawn
 
 
 def _figure(caption: str, verdict: Verdict, rows: Sequence[Series]) -> Figure:
+    """Draw a line for each row with its expected range; p50 stands beside p10."""
     p50: list[Series] = []
     if rows[0].figure == "p10_ms":
         of_backbone = [row for row in verdict.series if row.backbone == rows[0].backbone]
         p50 = [row for row in of_backbone if row.figure == "p50_ms"]
-    legend = [Entry(_name(row), Look(n, n)) for n, row in enumerate(rows)]
-    if p50:
-        legend.append(Entry("dotted: p50"))
-    if any(bounds(row.low, row.high) for row in rows):
-        legend.append(Entry("band: expected range"))
-    if any(any(row.alarms) for row in rows):
-        legend.append(Entry("regression", _ALARM, has_line=False))
-    return Figure(caption, [_chart(caption, verdict, rows, p50)], legend)
-
-
-def _chart(
-    caption: str, verdict: Verdict, rows: Sequence[Series], p50: Sequence[Series]
-) -> Drawing:
     frame = Frame(_WIDTH, _HEIGHT, _days(verdict), _scale([*rows, *p50]), left=46)
     tips = [f"{run.run_id}, {run.created_utc[:10]}" for run in verdict.runs]
-    behind, lines, alarms = [], [], []
+    behind, lines, alarms, legend = [], [], [], []
     every = -(-len(tips) // _MAX_MARKS)
     for number, row in enumerate(rows):
-        look = Look(number, number)
+        look, name = Look(number, number), _name(row)
+        legend.append(Entry(name, look))
         if band := bounds(row.low, row.high):
             behind.append(_area(frame, band, f"band {look.colour_class}"))
         points = [Point(run, value) for run, value in enumerate(row.values) if value is not None]
         lines.append(svg.Series(look, list(enumerate(row.values)), points[::-every]))
         for point in points:
-            tips[int(point.x)] += f"\n{_name(row)}: {point.y:.4g}"
+            tips[int(point.x)] += f"\n{name}: {point.y:.4g}"
         alarms += [point for point in points if row.alarms[int(point.x)]]
     for number, row in enumerate(p50):
         lines.append(svg.Series(Look(number, dash=2), list(enumerate(row.values))))
     lines.append(svg.Series(_ALARM, points=alarms))
-    return svg.plot(frame, lines, f"{caption} by run", behind, dict(enumerate(tips)))
+    legend += [Entry("dotted: p50")] if p50 else []
+    legend += [Entry("band: expected range")] if behind else []
+    legend += [Entry("regression", _ALARM, has_line=False)] if alarms else []
+    drawn = svg.plot(frame, lines, f"{caption} by run", behind, dict(enumerate(tips)))
+    return Figure(caption, [drawn], legend)
 
 
 def _name(row: Series) -> str:

@@ -1,8 +1,9 @@
 """Reproduce: everything that determines the numbers, and the cost of each stage."""
 
-from gfr.report import facts, markdown
-from gfr.report.facts import Stage
+from gfr.report import markdown
 from gfr.report.section import Report, Section, Table
+from gfr.results import costs
+from gfr.results.costs import Stage
 
 
 def section(report: Report) -> Section:
@@ -25,8 +26,9 @@ def section(report: Report) -> Section:
         *([f"Export: {run.export.wall_s:.0f} s"] if run.export else []),
     ]
     header = ["Stage", "Work", "Wall time (s)", "CPU time (s)", "Peak memory (GB)"]
-    rows = list(map(_row, facts.stages(run)))
-    return Section("reproduce", "Reproduce", [markdown.bullets(lines), Table(header, rows)])
+    stages = Table(header, list(map(_row, costs.stages(run))))
+    note = costs.refits_note(run)
+    return Section("reproduce", "Reproduce", [markdown.bullets(lines), stages, note])
 
 
 def _row(stage: Stage) -> list[str]:

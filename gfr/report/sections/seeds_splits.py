@@ -114,16 +114,11 @@ def _size_figure(report: Report, label: str, rows: list[TrialResult], x: Axis, y
     series, legend = [], []
     for number, row in enumerate(rows):
         style = look(report.run, row)
-        points = [
-            Point(
-                num,
-                metrics.accuracy,
-                f"{row.trial.title}\n{num:,} training images: test accuracy "
-                f"{figures.accuracy_tip(metrics)}",
-                metrics.interval,
-            )
-            for num, metrics in report.analysis.studies[row.trial.id].sizes
-        ]
+        points = []
+        for num, metrics in report.analysis.studies[row.trial.id].sizes:
+            accuracy = f"test accuracy {figures.accuracy_tip(metrics)}"
+            tip = f"{row.trial.title}\n{num:,} training images: {accuracy}"
+            points.append(Point(num, metrics.accuracy, tip, metrics.interval))
         series.append(Series.through(points, style, aside=6 * (number - (len(rows) - 1) / 2)))
         legend.append(Entry(f"iteration {row.trial.iteration.number}", style))
     return Figure(caption, [svg.plot(Frame(350, 270, x, y), series, caption)], legend)

@@ -1,12 +1,10 @@
 """Selection: why this trial, and what other rules would select."""
 
-from collections.abc import Mapping
-
 from gfr.report import facts, markdown
 from gfr.report.analysis import cost
 from gfr.report.formatting import accuracy, title
 from gfr.report.section import Report, Section
-from gfr.results.records import Run, TrialResult
+from gfr.results.records import Run, Selection, TrialResult
 
 
 def section(report: Report) -> Section:
@@ -15,10 +13,10 @@ def section(report: Report) -> Section:
     if run.selection is None:
         text = "No model is selected: the run has not finished."
         return Section("selection", "Selection", [text])
-    selected, beyond = run.result_of(None), run.selection.beyond
+    selected = run.result_of(None)
     blocks = [
-        _rule(report, selected, beyond),
-        _runner_up(run, selected, beyond),
+        _rule(report, run.selection, selected),
+        _runner_up(run, run.selection, selected),
         _published_rule(run, selected),
         _optimism(report),
         _front(report),
@@ -27,61 +25,76 @@ def section(report: Report) -> Section:
     return Section("selection", "Selection", blocks)
 
 
-def _rule(report: Report, selected: TrialResult, beyond: Mapping[str, str]) -> str:
+def _rule(report: Report, selection: Selection, selected: TrialResult) -> str:
     run, seeds = report.run, report.analysis.studies[selected.trial.id].validation_seeds
     mean = f" (mean of {seeds.num} seeds {seeds.mean:.3f})" if seeds.num > 1 else ""
+    verb, reason = _tie(run, selection, selected)
     return (
-        f"**{title(run, selected.trial.id)}** has the highest validation accuracy of "
-        f"{_candidates(run, beyond)}{mean}. With seed {run.record.benchmark.seed}: "
+        f"**{title(run, selected.trial.id)}** {verb} the highest validation accuracy of "
+        f"{_candidates(run, selection)}{mean}{reason}. With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected.metrics['validation'], 'validation')}, "
         f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken by lower validation loss, "
         "then by lower latency. Test accuracy is shown for information only."
     )
 
 
-def _candidates(run: Run, beyond: Mapping[str, str]) -> str:
+def _tie(run: Run, selection: Selection, selected: TrialResult) -> tuple[str, str]:
+    """Return `has` or `ties with ... for`, and what broke the tie."""
+
+    def rank(row: TrialResult) -> tuple[tuple[bool, int], float, float]:
+        metrics = row.over_seeds("validation")
+        best = row.trial.id in selection.beyond, sum(each.num_right for each in metrics)
+        return best, sum(each.loss for each in metrics), cost(run, row)[0]
+
+    best, loss, p50_ms = rank(selected)
+    tied = [row for row in run.trials if row != selected and rank(row)[0] == best]
+    if not tied:
+        return "has", ""
+    _, next_loss, next_ms = min(map(rank, tied))
+    reason = "for its lower latency" if p50_ms != next_ms else "because its name comes first"
+    reason = "for its lower validation loss" if loss != next_loss else reason
+    names = ", ".join(title(run, row.trial.id) for row in tied)
+    return f"ties with {names} for", f" and is selected {reason}"
+
+
+def _candidates(run: Run, selection: Selection) -> str:
     """`9 trials`, or those of them within the benchmark's limits."""
     num_trials, limits = len(run.trials), run.record.benchmark.selection
-    if not beyond:
+    if not selection.beyond:
         return f"{num_trials} trials"
     by_unit = {"ms": limits.max_latency_ms, "MB": limits.max_size_mb}
     words = " and ".join(f"{value:g} {unit}" for unit, value in by_unit.items() if value)
-    num_within = num_trials - len(beyond)
-    if not num_within:
-        return f"{num_trials} trials, **none of which is within {words}**"
-    return f"the {num_within} of {num_trials} trials within {words}"
+    if num_within := num_trials - len(selection.beyond):
+        return f"the {num_within} of {num_trials} trials within {words}"
+    return f"{num_trials} trials, **none of which is within {words}**"
 
 
-def _runner_up(run: Run, selected: TrialResult, beyond: Mapping[str, str]) -> str:
+def _runner_up(run: Run, selection: Selection, selected: TrialResult) -> str:
     """Compare the selected trial with the next best: accuracy, latency and size."""
     second = facts.runner_up(run)
     if second is None:
         return ""
-    other, reason = run.result_of(second.trial_id), beyond.get(second.trial_id)
+    other, reason = run.result_of(second.trial_id), selection.beyond.get(second.trial_id)
     limits = f" (exceeds the limits: {markdown.text(reason)})" if reason else ""
-    text = f"Runner-up: {other.trial.title}{limits}. {_gain(selected, second)}"
-    if second.latency_ratio is None or second.size_ratio is None:
-        return text
+    text = f"Runner-up: {other.trial.title}{limits}."
+    if second.images_ahead:
+        text += (
+            f" {selected.trial.title} classifies {abs(second.images_ahead):g} of "
+            f"{selected.metrics['validation'].num_images:,} validation images "
+            f"{'more' if second.images_ahead > 0 else 'fewer'} correctly"
+        )
+        if ends := second.ahead_95:
+            interval = "{:+z.1f} to {:+z.1f}".format(*ends)
+            text += f" on average over the seeds (95 % interval of the mean {interval})"
+        text += "."
     if selected.trial.feature_set == other.trial.feature_set:
-        return f"{text} Both have the same backbone and image size, so equal latency and size."
-    return (
-        f"{text} {selected.trial.title} has {second.latency_ratio:.2f} times the latency and "
-        f"{second.size_ratio:.2f} times the size of the runner-up."
-    )
-
-
-def _gain(selected: TrialResult, second: facts.Next) -> str:
-    if not second.images_ahead:
-        return "Both have the same validation accuracy."
-    mean = ""
-    if second.ahead_95:
-        low, high = second.ahead_95
-        mean = f" on average over the seeds (95 % interval of the mean {low:+z.1f} to {high:+z.1f})"
-    return (
-        f"{selected.trial.title} classifies {abs(second.images_ahead):g} of "
-        f"{selected.metrics['validation'].num_images:,} validation images "
-        f"{'more' if second.images_ahead > 0 else 'fewer'} correctly{mean}."
-    )
+        text += " Both have the same backbone and image size, so equal latency and size."
+    elif second.latency_ratio and second.size_ratio:
+        text += (
+            f" {selected.trial.title} has {second.latency_ratio:.2f} times the latency and "
+            f"{second.size_ratio:.2f} times the size of the runner-up."
+        )
+    return text
 
 
 def _published_rule(run: Run, selected: TrialResult) -> str:
@@ -90,14 +103,12 @@ def _published_rule(run: Run, selected: TrialResult) -> str:
     best = top[0].metrics["test"].accuracy
     names = " and ".join(row.trial.title for row in top)
     rule = "The published rule (highest test accuracy)"
-    if top == [selected]:
-        return f"{rule} selects the same trial ({best:.3f})."
     if selected in top:
-        return f"Under the published rule (highest test accuracy), {names} are tied at {best:.3f}."
+        tie = f"{names}, which are tied" if len(top) > 1 else "the same trial"
+        return f"{rule} selects {tie} ({best:.3f})."
     return (
         f"{rule} would select {names} ({best:.3f} against "
-        f"{selected.metrics['test'].accuracy:.3f}), so the two rules disagree. Selecting on the "
-        "test set overestimates accuracy."
+        f"{selected.metrics['test'].accuracy:.3f}), so the two rules disagree."
     )
 
 

@@ -73,7 +73,7 @@ def _forest(report: Report) -> Figure:
             f"{points(row.difference, row.low, row.high, 2)} points\n"
             f"p (Holm) {row.p_holm:.3g}: {'' if row.is_significant else 'not '}significant"
         )
-        ends = (100 * row.difference, 100 * row.low, 100 * row.high)
+        ends = (row.difference, row.low, row.high)
         rows.append(Row(result.trial.title, *ends, tip, look(run, result)))
     caption = f"Test accuracy of {run.result_of(None).trial.title} minus that of each other trial"
     return forest(rows, caption, backbones(run))

@@ -103,6 +103,5 @@ def _mark(gap: Gap) -> Row:
         f"gap {points(gap.difference, gap.low, gap.high, 2)} points, p (Holm) {gap.p_holm:.3g}, "
         f"within each sex {gap.p_within_sex_holm:.3g}"
     )
-    ends = (100 * gap.difference, 100 * gap.low, 100 * gap.high)
-    name = gap.attribute.replace("_", " ")
-    return Row(name, *ends, tip, Look(is_hollow=gap.p_within_sex_holm >= ALPHA))
+    name, look = gap.attribute.replace("_", " "), Look(is_hollow=gap.p_within_sex_holm >= ALPHA)
+    return Row(name, gap.difference, gap.low, gap.high, tip, look)

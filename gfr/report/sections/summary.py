@@ -44,10 +44,10 @@ def _p50(run: Run, latency: LatencyResult) -> str:
     """`p50 latency 54.5 ms [53.8, 54.9] per image (float32, batch 1, 100 calls, CPU)`."""
     device = "" if run.record.hardware.gpus else ", CPU"
     single = latency.float32.single
-    ends = single.interval_s(50)
-    with_ends = f" {interval(ends, '.1f', 1000)}" if ends else ""
-    load = ", CONTENDED" if latency.float32.is_contended else ""
+    p50_ms, ends_ms = facts.quantiles_ms(single)[50]
+    with_ends = f" {interval(ends_ms, '.1f')}" if ends_ms else ""
+    load = ", **contended**" if latency.float32.is_contended else ""
     return (
-        f"p50 latency {1000 * single.percentile_s(50):.1f} ms{with_ends} per image "
+        f"p50 latency {p50_ms:.1f} ms{with_ends} per image "
         f"(float32, batch 1, {len(single.values_s)} calls{device}{load})"
     )

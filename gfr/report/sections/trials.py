@@ -8,6 +8,8 @@ from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import Drawing
 from gfr.results.records import TrialResult
 
+_SEXES = ("female", "male")
+
 
 def section(report: Report) -> Section | None:
     """Return a row and a confusion matrix of each trial."""
@@ -41,14 +43,11 @@ def _accuracy(choice: Choice | None) -> str:
 def confusion(result: TrialResult) -> Figure:
     """Draw the counts on the test set, each as a share of its label, the larger the darker."""
     test, parts = result.metrics["test"], []
-    counts = {
-        "female": {"female": test.female_as_female, "male": test.female_as_male},
-        "male": {"female": test.male_as_female, "male": test.male_as_male},
-    }
-    for row, (label, answers) in enumerate(counts.items()):
-        y, total = 24 + 60 * row, sum(answers.values())
+    for row, label in enumerate(_SEXES):
+        counts = {answer: getattr(test, f"{label}_as_{answer}") for answer in _SEXES}
+        y, total = 24 + 60 * row, sum(counts.values())
         parts.append(svg.text(76, y + 32, f"label {label}", "end", "name"))
-        for column, (answer, count) in enumerate(answers.items()):
+        for column, (answer, count) in enumerate(counts.items()):
             x, share = 84 + 118 * column, count / max(1, total)
             tip = f"label {label}, answered {answer}: {count:,} of {total:,}, {share:.1%}"
             size = {"x": x, "y": y, "width": 114, "height": 56, "rx": 8}
@@ -60,7 +59,7 @@ def confusion(result: TrialResult) -> Figure:
             ]
     parts += [
         svg.text(141 + 118 * column, 14, f"answer {answer}", "middle")
-        for column, answer in enumerate(counts)
+        for column, answer in enumerate(_SEXES)
     ]
     title = f"{result.trial.title}, n = {test.num_images:,}"
     return Figure(title, [Drawing(320, 142, parts, title)])
