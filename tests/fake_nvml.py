@@ -18,7 +18,7 @@ def refuse(code):
 
 
 class Gpu:
-    """One GPU that works harder with each sample: 10 %, 20 %, ...; 100 W and 50 J a sample."""
+    """One GPU that works harder with each sample: 10%, 20%, ...; 100 W and 50 J a sample."""
 
     def __init__(self, **answers):
         """`answers`: functions of pynvml that are to say something else."""

@@ -4,7 +4,7 @@
 
 DATA holds the published project's images (any CelebA will do). Runs benchmarks/full.toml in both
 precisions. Prints a table of all trials: test accuracy of heads on float32 features, and the
-difference that bfloat16 features make, mean and 95 % interval over head seeds. Writes
+difference that bfloat16 features make, mean and 95% interval over head seeds. Writes
 benchmarks/precision.json for the backbones that have ImageNet weights. Gates of random weights are
 printed but not written: such a network amplifies every rounding error, which says nothing about
 precision.

@@ -51,7 +51,7 @@ def find_points(paths: list[Path]) -> np.ndarray:
 
 
 def summary(points: np.ndarray, num_chosen: int) -> dict[str, object]:
-    """float64 (N, 3, 2) -> the record: medians, and half the width of the middle 68 %."""
+    """float64 (N, 3, 2) -> the record: medians, and half the width of the middle 68%."""
     medians = np.median(points, axis=0)
     low, high = np.percentile(points, [16, 84], axis=0)
     spread = np.hypot(*((high - low) / 2).T)  # of x and y together
@@ -62,7 +62,7 @@ def summary(points: np.ndarray, num_chosen: int) -> dict[str, object]:
         "spread_px": dict(zip(POINTS, spread.round(2).tolist(), strict=True)),
         "num_images": len(points),
         "how": f"median over the {len(points):,} of {num_chosen:,} CelebA images in which the "
-        "page's detector finds one face; spread: half the width of the middle 68 %, x and y "
+        "page's detector finds one face; spread: half the width of the middle 68%, x and y "
         "together",
     }
 

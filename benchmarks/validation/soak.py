@@ -43,7 +43,7 @@ FIGURES = (
 
 
 def trend(values: Sequence[float]) -> dict[str, Any]:
-    """Estimate the change per run of the values of successive runs, with a 95 % interval.
+    """Estimate the change per run of the values of successive runs, with a 95% interval.
 
     Successive runs resemble each other, for which the interval of Theil and Sen's slope is too
     narrow. The slope is therefore that of the medians of ten batches of successive runs. `first`

@@ -30,7 +30,7 @@ class Flaws:
 def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
     """Decode every image once -> those that can be decoded, and what is unusual.
 
-    Raises InputError if more than 1 % cannot be decoded.
+    Raises InputError if more than 1% cannot be decoded.
     """
     rows: list[dict[str, object]] = []
     paths = faces.paths()
@@ -45,7 +45,7 @@ def inspect(faces: Faces, report: Report) -> tuple[Faces, Flaws]:
         name, why = next(iter(dropped.items()))
         raise InputError(
             f"{faces.image_dir}: {len(dropped):,} of {len(table):,} chosen images are "
-            f"missing or undecodable, the first is {name} ({why}); at most 1 % may be. Restore "
+            f"missing or undecodable, the first is {name} ({why}); at most 1% may be. Restore "
             "them, or remove their lines from the label file"
         )
     good = table[table["problem"].isna()]

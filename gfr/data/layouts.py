@@ -91,7 +91,7 @@ _CELEBA = DataSource(
         "CelebA shows public figures, mostly young, mostly light-skinned, posed and made up. "
         "For other people the error rate is unknown and probably higher; it differs "
         "between groups.",
-        "About 0.5 % of CelebA's labels contradict the majority of the same person's images: "
+        "About 0.5% of CelebA's labels contradict the majority of the same person's images: "
         "differences in accuracy below that mean nothing.",
     ),
     licence="CelebA: for non-commercial research only (Liu et al., ICCV 2015); its images must "

@@ -22,7 +22,7 @@ NOISY = 0.1  # relative distance from the running mean above which no trend is v
 class Learning:
     """Summary of the learning curves; losses are running means of the validation loss.
 
-    `gap` is training minus validation accuracy, -1..1, with its 95 % interval. `best_epoch` counts
+    `gap` is training minus validation accuracy, -1..1, with its 95% interval. `best_epoch` counts
     from 1. `fall` is the relative decrease in the last tenth of the epochs. `noise` is the mean
     relative distance of an epoch's loss from the running mean in the second half.
     """

@@ -36,7 +36,7 @@ class Metrics:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson 95 % interval of the accuracy, 0..1."""
+        """Wilson 95% interval of the accuracy, 0..1."""
         return wilson(self.num_right, self.num_images)
 
 

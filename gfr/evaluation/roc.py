@@ -21,7 +21,7 @@ class Roc:
     """Shares of the women and of the men classified as male, over all thresholds.
 
     `area` 0..1 is the probability that a man has a higher logit than a woman, where ties count
-    half. `low` and `high`, its 95 % interval, are None with fewer than two women or men, and where
+    half. `low` and `high`, its 95% interval, are None with fewer than two women or men, and where
     the sample variance is 0: perfect separation, or equal logits.
     """
 
@@ -80,7 +80,7 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, ...], tuple[flo
 
 
 def _area(men: np.ndarray, women: np.ndarray) -> tuple[float, float | None, float | None]:
-    """Return the area under the ROC curve of logits (M,) and (F,) and its 95 % interval in 0..1.
+    """Return the area under the ROC curve of logits (M,) and (F,) and its 95% interval in 0..1.
 
     DeLong, DeLong and Clarke-Pearson (1988), "Comparing the areas under two or more correlated
     receiver operating characteristic curves", by the midranks of Sun and Xu (2014), "Fast

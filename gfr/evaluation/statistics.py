@@ -1,6 +1,6 @@
 """Statistics for reports: confidence intervals, significance tests, selection bias.
 
-Inputs are counts, or one value per image or seed; outputs are 95 % intervals, p-values and small
+Inputs are counts, or one value per image or seed; outputs are 95% intervals, p-values and small
 records. The same seed gives the same numbers. statsmodels and scipy.stats take about a second to
 import, so functions import them when called.
 """
@@ -14,9 +14,9 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 _TAIL = 0.025
 
-Z_95 = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
+Z_95 = 1.959963984540054  # 97.5% quantile of the standard normal distribution
 
-_NUM_MEANS = 4_000  # below a second for 40,000 values; resampling moves a bound by 2 % of the width
+_NUM_MEANS = 4_000  # below a second for 40,000 values; resampling moves a bound by 2% of the width
 
 _NUM_PAIRED = 100_000  # their cost does not grow with the number of images
 
@@ -43,7 +43,7 @@ class Spread:
 class Optimism:
     """Overestimate from selecting and testing on the same images: difference of accuracies, -1..1.
 
-    `mean`, and the bounds of the middle 95 % of the resamples: the range for a single test set, not
+    `mean`, and the bounds of the middle 95% of the resamples: the range for a single test set, not
     the uncertainty of the mean.
     """
 
@@ -53,9 +53,9 @@ class Optimism:
 
 
 def quantile_ranks(num_values: int, quantile: float) -> tuple[int, int] | None:
-    """Return the ranks (from 1) of the ordered values that enclose a quantile with 95 % confidence.
+    """Return the ranks (from 1) of the ordered values that enclose a quantile with 95% confidence.
 
-    Two-sided order-statistic interval with at most 2.5 % in either tail, for any distribution; None
+    Two-sided order-statistic interval with at most 2.5% in either tail, for any distribution; None
     for too few values. Conover (1999), "Practical Nonparametric Statistics", section 3.2.
     """
     from scipy.stats import binom
@@ -78,7 +78,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def wilson(num_right: int, num_images: int) -> tuple[float, float]:
-    """Return the two-sided 95 % score interval of a proportion, 0..1. Wilson (1927)."""
+    """Return the two-sided 95% score interval of a proportion, 0..1. Wilson (1927)."""
     from statsmodels.stats.proportion import proportion_confint
 
     return proportion_confint(num_right, num_images, method="wilson")
@@ -87,7 +87,7 @@ def wilson(num_right: int, num_images: int) -> tuple[float, float]:
 def newcombe(
     num_right: int, num_images: int, other_right: int, other_images: int
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the first minus the second of two independent proportions.
+    """Return the 95% interval of the first minus the second of two independent proportions.
 
     Newcombe (1998), "Interval estimation for the difference between independent proportions",
     method 10.
@@ -125,7 +125,7 @@ def over_seeds(values: Sequence[float] | np.ndarray) -> Spread:
 
 
 def bootstrap_mean(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Return the two-sided 95 % interval of the mean of float (N,).
+    """Return the two-sided 95% interval of the mean of float (N,).
 
     Bias-corrected and accelerated bootstrap, because a few images have very large losses. Efron
     (1987), "Better bootstrap confidence intervals". The acceleration is the jackknife's in closed
@@ -157,7 +157,7 @@ def _chunks(num_columns: int) -> Iterator[int]:
 def paired_difference(
     right_a: np.ndarray, right_b: np.ndarray, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Return accuracy of a minus that of b on the same images, bool (N,), and its 95 % interval.
+    """Return accuracy of a minus that of b on the same images, bool (N,), and its 95% interval.
 
     Percentile bootstrap over images: Efron and Tibshirani (1993), "An introduction to the
     bootstrap", chapter 13. Each image contributes +1, -1 or 0, so a resample is a draw of three

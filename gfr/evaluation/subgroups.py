@@ -16,12 +16,12 @@ from gfr.types import Count, Positive, Share
 
 SEX = "Male"  # the label, which is not compared
 
-LEAST_IMAGES = 30  # with fewer, the interval of an accuracy of 90 % is wider than 22 points
+LEAST_IMAGES = 30  # with fewer, the interval of an accuracy of 90% is wider than 22 points
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`num` of `num_images`, as a share 0..1 with its 95 % Wilson interval."""
+    """`num` of `num_images`, as a share 0..1 with its 95% Wilson interval."""
 
     num: Count
     num_images: Positive
@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """One attribute: `difference` is accuracy with it minus without it, -1..1, with 95 % interval.
+    """One attribute: `difference` is accuracy with it minus without it, -1..1, with 95% interval.
 
     `p_value` is from a two-sided exact test, `p_within_sex` from a test that compares men with men
     and women with women; `_holm` are the same, adjusted for the number of attributes.

@@ -19,7 +19,7 @@ from gfr.measurement.resources import Cost
 from gfr.types import Above0, NonEmpty, Positive, Seconds, Share
 
 # A row is contended if other processes take more than this share of the CPU time. An idle
-# Prefect server takes 1 to 2 % of two cores.
+# Prefect server takes 1 to 2% of two cores.
 MAX_OTHERS_SHARE = 0.10
 
 MAX_ATTEMPTS, MAX_ROW_S = 3, 30.0  # at a row that was contended
@@ -48,7 +48,7 @@ class Samples:
         return float(np.percentile(self.values_s, percent))
 
     def interval_s(self, percent: float) -> tuple[float, float] | None:
-        """Two-sided 95 % interval of that quantile, seconds; None where too few calls give none."""
+        """Two-sided 95% interval of that quantile, seconds; None where too few calls give none."""
         ranks = quantile_ranks(len(self.values_s), percent / 100)
         if ranks is None:
             return None

@@ -6,7 +6,7 @@ import TensorFlow.
 
 A gate compares the accuracy of heads on bfloat16 features with that of heads on float32 features,
 on real faces and ImageNet weights, over several seeds (benchmarks/studies/precision.py). It passes
-if the 95 % interval of the mean difference lies within +-0.5 points.
+if the 95% interval of the mean difference lies within +-0.5 points.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ _MAX_LOG_MARGIN = 14.0  # the spread of invalid figures could overflow a float
 
 MAX_MEASUREMENTS = 3  # of one benchmark in one comparison
 
-# An idle machine, and each new process, runs up to 15 % faster or slower, and so does the reference
+# An idle machine, and each new process, runs up to 15% faster or slower, and so does the reference
 # workload. If that is slower by more than this, the machine explains slower calls.
 MAX_REFERENCE_RATIO = 1.10
 

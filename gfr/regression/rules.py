@@ -161,8 +161,8 @@ def _worse(now: TrialEntry, rows: Sequence[TrialEntry], p_value: float) -> list[
 def _judge_latency(now: LatencyEntry, past: Sequence[Entry], reruns: Entry) -> tuple[Found, str]:
     saved = baseline.clean_latencies(past, now)
     if len(saved) < MIN_RUNS:
-        runs = counted(len(saved), "earlier run")
-        return "no history", f"one image: {runs} without background load, {MIN_RUNS} are needed"
+        needed = f"{len(saved)} of the {MIN_RUNS} earlier runs without background load needed"
+        return "no history", f"one image: {needed}"
     rows = [now, *baseline.latencies_of([reruns], now)]
     verdicts = [latency_rule.judge(row.measured, saved) for row in rows]
     final = latency_rule.final(verdicts)
@@ -210,7 +210,8 @@ def _status(findings: Sequence[Finding], num_past: int) -> Status:
 
 def _reason(findings: Sequence[Finding], status: Status, num_past: int) -> str:
     if status == "no history":
-        return _too_few(num_past, "run")
+        enough = f"nothing in it has {MIN_RUNS} earlier results"
+        return _too_few(num_past, "run") if num_past < MIN_RUNS else enough
     compared = f"compared with {num_past} earlier runs"
     if status == "ok":
         num_changed = sum(finding.status == "changed" for finding in findings)
@@ -233,4 +234,4 @@ def _differences(now: Entry, others: Sequence[Entry]) -> str:
 
 
 def _too_few(num: int, noun: str = "result") -> str:
-    return f"{counted(num, f'comparable earlier {noun}')}, {MIN_RUNS} are needed"
+    return f"{num} of the {MIN_RUNS} comparable earlier {noun}s needed"

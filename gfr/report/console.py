@@ -9,7 +9,7 @@ from gfr.report.metric_columns import Head, heads, shown_in
 from gfr.results.records import Run
 
 _HEADER_WIDTH = 10  # characters: longer headers wrap, so that a terminal holds the table
-_WEAK = ", NOT SIGNIFICANTLY BETTER THAN THE MAJORITY CLASS (95 % interval)"
+_WEAK = ", NOT SIGNIFICANTLY BETTER THAN THE MAJORITY CLASS (95% interval)"
 
 
 def rows(run: Run) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ class Worker:
 
 
 def quantiles_ms(single: Samples) -> dict[int, tuple[float, tuple[float, float] | None]]:
-    """Return each of PERCENTS with its 95 % interval; no 99 where too few calls enclose it."""
+    """Return each of PERCENTS with its 95% interval; no 99 where too few calls enclose it."""
     found = {}
     for percent in PERCENTS:
         ends_s = single.interval_s(percent)

@@ -100,8 +100,8 @@ def asset(name: str) -> str:
 
 
 def percent(value: float) -> str:
-    """`90 %`: a tick, with decimals only where needed."""
-    return f"{100 * value:.4g} %"
+    """`90%`: a tick, with decimals only where needed."""
+    return f"{100 * value:.4g}%"
 
 
 def accuracy_tip(metrics: Metrics) -> str:
@@ -131,6 +131,6 @@ def backbones(run: Run) -> list[Entry]:
 def forest(rows: Sequence[Row], caption: str, legend: Sequence[Entry]) -> Figure:
     """Return differences of test accuracy, -1..1, with their intervals and a line at 0."""
     ends = [end for row in rows for end in (row.low, row.high)]
-    label = "points of test accuracy, 95 % interval"
+    label = "points of test accuracy, 95% interval"
     axis = svg.linear(label, [*ends, 0.0], lambda x: f"{100 * x:+g}" if x else "0")
     return both(lambda width: svg.rows(rows, axis, width, caption, 0.0), caption, legend)

@@ -33,12 +33,12 @@ def with_interval(value: float, ends: tuple[float, float] | None, form: str = ".
 
 
 def percent(value: float, ends: tuple[float, float]) -> str:
-    """`90.6 % [88.6, 92.3]`."""
-    return f"{100 * value:.1f} % {interval(ends, '.1f', 100)}"
+    """`90.6% [88.6, 92.3]`."""
+    return f"{100 * value:.1f}% {interval(ends, '.1f', 100)}"
 
 
 def rate(num: int, num_others: int) -> str:
-    """`4.1 % [3.0, 5.6]` of both together, with Wilson's 95 % interval; `-` without images."""
+    """`4.1% [3.0, 5.6]` of both together, with Wilson's 95% interval; `-` without images."""
     total = num + num_others
     return percent(num / total, wilson(num, total)) if total else "-"
 
@@ -50,13 +50,13 @@ def points(value: float, low: float, high: float, num_decimals: int = 1) -> str:
 
 
 def accuracy(metrics: Metrics, split: str) -> str:
-    """`test accuracy 90.6 % [88.6, 92.3] (n = 1,000)`, with Wilson's 95 % interval."""
+    """`test accuracy 90.6% [88.6, 92.3] (n = 1,000)`, with Wilson's 95% interval."""
     found = percent(metrics.accuracy, metrics.interval)
     return f"{split} accuracy {found} (n = {metrics.num_images:,})"
 
 
 def spread(values: Spread) -> str:
-    """`0.894 (0.888 to 0.903)`: mean, lowest, highest; brackets are for 95 % intervals."""
+    """`0.894 (0.888 to 0.903)`: mean, lowest, highest; brackets are for 95% intervals."""
     return f"{values.mean:.3f} ({values.least:.3f} to {values.most:.3f})"
 
 

@@ -189,7 +189,7 @@ COLUMNS = (
     Column("rank", "Int64", "rank"),
     *(column for split in SPLITS for column in _counts(split)),
     *(column for split in SPLITS for column in _accuracies(split)),
-    Column("test_accuracy_95", "", "metrics.test.interval", "95 % interval", "", _MD),
+    Column("test_accuracy_95", "", "metrics.test.interval", "95% interval", "", _MD),
     Column("test_accuracy_seeds", "", "study.seeds", "Mean over seeds (range)", "", _MD),
     # The terminal has no room for the losses of training and validation.
     *(_metric(split, "loss", "fitting") for split in SPLITS),

@@ -279,7 +279,7 @@ class Run:
         return f"{result.trial.title}, {run}" + (f" ({notes})" if notes else "")
 
     def is_better_than_majority(self, result: TrialResult) -> bool:
-        """Whether Wilson's 95 % interval of the test accuracy lies above the majority share."""
+        """Whether Wilson's 95% interval of the test accuracy lies above the majority share."""
         return result.metrics["test"].interval[0] > self.record.split.majority_share
 
     @property

@@ -56,7 +56,7 @@ def test_delong_is_the_variance_over_all_pairs(decimals):
 
 
 def test_delong_intervals_contain_the_true_area():
-    """Normals one sd apart have an area of 0.7602; 95 % of 400 samples' intervals contain it."""
+    """Normals one sd apart have an area of 0.7602; 95% of 400 samples' intervals contain it."""
     samples = (evaluation_roc.roc(*faces(120, 9, seed)) for seed in range(400))
     covered = np.mean([roc.low <= 0.76025 <= roc.high for roc in samples])
     assert pytest.approx(0.95, abs=0.025) == covered

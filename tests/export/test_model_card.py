@@ -77,7 +77,7 @@ def test_the_hub_reads_what_was_recorded(data, weights, tags, expected, dataset)
         ("majority_class_accuracy", 0.6),
         ("uncertain_share", 1 / 3),
     ] == [(row.metric_type, row.metric_value) for row in found]
-    interval = "n = 100, Wilson's 95 % interval 0.802 to 0.930"
+    interval = "n = 100, Wilson's 95% interval 0.802 to 0.930"
     assert f"Test accuracy ({interval})" == found[0].metric_name
     assert {"num_images": 100, "data_sha256": records.DATA.digest} == found[0].dataset_args
     assert read.text.startswith("# VGG16 / iteration 2\n\n")

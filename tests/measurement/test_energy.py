@@ -155,7 +155,7 @@ def test_the_report_labels_every_row():
         ["Total", "GPU", "10,400", "1.040", "measured", "NVML's counter"],
     ] == [[cell.strip() for cell in row[:-1]] for row in together]
     assert "360 g/kWh, the user's figure" in page
-    assert 13 == len(re.findall(r"\| +50 % / 90 % \| +- ", page))
+    assert 13 == len(re.findall(r"\| +50% / 90% \| +- ", page))
 
 
 def energy_text(run):

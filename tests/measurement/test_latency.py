@@ -60,7 +60,7 @@ def test_a_disturbed_row_is_measured_again_and_the_quietest_kept():
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9, 0.95, 0.99])
 @pytest.mark.parametrize("num_values", [30, 100, 368, 1000])
 def test_order_statistics_enclose_a_quantile_with_95_percent(num_values, quantile):
-    """At most 2.5 % in either tail, and the next narrower ranks would have more."""
+    """At most 2.5% in either tail, and the next narrower ranks would have more."""
 
     def tails(low, high):
         below = binom(num_values, quantile)
@@ -75,7 +75,7 @@ def test_order_statistics_enclose_a_quantile_with_95_percent(num_values, quantil
 
 
 def test_a_99th_percentile_needs_368_calls():
-    """0.99 to the 368th is the first below 2.5 %."""
+    """0.99 to the 368th is the first below 2.5%."""
     assert (None, (360, 368)) == (quantile_ranks(367, 0.99), quantile_ranks(368, 0.99))
 
 

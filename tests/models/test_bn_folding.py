@@ -113,7 +113,7 @@ def test_an_output_that_others_see_is_not_scaled(read_by):
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "VGG16"])
 def test_bfloat16_is_close_and_really_used(name):
-    """Off by 0.1 to 2 %: nearer would be float32, farther would be wrong."""
+    """Off by 0.1 to 2%: nearer would be float32, farther would be wrong."""
     original, scaling = network(name), APPLICATIONS[name].scaling
     error = relative_error(pooled(original, scaling), pooled(fold(original, "bfloat16"), scaling))
     assert 1e-3 < error < 0.02

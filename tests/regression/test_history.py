@@ -249,7 +249,7 @@ def test_an_accuracy_is_worse_beyond_chance_or_the_tolerance(expected, now):
 
 
 def test_p_values_are_corrected_for_the_number_of_trials():
-    """The same 8 lost images with four trials: 4 x 0.008 is above 1 %."""
+    """The same 8 lost images with four trials: 4 x 0.008 is above 1%."""
     names = "abcd"
     past = [entry(number, *(trial(name=name) for name in names)) for number in (1, 2, 3)]
     rows = [trial(892, "ff", probabilities="q", name="a"), *(trial(name=name) for name in "bcd")]
@@ -325,7 +325,7 @@ def test_runs_under_load_are_not_in_the_latency_baseline(tmp_path):
     for number, share in ((1, 0.0), (2, 0.5), (3, 0.5)):
         judged(written(tmp_path, number, others_share=share))
     found = check.look(written(tmp_path, 4, factor=2)).of("no history")
-    assert "one image: 1 earlier run without background load, 3 are needed" in found[0].text
+    assert "one image: 1 of the 3 earlier runs without background load needed" in found[0].text
 
 
 def test_a_timed_model_with_different_answers_is_a_regression(tmp_path):

@@ -34,7 +34,7 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
         "# gfr report: benchmark smoke, run r\n\n## Summary\n\n"
         "**VGG16 / iteration 2** is selected: "
     )
-    assert "test accuracy 88.0 % [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
+    assert "test accuracy 88.0% [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
     assert "synthetic faces, 2% of labels flipped, 260 images (112 male, 148 female) from" in head
     assert "- **MobileNetV2: random weights: not comparable**" in head
 
@@ -89,12 +89,12 @@ def test_the_best_of_each_column_is_marked(run):
 def test_a_trial_not_better_than_the_majority_is_said_to_be_so(run):
     """62 of 100 against a majority share of 60: its interval reaches below."""
     assert (
-        "**Not significantly better than the majority class** (95 % interval): MobileNetV2"
+        "**Not significantly better than the majority class** (95% interval): MobileNetV2"
         in summary_md(run)
     )
     ranking = run.selection.ranking[::-1]
     weak = replace(run, selection=results_records.Selection(3, ranking[0], ranking, {}))
-    said = "**Not significantly better than the majority class** (60.0 %)"
+    said = "**Not significantly better than the majority class** (60.0%)"
     assert (False, True) == tuple(
         said in summary_md(row).split("## Comparison")[0] for row in (run, weak)
     )

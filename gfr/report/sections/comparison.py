@@ -104,7 +104,7 @@ def _majority_notes(run: Run) -> list[str]:
     others = [row for row in run.trials if row not in weak]
     unstable = [row for row in others if min(x.accuracy for x in row.over_seeds("test")) <= share]
     claims = {
-        "**Not significantly better than the majority class** (95 % interval)": weak,
+        "**Not significantly better than the majority class** (95% interval)": weak,
         "**No better than the majority class with another seed**": unstable,
     }
     names = {text: ", ".join(row.trial.title for row in rows) for text, rows in claims.items()}
@@ -118,7 +118,7 @@ def scatter(run: Run) -> Figure | None:
         return None
     bounds = [bound for row in timed for bound in row.metrics["test"].interval]
     share = run.record.split.majority_share
-    y = svg.linear("test accuracy, 95 % interval", [*bounds, share], figures.percent, (0.0, 1.0))
+    y = svg.linear("test accuracy, 95% interval", [*bounds, share], figures.percent, (0.0, 1.0))
     p50_ms = [row.float32.p50_ms for row in run.latencies.values()]
     x = svg.logarithmic("p50 latency of one image, ms (log scale)", p50_ms, 1.25)
     notes = ["number: iteration", "dotted: trials that share a model", "dashed: majority class"]

@@ -77,7 +77,7 @@ def _gpu_cells(use: Use) -> dict[str, str]:
     return {
         "Stage": use.stage,
         "GPU": markdown.text(f"{gpu.id}: {gpu.name}"),
-        "Utilization": _level(gpu.utilization, 0.01, "{:.0f} %"),
+        "Utilization": _level(gpu.utilization, 0.01, "{:.0f}%"),
         "Memory (GB)": _level(gpu.memory_bytes, 1e9, "{:.2f}"),
         "Power (W)": _level(gpu.power_w, 1, "{:.0f}"),
         "Samples": str(max((row.num_samples for row in levels), default=0)),

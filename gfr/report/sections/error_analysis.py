@@ -37,7 +37,7 @@ def section(report: Report) -> Section | None:
         f"images; heads trained with seed {run.record.benchmark.seed}.",
         Table.of([_errors(run, study) for study in studies]),
         Table.of([_calibrated(run, study) for study in studies]),
-        "95 % intervals in brackets: DeLong (ROC AUC), bootstrap over images (loss), Wilson (error "
+        "95% intervals in brackets: DeLong (ROC AUC), bootstrap over images (loss), Wilson (error "
         "rates). Average precision: male is the positive class. ECE: expected calibration error in "
         "ten bins of p_male; above 0 by chance even if a model is calibrated. T: temperature "
         "fitted on validation, above 1 if the model is overconfident. Threshold: the one with the "
@@ -156,7 +156,7 @@ def _steps(ranked: PrecisionRecall) -> list[tuple[float, float]]:
 def _reliability(run: Run, study: Study) -> Figure:
     """Draw the predicted against the observed share of men, before and after scaling."""
     x = Axis("mean p_male of the bin", 0, 1, _TENTHS)
-    frame = Frame(_WIDTH, _HEIGHT, x, Axis("share of men, 95 % interval", 0, 1, _TENTHS))
+    frame = Frame(_WIDTH, _HEIGHT, x, Axis("share of men, 95% interval", 0, 1, _TENTHS))
     name, drawn, legend = title(run, study.trial_id), [], []
     versions = {
         "uncalibrated": study.calibration,

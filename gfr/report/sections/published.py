@@ -15,7 +15,7 @@ def section(report: Report) -> Section | None:
     if not rows:
         return None
     blocks: list[Block] = [
-        f"The same {published.num_images:,} images in a new split, so the test images differ; 95 % "
+        f"The same {published.num_images:,} images in a new split, so the test images differ; 95% "
         f"intervals in brackets. Published: one run each, without intervals ({published.source}). "
         "Trials with random weights are left out, because the published project has none.",
         Table.of(rows),

@@ -75,7 +75,7 @@ def _seeds(report: Report) -> list[Figure]:
     rows = [_seed_row(report, result) for result in report.run.trials]
     caption = "Test accuracy over the seeds of the head"
     ends = [end for row in rows for end in (row.low, row.high)]
-    label = "test accuracy; mean, Student's 95 % interval"
+    label = "test accuracy; mean, Student's 95% interval"
     axis = svg.linear(label, ends, figures.percent, (0.0, 1.0))
     legend = [*backbones(report.run), Entry("one seed", DOT, has_line=False)]
     return [figures.both(lambda width: svg.rows(rows, axis, width, caption, None), caption, legend)]
@@ -100,7 +100,7 @@ def _sizes(report: Report) -> list[Figure]:
     if not every:
         return []
     ends = [end for _, metrics in every for end in metrics.interval]
-    label = "test accuracy, 95 % interval"
+    label = "test accuracy, 95% interval"
     y = svg.linear(label, ends, figures.percent, (0.0, 1.0), num_ticks=8)
     numbers = sorted({num for num, _ in every})
     x = svg.logarithmic("training images (log scale)", numbers, 1.2)

@@ -85,7 +85,7 @@ def _runner_up(run: Run, selection: Selection, selected: TrialResult) -> str:
         )
         if ends := second.ahead_95:
             interval = "{:+z.1f} to {:+z.1f}".format(*ends)
-            text += f" on average over the seeds (95 % interval of the mean {interval})"
+            text += f" on average over the seeds (95% interval of the mean {interval})"
         text += "."
     if selected.trial.feature_set == other.trial.feature_set:
         text += " Both have the same backbone and image size, so equal latency and size."

@@ -19,7 +19,7 @@ def section(report: Report) -> Section | None:
         f"{selected.metrics['test'].num_images:,} test images, with the seed-"
         f"{run.record.benchmark.seed} heads. Sorted by latency, fastest first.",
         Table.of([_row(run, row) for row in against]),
-        "Selected minus this: difference of the test accuracies, with the 95 % "
+        "Selected minus this: difference of the test accuracies, with the 95% "
         "interval of a paired bootstrap over images. p: exact McNemar test. p (Holm): adjusted for "
         f"{len(against)} comparisons; a difference is significant below {ALPHA:g}. The intervals "
         "are not adjusted for multiple comparisons, so an interval may exclude 0 even if the "

@@ -33,7 +33,7 @@ def section(report: Report) -> Section | None:
     notes = (
         "p: Fisher's exact test. p within each sex: Mantel-Haenszel test, which compares men with "
         f"men and women with women. Both are adjusted for {len(gaps)} attributes (Holm). In "
-        f"brackets: 95 % intervals (Wilson, Newcombe); rates of fewer than {MIN_RATED} images are "
+        f"brackets: 95% intervals (Wilson, Newcombe); rates of fewer than {MIN_RATED} images are "
         f"left out. {SOURCES[report.run.record.data.source].attribute_note}: a gap shows where "
         "errors are, not why."
     )

@@ -26,14 +26,14 @@ def _selected(report: Report) -> str:
     seeds = report.analysis.studies[selected.trial.id].seeds
     if seeds.num > 1:
         mean, least, most = (f"{100 * x:.1f}" for x in (seeds.mean, seeds.least, seeds.most))
-        qualities.append(f"mean of {seeds.num} seeds {mean} % ({least} to {most})")
+        qualities.append(f"mean of {seeds.num} seeds {mean}% ({least} to {most})")
     if latency := run.latency_of(selected.trial):
         qualities += [_p50(run, latency), f"{latency.size_bytes / 1e6:.0f} MB"]
     sentences = [f"**{title(run, selected.trial.id)}** is selected: {', '.join(qualities)}."]
     if not run.is_better_than_majority(selected):
         sentences.append(
             "**Not significantly better than the majority class** "
-            f"({100 * run.record.split.majority_share:.1f} %): the 95 % interval of its test "
+            f"({100 * run.record.split.majority_share:.1f}%): the 95% interval of its test "
             "accuracy includes or lies below that."
         )
     text = " ".join([*sentences, significance.sentence(report)]).strip()
