@@ -39,8 +39,7 @@ def request_for(
 ) -> Request:
     """Do the same for a benchmark that is already read; `options.benchmark` only names it."""
     cleanup.Rule(keep=options.keep_runs)  # InputError if it is not a number of runs
-    limits = schema.Selecting(options.max_latency_ms, options.max_size_mb)
-    benchmark = loader.limited(benchmark, limits)
+    benchmark = options.applied_to(benchmark)
     run_id = options.run_id or run_directory.new_id(benchmark.name, start)
     reports = paths.directory_or_default(options.reports, "reports")
     cache = paths.directory_or_default(options.cache, "cache")

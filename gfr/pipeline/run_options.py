@@ -1,11 +1,15 @@
 """The options of a run.
 
 Adding one takes an option in cli/commands/run.py, a field here and a parameter of
-flows/benchmark.py. If it replaces a setting of the benchmark, gfr/pipeline/request.py puts it
-there: training, latency and selection read the benchmark.
+flows/benchmark.py. If it replaces a setting of the benchmark, `applied_to` puts it there: training,
+latency and selection read the benchmark.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gfr.config.schema import Benchmark
 
 DATA_KEYWORDS = ("auto", "synthetic")
 
@@ -29,3 +33,10 @@ class RunOptions:
     max_latency_ms: float | None = None  # None: as the benchmark says
     max_size_mb: float | None = None  # None: as the benchmark says
     keep_runs: int | None = None  # of this benchmark, after the run; None: all
+
+    def applied_to(self, benchmark: "Benchmark") -> "Benchmark":
+        """Return the benchmark with the settings that these options replace."""
+        from gfr.config import loader, schema
+
+        limits = schema.Selecting(self.max_latency_ms, self.max_size_mb)
+        return loader.limited(benchmark, limits)
