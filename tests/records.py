@@ -137,7 +137,7 @@ def run(directory=Path("reports/runs/r")):
             BENCHMARK.trials,
             (30, 36, 25, 24),
             (90, 88, 70, 62),
-            ("", "", *["random weights: not comparable"] * 2),
+            ("", "", *["random weights (not comparable)"] * 2),
             strict=True,
         )
     ]

@@ -59,12 +59,12 @@ class Learning:
             )
         if self.noise > NOISY:
             return (
-                f"has curves too noisy to assess: the validation loss of an epoch deviates by "
-                f"{self.noise:.0%} from its running mean; {gap}"
+                "has curves too noisy to assess: the validation loss of an epoch deviates from its "
+                f"running mean by {self.noise:.0%} on average; {gap}"
             )
         if low > 0:
             return f"fits training images better, with validation loss near its minimum; {gap}"
-        return f"shows no sign of overfitting or underfitting: validation loss has converged; {gap}"
+        return f"shows no sign of overfitting: validation loss has converged; {gap}"
 
 
 def learning(history: History, metrics: Mapping[str, Metrics]) -> Learning:

@@ -54,7 +54,8 @@ def meter(root: Path) -> Callable[[], CpuEnergy]:
     try:
         packages = _packages(root)
         if not packages:
-            failure = f"no processor package under {root}: a virtual machine, or no driver for RAPL"
+            why = "a virtual machine, or the RAPL driver is not loaded"
+            failure = f"no RAPL package under {root} ({why})"
     except OSError as error:
         failure = _reason(error)
     read()

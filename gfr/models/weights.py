@@ -153,7 +153,7 @@ def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weight
         raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     sha256 = hashing.file_sha256(path)
     own = f"own model file, SHA-256 {sha256[:12]}"
-    note = {"random": "random weights: not comparable", "own": own}.get(source, "")
+    note = {"random": "random weights (not comparable)", "own": own}.get(source, "")
     return Weights(backbone.label, source, str(path), sha256, note, why)
 
 

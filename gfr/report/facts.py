@@ -100,7 +100,7 @@ def precisions(run: Run) -> list[str]:
                 "passed": "; accuracy gate passed (benchmarks/precision.json)",
                 "failed": "; ACCURACY GATE FAILED",
                 "not run": f"; {GATE_NOT_RUN}, so its effect on accuracy is unknown",
-                "means nothing": "; not compared with float32 because the weights are random",
+                "means nothing": "; not checked against float32 because the weights are random",
             }[choice.gate]
         by_note.setdefault(words, []).append(features.feature_set.title)
     return [f"{', '.join(titles)}: {words}" for words, titles in by_note.items()]

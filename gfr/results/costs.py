@@ -64,7 +64,7 @@ def stages(run: Run) -> list[Stage]:
 
 def refits_note(run: Run) -> str:
     """Explain refits, if the run has any."""
-    note = "Refits: the head trained again with other seeds, splits or fewer images."
+    note = "Refits: the head retrained with different seeds, different splits or fewer images."
     return note if any(row.refits for row in run.trials) else ""
 
 

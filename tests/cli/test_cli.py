@@ -165,7 +165,7 @@ def test_predict_names_its_model_and_what_is_far_from_celebas_proportions(
         (row["run_id"], row["benchmark"], row["trial"]) for row in found
     }
     assert [
-        "random weights: not comparable",
+        "random weights (not comparable)",
         "trained on synthetic faces",
         "not shown to be better than one constant answer, right for 60.0% of the test images",
     ] == found[0]["note"].split("; ")
@@ -364,7 +364,7 @@ def test_a_run_ends_with_a_narrow_table_the_time_taken_and_the_next_step():
     table, *rest = text.split("\n\n(1) ")
     assert max(map(len, table.splitlines())) < 140
     assert 2 == sum(line.endswith("(1)") for line in table.splitlines())
-    assert rest[0].startswith("random weights: not comparable\n")
+    assert rest[0].startswith("random weights (not comparable)\n")
     assert re.search(r"time: .*features \d+ s.*; started \d+ min \d+ s ago", text)
     assert "run own/mine.toml --data DIR" in text
 

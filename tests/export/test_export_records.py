@@ -72,13 +72,13 @@ def test_the_report_shows_every_precision_and_names_the_one_exported(run):
     """MB, accuracy, what was lost and won, the paired test, both runtimes."""
     page = summary_md(store.read_run(run.directory))
     section = page.partition("## Deployment")[2].partition("\n## ")[0]
-    assert "16.0 MB in uint16" in section
+    assert "uint16 weights (16.0 MB)" in section
     assert "0.900 (90 of 100 images)" in section and "0.890 (89 of 100 images)" in section
     row = next(line for line in section.splitlines() if line.startswith("| uint8"))
     assert ["8.0", "0.840 [0.756, 0.899]", "7 / 1"] == [
         cell.strip() for cell in row.split("|")[2:5]
     ]
-    assert "the smallest one whose probabilities differ by at most 0.01" in section
+    assert "the smallest one whose probabilities differ from Keras by at most 0.01" in section
     asked = replace(run, export=replace(run.export, is_asked_for=True))
     assert "The exported precision is in bold: requested by name" in summary_md(asked)
 

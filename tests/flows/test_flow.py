@@ -128,7 +128,7 @@ def test_every_trial_leaves_a_complete_record(two_runs):
         assert [("seed", 1025, 36), ("fraction", 1024, 18)] == [
             (row.refit.changed, row.refit.seed, row.num_train) for row in result.refits
         ]
-        assert result.features.weights.note == "random weights: not comparable"
+        assert result.features.weights.note == "random weights (not comparable)"
         assert result.features.scale != 1.0
         assert 60 == result.features.num_computed
         assert result.train_cost.wall_s > 0 < result.train_cost.peak_memory_bytes
@@ -321,7 +321,7 @@ def test_predict_answers_as_the_run_did(two_runs):
     done = gfr(folder, "predict", image, "--json", "--run", "second")
     (row,) = json.loads(done.stdout)
     assert pytest.approx(expected, abs=1e-4) == row["p_male"]
-    assert row["note"].startswith("random weights: not comparable; trained on synthetic faces")
+    assert row["note"].startswith("random weights (not comparable); trained on synthetic faces")
 
 
 def interrupt(folder, name, number, monkeypatch, *more):

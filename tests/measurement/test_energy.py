@@ -73,7 +73,7 @@ def test_a_stage_is_measured_by_the_processors_counters(powercap, monkeypatch):
 
 def test_counters_that_cannot_be_read_say_why(powercap, monkeypatch):
     """No driver; closed to all but root; gone in the middle: each a reason, never a number."""
-    assert "a virtual machine, or no driver" in cpu_energy.meter(powercap / "none")().note
+    assert "a virtual machine, or the RAPL driver" in cpu_energy.meter(powercap / "none")().note
     look = cpu_energy.meter(powercap)
     (powercap / "intel-rapl:1" / "energy_uj").unlink()
     assert (None, True) == (look().joules, "No such file" in look().note)
@@ -166,7 +166,10 @@ def energy_text(run):
 def test_a_report_without_any_counter_says_so_in_a_line():
     """No table of dashes."""
     page = energy_text(with_costs(COST, HardwareConfig()))
-    assert "Unavailable: no processor package. gfr estimates energy only on request." == page
+    assert (
+        "Unavailable: no processor package. To estimate it, set `cpu_watts` in `[hardware]` of the "
+        "benchmark file."
+    ) == page
     run = with_costs(COST, HardwareConfig())
     rows = summary_json.summary(report_of(run))["energy"]
     assert {("CPU", "unavailable")} == {(row["device"], row["energy"]["label"]) for row in rows}

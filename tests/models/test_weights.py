@@ -53,7 +53,7 @@ def test_a_download_cut_short_is_refused_at_the_start(tmp_path, empty_keras_home
 def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):
     """The note stands beside every number, the reason in the record."""
     found = weights.resolve(SMALL, "auto", 1, tmp_path, allow_download=False)
-    assert ("random", "random weights: not comparable") == (found.source, found.note)
+    assert ("random", "random weights (not comparable)") == (found.source, found.note)
     assert "not in Keras' cache; download not allowed" == found.why
 
 

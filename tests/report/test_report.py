@@ -36,7 +36,7 @@ def test_the_verdict_comes_first_and_says_what_the_numbers_rest_on(run):
     )
     assert "test accuracy 88.0% [80.2, 93.0] (n = 100), p50 latency 50.0 ms" in head
     assert "synthetic faces, 2% of labels flipped, 260 images (112 male, 148 female) from" in head
-    assert "- **MobileNetV2: random weights: not comparable**" in head
+    assert "- **MobileNetV2: random weights (not comparable)**" in head
 
 
 def test_a_contended_latency_is_told_so_where_it_is_quoted(run):
@@ -131,7 +131,7 @@ def test_a_tie_on_validation_accuracy_says_what_broke_it(run, losses, slower, re
     chosen = selection.best(tied, latencies, Selecting())
     text = summary_md(replace(run, trials=tied, latencies=latencies, selection=chosen))
     assert f"**VGG16 / iteration 1** ties with {second.trial.title}" in text
-    assert f"for the highest validation accuracy of 2 trials and is selected {reason}." in text
+    assert f"validation accuracy among the 2 trials and is selected {reason}." in text
     assert "ties with" not in summary_md(run)
 
 

@@ -76,13 +76,15 @@ def _notes(report: Report) -> list[str]:
     seeds = "; in parentheses the lowest and the highest seed" if report.has_seeds else ""
     precisions = list(map(markdown.text, facts.precisions(run)))
     notes: dict[str, object] = {
-        "The best value in each column is in bold. Accuracies and losses are for the "
+        "Bold: the best trial in each column. Accuracies and losses are for the "
         f"seed-{run.record.benchmark.seed} head; intervals are Wilson intervals{seeds}. "
         f"Inference time: the whole test set in batches of {run.batch_sizes}, from decoded "
-        "pixels to probability. p50 latency: one image. Iterations with the same backbone and "
+        "pixels to probabilities. p50 latency: one image. Iterations with the same backbone and "
         "image size share one latency measurement. Models run in float32 unless stated "
         "otherwise. Size: float32 parameters. Majority class: a baseline that always predicts "
-        "the more frequent training label, with its training frequency as the probability.": True,
+        "the more frequent class of the training set, with its share there as the probability.": (
+            True
+        ),
         f"{RANDOM} Random weights: these results say nothing about the backbone with ImageNet "
         "weights and must not be compared with ImageNet-weight results.": any(
             row.source == "random" for row in run.record.weights

@@ -31,11 +31,12 @@ def _exported(run: Run, export: ExportResult) -> str:
         for num_right in (export.keras_right, export.recorded_right)
     )
     precision = run.result_of(export.trial.id).features.precision
-    features = "" if precision == "float32" else f", from {precision} features"
+    features = "" if precision == "float32" else f" ({precision} features)"
     return (
-        f"**{export.trial.title}** in TensorFlow.js, {export.written.num_bytes / 1e6:.1f} MB in "
-        f"{export.precision}. To try it in a browser: `gfr serve {export.run_id}`. Test accuracy "
-        f"of the fused Keras model in float32: {keras}; of the trial itself{features}: {recorded}."
+        f"**{export.trial.title}** was exported to TensorFlow.js with {export.precision} weights "
+        f"({export.written.num_bytes / 1e6:.1f} MB). To try it in a browser: `gfr serve "
+        f"{export.run_id}`. Test accuracy: {keras} for the fused Keras model (backbone and head in "
+        f"one, float32); {recorded} for the trial itself{features}."
     )
 
 
@@ -50,8 +51,8 @@ def _row(model: WebModel, export: ExportResult) -> dict[str, str]:
         "p": f"{model.p_value:.2f}",
         "Max Δp": f"{model.max_difference:.1e}",
         "Mean Δp": f"{model.mean_difference:.1e}",
-        "JavaScript: max Δp": f"{model.javascript.from_keras:.1e}",
-        "JavaScript vs TensorFlow: max Δp": f"{model.javascript.from_graph:.1e}",
+        "Max Δp, TensorFlow.js vs Keras": f"{model.javascript.from_keras:.1e}",
+        "Max Δp, TensorFlow.js vs TensorFlow": f"{model.javascript.from_graph:.1e}",
     }
 
 
@@ -63,17 +64,17 @@ def _notes(export: ExportResult) -> str:
         why = "requested by name"
     elif export.written.is_faithful:
         why = (
-            f"the smallest one whose probabilities differ by at most {MAX_DIFFERENCE:g} and whose "
-            f"classifications do not differ significantly (p >= {MIN_P_VALUE:g})"
+            f"the smallest one whose probabilities differ from Keras by at most {MAX_DIFFERENCE:g} "
+            f"and whose classifications do not differ significantly (p >= {MIN_P_VALUE:g})"
         )
     return (
         f"The exported precision is in bold: {why}. Each precision is compared with the fused "
         f"Keras model in float32 on the {export.num_images:,} test images. Lost / won: images "
         "that only Keras / only this precision classifies correctly. p: exact McNemar test. Δp: "
-        f"difference of p_male. JavaScript: {javascript.num_images} of these images in "
-        f"TensorFlow.js {markdown.text(javascript.version)} "
-        f"({markdown.text(javascript.backend)}, in Node), compared with Keras and with "
-        "TensorFlow using the same quantised weights."
+        f"absolute difference in p_male. TensorFlow.js {markdown.text(javascript.version)} "
+        f"({markdown.text(javascript.backend)}, in Node) classified {javascript.num_images} of "
+        "these images; it is compared with Keras, and with TensorFlow using the same quantised "
+        "weights."
     )
 
 
@@ -83,8 +84,8 @@ def _latencies(run: Run, export: ExportResult) -> list[str]:
     lines = [f"TensorFlow, float32: p50 {latency.float32.p50_ms:.0f} ms"] if latency else []
     javascript = export.written.javascript
     lines.append(
-        f"TensorFlow.js in Node, {markdown.text(javascript.backend)}, several processes running "
-        f"at once: {milliseconds(javascript.values_s)}"
+        f"TensorFlow.js in Node ({markdown.text(javascript.backend)}, while other precisions were "
+        f"measured at the same time): {milliseconds(javascript.values_s)}"
     )
     if run.page and run.page.digest == export.digest:
         lines += [
@@ -93,5 +94,5 @@ def _latencies(run: Run, export: ExportResult) -> list[str]:
             for row in run.page.timings
         ]
     else:
-        lines.append("Web page in a browser: not measured (`make page-latency`)")
+        lines.append("Web page in a browser: not measured; `make page-latency` measures it")
     return lines

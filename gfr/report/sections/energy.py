@@ -29,7 +29,8 @@ def _energy(run: Run) -> list[Block]:
     reasons = {row.energy.how for row in rows}
     if {"unavailable"} == {label for _, label in kinds} and len(reasons) == 1:
         return [
-            f"Unavailable: {markdown.text(reasons.pop())}. gfr estimates energy only on request."
+            f"Unavailable: {markdown.text(reasons.pop())}. To estimate it, set `cpu_watts` in "
+            "`[hardware]` of the benchmark file."
         ]
     for device in dict.fromkeys(row.device for row in rows):
         total = energy.total([row.energy for row in rows if row.device == device])

@@ -38,11 +38,11 @@ def section(report: Report) -> Section | None:
         Table.of([_errors(run, study) for study in studies]),
         Table.of([_calibrated(run, study) for study in studies]),
         "95% intervals in brackets: DeLong (ROC AUC), bootstrap over images (loss), Wilson (error "
-        "rates). Average precision: male is the positive class. ECE: expected calibration error in "
-        "ten bins of p_male; above 0 by chance even if a model is calibrated. T: temperature "
-        "fitted on validation, above 1 if the model is overconfident. Threshold: the one with the "
-        "highest validation accuracy; gain: its test accuracy minus that at 0.5 (point estimate, "
-        "no interval).",
+        "rates). Average precision: male is the positive class. ECE: expected calibration error "
+        "in ten bins of p_male, which is above 0 by chance even for a calibrated model. T: "
+        "temperature fitted on the validation set, above 1 if the model is overconfident. "
+        "Threshold: the one with the highest validation accuracy; gain: its test accuracy minus "
+        "that at 0.5 (point estimate, no interval).",
         *_curves(report),
     ]
     return Section("error-analysis", "Error analysis", blocks)

@@ -33,8 +33,8 @@ def section(report: Report) -> Section | None:
             _table(study.doubtful, num_trials, "p_male"),
         ]
     blocks.append(
-        "summary.html also shows the images for every trial; `gfr serve` and `gfr export "
-        "--site` do not publish it."
+        "summary.html also shows these images, for every trial. `gfr serve` and `gfr export "
+        "--site` do not publish that file."
     )
     gallery = {
         "report": report,

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+from gfr.config.keras_applications import SCALINGS
 from gfr.config.schema import Benchmark
 from gfr.report import markdown
 from gfr.report.section import Report, Section, Table
@@ -19,10 +20,10 @@ def section(report: Report) -> Section:
         }
         for row in benchmark.iteration
     ]
-    scalings = (f"{row.label}: {row.scaling}" for row in benchmark.backbone)
+    scalings = (f"{row.label} {SCALINGS[row.scaling]}" for row in benchmark.backbone)
     shared = [
         "Backbone: frozen, BatchNorm in inference mode, features computed once",
-        f"Input scaling: {', '.join(scalings)}",
+        f"Input scaling: {'; '.join(scalings)}",
         "Head: GlobalAveragePooling2D, Dense(128, relu), Dense(1, sigmoid)",
         "Optimizer: Adam (Keras default learning rate); loss: binary cross-entropy",
         f"Batch size: {benchmark.training.batch_size}",

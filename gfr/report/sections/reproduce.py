@@ -13,9 +13,9 @@ def section(report: Report) -> Section:
     changed = ", with uncommitted changes" if software.git_dirty else ""
     values = {
         "Commit": f"{software.git_commit}{changed}",
-        "Lock, SHA-256": software.lock_sha256,
-        "Data, SHA-256": record.data.digest,
-        **{f"Weights of {row.backbone}, SHA-256": row.sha256 for row in record.weights},
+        "Lock file SHA-256": software.lock_sha256,
+        "Data SHA-256": record.data.digest,
+        **{f"{row.backbone} weights SHA-256": row.sha256 for row in record.weights},
         "Versions": ", ".join(f"{name} {version}" for name, version in software.versions.items()),
         "Python": f"{software.python} on {software.platform}",
         "Started": record.created_utc,
@@ -23,7 +23,7 @@ def section(report: Report) -> Section:
     lines = [
         f"Command: {markdown.code(record.command)}",
         *(markdown.text(f"{name}: {value}") for name, value in values.items()),
-        *([f"Export: {run.export.wall_s:.0f} s"] if run.export else []),
+        *([f"Export time: {run.export.wall_s:.0f} s"] if run.export else []),
     ]
     header = ["Stage", "Work", "Wall time (s)", "CPU time (s)", "Peak memory (GB)"]
     stages = Table(header, list(map(_row, costs.stages(run))))

@@ -63,8 +63,9 @@ def _columns(report: Report) -> tuple[dict[str, list[str]], list[str]]:
     if sizes:
         as_seeds = ", by about as much as the first column shows" if report.has_seeds else ""
         notes.append(
-            "Fewer training images: for each number, one head was trained for the same number of "
-            f"epochs, and therefore fewer steps. Results would vary with the seed{as_seeds}."
+            "Smaller training sets: one head was trained per size, for the same number of epochs "
+            "and therefore for fewer steps. Other seeds would give different results"
+            f"{as_seeds}."
         )
     return columns, notes
 

@@ -30,7 +30,7 @@ def _rule(report: Report, selection: Selection, selected: TrialResult) -> str:
     mean = f" (mean of {seeds.num} seeds {seeds.mean:.3f})" if seeds.num > 1 else ""
     verb, reason = _tie(run, selection, selected)
     return (
-        f"**{title(run, selected.trial.id)}** {verb} the highest validation accuracy of "
+        f"**{title(run, selected.trial.id)}** {verb} the highest validation accuracy among "
         f"{_candidates(run, selection)}{mean}{reason}. With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected.metrics['validation'], 'validation')}, "
         f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken by lower validation loss, "
@@ -58,15 +58,15 @@ def _tie(run: Run, selection: Selection, selected: TrialResult) -> tuple[str, st
 
 
 def _candidates(run: Run, selection: Selection) -> str:
-    """`9 trials`, or those of them within the benchmark's limits."""
+    """`the 9 trials`, or those of them within the benchmark's limits."""
     num_trials, limits = len(run.trials), run.record.benchmark.selection
     if not selection.beyond:
-        return f"{num_trials} trials"
+        return f"the {num_trials} trials"
     by_unit = {"ms": limits.max_latency_ms, "MB": limits.max_size_mb}
     words = " and ".join(f"{value:g} {unit}" for unit, value in by_unit.items() if value)
     if num_within := num_trials - len(selection.beyond):
         return f"the {num_within} of {num_trials} trials within {words}"
-    return f"{num_trials} trials, **none of which is within {words}**"
+    return f"the {num_trials} trials, **none of which is within {words}**"
 
 
 def _runner_up(run: Run, selection: Selection, selected: TrialResult) -> str:
@@ -102,10 +102,11 @@ def _published_rule(run: Run, selected: TrialResult) -> str:
     top = facts.top_on_test(run)
     best = top[0].metrics["test"].accuracy
     names = " and ".join(row.trial.title for row in top)
-    rule = "The published rule (highest test accuracy)"
+    rule = "The published project's rule (highest test accuracy)"
+    if selected in top and len(top) > 1:
+        return f"{rule} does not decide: {names} tie at {best:.3f}."
     if selected in top:
-        tie = f"{names}, which are tied" if len(top) > 1 else "the same trial"
-        return f"{rule} selects {tie} ({best:.3f})."
+        return f"{rule} selects the same trial ({best:.3f})."
     return (
         f"{rule} would select {names} ({best:.3f} against "
         f"{selected.metrics['test'].accuracy:.3f}), so the two rules disagree."
@@ -120,8 +121,8 @@ def _optimism(report: Report) -> str:
     num_images = report.run.result_of(None).metrics["test"].num_images
     return (
         f"Selecting on the test set would overestimate accuracy by {100 * optimism.mean:.1f} "
-        f"points on average (bootstrap over the {num_images:,} test images; up to 1.4 times as "
-        "much if the trials differ by chance alone)."
+        f"points on average (bootstrap over the {num_images:,} test images). If the trials differ "
+        "by chance alone, it could be up to 1.4 times as much."
     )
 
 
@@ -130,15 +131,17 @@ def _front(report: Report) -> str:
     run, trials = report.run, []
     for trial_id in report.analysis.front:
         p50_ms, size_mb = cost(run, run.result_of(trial_id))
-        mean = report.analysis.studies[trial_id].validation_seeds.mean
-        trials.append(f"{title(run, trial_id)} ({mean:.3f}, {p50_ms:.1f} ms, {size_mb:.0f} MB)")
+        accuracy = report.analysis.studies[trial_id].validation_seeds.mean
+        figures = f"{accuracy:.3f}, {p50_ms:.1f} ms, {size_mb:.0f} MB"
+        trials.append(f"{title(run, trial_id)} ({figures})")
     if not trials:
         return ""
+    mean = " (mean over the seeds)" if report.has_seeds else ""
     return (
-        "Pareto front of mean validation accuracy, p50 latency and size (no other trial is at "
-        f"least as good in all three and better in one): {'; '.join(trials)}. These are point "
-        "estimates: a trial that falls short of the front by less than the variation between "
-        "seeds may not really be worse."
+        f"Pareto front of validation accuracy{mean}, p50 latency and size (no other trial is at "
+        f"least as good on all three and better on one): {'; '.join(trials)}. These are point "
+        "estimates: a trial behind the front by less than the variation between seeds may not "
+        "really be worse."
     )
 
 

@@ -19,12 +19,12 @@ def section(report: Report) -> Section | None:
         f"{selected.metrics['test'].num_images:,} test images, with the seed-"
         f"{run.record.benchmark.seed} heads. Sorted by latency, fastest first.",
         Table.of([_row(run, row) for row in against]),
-        "Selected minus this: difference of the test accuracies, with the 95% "
-        "interval of a paired bootstrap over images. p: exact McNemar test. p (Holm): adjusted for "
+        "Selected minus this trial: difference in test accuracy, with the 95% interval of a "
+        "paired bootstrap over images. p: exact McNemar test. p (Holm): adjusted for "
         f"{len(against)} comparisons; a difference is significant below {ALPHA:g}. The intervals "
         "are not adjusted for multiple comparisons, so an interval may exclude 0 even if the "
-        "difference is not significant. A non-significant difference does not show that the models "
-        "are equally good; more test images might reveal one."
+        "difference is not significant. A non-significant result does not show that the models are "
+        "equally good; a larger test set might reveal a difference."
         + (" For other seeds see Seeds and splits." if report.has_seeds else ""),
         Chart([_forest(report)]),
     ]
@@ -55,7 +55,7 @@ def _row(run: Run, row: Against) -> dict[str, str]:
         "Trial": title(run, row.trial_id),
         "p50 latency (ms)": f"{p50_ms:.1f}" if is_timed else "-",
         "Size (MB)": f"{size_mb:.0f}" if is_timed else "-",
-        "Selected minus this (points)": points(row.difference, row.low, row.high),
+        "Selected minus this trial (points)": points(row.difference, row.low, row.high),
         "Only selected trial correct": str(row.only_selected_right),
         "Only this trial correct": str(row.only_this_right),
         "p": f"{row.p_value:.2g}",

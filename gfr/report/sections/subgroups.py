@@ -22,8 +22,8 @@ def section(report: Report) -> Section | None:
     name = title(report.run, report.run.selection.trial_id)
     if not found.gaps:
         text = (
-            f"{name}: no attribute has at least {LEAST_IMAGES} test images both with and without "
-            "it, so no subgroups are compared."
+            f"{name}: no attribute is present in at least {LEAST_IMAGES} test images and absent "
+            f"from at least {LEAST_IMAGES} others, so no subgroups are compared."
         )
         return Section("subgroups", "Subgroups", [text])
     gaps = sorted(found.gaps, key=lambda gap: gap.p_within_sex_holm >= ALPHA)

@@ -33,8 +33,8 @@ def _selected(report: Report) -> str:
     if not run.is_better_than_majority(selected):
         sentences.append(
             "**Not significantly better than the majority class** "
-            f"({100 * run.record.split.majority_share:.1f}%): the 95% interval of its test "
-            "accuracy includes or lies below that."
+            f"({100 * run.record.split.majority_share:.1f}%): the 95% interval for its test "
+            "accuracy is not entirely above that share."
         )
     text = " ".join([*sentences, significance.sentence(report)]).strip()
     return text + (f" {RANDOM} random weights." if RANDOM in text else "")
