@@ -83,8 +83,8 @@ class Study:
     rule: Metrics | None
     sizes: tuple[tuple[int, Metrics], ...]
     learning: Learning
-    roc: Roc | None
-    precision_recall: PrecisionRecall | None
+    roc: Roc
+    precision_recall: PrecisionRecall
     calibration: Calibration
     temperature: Temperature
     calibrated: Calibration

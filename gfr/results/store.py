@@ -12,7 +12,7 @@ from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
 from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA, Record, _remedy, read, write
+from gfr.storage.serialization import SCHEMA, Record, read, remedy, write
 
 
 def write_failure(run_dir: Path, trial: Trial, reason: str) -> None:
@@ -88,7 +88,7 @@ def _read_trials(
         path = files.trial(trial.id)
         if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
             if tuple(row.refit for row in result.refits) != refits:
-                raise InputError(f"{path}: its refits are not those of run.json; {_remedy(path)}")
+                raise InputError(f"{path}: its refits are not those of run.json; {remedy(path)}")
             trials.append(result)
         elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
             failures.append(failure)
@@ -103,5 +103,5 @@ def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record
     for name, value in expected.items():
         if getattr(record, name) != value:
             field = name.replace("_", " ")
-            raise InputError(f"{path}: its {field} is not that of run.json; {_remedy(path)}")
+            raise InputError(f"{path}: its {field} is not that of run.json; {remedy(path)}")
     return record

@@ -63,7 +63,7 @@ def read(path: Path, kind: type[Record]) -> Record:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         problem = f"not a valid {kind.__name__} ({first_problem(error)})"
-        raise InputError(f"{path}: {problem}; {_remedy(path)}") from None
+        raise InputError(f"{path}: {problem}; {remedy(path)}") from None
 
 
 def parse(content: bytes, kind: type[Record]) -> Record:
@@ -71,7 +71,8 @@ def parse(content: bytes, kind: type[Record]) -> Record:
     return _adapter(kind).validate_json(content, strict=True)
 
 
-def _remedy(path: Path) -> str:
+def remedy(path: Path) -> str:
+    """Say what to do about a damaged record."""
     if path == RunDirectory(path.parent).record:
         return "nothing here can be read without it. Move the directory away and start a new run"
     return "delete it and run again with the same --run-id"

@@ -53,8 +53,8 @@ def _errors(run: Run, study: Study) -> dict[str, str]:
     roc, ranked = study.roc, study.precision_recall
     return {
         "Trial": title(run, study.trial_id),
-        "ROC AUC": with_interval(roc.area, bounds(roc.low, roc.high)) if roc else "-",
-        "Average precision": f"{ranked.average:.3f}" if ranked else "-",
+        "ROC AUC": with_interval(roc.area, bounds(roc.low, roc.high)),
+        "Average precision": f"{ranked.average:.3f}",
         "Loss": with_interval(test.loss, study.loss_95),
         "Female predicted as male": rate(test.female_as_male, test.female_as_female),
         "Male predicted as female": rate(test.male_as_female, test.male_as_male),
@@ -95,14 +95,14 @@ def _curves(report: Report) -> list[Block]:
 def _roc(report: Report) -> Figure | None:
     run, series = report.run, []
     for result in run.trials:
-        if roc := report.analysis.studies[result.trial.id].roc:
-            points = list(zip(roc.false_male, roc.true_male, strict=True))
-            wrong, right, _ = _rates(result.metrics["test"])
-            area = with_interval(roc.area, bounds(roc.low, roc.high), ".4f")
-            tip = f"{result.trial.title}\nROC AUC {area}"
-            rates = f"{wrong:.2%} of the women, {right:.2%} of the men"
-            mark = Point(wrong, right, f"{tip}\n{_AT}: {rates}")
-            series.append(Series(look(run, result), points, [mark], tip, result.trial.id))
+        roc = report.analysis.studies[result.trial.id].roc
+        points = list(zip(roc.false_male, roc.true_male, strict=True))
+        wrong, right, _ = _rates(result.metrics["test"])
+        area = with_interval(roc.area, bounds(roc.low, roc.high), ".4f")
+        tip = f"{result.trial.title}\nROC AUC {area}"
+        rates = f"{wrong:.2%} of the women, {right:.2%} of the men"
+        mark = Point(wrong, right, f"{tip}\n{_AT}: {rates}")
+        series.append(Series(look(run, result), points, [mark], tip, result.trial.id))
     labels = "share of women classified male", "share of men classified male"
     return _figure("ROC", labels, series, ((0, 0), (1, 1)), "dashed: chance")
 
@@ -110,12 +110,12 @@ def _roc(report: Report) -> Figure | None:
 def _precision_recall(report: Report) -> Figure | None:
     run, split, series = report.run, report.run.record.split, []
     for result in run.trials:
-        if ranked := report.analysis.studies[result.trial.id].precision_recall:
-            _, recall, precision = _rates(result.metrics["test"])
-            tip = f"{result.trial.title}\naverage precision {ranked.average:.4f}"
-            rates = f"recall {recall:.4f}, precision {precision:.4f}"
-            mark = Point(recall, precision, f"{tip}\n{_AT}: {rates}")
-            series.append(Series(look(run, result), _steps(ranked), [mark], tip, result.trial.id))
+        ranked = report.analysis.studies[result.trial.id].precision_recall
+        _, recall, precision = _rates(result.metrics["test"])
+        tip = f"{result.trial.title}\naverage precision {ranked.average:.4f}"
+        rates = f"recall {recall:.4f}, precision {precision:.4f}"
+        mark = Point(recall, precision, f"{tip}\n{_AT}: {rates}")
+        series.append(Series(look(run, result), _steps(ranked), [mark], tip, result.trial.id))
     share = split.num_male["test"] / (split.num_male["test"] + split.num_female["test"])
     labels = "recall: share of men classified male", "precision of male"
     chance = ((0.0, share), (1.0, share))

@@ -36,8 +36,8 @@ def section(report: Report) -> Section | None:
     return Section("trial-details", "Trial details", blocks)
 
 
-def _accuracy(choice: Choice | None) -> str:
-    return f"{choice.test.accuracy:.3f} at {choice.test.threshold:.2f}" if choice else "-"
+def _accuracy(choice: Choice) -> str:
+    return f"{choice.test.accuracy:.3f} at {choice.test.threshold:.2f}"
 
 
 def confusion(result: TrialResult) -> Figure:
