@@ -61,7 +61,7 @@ def examine(job: ExportJob, num_parameters: int) -> None:
         recorded_right=result.metrics["test"].num_right,
         models=models,
         digest=export_records.digest(files.tfjs),
-        wall_s=time.time() - job.start_s,
+        wall_s=time.monotonic() - job.start_s,
     )
     serialization.write(files.record, export)
     model_card.write(job.folder, run, result, export)

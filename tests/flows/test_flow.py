@@ -20,7 +20,7 @@ from processes import is_alive, wait_for
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.errors import InputError
 from gfr.regression import history
-from gfr.results import status, store
+from gfr.results import resume, store
 
 SPEC = """
 schema = 1
@@ -306,7 +306,7 @@ def test_a_run_id_resumes_its_run_and_refuses_other_options(two_runs):
         "but got benchmark ten with other settings" in refused.stderr,
     )
     record = store.read_run(folder / "reports" / "runs" / "first").record
-    line = status.resume_command(record, folder / "reports")
+    line = resume.command(record, folder / "reports")
     assert f"resume with: {line}" in refused.stderr
 
 
@@ -351,7 +351,7 @@ def interrupt(folder, name, number, monkeypatch, *more):
     if number == signal.SIGKILL:
         wait_for(lambda: not any(map(is_alive, children)))
         record = store.read_run(folder / "reports" / "runs" / name).record
-        line = status.resume_command(record, folder / "reports")
+        line = resume.command(record, folder / "reports")
     else:
         assert 128 + number == process.returncode
         assert [] == [child for child in children if is_alive(child)]
