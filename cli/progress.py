@@ -39,12 +39,13 @@ def display(benchmark: Benchmark | None) -> Iterator[None]:
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
-        with handler.bars:
-            yield
+        handler.bars.start()
+        yield
     finally:
         logger.removeHandler(handler)
-        with contextlib.suppress(OSError):  # of text that could not be written
-            stream.close()
+        for end in (handler.bars.stop, stream.close):
+            with contextlib.suppress(OSError):  # of text that could not be written
+                end()
 
 
 def costs(benchmark: Benchmark) -> dict[str, float]:

@@ -115,9 +115,12 @@ def _busy_s(cpus: frozenset[int]) -> float:
 
 def _quota() -> _Quota | None:
     """Return the narrowest limit of CPU time on this process, if there is one."""
+    groups, accounts = _groups("cpu"), _groups("cpuacct")
+    if len(accounts) != len(groups):
+        accounts = groups  # without accounts of their own in version 1, which then read as 0
     quotas = [
         _Quota(limit, account)
-        for group, account in zip(_groups("cpu"), _groups("cpuacct"), strict=False)
+        for group, account in zip(groups, accounts, strict=True)
         if (limit := _cpu_limit(group)) is not None
     ]
     return min(quotas, key=lambda quota: quota.num_cpus, default=None)
