@@ -91,10 +91,10 @@ def _check(run: FlowRun) -> Check:
     status = "ok"
     try:
         run_dir = _run_dir(run)
-    except InputError as error:
-        finding = f"its directory is unknown ({error})"
-    else:
         holder = locks.holder(run_dir)
+    except InputError as error:
+        finding = f"its directory is unknown or cannot be locked ({error})"
+    else:
         if holder is None:
             finding = f"{run_dir} is not here: run gfr doctor where it is"
         elif holder.is_alive:

@@ -234,10 +234,10 @@ def _runs(reports: Path) -> Iterator[Check]:
     from gfr.storage import locks
 
     for path in run_directory.existing(reports):
-        holder = locks.holder(path)
-        if holder and holder.is_alive:
-            continue
         try:
+            holder = locks.holder(path)
+            if holder and holder.is_alive:
+                continue
             if advice := results_status.advice(store.read_run(path)):
                 yield Check("note", "run", f"{path.name}: {advice}")
         except InputError as error:
