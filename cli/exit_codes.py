@@ -85,6 +85,8 @@ def _open_streams() -> None:
     # Python sets a closed stream to None, and `print` would use the other one.
     sys.stdout = sys.stdout or io.StringIO()
     sys.stderr = sys.stderr or io.StringIO()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as on standard error, e.g. for `José` in ASCII
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -354,6 +355,22 @@ def test_a_run_ends_with_a_narrow_table_the_time_taken_and_the_next_step():
     assert rest[0].startswith("random weights: not comparable\n")
     assert re.search(r"time: .*features \d+ s.*; started \d+ min \d+ s ago", text)
     assert "run own/mine.toml --data DIR" in text
+
+
+def test_only_a_report_that_exists_is_named(tmp_path):
+    """After a failed rendering the command that tries again; a page older than its run is none."""
+    run = records.run(tmp_path / "reports" / "runs" / "r")
+    records.write(run)
+    remedy = f"report: not rendered; try gfr report r --reports {tmp_path}/reports"
+    assert remedy in run_summary.text(run, "smoke")
+    assert "" == run_summary.json_text(run)
+    files = RunDirectory(run.directory)
+    files.summary_md.touch()
+    files.summary_json.write_text("{}")
+    assert f"report: {files.summary_md}\n" in run_summary.text(run, "smoke")
+    assert "{}" == run_summary.json_text(run)
+    os.utime(files.summary_md, (0, 0))
+    assert remedy in run_summary.text(run, "smoke")
 
 
 def test_help_starts_without_anything_heavy():
