@@ -85,7 +85,8 @@ def _open_streams() -> None:
     # Python sets a closed stream to None, and `print` would use the other one.
     sys.stdout = sys.stdout or io.StringIO()
     sys.stderr = sys.stderr or io.StringIO()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # as on standard error, e.g. for `José` in ASCII
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # As on standard error, for names of files that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -49,11 +49,13 @@ def connect() -> Callable[[], object]:
 
 
 def remedy() -> str:
-    """What to do if the configured API does not answer."""
-    place = prefect_settings.places().get(_URL, "environment")
-    if place == "environment":
-        return f"Start it (`make server`) or unset {_URL}"
-    return f"Start it (`make server`) or remove {_URL} from {place}"
+    """What to do if the API does not answer."""
+    places, known = prefect_settings.places(), prefect_settings.set_by_user()
+    if _temporary.cache_info().currsize:
+        return known
+    place = places.pop(_URL, "environment")
+    undo = f"unset {_URL}" if place == "environment" else f"remove {_URL} from {place}"
+    return f"Start it (`make server`) or {undo}{f'. {known}' if places else ''}"
 
 
 def _require_answer(url: str) -> None:
@@ -70,10 +72,8 @@ def _require_answer(url: str) -> None:
             client.api_version()
     except (httpx.HTTPError, httpx.InvalidURL, PrefectException, RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        others = {name: at for name, at in prefect_settings.places().items() if name != _URL}
-        also = f". {prefect_settings.set_by_user()}" if others else ""
         raise InputError(
-            f"Prefect's server failed ({reason}): {url} does not answer. {remedy()}{also}"
+            f"Prefect's server at {url} does not answer ({reason}). {remedy()}"
         ) from None
 
 
@@ -107,7 +107,7 @@ class _Server:
             while self.process.poll() is None:
                 try:
                     if client.get(f"{self.url}/health").is_success:
-                        return
+                        return _require_answer(self.url)  # which may refuse for want of a password
                 except httpx.HTTPError:
                     time.sleep(_LOOK_EVERY_S)
                 waited_s = time.monotonic() - start_s
@@ -158,7 +158,7 @@ def _temporary() -> _Server:
         },
         settings.server.ephemeral.startup_timeout_seconds,
     )
-    os.environ[_URL] = server.url
+    prefect_settings.add(_URL, server.url)
     context.refresh_global_settings_context()
     return server
 

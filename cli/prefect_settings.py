@@ -54,6 +54,11 @@ def set_environment() -> None:
     _keep_loopback_from_proxies()
 
 
+def add(name: str, value: str) -> None:
+    """Set one more, which is not the user's."""
+    os.environ[name] = _ENVIRONMENT[name] = value
+
+
 def _keep_loopback_from_proxies() -> None:
     """Add loopback to NO_PROXY, and unset proxies that httpx cannot use, for any address."""
     schemes = {"http", "https"}

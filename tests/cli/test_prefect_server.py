@@ -103,7 +103,8 @@ def test_a_server_that_does_not_answer_is_named_with_where_it_was_configured(tmp
     """In the environment, in .env, in a profile: what to unset differs."""
     url = f"http://127.0.0.1:{free_port()}/api"
     said = refused(tmp_path, PREFECT_API_URL=url)
-    assert f"{url} does not answer. Start it (`make server`) or unset PREFECT_API_URL" in said
+    assert f"Prefect's server at {url} does not answer (" in said
+    assert "). Start it (`make server`) or unset PREFECT_API_URL" in said
     (tmp_path / "home").mkdir(exist_ok=True)
     profiles = tmp_path / "home" / "profiles.toml"
     profiles.write_text(f'active = "far"\n[profiles.far]\nPREFECT_API_URL = "{url}"\n')
