@@ -131,6 +131,10 @@ example: $(READY) ## copy the report of a run on synthetic faces to docs/example
 # The server of this machine, unless the environment names another one.
 server deploy worker automations: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
 server deploy worker automations: export DO_NOT_TRACK = 1
+# Loopback without a proxy; Python reads the variable in small letters first.
+WITHOUT_PROXY := $(or $(no_proxy),$(NO_PROXY)),localhost,127.0.0.1
+server deploy worker automations: export NO_PROXY = $(WITHOUT_PROXY)
+server deploy worker automations: export no_proxy = $(WITHOUT_PROXY)
 
 # prefect.yaml makes PWD the working directory of runs.
 deploy: export PWD = $(CURDIR)

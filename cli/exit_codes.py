@@ -15,6 +15,7 @@ from gfr import text
 from gfr.errors import InputError, StepFailed, of_the_disk
 
 COMPLETE, FAILURES, BAD_INPUT, REGRESSION = 0, 1, 2, 3
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, `kill`, a closed terminal
 CLOSED_OUTPUT = 141  # 128 + SIGPIPE: whatever reads the output has ended
 
 
@@ -84,27 +85,32 @@ def _open_streams() -> None:
     # Python sets a closed stream to None, and `print` would use the other one.
     sys.stdout = sys.stdout or io.StringIO()
     sys.stderr = sys.stderr or io.StringIO()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # As on standard error, for names of files that the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager
 def interruptible(message: str) -> Iterator[None]:
-    """End the process with 130 or 143 and `message` on Ctrl-C or SIGTERM inside the block."""
+    """End the process with 128 + its number and `message` on one of `_SIGNALS` inside the block."""
 
     def interrupt(number: int, _: object) -> NoReturn:
         raise KeyboardInterrupt(128 + number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    code = None
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    if before[signal.SIGHUP] == signal.SIG_IGN:  # started by nohup
+        del before[signal.SIGHUP]
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     except KeyboardInterrupt as interrupted:
-        code = interrupted.args[0]
+        for number in before:  # a terminal that is closed sends more than one
+            signal.signal(number, signal.SIG_IGN)
+        leave(interrupted.args[0], f"interrupted. {message}")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if code is not None:
-        leave(code, f"interrupted. {message}")
 
 
 def leave(code: int, message: str = "") -> NoReturn:

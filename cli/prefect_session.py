@@ -1,38 +1,18 @@
 """Runs the flow `gfr` in this process, with or without a Prefect server."""
 
 import dataclasses
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from cli import prefect_server, prefect_settings
 from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline import steps
 from gfr.pipeline.run_options import RunOptions
 from gfr.results import status, store
 
-# pyproject.toml has the same, but Prefect reads it only in the project's directory.
-_ENVIRONMENT = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "gfr",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
-    # A server that has gone costs half a minute at the end of a run, not two.
-    "PREFECT_CLIENT_MAX_RETRIES": "3",
-    # The terminal shows gfr's own lines; Prefect's go to its server.
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-}
-
 UNREPORTED = "Unreported"  # name of a final state that Prefect's server did not receive
-
-
-def set_environment() -> None:
-    """Set what Prefect reads from the environment; call it before the first import of Prefect."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
 
 
 def run_flow(request: pipeline_request.Request, runner: str) -> Any:
@@ -41,17 +21,19 @@ def run_flow(request: pipeline_request.Request, runner: str) -> Any:
     Raises InputError for an unknown runner, and if the user has to fix something before the flow
     can go on.
     """
-    set_environment()
+    prefect_settings.set_environment()
     if runner != "threads":
         _task_runner(runner)  # an unknown one is refused before anything is written
     # Before Prefect's server starts, so that bad input costs no time and shows no traceback.
     pipeline_request.check(request)
+    wait_for_server = prefect_server.connect()
     if (request.run_dir / "run.json").exists():
         task_runner = _task_runner(runner)
     else:  # in a child process, while this one takes seconds to import Prefect
         prepared = ThreadPoolExecutor(1).submit(steps.prepare, request, request.limits)
         task_runner = _task_runner(runner)
         prepared.result()
+    wait_for_server()
     import httpx
     from prefect.exceptions import FailedRun, PrefectException
     from prefect.states import get_state_exception
@@ -78,14 +60,12 @@ def _task_runner(setting: str) -> Any:
 
 
 def _run_in_thread(options: RunOptions, task_runner: Any) -> Any:
-    from flows import task_runners
     from flows.benchmark import gfr
 
-    # The server that Prefect starts inherits it: on Ctrl-C it would print lines of its own.
+    # Processes of Dask and Ray inherit it: on Ctrl-C they would print lines of their own.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    with task_runners.api_for(task_runner):
-        flow = gfr.with_options(task_runner=task_runner)
-        return flow(**dataclasses.asdict(options), return_state=True)
+    flow = gfr.with_options(task_runner=task_runner)
+    return flow(**dataclasses.asdict(options), return_state=True)
 
 
 def _state_from_files(request: pipeline_request.Request, error: Exception) -> Any:
@@ -95,8 +75,7 @@ def _state_from_files(request: pipeline_request.Request, error: Exception) -> An
     reason = f"Prefect's server failed ({str(error).splitlines()[0]})"
     run = store.read_run(request.run_dir)
     if not (run.trials or run.failures):
-        remedy = "Start it (`make server`) or unset PREFECT_API_URL"
-        raise InputError(f"{reason}: no trial was run. {remedy}") from None
+        raise InputError(f"{reason}: no trial was run. {prefect_server.remedy()}") from None
     missing = status.missing(run)
     message = "; ".join([*missing, f"{reason}: this state is derived from the files of the run"])
     return (Failed if missing else Completed)(name=UNREPORTED, message=message)

@@ -8,6 +8,7 @@ import collections
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -33,18 +34,20 @@ _JAVASCRIPT_OVER_FLOAT32 = 12.0  # one image in Node over one in a batch
 def display(benchmark: Benchmark | None) -> Iterator[None]:
     """Show what `gfr` logs inside the block; with a benchmark, also the progress of the run."""
     # A copy of the descriptor, since `gfr predict` redirects the original.
-    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    encoding = sys.stderr.encoding or "utf-8"
+    stream = os.fdopen(os.dup(2), "w", 1, encoding, "backslashreplace")
     handler = _Handler(Console(file=stream, highlight=False), benchmark)
     logger = logging.getLogger("gfr")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
-        with handler.bars:
-            yield
+        handler.bars.start()
+        yield
     finally:
         logger.removeHandler(handler)
-        with contextlib.suppress(OSError):  # of text that could not be written
-            stream.close()
+        for end in (handler.bars.stop, stream.close):
+            with contextlib.suppress(OSError):  # of text that could not be written
+                end()
 
 
 def costs(benchmark: Benchmark) -> dict[str, float]:

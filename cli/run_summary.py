@@ -6,18 +6,34 @@ from datetime import UTC, datetime
 from cli import paths
 from gfr import text as gfr_text
 from gfr.report import console, writer
-from gfr.results import costs, regression_records
+from gfr.results import costs, regression_records, store
 from gfr.results.records import Run
+from gfr.storage.run_directory import RunDirectory
 
 
 def text(run: Run, benchmark: str) -> str:
     """Everything on standard output after `gfr run benchmark`."""
-    page = writer.page_of(run)
     lines = [line for line, _ in regression_records.headlines(run.verdict)]
     lines.append(_time_taken(run))
-    lines.append(f"report: {paths.relative(page.with_suffix('.html'))}, {paths.relative(page)}")
+    lines.append(_report(run))
     lines += [f"next: {step}" for step in _next_steps(run, benchmark)]
     return "\n".join([gfr_text.lines(console.text(run)), *map(gfr_text.line, lines)])
+
+
+def json_text(run: Run) -> str:
+    """Everything on standard output with --json; empty if no report was rendered."""
+    path = RunDirectory(run.directory).summary_json
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def _report(run: Run) -> str:
+    """The pages of the report, or how to render them if that has failed."""
+    page, selection = writer.page_of(run), RunDirectory(run.directory).selection
+    pages = [path for path in (page.with_suffix(".html"), page) if path.exists()]
+    if not pages or (selection.exists() and not store.is_newer(pages[-1], selection)):
+        line = paths.command("report", run.record.run_id, reports=run.directory.parents[1])
+        return f"report: not rendered; try {line}"
+    return f"report: {', '.join(map(paths.relative, pages))}"
 
 
 def _time_taken(run: Run) -> str:

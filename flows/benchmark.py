@@ -54,7 +54,7 @@ def gfr(
             cache
         command: what started the run, for its record
         timeout_s: seconds a step may run without progress before it is stopped
-        memory_limit_gb: memory a step may use; default: 9/10 of the machine's
+        memory_limit_gb: memory a step may use; default: 9/10 of what gfr may use
         retries: how often a failed step is retried
         max_latency_ms: select among models whose p50 latency of one image is at most this
         max_size_mb: select among models whose float32 parameters take at most this

@@ -4,13 +4,9 @@ A setting such as `threads:2`, `dask:tcp://host:8786` or `ray` names one. Result
 depend on it.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from prefect.context import FlowRunContext
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from gfr.errors import InputError
@@ -50,22 +46,6 @@ def parts() -> tuple[Part, ...]:
             of = runner.init_kwargs.get("num_cpus") or sum(node["Alive"] for node in ray.nodes())
     of = max(1, of)
     return tuple(Part(number, of) for number in range(1, of + 1))
-
-
-@contextlib.contextmanager
-def api_for(runner: TaskRunner[Any]) -> Iterator[None]:
-    """Give workers an API to report to: without a configured server a temporary one.
-
-    It listens on loopback only, so workers on other machines need PREFECT_API_URL.
-    """
-    if isinstance(runner, ThreadPoolTaskRunner) or PREFECT_API_URL.value():
-        yield
-        return
-    from prefect.server.api.server import SubprocessASGIServer  # takes a second
-
-    with SubprocessASGIServer() as server, temporary_settings({PREFECT_API_URL: server.api_url}):
-        yield
-        APILogWorker.drain_all(timeout=5)  # before the server is gone
 
 
 def _threads(setting: str, where: str) -> TaskRunner[Any]:

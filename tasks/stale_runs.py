@@ -1,7 +1,8 @@
 """Runs that Prefect shows in progress although their process is gone, for `gfr doctor`.
 
 A run is dead if it ran on this machine and no process holds its directory. Runs on other machines
-are never judged. Servers that killed runs have left behind are reported too, but not ended.
+are never judged. Temporary servers that Prefect itself started, for a flow that was called from
+Python and killed, are reported too, but not ended.
 """
 
 import socket
@@ -55,7 +56,7 @@ def examine(mark_crashed: bool) -> list[Check]:
 
 
 def _abandoned_servers() -> list[Check]:
-    """Temporary servers of Prefect whose run was killed with SIGKILL, which cannot end them."""
+    """Servers that Prefect started for a flow that was killed; those of `gfr run` end with it."""
     pids = [
         process.pid
         for process in psutil.process_iter(["ppid", "cmdline", "environ"])
@@ -91,10 +92,10 @@ def _check(run: FlowRun) -> Check:
     status = "ok"
     try:
         run_dir = _run_dir(run)
-    except InputError as error:
-        finding = f"its directory is unknown ({error})"
-    else:
         holder = locks.holder(run_dir)
+    except InputError as error:
+        finding = f"its directory is unknown or cannot be locked ({error})"
+    else:
         if holder is None:
             finding = f"{run_dir} is not here: run gfr doctor where it is"
         elif holder.is_alive:

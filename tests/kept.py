@@ -14,8 +14,8 @@ from pathlib import Path
 # Requests in, exit codes out; descriptors 1 and 2 are a command's own files while it runs.
 _LOOP = """
 import json, os, sys
-from cli import prefect_session
-prefect_session.set_environment()
+from cli import prefect_settings
+prefect_settings.set_environment()
 import flows.benchmark
 from cli.main import main
 answers = os.fdopen(os.dup(1), "w", buffering=1)

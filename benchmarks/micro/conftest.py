@@ -18,7 +18,7 @@ import pytest
 from benchmarks.validation.injected import slowed
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
-from gfr.measurement import hardware, latency, software
+from gfr.measurement import allowance, hardware, software
 from gfr.regression import fingerprint
 from gfr.regression.latency_rule import Measured
 from gfr.storage import paths
@@ -29,7 +29,7 @@ SEED = 1024
 # What must be equal in comparable runs; at import, before TensorFlow sets variables.
 FACTS = fingerprint.facts(
     hardware.collect(),
-    hardware.num_usable_threads(),
+    allowance.num_threads(),
     {name: software.version(name) for name in fingerprint.PACKAGES}
     | {"python": platform.python_version()},
     hardware.settings(),
@@ -58,13 +58,13 @@ def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
         for _ in range(num_warmups):
             reference()
             call()
-        before = time.perf_counter(), time.process_time(), latency.busy_s()
+        share_of_others = allowance.meter_others()
         benchmark.pedantic(
             partial(timed, call, time.process_time, cpu_s),
             setup=partial(timed, reference, time.perf_counter, witness_s),
             rounds=num_rounds,
         )
-        wall_s, own_s = time.perf_counter() - before[0], time.process_time() - before[1]
+        others_share = share_of_others()
         if benchmark.stats is None:  # --benchmark-disable
             return
         values_s = benchmark.stats.stats.data
@@ -74,7 +74,7 @@ def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
             cpu_p10_s=np.percentile(cpu_s, 10),
             witness_s=np.percentile(witness_s, 10),
             relative=np.median(np.divide(values_s, witness_s)),
-            others_share=latency.others_share(latency.busy_s() - before[2], own_s, wall_s),
+            others_share=others_share,
         )
         benchmark.extra_info |= dataclasses.asdict(figures)
 

@@ -36,9 +36,9 @@ def doctor(
     run_options = options.run_options(parameters, allow_download=not offline)
     checks = pipeline_doctor.examine(run_options)
     if not pipeline_doctor.is_incomplete(checks):
-        from cli import prefect_session
+        from cli import prefect_settings
 
-        prefect_session.set_environment()
+        prefect_settings.set_environment()
         from tasks import stale_runs
 
         checks += stale_runs.examine(mark_crashed)
@@ -55,9 +55,9 @@ def automations(
     """Put the notifications of automations.yaml on Prefect's server, replacing older ones."""
     import asyncio
 
-    from cli import prefect_session
+    from cli import prefect_settings
 
-    prefect_session.set_environment()
+    prefect_settings.set_environment()
     from tasks import automations as library
 
     names = asyncio.run(library.apply(paths.ROOT / "automations.yaml", webhook))

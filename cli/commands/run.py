@@ -77,7 +77,7 @@ def run(
     if not (state.is_completed() and is_reported):
         print(f"gfr: {state.message}", file=sys.stderr)
     if as_json:
-        print((finished.directory / "summary.json").read_text("utf-8"), end="")
+        print(run_summary.json_text(finished), end="")
     else:
         print(run_summary.text(finished, benchmark))
     is_regression = finished.verdict is not None and finished.verdict.is_regression

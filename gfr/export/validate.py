@@ -20,7 +20,7 @@ from gfr.engines.base import Predictions, classify_files
 from gfr.errors import InputError, StepFailed
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.export import model_card
-from gfr.measurement import hardware
+from gfr.measurement import allowance
 from gfr.results import export_records, store
 from gfr.results.export_records import BITS, TOLERANCE, ExportJob, JavaScript, WebModel
 from gfr.storage import serialization
@@ -61,7 +61,7 @@ def examine(job: ExportJob, num_parameters: int) -> None:
         recorded_right=result.metrics["test"].num_right,
         models=models,
         digest=export_records.digest(files.tfjs),
-        wall_s=time.time() - job.start_s,
+        wall_s=time.monotonic() - job.start_s,
     )
     serialization.write(files.record, export)
     model_card.write(job.folder, run, result, export)
@@ -83,7 +83,7 @@ def _measure(job: ExportJob, test: TestSet, num_javascript: int) -> tuple[WebMod
     in_tensorflow = [classify_files(tensorflow.load(source), test.paths) for source in sources]
     export_records.report_stage(3)
     first = [images.decode(path).pixels for path in test.paths[:num_javascript]]
-    with ThreadPoolExecutor(hardware.collect().cpu_threads) as pool:  # Node's wasm has one thread
+    with ThreadPoolExecutor(allowance.num_threads()) as pool:  # Node's wasm has one thread
         in_node = pool.map(lambda source: node.load(source)(first), sources)
         compare = functools.partial(_compare, test)
         return tuple(map(compare, job.precisions, sources, in_tensorflow, in_node))

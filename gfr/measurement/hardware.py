@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pynvml
 
-from gfr.measurement import gpu
+from gfr.measurement import allowance, gpu
 from gfr.types import Amount, Count, Positive, Share
 
 # Flags in /proc/cpuinfo that determine the speed of float32 and bfloat16 convolutions.
@@ -43,7 +43,10 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Hardware:
-    """CPU, memory, load and GPUs at one moment; `cpu_load` is the 1-minute load average."""
+    """CPU, memory, load and GPUs at one moment; `cpu_load` is the 1-minute load average.
+
+    Memory is what this process may use; CPUs and load are those of the machine.
+    """
 
     cpu_architecture: str
     cpu_model: str
@@ -59,7 +62,7 @@ class Hardware:
 
 def collect() -> Hardware:
     """Read the machine's present state."""
-    memory = psutil.virtual_memory()
+    memory = allowance.memory()
     model, flags = _cpu()
     gpus, gpu_note = _gpus()
     return Hardware(
@@ -69,8 +72,8 @@ def collect() -> Hardware:
         cpu_threads=psutil.cpu_count() or 1,
         cpu_flags=tuple(flag for flag in NOTABLE_CPU_FLAGS if flag in flags),
         cpu_load=psutil.getloadavg()[0],
-        memory_total_bytes=memory.total,
-        memory_available_bytes=memory.available,
+        memory_total_bytes=memory.total_bytes,
+        memory_available_bytes=memory.available_bytes,
         gpus=gpus,
         gpu_note=gpu_note,
     )
@@ -79,13 +82,6 @@ def collect() -> Hardware:
 def settings() -> dict[str, str]:
     """Return the environment variables that change speed; TensorFlow later sets some itself."""
     return {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)}
-
-
-def num_usable_threads() -> int:
-    """Return how many CPU threads this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visible_gpus() -> tuple[str, ...] | None:

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 
 from gfr.config.schema import FeatureSet, Precision
 from gfr.evaluation.statistics import quantile_ranks
+from gfr.measurement import allowance
 from gfr.measurement.resources import Cost
 from gfr.types import Above0, NonEmpty, Positive, Seconds, Share
 
@@ -34,7 +34,7 @@ class Samples:
     """Seconds of single calls, in order.
 
     `wall_s`, `cpu_s`: of all values together, on the clock and of this process. `others_share`:
-    share 0..1 of the machine's CPU time that other processes took meanwhile.
+    share 0..1 of the CPU time this process may use that other processes took meanwhile.
     """
 
     warmups_s: tuple[Seconds, ...]
@@ -67,7 +67,7 @@ class Samples:
 
     @property
     def is_contended(self) -> bool:
-        """Whether other processes took enough of the machine to spoil the values."""
+        """Whether other processes took enough CPU time to spoil the values."""
         return self.others_share > MAX_OTHERS_SHARE
 
 
@@ -85,19 +85,13 @@ def time_calls(
     first = itertools.islice(itertools.cycle(inputs), num_warmups)
     warmups = tuple(_seconds(call, value) for value in first)
     around = itertools.cycle(inputs)
-    begun_s, cpu_s, busy_before_s = time.perf_counter(), time.process_time(), busy_s()
+    share_of_others = allowance.meter_others()
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
     values: list[float] = []
     while len(values) < num_values or time.perf_counter() - begun_s < min_s:
         values.append(_seconds(call, next(around)))
     wall_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - cpu_s
-    share = others_share(busy_s() - busy_before_s, cpu_s, wall_s)
-    return Samples(warmups, tuple(values), wall_s, cpu_s, share)
-
-
-def others_share(machine_busy_s: float, own_cpu_s: float, wall_s: float) -> float:
-    """Share 0..1 of the machine's CPU time in a stretch that other processes took."""
-    machine_s = max(wall_s * (psutil.cpu_count() or 1), 1e-9)
-    return min(1.0, max(0.0, machine_busy_s - own_cpu_s) / machine_s)
+    return Samples(warmups, tuple(values), wall_s, cpu_s, share_of_others())
 
 
 def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...]:
@@ -139,12 +133,6 @@ def joined(parts: Sequence[Samples]) -> Samples:
         cpu_s=sum(part.cpu_s for part in parts),
         others_share=others_s / wall_s if wall_s else 0.0,
     )
-
-
-def busy_s() -> float:
-    """CPU seconds of all processes since boot, time stolen by other guests of the host included."""
-    times = psutil.cpu_times()
-    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
 
 
 def _seconds(call: Callable[[Any], object], value: object) -> float:

@@ -114,14 +114,18 @@ def _requirements() -> list[Check]:
 
 
 def _hardware() -> list[Check]:
-    from gfr.measurement import hardware
+    from gfr.measurement import allowance, hardware
 
-    machine = hardware.collect()
+    machine, num_cpus = hardware.collect(), allowance.num_cpus()
     is_busy = machine.cpu_load > 0.5 * machine.cpu_threads
     threads = f"{machine.cpu_physical_cores} cores, {machine.cpu_threads} threads"
     cpu = f"{machine.cpu_model}, {threads}, {' '.join(machine.cpu_flags) or 'no AVX2'}"
+    if num_cpus < machine.cpu_threads:
+        cpu += f"; gfr may use {num_cpus:g} (CPU affinity or cgroup)"
     available_gb, total_gb = machine.memory_available_bytes / 1e9, machine.memory_total_bytes / 1e9
     memory = f"{available_gb:.1f} of {total_gb:.1f} GB available; a full run needs up to 7 GB"
+    if allowance.memory().is_limited:
+        memory += " (limit of its cgroup)"
     return [
         Check("ok", "CPU", cpu),
         Check("note" if is_busy else "ok", "load", f"{machine.cpu_load:.2f} (1 minute)"),
@@ -230,10 +234,10 @@ def _runs(reports: Path) -> Iterator[Check]:
     from gfr.storage import locks
 
     for path in run_directory.existing(reports):
-        holder = locks.holder(path)
-        if holder and holder.is_alive:
-            continue
         try:
+            holder = locks.holder(path)
+            if holder and holder.is_alive:
+                continue
             if advice := results_status.advice(store.read_run(path)):
                 yield Check("note", "run", f"{path.name}: {advice}")
         except InputError as error:

@@ -26,6 +26,7 @@ from typing import Any
 import psutil
 
 from gfr.errors import InputError, StepFailed
+from gfr.measurement import allowance
 from gfr.pipeline import worker as worker_process
 
 _LOOK_EVERY_S = 0.2
@@ -47,7 +48,7 @@ class Limits:
     """
 
     silence_s: float = 900.0
-    memory_bytes: int = int(0.9 * psutil.virtual_memory().total)
+    memory_bytes: int = int(0.9 * allowance.memory().total_bytes)
     isolated: bool = True
 
     @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from gfr.config import benchmark_files
 from gfr.config.schema import Benchmark
 from gfr.data import loading, records
-from gfr.measurement import hardware, reference_workload, software
+from gfr.measurement import allowance, hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import custom_model, precision
 from gfr.models.weights import Weights, resolve
@@ -74,7 +74,7 @@ def _record(request: Request, looked: loading.RunImages, cost: Cost) -> results_
         hardware=hardware.collect(),
         cost=cost,
         settings=settings,
-        num_usable_threads=hardware.num_usable_threads(),
+        num_usable_threads=allowance.num_threads(),
     )
 
 

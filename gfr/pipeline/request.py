@@ -9,7 +9,7 @@ from gfr.data.loading import locate
 from gfr.errors import InputError
 from gfr.models import weights as model_weights
 from gfr.pipeline import isolation, run_options
-from gfr.results import cleanup, records, status
+from gfr.results import cleanup, records, resume
 from gfr.storage import atomic, paths, run_directory, serialization
 
 
@@ -73,7 +73,7 @@ def check(request: Request) -> None:
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
     """Raise InputError if the run of this id was started with other options."""
     options, name = request.options, request.benchmark.name
-    resume = status.resume_command(record, request.run_dir.parents[1])
+    command = resume.command(record, request.run_dir.parents[1])
     is_same = record.benchmark == request.benchmark
     for before, now in (
         (f"benchmark {record.benchmark.name}", f"benchmark {name}"),
@@ -86,5 +86,5 @@ def _refuse_other_options(record: records.RunRecord, request: Request) -> None:
         if before != now:
             raise InputError(
                 f"run {record.run_id}: was started with {before}, but got {now}. "
-                f"Use another --run-id, or resume with: {resume}"
+                f"Use another --run-id, or resume with: {command}"
             )

@@ -89,7 +89,7 @@ def export(
     if precision and precision not in precisions:
         precisions += (precision,)
     shared_storage.check(run_dir, shared_storage.worker())
-    start_s = time.time()
+    start_s = time.monotonic()
     with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(files.path) as folder:
         job = export_records.ExportJob(run_dir, trial.id, precisions, precision, folder, start_s)
         call = partial(isolation.call_alone, limits=limits, gpu=gpu)

@@ -44,7 +44,9 @@ class _ToParent(logging.Handler):
 
 def main() -> None:
     """Serve until the parent closes the connection or dies."""
-    _die_with(int(sys.argv[2]))
+    die_with(int(sys.argv[2]))
+    if sys.platform == "linux":  # rather this process than its parent if memory runs out
+        Path("/proc/self/oom_score_adj").write_text("500")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     environment.prepare()
     connection = Connection(int(sys.argv[1]))
@@ -81,14 +83,13 @@ def run(place: str, arguments: tuple) -> object:
         raise errors.StepFailed(reason) from None
 
 
-def _die_with(parent: int) -> None:
-    """Have Linux kill this process when its parent ends, and first when memory runs out."""
+def die_with(parent: int) -> None:
+    """Have Linux kill this process when its parent ends."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
-    Path("/proc/self/oom_score_adj").write_text("500")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class ExportJob:
     precisions: tuple[WebPrecision, ...]
     precision: WebPrecision | None
     folder: Path
-    start_s: float  # time.time()
+    start_s: float  # time.monotonic(), which all processes of a machine share
 
 
 @dataclass(frozen=True)

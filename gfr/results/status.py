@@ -3,7 +3,6 @@
 Does not import TensorFlow and changes nothing.
 """
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from gfr.config.schema import Benchmark
 from gfr.data.layouts import SOURCES
 from gfr.errors import InputError
 from gfr.models import feature_store
-from gfr.results import records, store
-from gfr.storage import paths, run_directory
+from gfr.results import records, resume, store
+from gfr.storage import run_directory
 
 
 @dataclass(frozen=True)
@@ -130,22 +129,5 @@ def unfinished(run: records.Run) -> list[str]:
 def advice(run: records.Run) -> str:
     """Return what the run lacks and the command to resume it; empty if it is finished."""
     lacking = unfinished(run)
-    line = resume_command(run.record, run.directory.parents[1])
+    line = resume.command(run.record, run.directory.parents[1])
     return f"{'; '.join(lacking)}. Resume with: {line}" if lacking else ""
-
-
-def resume_command(record: records.RunRecord, reports: Path) -> str:
-    """Return the command to resume a run, with directories that the recorded command left out."""
-    command = record.command
-    places = paths.directories_to_name(reports=reports, cache=Path(record.cache))
-    values = {"run_id": record.run_id, **{name: str(path) for name, path in places.items()}}
-    if command.startswith("gfr."):  # a call of the Python API
-        added = [f"{name}={values[name]!r}" for name in values if f"{name}=" not in command]
-        return f"{', '.join([command[:-1], *added])})"
-    if command.startswith("gfr "):
-        words = {f"--{name.replace('_', '-')}": value for name, value in values.items()}
-        added = [shlex.join(word) for word in words.items() if word[0] not in command]
-    else:  # a deployment takes parameters
-        values = {"run_id": record.run_id} | ({"fresh": "true"} if record.fresh else {}) | values
-        added = [shlex.join(["-p", f"{name}={value}"]) for name, value in values.items()]
-    return " ".join([command, *added])

@@ -1,5 +1,6 @@
 """Read and write the records of a run directory."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ from gfr.config.schema import FeatureSet, Trial
 from gfr.data import dataset, records
 from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
+from gfr.results import resume
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
 from gfr.storage.run_directory import RunDirectory
-from gfr.storage.serialization import SCHEMA, Record, read, remedy, write
+from gfr.storage.serialization import SCHEMA, Record, read, write
 
 
 def write_failure(run_dir: Path, trial: Trial, reason: str) -> None:
@@ -27,21 +29,23 @@ def read_run(directory: Path) -> Run:
     """
     files = RunDirectory(directory)
     record = read(files.record, RunRecord)
-    trials, failures = _read_trials(files, record)
+    remedy = f"delete it and resume with: {resume.command(record, files.reports)}"
+    read_if_there = partial(_read_if_there, remedy)
+    trials, failures = _read_trials(files, record, remedy)
     latencies = {}
     for row in record.benchmark.feature_sets:
-        if latency := _read_if_there(files.latency(row.id), LatencyResult, feature_set=row):
+        if latency := read_if_there(files.latency(row.id), LatencyResult, feature_set=row):
             latencies[row.id] = latency
     by_id = {row.trial.id: row.trial for row in trials}
-    selection = _read_if_there(files.selection, Selection)
+    selection = read_if_there(files.selection, Selection)
     if selection and not set(selection.ranking) <= set(by_id):
         selection = None
     export = page = None
     if selection:
         exported, trial = files.export(selection.trial_id), by_id[selection.trial_id]
-        export = _read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
-        page = _read_if_there(exported.page, PageResult)
-    verdict = _read_if_there(files.verdict, Verdict, run_id=record.run_id)
+        export = read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
+        page = read_if_there(exported.page, PageResult)
+    verdict = read_if_there(files.verdict, Verdict, run_id=record.run_id)
     return Run(directory, record, trials, failures, latencies, selection, export, page, verdict)
 
 
@@ -80,28 +84,30 @@ def is_newer(path: Path, first: Path) -> bool:
 
 
 def _read_trials(
-    files: RunDirectory, record: RunRecord
+    files: RunDirectory, record: RunRecord, remedy: str
 ) -> tuple[tuple[TrialResult, ...], tuple[Failure, ...]]:
     trials, failures = [], []
     refits = record.benchmark.refits(record.data.has_identity)
     for trial in record.benchmark.trials:
         path = files.trial(trial.id)
-        if result := _read_if_there(path, TrialResult, trial=trial, run_id=record.run_id):
+        if result := _read_if_there(remedy, path, TrialResult, trial=trial, run_id=record.run_id):
             if tuple(row.refit for row in result.refits) != refits:
-                raise InputError(f"{path}: its refits are not those of run.json; {remedy(path)}")
+                raise InputError(f"{path}: its refits are not those of run.json; {remedy}")
             trials.append(result)
-        elif failure := _read_if_there(files.failure(trial.id), Failure, trial=trial):
+        elif failure := _read_if_there(remedy, files.failure(trial.id), Failure, trial=trial):
             failures.append(failure)
     return tuple(trials), tuple(failures)
 
 
-def _read_if_there(path: Path, kind: type[Record], **expected: object) -> Record | None:
+def _read_if_there(
+    remedy: str, path: Path, kind: type[Record], **expected: object
+) -> Record | None:
     """Read a record; InputError if a field differs from what run.json and the file's name say."""
     if not path.exists():
         return None
-    record = read(path, kind)
+    record = read(path, kind, remedy)
     for name, value in expected.items():
         if getattr(record, name) != value:
             field = name.replace("_", " ")
-            raise InputError(f"{path}: its {field} is not that of run.json; {remedy(path)}")
+            raise InputError(f"{path}: its {field} is not that of run.json; {remedy}")
     return record

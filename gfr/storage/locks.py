@@ -4,6 +4,7 @@ A lock ends with the process that holds it, however the process ends. Waiting is
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -20,6 +21,8 @@ from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 
 _LOOK_EVERY_S = 0.2
+
+_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # of network file systems and FUSE
 
 _IN_PROGRESS = "is in progress in another process; wait for its end, or use another --run-id"
 
@@ -77,7 +80,7 @@ def holder(directory: Path) -> Holder | None:
     if not path.exists():
         return None
     with path.open() as file:
-        is_alive = not _try(file, fcntl.LOCK_SH)
+        is_alive = not _try(path, file, fcntl.LOCK_SH)
         return Holder(file.read(), is_alive)
 
 
@@ -85,11 +88,11 @@ def holder(directory: Path) -> Holder | None:
 def locked(path: Path, kind: int = fcntl.LOCK_EX, refusal: str = "") -> Iterator[IO[str]]:
     """Lock a file for the block; if it is locked already, wait, or raise InputError(refusal)."""
     with _opened(path) as file:
-        if not _try(file, kind):
+        if not _try(path, file, kind):
             if refusal:
                 raise InputError(refusal)
             LOG.info("waiting: another step of gfr is at work on this machine")
-            fcntl.flock(file, kind)
+            _lock(path, file, kind)
         yield file
 
 
@@ -97,10 +100,12 @@ def locked(path: Path, kind: int = fcntl.LOCK_EX, refusal: str = "") -> Iterator
 def _free(gpus: Sequence[str]) -> Iterator[str | None]:
     """Yield the first GPU that no other step uses; None if there are none to choose from."""
     with contextlib.ExitStack() as stack:
-        files = {gpu: stack.enter_context(_opened(_path(f"gfr-gpu-{gpu}"))) for gpu in gpus}
+        paths = {gpu: _path(f"gfr-gpu-{gpu.replace('/', '-')}") for gpu in gpus}  # MIG-GPU-…/1/0
+        files = {gpu: stack.enter_context(_opened(path)) for gpu, path in paths.items()}
         free = None
         while files and not free:
-            free = next((gpu for gpu in gpus if _try(files[gpu], fcntl.LOCK_EX)), None)
+            is_free = (gpu for gpu in gpus if _try(paths[gpu], files[gpu], fcntl.LOCK_EX))
+            free = next(is_free, None)
             if not free:
                 time.sleep(_LOOK_EVERY_S)
         yield free
@@ -110,12 +115,27 @@ def _path(name: str) -> Path:
     return Path(tempfile.gettempdir()) / f"{name}.lock"
 
 
-def _try(file: IO[str], kind: int) -> bool:
+def _try(path: Path, file: IO[str], kind: int) -> bool:
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        _lock(path, file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _lock(path: Path, file: IO[str], kind: int) -> None:
+    """Lock an open file; InputError if its file system has no locks."""
+    try:
+        fcntl.flock(file, kind)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        is_temporary = path.parent == Path(tempfile.gettempdir())
+        option = "Set TMPDIR to" if is_temporary else "Name"
+        raise InputError(
+            f"{path}: cannot be locked ({error.strerror}). {option} a directory on a local disk, "
+            "or mount this file system with locks"
+        ) from None
 
 
 @contextlib.contextmanager

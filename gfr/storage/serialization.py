@@ -55,24 +55,24 @@ def write(path: Path, record: Any) -> None:
     atomic.write_json(path, dataclasses.asdict(record))
 
 
-def read(path: Path, kind: type[Record]) -> Record:
-    """Read a record; InputError if the file is damaged, edited or of another schema."""
+_START_ANEW = "nothing here can be read without it. Move the directory away and start a new run"
+
+RUN_AGAIN = "delete it and run again with the same --run-id"
+
+
+def read(path: Path, kind: type[Record], remedy: str = RUN_AGAIN) -> Record:
+    """Read a record; InputError with `remedy` if it is damaged, edited or of another schema."""
     try:
         return parse(path.read_bytes(), kind)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         problem = f"not a valid {kind.__name__} ({first_problem(error)})"
-        raise InputError(f"{path}: {problem}; {remedy(path)}") from None
+        if path == RunDirectory(path.parent).record:
+            remedy = _START_ANEW
+        raise InputError(f"{path}: {problem}; {remedy}") from None
 
 
 def parse(content: bytes, kind: type[Record]) -> Record:
     """Read a record from JSON; ValidationError if it is invalid."""
     return _adapter(kind).validate_json(content, strict=True)
-
-
-def remedy(path: Path) -> str:
-    """Say what to do about a damaged record."""
-    if path == RunDirectory(path.parent).record:
-        return "nothing here can be read without it. Move the directory away and start a new run"
-    return "delete it and run again with the same --run-id"

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -271,17 +270,6 @@ def test_data_check_looks_at_all_images_where_no_benchmark_was_named(celeba):
     assert (2, True) == (named.returncode, f"gfr: {few}" in named.stderr)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_becomes_the_exit_code_that_is_documented(number, code, monkeypatch):
-    """The last line says how to resume; afterwards the signal is handled as before."""
-    calls, before = [], signal.getsignal(number)
-    monkeypatch.setattr(exit_codes, "leave", lambda *arguments: calls.append(arguments))
-    with exit_codes.interruptible("Do it again"):
-        os.kill(os.getpid(), number)
-    assert [(code, "interrupted. Do it again")] == calls
-    assert before == signal.getsignal(number)
-
-
 def test_serve_says_which_model_it_shows(tmp_path, monkeypatch, capfd):
     """It prints the run, the benchmark and the limits of the model, then the address."""
     written = records.run(tmp_path / "runs" / "r")
@@ -367,6 +355,22 @@ def test_a_run_ends_with_a_narrow_table_the_time_taken_and_the_next_step():
     assert rest[0].startswith("random weights (not comparable)\n")
     assert re.search(r"time: .*features \d+ s.*; started \d+ min \d+ s ago", text)
     assert "run own/mine.toml --data DIR" in text
+
+
+def test_only_a_report_that_exists_is_named(tmp_path):
+    """After a failed rendering the command that tries again; a page older than its run is none."""
+    run = records.run(tmp_path / "reports" / "runs" / "r")
+    records.write(run)
+    remedy = f"report: not rendered; try gfr report r --reports {tmp_path}/reports"
+    assert remedy in run_summary.text(run, "smoke")
+    assert "" == run_summary.json_text(run)
+    files = RunDirectory(run.directory)
+    files.summary_md.touch()
+    files.summary_json.write_text("{}")
+    assert f"report: {files.summary_md}\n" in run_summary.text(run, "smoke")
+    assert "{}" == run_summary.json_text(run)
+    os.utime(files.summary_md, (0, 0))
+    assert remedy in run_summary.text(run, "smoke")
 
 
 def test_help_starts_without_anything_heavy():

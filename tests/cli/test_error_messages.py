@@ -181,7 +181,7 @@ def test_a_record_that_contradicts_run_json_names_both(run):
         ("trials/VGG16-iteration-1.json", spoil_schema, "(schema is 0, but this version"),
         ("trials/VGG16-iteration-1.json", spoil_swap, "its trial is not that of run.json"),
         ("latency/VGG16-64x64.json", spoil_key, "not a valid LatencyResult (cost: Field"),
-        ("selection.json", spoil_empty, "run again with the same --run-id"),
+        ("selection.json", spoil_empty, "; delete it and resume with: gfr run"),
         ("verdict.json", spoil_schema, "(schema is 0, but this version of gfr reads 1)"),
     ],
 )

@@ -12,7 +12,7 @@ from cli.main import app
 from gfr.errors import InputError
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.run_options import RunOptions
-from gfr.results import status
+from gfr.results import resume
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
 
@@ -88,8 +88,8 @@ def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(
     """Directories are named unless the project's defaults apply in any shell."""
     record = replace(records.run().record, command="gfr run full", cache=str(ROOT / "cache"))
     own, other = ROOT / "reports", Path("/r s")
-    assert "gfr run full --run-id r" == status.resume_command(record, own)
-    away = status.resume_command(record, other)
+    assert "gfr run full --run-id r" == resume.command(record, own)
+    away = resume.command(record, other)
     assert "gfr run full --run-id r --reports '/r s'" == away
     assert ["gfr", "serve", "r", "--reports", "/r s"] == shlex.split(
         paths.command("serve", "r", reports=other)
@@ -97,13 +97,13 @@ def test_a_command_to_paste_names_directories_that_another_shell_would_not_find(
     monkeypatch.setenv("GFR_REPORTS", str(other))
     monkeypatch.setenv("GFR_CACHE", "/c")
     options = f"--reports {own} --cache {ROOT}/cache"
-    assert f"gfr run full --run-id r {options}" == status.resume_command(record, own)
+    assert f"gfr run full --run-id r {options}" == resume.command(record, own)
     named = replace(record, command=f"gfr run full --run-id=r {options}")
-    assert named.command == status.resume_command(named, own)
+    assert named.command == resume.command(named, own)
 
 
 def test_a_command_of_a_deployment_names_the_run_and_its_directories(monkeypatch):
     """Without the id a deployment would start another run; directories are parameters."""
     record = replace(records.run().record, command="prefect x", fresh=True, cache="/c")
-    line = status.resume_command(record, Path("/r"))
+    line = resume.command(record, Path("/r"))
     assert "prefect x -p run_id=r -p fresh=true -p reports=/r -p cache=/c" == line

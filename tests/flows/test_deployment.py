@@ -3,26 +3,31 @@
 tests/project/test_docs.py runs the README's commands as a user would type them.
 """
 
+import contextlib
 import datetime
 import inspect
+import os
+import signal
+import time
 from dataclasses import asdict
 
+import psutil
 import pytest
 import yaml
-from processes import Server, wait_for
+from processes import Server, is_alive, wait_for
 
 from gfr.config import benchmark_files, loader
 from gfr.pipeline.run_options import RunOptions
+from gfr.results import status, store
 from gfr.storage import paths
 from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+@contextlib.contextmanager
+def deployed(home):
     """The deployments of prefect.yaml, with their own GFR_REPORTS and an early schedule."""
-    home = tmp_path_factory.mktemp("prefect")
     document = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     for row in document["deployments"]:
         variables = {"GFR_REPORTS": str(home / "reports"), "GFR_CACHE": str(home / "cache")}
@@ -45,6 +50,30 @@ def server(tmp_path_factory):
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server and one worker for the tests that leave both alone."""
+    with deployed(tmp_path_factory.mktemp("prefect")) as running:
+        yield running
+
+
+def test_a_run_of_a_worker_gives_up_a_server_that_has_gone(tmp_path):
+    """The run is finished; at most a minute later its process has ended."""
+    with deployed(tmp_path) as running:
+        assert 0 == running.prefect("deployment", "run", "gfr/smoke-benchmark").returncode
+        runs = tmp_path / "reports" / "runs"
+        wait_for(lambda: list(runs.glob("*/features")))
+        worker = psutil.Process(running.started[-1].pid)
+        processes = worker.children(recursive=True)
+        os.killpg(running.started[0].pid, signal.SIGKILL)
+        wait_for(lambda: list(runs.glob("*/export/*")))
+        begun_s = time.monotonic()
+        wait_for(lambda: not any(map(is_alive, processes)), timeout_s=600)
+        assert time.monotonic() - begun_s < 60
+    (run_dir,) = runs.iterdir()
+    assert [] == status.missing(store.read_run(run_dir))
 
 
 def test_the_nightly_run_is_scheduled(server):

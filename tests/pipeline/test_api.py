@@ -17,7 +17,7 @@ from test_flow import assert_equal_results
 
 import gfr
 from gfr.report import writer
-from gfr.results import status, store
+from gfr.results import resume, store
 from gfr.storage.paths import ROOT
 
 NAMES = [
@@ -124,8 +124,8 @@ def test_run_benchmark_gives_the_results_of_the_flow(tmp_path, server_at_hand):
     assert_equal_results(flow.trials, run.trials)
     assert flow.selection == run.selection
     assert "gfr.run_benchmark('tiny', data='synthetic'" == run.record.command[:42]
-    resume = status.resume_command(run.record, tmp_path / "reports")
-    assert f"{run.record.command[:-1]}, run_id='{run.record.run_id}')" == resume
+    line = resume.command(run.record, tmp_path / "reports")
+    assert f"{run.record.command[:-1]}, run_id='{run.record.run_id}')" == line
     image = next(Path(run.record.data.image_dir).glob("*.jpg"))
     (answer,) = gfr.predict(image, run)
     assert (str(image), "MobileNet / iteration 1") == (answer.path, answer.trial)

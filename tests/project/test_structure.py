@@ -12,7 +12,7 @@ from gfr.storage.paths import ROOT
 IMPORT_ORDER = (
     *("errors", "text", "templates", "types", "progress", "environment", "storage", "config"),
     *("evaluation", "measurement", "data", "models", "results", "engines", "prediction"),
-    *("regression", "report", "export", "pipeline", "api", "tasks", "flows", "cli"),
+    *("regression", "report", "export", "pipeline", "api", "tasks", "flows", "cli", "__main__"),
 )
 MAX_MODULES = {"gfr/report/sections": 25}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
