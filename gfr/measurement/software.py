@@ -4,6 +4,7 @@ Does not import the packages that it reports.
 """
 
 import functools
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from pathlib import Path
 from gfr.storage.hashing import file_sha256
 
 CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "requirements.lock")
+
+# Where Git's own settings are; every other variable could name another repository.
+_KEPT_BY_GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH")
 
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
@@ -34,9 +38,10 @@ class Provenance:
 def collect(root: Path) -> Provenance:
     """Return what is installed and checked out at `root`, read once per process."""
     lock = root / "requirements.lock"
+    changes = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", *CODE)
     return Provenance(
         git_commit=_git(root, "rev-parse", "HEAD") or "unknown",
-        git_dirty=bool(_git(root, "status", "--porcelain", "--", *CODE)),
+        git_dirty=bool(changes),
         lock_sha256=file_sha256(lock) if lock.exists() else "none",
         python=platform.python_version(),
         platform=platform.platform(),
@@ -59,9 +64,18 @@ def engine(gpus: Sequence[str] = ()) -> str:
 
 
 def _git(root: Path, *words: str) -> str:
+    """Return what Git says of the repository at `root`, whatever the shell or an outer one has."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _KEPT_BY_GIT
+    }
+    environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
     command = ["git", "-C", str(root), *words]
     try:
-        output = subprocess.check_output(command, stderr=subprocess.PIPE, text=True, timeout=20)
+        output = subprocess.check_output(
+            command, env=environment, stderr=subprocess.PIPE, text=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return output.strip()

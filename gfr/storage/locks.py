@@ -10,6 +10,7 @@ import os
 import socket
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,8 @@ def _free(gpus: Sequence[str]) -> Iterator[str | None]:
 
 
 def _path(name: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"{name}.lock"
+    """Return the file of a lock; the id of a GPU can contain slashes (MIG)."""
+    return Path(tempfile.gettempdir()) / f"{urllib.parse.quote(name, safe='')}.lock"
 
 
 def _try(file: IO[str], kind: int) -> bool:
