@@ -138,7 +138,7 @@ def _checked(job: Job, directory: Path) -> Check:
     if path.exists():
         return serialization.read(path, Check)
     job.weights.check()
-    batch = [images.decode(path).pixels for path in job.faces.paths()[:NUM_CHECKED_IMAGES]]
+    batch = [images.known(path) for path in job.faces.paths()[:NUM_CHECKED_IMAGES]]
     exact, rounded = (
         fused_model.run_batch(job.graph(precision), batch) for precision in ("float32", "bfloat16")
     )
