@@ -17,7 +17,7 @@ import numpy as np
 
 from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone
-from gfr.errors import InputError
+from gfr.errors import InputError, reason
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
@@ -81,7 +81,8 @@ def requested(backbone: Backbone, request: str) -> str:
 def locate(backbone: Backbone, request: str) -> tuple[Source, Path | None, str]:
     """Find the weights of one backbone on this machine; return source, file and why.
 
-    Without a file, `random` weights are to be drawn and `imagenet` weights are missing.
+    Without a file, `random` weights are to be drawn and `imagenet` weights are missing. InputError
+    if a file is cut short.
     """
     if backbone.file:
         return "own", Path(backbone.file), "whatever --weights says"
@@ -100,8 +101,7 @@ def locate(backbone: Backbone, request: str) -> tuple[Source, Path | None, str]:
 def in_directory(name: str, directory: Path) -> Path | None:
     """Return the file with Keras' name, or None; InputError if the directory does not exist."""
     check_directory(directory)
-    path = directory / APPLICATIONS[name].weights_file
-    return path if path.is_file() else None
+    return _complete(name, directory / APPLICATIONS[name].weights_file)
 
 
 def check_directory(directory: Path) -> None:
@@ -116,8 +116,21 @@ def in_keras_cache(name: str) -> Path | None:
     """Return the file that Keras downloaded earlier, or None."""
     # As in Keras, which has no public function that returns this directory.
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = home / "models" / APPLICATIONS[name].weights_file
-    return path if path.is_file() else None
+    return _complete(name, home / "models" / APPLICATIONS[name].weights_file)
+
+
+def _complete(name: str, path: Path) -> Path | None:
+    """Return the file if it exists; InputError if HDF5 finds it cut short."""
+    if not path.is_file():
+        return None
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a complete HDF5 file ({reason(error)}). Is it a download of {name} cut "
+            "short? Delete it and download or copy it again"
+        ) from None
+    return path
 
 
 def draw(name: str, seed: int, cache: Path) -> Path:
@@ -149,8 +162,6 @@ def calibrate(features: np.ndarray) -> float:
 
 
 def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weights:
-    if source != "own" and not h5py.is_hdf5(path):
-        raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     sha256 = hashing.file_sha256(path)
     own = f"own model file, SHA-256 {sha256[:12]}"
     note = {"random": "random weights: not comparable", "own": own}.get(source, "")
