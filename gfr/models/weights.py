@@ -15,9 +15,10 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING
 from gfr.config.schema import Backbone
 from gfr.errors import InputError, reason
+from gfr.models import custom_model
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
@@ -139,7 +140,9 @@ def draw(name: str, seed: int, cache: Path) -> Path:
 
     from gfr.models.backbone import ANY_SIZE, application
 
-    path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
+    # "float32": files without that word may have been drawn with the user's settings of Keras.
+    drawn = f"{name}-seed{seed}-keras{keras.__version__}-float32.weights.h5"
+    path = cache / "weights" / drawn
     if not path.exists():
         keras.utils.clear_session()  # otherwise layer names depend on earlier models
         keras.utils.set_random_seed(seed)
@@ -163,9 +166,18 @@ def calibrate(features: np.ndarray) -> float:
 
 def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weights:
     sha256 = hashing.file_sha256(path)
-    own = f"own model file, SHA-256 {sha256[:12]}"
-    note = {"random": "random weights: not comparable", "own": own}.get(source, "")
+    note = {"random": "random weights: not comparable"}.get(source, "")
+    if source == "own":
+        note = f"own model file, SHA-256 {sha256[:12]}{_twice(backbone, path)}"
     return Weights(backbone.label, source, str(path), sha256, note, why)
+
+
+def _twice(backbone: Backbone, path: Path) -> str:
+    """Return a clause if the benchmark scales pixels that a user's own model scales too, or ""."""
+    is_scaled = backbone.scaling != OWN_PREPROCESSING
+    if not is_scaled or not (layer := custom_model.own_scaling(path)):
+        return ""
+    return f'; pixels scaled twice: by scaling = "{backbone.scaling}" and by its own {layer}'
 
 
 def _download(name: str) -> str:
