@@ -63,18 +63,24 @@ def engine(gpus: Sequence[str] = ()) -> str:
     return f"{name} on {', '.join(dict.fromkeys(gpus))}" if gpus else name
 
 
-def _git(root: Path, *words: str) -> str:
-    """Return what Git says of the repository at `root`, whatever the shell or an outer one has."""
-    environment = {
+def git_environment(root: Path) -> dict[str, str]:
+    """Return the variables with which Git finds the repository at `root`, or none.
+
+    Without them a shell's GIT_DIR, as hooks export it, or a repository around `root` would count.
+    """
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("GIT_") or name in _KEPT_BY_GIT
     }
-    environment["GIT_CEILING_DIRECTORIES"] = str(root.parent)
-    command = ["git", "-C", str(root), *words]
+    return kept | {"GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+
+def _git(root: Path, *words: str) -> str:
+    command, variables = ["git", "-C", str(root), *words], git_environment(root)
     try:
         output = subprocess.check_output(
-            command, env=environment, stderr=subprocess.PIPE, text=True, timeout=20
+            command, env=variables, stderr=subprocess.PIPE, text=True, timeout=20
         )
     except (OSError, subprocess.SubprocessError):
         return ""
