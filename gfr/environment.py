@@ -1,8 +1,12 @@
-"""How TensorFlow and the TensorFlow.js converter are imported, and how TensorFlow uses GPUs.
+"""How TensorFlow and the TensorFlow.js converter are imported, and with which settings.
 
 GPUs are set up by environment variables and not by `tf.config`, which must be called before any
 code uses a GPU, so that a step without TensorFlow would have to import it. A machine without a GPU
 is not affected, and variables that the user has set stay as they are.
+
+Keras has the settings of this module, whatever keras.json and the environment say: they would
+change features, heads and random weights. Other variables that change what TensorFlow computes stay
+and are part of the key of cached features (`numeric_settings`).
 """
 
 import importlib
@@ -11,6 +15,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
+
+from gfr.errors import InputError, reason
 
 GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
@@ -24,11 +30,34 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
+# Set whatever the user has set: gfr computes with TensorFlow and Keras 3.
+REQUIRED = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_NNX_ENABLED": "false",
+    "TF_USE_LEGACY_KERAS": "0",
+}
+
+# Environment variables that change what TensorFlow computes, by their beginnings.
+_NUMERIC = (
+    *("TF_ENABLE_", "TF_DISABLE_", "TF_XLA_", "XLA_FLAGS", "TF_ONEDNN_", "ONEDNN_", "DNNL_"),
+    *("TF_CUDNN_", "NVIDIA_TF32_OVERRIDE", "TF_FP16_", "TF_AUTO_MIXED_PRECISION_"),
+)
+
 
 def prepare() -> None:
-    """Set variables that are not set; call it before TensorFlow first looks for a GPU."""
+    """Set variables; call it before TensorFlow is imported or first looks for a GPU."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ.update(REQUIRED)
+
+
+def numeric_settings() -> dict[str, str]:
+    """Return the environment variables that make TensorFlow compute other numbers than usual."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(_NUMERIC) and value != ENVIRONMENT.get(name) and "VERBOSE" not in name
+    }
 
 
 # Optional imports of TensorFlow and Keras: Keras' wrappers for scikit-learn, its plots, TensorFlow
@@ -47,13 +76,36 @@ _STUBBED = (*_JAX, "tensorflow_decision_forests", "tensorflow_hub", "tf_keras")
 def import_tensorflow() -> None:
     """Import TensorFlow as if `_UNUSED` were not installed, in two thirds of the time.
 
-    Afterwards these packages can be imported as usual (docs/LOG.md has the measurement).
+    Afterwards these packages can be imported as usual (docs/LOG.md has the measurement), and Keras
+    has the settings that gfr computes with. InputError if Keras' own settings are invalid.
     """
-    if "tensorflow" in sys.modules:
-        return
-    # None makes an import raise ImportError.
-    with _replaced(dict.fromkeys((name for name in _UNUSED if name not in sys.modules), None)):
-        importlib.import_module("tensorflow")
+    os.environ.update(REQUIRED)
+    if "tensorflow" not in sys.modules:
+        # None makes an import raise ImportError.
+        hidden = dict.fromkeys((name for name in _UNUSED if name not in sys.modules), None)
+        try:
+            with _replaced(hidden):
+                importlib.import_module("tensorflow")
+        except (ValueError, AssertionError) as error:  # an invalid value in keras.json
+            raise InputError(
+                f"Keras cannot be imported ({reason(error)}). Correct keras.json in $KERAS_HOME, "
+                "else ~/.keras, and KERAS_* in the environment"
+            ) from None
+    _set_up_keras()
+
+
+def _set_up_keras() -> None:
+    """Give Keras the settings that it has by default; InputError if it has another backend."""
+    keras = importlib.import_module("keras")
+    if keras.config.backend() != REQUIRED["KERAS_BACKEND"]:
+        raise InputError(
+            f"Keras was imported with {keras.config.backend()} in this process, but gfr computes "
+            "with TensorFlow. Set KERAS_BACKEND=tensorflow before anything imports Keras"
+        )
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_dtype_policy("float32")
 
 
 def import_tensorflowjs() -> None:

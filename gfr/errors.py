@@ -11,6 +11,11 @@ from collections.abc import Iterable
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
+# What Keras puts between its own sentences and the error that it caught.
+_CAUGHT = re.compile(r"Exception encountered:\s*")
+
+_MAX_REASON = 120  # characters
+
 
 class InputError(ValueError):
     """User-facing input error; `str(error)` is one line: what failed, why, what to do."""
@@ -63,7 +68,16 @@ class StepFailed(RuntimeError):
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of an exception's message, without what Keras puts before it."""
-    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines()]
+    """Return the first line of an exception's message, without what Keras puts before it.
+
+    A long line ends with its last whole sentence, or else with a word and an ellipsis.
+    """
+    message = _CAUGHT.split(_COLOUR.sub("", str(error)))[-1].strip("'")
+    lines = [line.strip() for line in message.splitlines()]
     useful = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return f"{(useful or [type(error).__name__])[0]:.120}"
+    line = useful[0] if useful else type(error).__name__
+    if len(line) <= _MAX_REASON:
+        return line
+    beginning = line[:_MAX_REASON]
+    words = beginning.rpartition(" ")[0] or beginning
+    return beginning.rpartition(". ")[0] or f"{words} …"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import harness
 from benchmarks.validation.injected import CHANGES, FRESH, Function
+from gfr.measurement import software
 from gfr.results import regression_records
 from gfr.storage import serialization
 from gfr.storage.paths import ROOT
@@ -46,7 +47,8 @@ def main(saved: int = 4, clean: int = 30) -> int:
 
 def git(folder: Path, *words: str) -> None:
     """Run a git command in a folder."""
-    subprocess.run(["git", "-C", str(folder), *words], check=True)
+    variables = software.git_environment(folder)
+    subprocess.run(["git", "-C", str(folder), *words], env=variables, check=True)
 
 
 @contextlib.contextmanager

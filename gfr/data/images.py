@@ -23,6 +23,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gfr import text
+from gfr.errors import InputError
 
 NUM_DECODE_THREADS = 2  # Pillow decodes outside the GIL; two keep ahead of any backbone here
 
@@ -102,6 +103,17 @@ def decode(path: Path) -> Decoded:
         raise Undecodable(text.line(why) or type(error).__name__) from None
 
 
+def known(path: Path) -> np.ndarray:
+    """Read an image that was decoded before -> uint8 (H, W, 3); InputError if it has changed."""
+    try:
+        return decode(path).pixels
+    except Undecodable as error:
+        raise InputError(
+            f"{path}: {error}, but it could be decoded before. Put the images back where they "
+            "were, or start a new run"
+        ) from None
+
+
 def _read(path: Path) -> bytes:
     """Read the file; raises Undecodable if it cannot be a photograph (a pipe would never end)."""
     status = path.stat()
@@ -147,11 +159,11 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]]:
-    """Decode in order, two batches ahead of the caller: lists of uint8 (H, W, 3)."""
+    """Decode known images in order, two batches ahead of the caller: lists of uint8 (H, W, 3)."""
     num_ahead = 2 * batch_size
-    waiting: deque[Iterator[Decoded]] = deque()
+    waiting: deque[Iterator[np.ndarray]] = deque()
     with ThreadPoolExecutor(NUM_DECODE_THREADS) as pool:
         for start in range(0, len(paths) + num_ahead, batch_size):
-            waiting.append(pool.map(decode, paths[start : start + batch_size]))
+            waiting.append(pool.map(known, paths[start : start + batch_size]))
             if start >= num_ahead:
-                yield [image.pixels for image in waiting.popleft()]
+                yield list(waiting.popleft())

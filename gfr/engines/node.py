@@ -5,6 +5,7 @@ TensorFlow.
 """
 
 import json
+import os
 import struct
 import subprocess
 from collections.abc import Sequence
@@ -29,8 +30,12 @@ def _classify(model: Path, pixels: Sequence[np.ndarray]) -> Predictions:
         struct.pack("<II", *image.shape[:2]) + np.ascontiguousarray(image).tobytes()
         for image in pixels
     )
+    # NODE_OPTIONS and the like are for the user's own programs: editors load a debugger by them.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("NODE_")}
     # Through a pipe: if this process dies, Node finds it closed and ends too.
-    done = subprocess.run([_NODE, CODE, model, "/dev/stdin"], input=records, capture_output=True)
+    done = subprocess.run(
+        [_NODE, CODE, model, "/dev/stdin"], input=records, capture_output=True, env=environment
+    )
     if done.returncode:
         error = " ".join(done.stderr.decode("utf-8", "replace").split())[-_MAX_ERROR_CHARS:]
         raise StepFailed(f"{model}: TensorFlow.js cannot run it: {error}")

@@ -82,7 +82,7 @@ def _measure(job: ExportJob, test: TestSet, num_javascript: int) -> tuple[WebMod
     tensorflow, node = engines.get("tensorflow"), engines.get("node")
     in_tensorflow = [classify_files(tensorflow.load(source), test.paths) for source in sources]
     export_records.report_stage(3)
-    first = [images.decode(path).pixels for path in test.paths[:num_javascript]]
+    first = [images.known(path) for path in test.paths[:num_javascript]]
     with ThreadPoolExecutor(allowance.num_threads()) as pool:  # Node's wasm has one thread
         in_node = pool.map(lambda source: node.load(source)(first), sources)
         compare = functools.partial(_compare, test)

@@ -24,7 +24,7 @@ NOTABLE_CPU_FLAGS = (
 # Environment variables that change speed, by their beginnings.
 _SETTINGS = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
-    *("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
+    *("CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
 )
 
 

@@ -8,7 +8,7 @@ chooses the precision by them.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gfr.config.schema import Precision
 from gfr.types import Above0
@@ -37,7 +37,16 @@ class Rates:
         return "bfloat16" if self.speedup >= MIN_SPEEDUP else "float32"
 
 
-_NUM_ROUNDS = 5
+@dataclass(frozen=True)
+class MachineRates:
+    """The rates that decide for all runs of one machine with one cache; `machine` describes it."""
+
+    schema: Literal[1]
+    machine: dict[str, str]
+    rates: Rates
+
+
+_NUM_ROUNDS = 10
 
 _NUM_IMAGES, _SIDE_PX, _NUM_CHANNELS, _KERNEL_PX = 16, 32, 256, 3
 
@@ -45,7 +54,7 @@ _WORKLOAD_LAYERS, _WORKLOAD_SIDE_PX, _WORKLOAD_CHANNELS = 6, 8, 512
 
 
 def measure() -> Rates:
-    """Measure both precisions, alternating so that other load affects both; takes about 0.5 s."""
+    """Measure both precisions, alternating so that other load affects both; takes about 1 s."""
     import tensorflow as tf
 
     calls = [_convolution(tf.float32), _convolution(tf.bfloat16)]

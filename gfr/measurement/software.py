@@ -4,6 +4,7 @@ Does not import the packages that it reports.
 """
 
 import functools
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from pathlib import Path
 from gfr.storage.hashing import file_sha256
 
 CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "requirements.lock")
+
+# Where Git's own settings are; every other variable could name another repository.
+_KEPT_BY_GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH")
 
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
@@ -34,9 +38,10 @@ class Provenance:
 def collect(root: Path) -> Provenance:
     """Return what is installed and checked out at `root`, read once per process."""
     lock = root / "requirements.lock"
+    changes = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", *CODE)
     return Provenance(
         git_commit=_git(root, "rev-parse", "HEAD") or "unknown",
-        git_dirty=bool(_git(root, "status", "--porcelain", "--", *CODE)),
+        git_dirty=bool(changes),
         lock_sha256=file_sha256(lock) if lock.exists() else "none",
         python=platform.python_version(),
         platform=platform.platform(),
@@ -58,10 +63,25 @@ def engine(gpus: Sequence[str] = ()) -> str:
     return f"{name} on {', '.join(dict.fromkeys(gpus))}" if gpus else name
 
 
+def git_environment(root: Path) -> dict[str, str]:
+    """Return the variables with which Git finds the repository at `root`, or none.
+
+    Without them a shell's GIT_DIR, as hooks export it, or a repository around `root` would count.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _KEPT_BY_GIT
+    }
+    return kept | {"GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+
 def _git(root: Path, *words: str) -> str:
-    command = ["git", "-C", str(root), *words]
+    command, variables = ["git", "-C", str(root), *words], git_environment(root)
     try:
-        output = subprocess.check_output(command, stderr=subprocess.PIPE, text=True, timeout=20)
+        output = subprocess.check_output(
+            command, env=variables, stderr=subprocess.PIPE, text=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return output.strip()

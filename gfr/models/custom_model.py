@@ -10,6 +10,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,10 @@ _CLASSES = (  # of other modules
 )
 
 _VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__")
+
+# Layers and operations that scale pixels, and those that may come before them.
+_SCALES = ("Rescaling", "Normalization", *("Add", "Subtract", "Multiply", "Divide", "TrueDivide"))
+_BEFORE_SCALING = ("InputLayer", "Identity", "Resizing", "Cast", "GetItem", "Stack", "Flip")
 
 # Layers of Keras that run code from elsewhere, or read files.
 _REFUSED = (
@@ -97,6 +102,23 @@ def check(path: Path) -> None:
         raise InputError(f"{path}: {problem}")
 
 
+def own_scaling(path: Path) -> str:
+    """Return the class that scales the pixels first in a checked model, e.g. Rescaling, or ""."""
+    with zipfile.ZipFile(path) as archive:
+        names = _layers(json.loads(archive.read("config.json")))
+        first = next((name for name in names if name not in _BEFORE_SCALING), "")
+    return first if first in _SCALES else ""
+
+
+def _layers(described: dict[str, Any]) -> Iterator[str]:
+    """Yield the classes of a model's layers in their order, with those of models within it."""
+    layers = (described.get("config") or {}).get("layers")
+    if layers is None:
+        yield described["class_name"]
+    for layer in layers or ():
+        yield from _layers(layer)
+
+
 def _archive_problem(archive: zipfile.ZipFile) -> str:
     infos = archive.infolist()
     names = [info.filename for info in infos]
@@ -141,6 +163,8 @@ def _class_problem(described: dict[str, Any]) -> str:
     named = config.get("name") if isinstance(config, dict) else None
     if name in _VALUES and module is None:
         return ""
+    if "quantiz" in f"{module} {name}".lower():
+        return "is quantized; gfr takes float32 models: save it without model.quantize"
     is_of_keras = module in _MODULES and str(name)[:1].isupper()
     is_known = isinstance(name, str) and (is_of_keras or (module, name) in _CLASSES)
     if not is_known or registered not in (None, name) or name in _REFUSED:

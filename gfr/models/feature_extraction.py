@@ -1,8 +1,8 @@
 """Run a frozen backbone over all images once.
 
 Writes the shards of a part (gfr/models/feature_store.py), rows keyed by image name. Intact shards
-on disk are not computed again. Features are not scaled: the constant of calibrated random weights
-is applied where they are read.
+on disk are not computed again; those of a step that fails are removed. Features are not scaled: the
+constant of calibrated random weights is applied where they are read.
 """
 
 import logging
@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from gfr import environment
 from gfr.config.schema import FeatureSet, Precision
 from gfr.data import images
 from gfr.data.dataset import Faces
@@ -63,6 +64,7 @@ class Job:
             "code_sha256": _CODE_SHA256,
             "tensorflow": software.version("tensorflow"),
             "keras": software.version("keras"),
+            "settings": environment.numeric_settings(),
         }
 
     def directory(self, precision: Precision) -> Path:
@@ -94,7 +96,7 @@ def extract(
             LOG.warning("%s: %s: float32 instead", job.feature_set.title, check.objection)
             precision = "float32"
             directory, missing = _open(job, precision, part, fresh_for)
-    if missing:
+    with feature_store.removed_on_failure(directory, missing):
         _compute(job, precision, directory, missing, report)
     num_images = len(job.faces.names)
     num_computed = feature_store.num_rows(missing, num_images)
@@ -138,12 +140,14 @@ def _checked(job: Job, directory: Path) -> Check:
     if path.exists():
         return serialization.read(path, Check)
     job.weights.check()
-    batch = [images.decode(path).pixels for path in job.faces.paths()[:NUM_CHECKED_IMAGES]]
+    batch = [images.known(path) for path in job.faces.paths()[:NUM_CHECKED_IMAGES]]
     exact, rounded = (
         fused_model.run_batch(job.graph(precision), batch) for precision in ("float32", "bfloat16")
     )
-    error = float(np.linalg.norm(rounded - exact) / np.linalg.norm(exact))
-    check = Check(len(batch), error)
+    size, difference = (float(np.linalg.norm(values)) for values in (exact, rounded - exact))
+    # Features that are zero or overflow are rejected once they are computed in float32.
+    is_comparable = size > 0 and np.isfinite([size, difference]).all()
+    check = Check(len(batch), difference / size if is_comparable else 1.0)
     serialization.write(path, check)
     return check
 
@@ -152,12 +156,14 @@ def _compute(
     job: Job, precision: Precision, directory: Path, missing: list[int], report: Report
 ) -> None:
     """Compute the missing shards, in ascending order: only the last one may be short."""
+    if not missing:
+        return
     job.weights.check()
     graph = job.graph(precision)
     known = list(zip(job.faces.paths(), job.faces.pixels_sha256, strict=True))
     rows = feature_store.ROWS
     wanted = [image for k in missing for image in known[k * rows : (k + 1) * rows]]
-    done, block = 0, []
+    done, block, is_zero = 0, [], True
     for batch in images.batches([path for path, _ in wanted], batch_size_of(job.feature_set)):
         for pixels, (path, sha256) in zip(batch, wanted[done : done + len(batch)], strict=True):
             if images.sha256(pixels) != sha256:
@@ -165,6 +171,20 @@ def _compute(
         block.append(fused_model.run_batch(graph, batch))  # (<= batch size, D)
         done += len(batch)
         if done % rows == 0 or done == len(wanted):
-            feature_store.write(directory, missing[(done - 1) // rows], np.concatenate(block))
+            features = np.concatenate(block)
+            if num_invalid := int((~np.isfinite(features)).any(axis=1).sum()):
+                raise _unusable(job, f"NaN or infinite for {num_invalid} of {len(features)} images")
+            is_zero &= not features.any()
+            feature_store.write(directory, missing[(done - 1) // rows], features)
             block = []
         report(done, len(wanted))
+    # With random weights they may underflow (gfr/models/weights.py).
+    if is_zero and job.weights.source != "random":
+        raise _unusable(job, f"zero for all {len(wanted)} images")
+
+
+def _unusable(job: Job, problem: str) -> InputError:
+    return InputError(
+        f"{job.feature_set.title}: its features are {problem}. Check {job.weights.path} and that "
+        f'scaling = "{job.feature_set.backbone.scaling}" is the one it was trained with'
+    )

@@ -10,16 +10,18 @@ name ends in the first 16 hex digits of its SHA-256; a file that does not match 
       00000-<sha256>.npy  rows 0..511, 00001-... the next 512
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gfr.config.schema import Precision
+from gfr.errors import CannotWrite
 from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
 
@@ -94,6 +96,23 @@ def write(directory: Path, shard: int, features: np.ndarray) -> None:
         old.unlink()
     path = directory / f"{shard:05}-{_sha256(features)}.npy"
     atomic.write(path, lambda file: np.save(file, features))
+
+
+@contextlib.contextmanager
+def removed_on_failure(directory: Path, shards: Iterable[int]) -> Iterator[None]:
+    """Remove these shards if computing them fails, unless only the disk was at fault.
+
+    What made a step fail may have spoilt what it wrote before.
+    """
+    try:
+        yield
+    except CannotWrite:
+        raise
+    except Exception:
+        for shard in shards:
+            for path in directory.glob(f"{shard:05}-*.npy"):
+                path.unlink(missing_ok=True)
+        raise
 
 
 def intact(directory: Path, shard: int) -> Path | None:

@@ -15,9 +15,10 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING
 from gfr.config.schema import Backbone
-from gfr.errors import InputError
+from gfr.errors import InputError, reason
+from gfr.models import custom_model
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
@@ -81,7 +82,8 @@ def requested(backbone: Backbone, request: str) -> str:
 def locate(backbone: Backbone, request: str) -> tuple[Source, Path | None, str]:
     """Find the weights of one backbone on this machine; return source, file and why.
 
-    Without a file, `random` weights are to be drawn and `imagenet` weights are missing.
+    Without a file, `random` weights are to be drawn and `imagenet` weights are missing. InputError
+    if a file is cut short.
     """
     if backbone.file:
         return "own", Path(backbone.file), "whatever --weights says"
@@ -100,8 +102,7 @@ def locate(backbone: Backbone, request: str) -> tuple[Source, Path | None, str]:
 def in_directory(name: str, directory: Path) -> Path | None:
     """Return the file with Keras' name, or None; InputError if the directory does not exist."""
     check_directory(directory)
-    path = directory / APPLICATIONS[name].weights_file
-    return path if path.is_file() else None
+    return _complete(name, directory / APPLICATIONS[name].weights_file)
 
 
 def check_directory(directory: Path) -> None:
@@ -116,8 +117,21 @@ def in_keras_cache(name: str) -> Path | None:
     """Return the file that Keras downloaded earlier, or None."""
     # As in Keras, which has no public function that returns this directory.
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    path = home / "models" / APPLICATIONS[name].weights_file
-    return path if path.is_file() else None
+    return _complete(name, home / "models" / APPLICATIONS[name].weights_file)
+
+
+def _complete(name: str, path: Path) -> Path | None:
+    """Return the file if it exists; InputError if HDF5 finds it cut short."""
+    if not path.is_file():
+        return None
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a complete HDF5 file ({reason(error)}). Is it a download of {name} cut "
+            "short? Delete it and download or copy it again"
+        ) from None
+    return path
 
 
 def draw(name: str, seed: int, cache: Path) -> Path:
@@ -126,7 +140,9 @@ def draw(name: str, seed: int, cache: Path) -> Path:
 
     from gfr.models.backbone import ANY_SIZE, application
 
-    path = cache / "weights" / f"{name}-seed{seed}-keras{keras.__version__}.weights.h5"
+    # "float32": files without that word may have been drawn with the user's settings of Keras.
+    drawn = f"{name}-seed{seed}-keras{keras.__version__}-float32.weights.h5"
+    path = cache / "weights" / drawn
     if not path.exists():
         keras.utils.clear_session()  # otherwise layer names depend on earlier models
         keras.utils.set_random_seed(seed)
@@ -149,12 +165,19 @@ def calibrate(features: np.ndarray) -> float:
 
 
 def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weights:
-    if source != "own" and not h5py.is_hdf5(path):
-        raise InputError(f"{path}: no HDF5 file; is the download of {backbone.name} cut short?")
     sha256 = hashing.file_sha256(path)
-    own = f"own model file, SHA-256 {sha256[:12]}"
-    note = {"random": "random weights (not comparable)", "own": own}.get(source, "")
+    note = {"random": "random weights (not comparable)"}.get(source, "")
+    if source == "own":
+        note = f"own model file, SHA-256 {sha256[:12]}{_twice(backbone, path)}"
     return Weights(backbone.label, source, str(path), sha256, note, why)
+
+
+def _twice(backbone: Backbone, path: Path) -> str:
+    """Return a clause if the benchmark scales pixels that a user's own model scales too, or ""."""
+    is_scaled = backbone.scaling != OWN_PREPROCESSING
+    if not is_scaled or not (layer := custom_model.own_scaling(path)):
+        return ""
+    return f'; pixels scaled twice: by scaling = "{backbone.scaling}" and by its own {layer}'
 
 
 def _download(name: str) -> str:

@@ -13,8 +13,9 @@ from gfr.models.weights import Weights, resolve
 from gfr.pipeline import shared_storage
 from gfr.pipeline.request import Request, check
 from gfr.progress import LOG
+from gfr.regression import fingerprint
 from gfr.results import records as results_records
-from gfr.storage import atomic, paths, serialization
+from gfr.storage import atomic, locks, paths, serialization
 
 _ABANDONED_S = 86_400.0  # another run may be writing in the cache
 
@@ -52,8 +53,7 @@ def _record(request: Request, looked: loading.RunImages, cost: Cost) -> results_
         resolve(row, options.weights, benchmark.seed, request.cache, options.allow_download)
         for row in benchmark.backbone
     )
-    may_accelerate = precision.may_accelerate_bfloat16(hardware.collect())
-    rates = reference_workload.measure() if may_accelerate else None
+    rates = _rates(request.cache, hardware.collect(), settings)
     return results_records.RunRecord(
         schema=serialization.SCHEMA,
         run_id=request.run_id,
@@ -76,6 +76,26 @@ def _record(request: Request, looked: loading.RunImages, cost: Cost) -> results_
         settings=settings,
         num_usable_threads=allowance.num_threads(),
     )
+
+
+def _rates(
+    cache: Path, machine: hardware.Hardware, settings: dict[str, str]
+) -> reference_workload.Rates | None:
+    """Return the rates that the first run of this machine with this cache measured.
+
+    Where the speed-up is close to the limit, another measurement could choose another precision,
+    and the run could not be compared with its history. None without bfloat16 arithmetic.
+    """
+    if not precision.may_accelerate_bfloat16(machine):
+        return None
+    engine = software.engine([gpu.name for gpu in machine.gpus])
+    facts = fingerprint.facts(machine, hardware.num_usable_threads(), {"engine": engine}, settings)
+    path = cache / "machines" / f"{fingerprint.fingerprint(facts)}.json"
+    with locks.locked(cache / "lock"):
+        if not path.exists():
+            rates = reference_workload.measure()
+            serialization.write(path, reference_workload.MachineRates(1, facts, rates))
+        return serialization.read(path, reference_workload.MachineRates).rates
 
 
 def _choose(

@@ -68,6 +68,8 @@ def check(request: Request) -> None:
     source, directory = locate(request.options.data)
     if directory:
         source.read(directory)
+    for row in request.benchmark.backbone:
+        model_weights.locate(row, model_weights.requested(row, request.options.weights))
 
 
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:

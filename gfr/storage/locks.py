@@ -11,6 +11,7 @@ import os
 import socket
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def locked(path: Path, kind: int = fcntl.LOCK_EX, refusal: str = "") -> Iterator
 def _free(gpus: Sequence[str]) -> Iterator[str | None]:
     """Yield the first GPU that no other step uses; None if there are none to choose from."""
     with contextlib.ExitStack() as stack:
-        paths = {gpu: _path(f"gfr-gpu-{gpu.replace('/', '-')}") for gpu in gpus}  # MIG-GPU-…/1/0
+        paths = {gpu: _path(f"gfr-gpu-{gpu}") for gpu in gpus}
         files = {gpu: stack.enter_context(_opened(path)) for gpu, path in paths.items()}
         free = None
         while files and not free:
@@ -112,7 +113,8 @@ def _free(gpus: Sequence[str]) -> Iterator[str | None]:
 
 
 def _path(name: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"{name}.lock"
+    """Return the file of a lock; the id of a GPU can contain slashes (MIG)."""
+    return Path(tempfile.gettempdir()) / f"{urllib.parse.quote(name, safe='')}.lock"
 
 
 def _try(path: Path, file: IO[str], kind: int) -> bool:

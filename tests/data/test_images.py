@@ -7,6 +7,7 @@ from conftest import write_image
 
 from gfr.data import images
 from gfr.data.synthetic import generate
+from gfr.errors import InputError
 
 
 def test_the_decode_equals_tensorflows_accurate_one(tmp_path):
@@ -49,3 +50,11 @@ def test_what_cannot_be_decoded_says_why(tmp_path, content, words):
         path.write_bytes(content)
     with pytest.raises(images.Undecodable, match=words):
         images.decode(path)
+
+
+def test_an_image_that_is_gone_since_is_named(tmp_path):
+    """Data that were moved while a run was interrupted: the path and what to do."""
+    paths = [tmp_path / f"{i}.jpg" for i in range(3)]
+    write_image(paths[0], 1)
+    with pytest.raises(InputError, match=r"/1\.jpg: missing, but it could be .*start a new run"):
+        list(images.batches(paths, 2))

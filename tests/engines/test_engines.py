@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gfr import engines
-from gfr.errors import InputError
+from gfr.errors import InputError, StepFailed
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
@@ -38,6 +38,15 @@ def test_the_tensorflow_engine_classifies_a_keras_file(tmp_path):
     assert (3,) == predictions.p_male.shape
     assert [0.2, 0.4, 0.0] == pytest.approx(predictions.p_male.tolist(), abs=1e-6)
     assert pytest.approx(0.2, abs=1e-6) == classify(images[:1]).p_male[0]
+
+
+def test_node_starts_without_what_editors_load_into_it(tmp_path, monkeypatch):
+    """NODE_OPTIONS of a debugger's terminal would end Node, or wait for the debugger."""
+    monkeypatch.setenv("NODE_OPTIONS", f"--require {tmp_path / 'bootloader.js'}")
+    monkeypatch.setenv("NODE_PATH", str(tmp_path))
+    with pytest.raises(StepFailed, match="cannot run it") as refused:
+        engines.get("node").load(tmp_path)([np.zeros((4, 4, 3), np.uint8)])
+    assert "model.json" in str(refused.value) and "bootloader" not in str(refused.value)
 
 
 def test_importing_the_engines_imports_no_runtime():

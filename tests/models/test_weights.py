@@ -8,6 +8,8 @@ from gfr.config.keras_applications import APPLICATIONS
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.errors import InputError
 from gfr.models import weights
+from gfr.pipeline import doctor, request
+from gfr.pipeline.run_options import RunOptions
 
 VGG16 = Backbone("VGG16", "tf", "", "VGG16")
 SMALL = Backbone("MobileNetV2", "tf", "", "MobileNetV2")
@@ -41,13 +43,37 @@ def test_a_directory_comes_first_then_keras_cache(tmp_path, empty_keras_home):
     assert ("directory", str(given / name)) == (found.source, found.path)
 
 
-def test_a_download_cut_short_is_refused_at_the_start(tmp_path, empty_keras_home):
-    """Keras writes straight to the final name: what a killed download leaves is no HDF5 file."""
-    path = empty_keras_home / "models" / APPLICATIONS["VGG16"].weights_file
+@pytest.mark.parametrize("num_bytes", [0, 11, 3000])
+@pytest.mark.parametrize("place", ["cache", "directory"])
+def test_a_download_cut_short_is_refused_where_it_is_found(
+    tmp_path, empty_keras_home, num_bytes, place
+):
+    """Keras writes straight to the final name: a killed download leaves half of a file there."""
+    folder = {"cache": empty_keras_home / "models", "directory": tmp_path / "given"}[place]
+    folder.mkdir(parents=True)
+    path = folder / APPLICATIONS["VGG16"].weights_file
+    write_hdf5(path, np.zeros(1000))
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    asked = "auto" if place == "cache" else str(folder)
+    for look in (weights.locate, lambda *row: weights.resolve(*row, 1, tmp_path, False)):
+        with pytest.raises(InputError, match=r"not a complete HDF5 file .* download of VGG16 cut"):
+            look(VGG16, asked)
+
+
+def test_weights_cut_short_stop_a_run_before_anything_is_computed(tmp_path, empty_keras_home):
+    """Before data are read by a step; `gfr doctor` says the same."""
+    path = empty_keras_home / "models" / APPLICATIONS["MobileNet"].weights_file
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half a file")
-    with pytest.raises(InputError, match="no HDF5 file; is the download of VGG16 cut short"):
-        weights.resolve(VGG16, "auto", 1, tmp_path, allow_download=False)
+    options = RunOptions(
+        *("tiny", "synthetic", "auto", "r"),
+        reports=str(tmp_path / "reports"),
+        cache=str(tmp_path / "cache"),
+    )
+    with pytest.raises(InputError, match="not a complete HDF5 file"):
+        request.check(request.request(options))
+    found = {row.subject: row for row in doctor.examine(options)}["weights MobileNet"]
+    assert ("bad", True) == (found.status, "not a complete HDF5 file" in found.finding)
 
 
 def test_auto_ends_in_random_weights_and_says_so(tmp_path, empty_keras_home):

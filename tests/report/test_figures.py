@@ -1,6 +1,9 @@
 """SVG figures beside summary.md: what they show, and that they are the charts of the page."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -13,6 +16,7 @@ from gfr.report.figures import Entry, Figure
 from gfr.report.sections import comparison, learning_curves, regression, trials
 from gfr.report.svg import Axis, Drawing, Frame
 from gfr.results.regression_records import Past, Series
+from gfr.storage.paths import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -47,6 +51,34 @@ def test_every_figure_is_a_complete_svg_file(run):
         assert "prefers-color-scheme: dark" in root.find(f"{SVG}style").text
         assert not re.search(r"<script|href|url\(|@import", text)
         assert ["http://www.w3.org/2000/svg"] == re.findall(r"https?://[^\"]*", text)
+
+
+def test_settings_of_matplotlib_do_not_reach_a_report(run, tmp_path):
+    """A notebook's MPLBACKEND and a broken matplotlibrc: the same files, and no matplotlib."""
+    records.write(replace(run, verdict=None))
+    program = (
+        "import sys; from pathlib import Path; from gfr.report import writer; "
+        "writer.write_report(Path(sys.argv[1])); print('matplotlib' in sys.modules)"
+    )
+    (tmp_path / "matplotlibrc").write_text("backend: none such\nfont.size: large\n")
+    settings = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(tmp_path),
+        "MPLCONFIGDIR": "/nowhere",
+    }
+    written = []
+    for variables in ({}, settings):
+        done = subprocess.run(
+            [sys.executable, "-c", program, run.directory],
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert "False" == done.stdout.strip(), done.stderr
+        files = (path for path in run.directory.rglob("*") if path.suffix in (".svg", ".html"))
+        written.append({path.name: path.read_bytes() for path in files})
+    assert written[0] == written[1] and 4 == len(written[0])
 
 
 def test_a_file_and_the_page_show_the_same_chart(run):

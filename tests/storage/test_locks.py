@@ -38,9 +38,18 @@ def test_a_file_system_without_locks_is_named_with_what_to_do(tmp_path, monkeypa
     assert "cannot be locked" in note.finding
 
 
-def test_two_parts_of_one_gpu_have_a_lock_each(tmp_path, monkeypatch):
-    """MIG names have slashes, which are no directories."""
+def test_a_gpu_whose_id_has_slashes_is_locked_by_one_file(tmp_path, monkeypatch):
+    """A part of a GPU (MIG) in the names that CUDA 11 uses."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = ("MIG-GPU-1b/1/0", "MIG-GPU-1b/2/0")
-    with locks.turn(names) as first, locks.turn(names) as second:
-        assert names == (first, second)
+    parts = ("MIG-GPU-3f2a/1/0", "MIG-GPU-3f2a/2/0", "GPU-3f2a", "0")
+    with locks.turn(parts) as first, locks.turn(parts) as second:
+        assert parts[:2] == (first, second)
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert [
+        "gfr-gate.lock",
+        "gfr-gpu-0.lock",
+        "gfr-gpu-GPU-3f2a.lock",
+        "gfr-gpu-MIG-GPU-3f2a%2F1%2F0.lock",
+        "gfr-gpu-MIG-GPU-3f2a%2F2%2F0.lock",
+        "gfr-steps.lock",
+    ] == files
