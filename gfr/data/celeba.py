@@ -1,38 +1,30 @@
 """CelebA's files in any of the usual layouts: find, read and write them.
 
-Does not open an image and does not choose among images.
+A directory may hold other copies, backups and other data sets: where a file lies comes before its
+name, and what stays ambiguous is rejected. Does not open an image and does not choose among images.
 """
 
-import io
+import functools
 import os
-import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gfr.data import image_names, label_lists
+from gfr.data.label_lists import LABEL_FILES, LISTS
 from gfr.errors import InputError
 from gfr.storage import atomic
 
 IMAGE_FOLDERS = ("img_align_celeba", "images")
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-LABEL_FILES = ("list_attr_celeba.txt", "list_attr_celeba.csv", "list_attribute.txt")
-
-# Lists of one whole number for each image, by the name of the column that they become.
-LISTS = {
-    "partition": ("list_eval_partition.txt", "list_eval_partition.csv"),
-    "identity": ("identity_CelebA.txt", "identity_CelebA.csv"),
-}
-
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
 
-# [0-9], not \d: int() does not read everything that Unicode calls a digit.
-_COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
-
-_NUMBER = re.compile(r"\s*-?[0-9]+\s*")
+MIN_SHARE = 0.99  # of the listed images that the fullest folder has; runs need as many of all
 
 
 @dataclass(frozen=True)
@@ -41,86 +33,92 @@ class Labels:
 
     `table` has a row for each image, sorted by name: the attributes, bool, one of which is Male,
     and if known `identity` and `partition` (0 train, 1 validation, 2 test), whole numbers, which
-    are missing for images that their list leaves out.
+    are missing for images that their list leaves out. `files` has the path of each list that was
+    read: `labels` and, if there are such files, `identity` and `partition`. `notes` says what was
+    taken for granted.
     """
 
     image_dir: Path
-    label_file: Path
+    files: dict[str, Path]
     table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label_file(self) -> Path:
+        """The list of attributes."""
+        return self.files["labels"]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A folder of images with the label file nearest to it; `num_listed`: images with a label."""
+
+    image_dir: Path
+    label_file: Path
+    num_listed: int
+
+    @property
+    def root(self) -> Path:
+        """The innermost directory that holds both."""
+        return _common(self.image_dir, self.label_file.parent)
+
+    def within(self, directory: Path) -> str:
+        """`images with list_attr_celeba.txt`."""
+        paths = (path.relative_to(directory) for path in (self.image_dir, self.label_file))
+        return " with ".join(map(str, paths))
 
 
 def read(directory: Path) -> Labels:
-    """Find the image folder and the lists independently, shallowest first, and read the lists."""
+    """Find the folder of the listed images and the lists nearest to it, and read the lists."""
     if not directory.is_dir():
         raise InputError(
             f"{directory}: no such directory. Name the folder that holds CelebA, or images with a "
             "labels.csv"
         )
-    image_dir: Path | None = None
-    files: dict[str, Path] = {}
-    for folder, names in _walk(directory):
-        for name in names:
-            files.setdefault(name, folder / name)
-        if folder.name in IMAGE_FOLDERS and any(map(_is_image, names)):
-            image_dir = image_dir or folder
-    if image_dir is None:
+    folders = _walk(directory)
+    image_dirs = {
+        folder: images
+        for folder, names in folders
+        if folder.name in IMAGE_FOLDERS and (images := set(filter(image_names.is_image, names)))
+    }
+    if not image_dirs:
         raise InputError(
             f"{directory}: no images found in a folder {'/ or '.join(IMAGE_FOLDERS)}/. Unpack "
             "CelebA there, or put a labels.csv beside images of your own"
         )
-    label_file, *lists = (
-        next((files[name] for name in names if name in files), None)
-        for names in (LABEL_FILES, *LISTS.values())
-    )
-    if label_file is None:
+    files = [folder / name for folder, names in folders for name in names]
+    if not any(path.name in LABEL_FILES for path in files):
         raise InputError(
             f"{directory}: no label file. Put {' or '.join(LABEL_FILES)} there, or labels.csv if "
             "the images are your own"
         )
-    table = read_attributes(label_file)
-    for name, file in zip(LISTS, lists, strict=True):
-        if file is not None:
-            table.insert(0, name, read_column(file).astype("Int64"))
-    return Labels(image_dir, label_file, table)
+    return _read_lists(directory, image_dirs, files)
 
 
-def image_names(folder: Path) -> set[str]:
-    """List the image files below a folder, as relative paths with slashes."""
-    images = (path for path in folder.rglob("*") if _is_image(path.name))
-    return {path.relative_to(folder).as_posix() for path in images}
+def _read_lists(directory: Path, image_dirs: dict[Path, set[str]], files: list[Path]) -> Labels:
+    """Choose among folders of images and lists, each of which has at least one entry."""
+    read_attributes = functools.cache(label_lists.read_attributes)
+    candidates = []
+    for folder, images in image_dirs.items():
+        label_file = min(_named(files, LABEL_FILES), key=partial(_place, folder))
+        table, _ = read_attributes(label_file)
+        num_listed = image_names.num_there(table.index, images)
+        candidates.append(_Candidate(folder, label_file, num_listed))
+    chosen, others = _choose(directory, candidates)
 
+    def find(names: Sequence[str], read: Callable[[Path], Any]) -> Path | None:
+        paths = [path for path in _named(files, names) if _is_of(path, chosen, others)]
+        return _agreed(directory, chosen.image_dir, paths, read) if paths else None
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
-    folders = []
-    for path, subfolders, names in os.walk(directory, followlinks=True):
-        depth = len(Path(path).relative_to(directory).parts)
-        subfolders[:] = sorted(subfolders) if depth < MAX_DEPTH else []
-        folders.append((depth, Path(path), names))
-    return [(path, names) for _, path, names in sorted(folders, key=lambda row: row[:2])]
-
-
-def read_attributes(path: Path) -> pd.DataFrame:
-    """Read all attributes as bool, one row per image, sorted by name."""
-    table = _read_table(path)
-    if "Male" not in table.columns:
-        raise InputError(f"{path}: no column Male in its header. Is it CelebA's attribute list?")
-    wrong = np.argwhere(~table.isin([1, -1]).to_numpy())
-    if len(wrong):
-        name, column = table.index[wrong[0][0]], table.columns[wrong[0][1]]
-        raise InputError(f"{path}: {name}: {column} is {table.loc[name, column]}, not 1 or -1")
-    return table == 1
-
-
-def read_column(path: Path) -> pd.Series:
-    """Read a two-column list (identity or partition) as int64 by image name."""
-    table = _read_table(path)
-    if table.shape[1] != 1:
-        raise InputError(f"{path}: {table.shape[1] + 1} columns, not 2 (image name and number)")
-    return table.iloc[:, 0]
+    used = {"labels": find(LABEL_FILES, lambda path: read_attributes(path)[0])}
+    used |= {name: find(names, label_lists.read_column) for name, names in LISTS.items()}
+    table, notes = read_attributes(chosen.label_file)
+    table = table.copy()
+    for name in LISTS:
+        if path := used[name]:
+            table.insert(0, name, label_lists.read_column(path).astype("Int64"))
+    present = {name: path for name, path in used.items() if path}
+    return Labels(chosen.image_dir, present, table, tuple(notes))
 
 
 def write_lists(directory: Path, table: pd.DataFrame) -> None:
@@ -134,53 +132,93 @@ def write_lists(directory: Path, table: pd.DataFrame) -> None:
         atomic.write_text(directory / LISTS[name][0], table[name].to_csv(sep=" ", header=False))
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a list as int64 by image name: the official form with spaces, or Kaggle's CSV."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
-    lines = [line for line in lines if line.strip()]
-    stated = int(lines.pop(0)) if lines and _COUNT.fullmatch(lines[0]) else None
-    separator = "," if lines and "," in lines[0] else None
-    header = lines[0].split(separator) if lines else []
-    if len(header) > 1 and _NUMBER.fullmatch(header[-1]):  # no header, as in the two-column lists
-        header = [f"column {i}" for i in range(len(header))]
-    else:
-        lines = lines[1:]
-    if not lines:
-        raise InputError(f"{path}: no rows. Is the file cut short?")
-    if stated not in (None, len(lines)):
-        raise InputError(f"{path}: states {stated:,} rows, has {len(lines):,}. Is it cut short?")
-    columns = [name.strip() for name in header]
-    if len(columns) == len(lines[0].split(separator)):
-        columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
-    expected = len(columns) + 1
-    for line in lines:
-        if (fields := len(line.split(separator))) != expected:
-            raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}")
-    return _parse(path, lines, columns, separator)
+def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
+    """List folders, shallowest first, with the names in them; not what macOS adds to archives."""
+    folders = []
+    for path, subfolders, names in os.walk(directory, followlinks=True):
+        depth = len(Path(path).relative_to(directory).parts)
+        shown = sorted(filter(image_names.is_shown, subfolders))
+        subfolders[:] = shown if depth < MAX_DEPTH else []
+        folders.append((depth, Path(path), list(filter(image_names.is_shown, names))))
+    return [(path, names) for _, path, names in sorted(folders, key=lambda row: row[:2])]
 
 
-def _parse(path: Path, lines: list[str], columns: list[str], separator: str | None) -> pd.DataFrame:
-    try:
-        with np.errstate(invalid="raise"):  # 1e999 as int64
-            table = pd.read_csv(
-                io.StringIO("\n".join(lines)),
-                sep=separator or r"\s+",
-                header=None,
-                index_col=0,
-                names=["name", *columns],
-                dtype={"name": str} | dict.fromkeys(columns, np.int64),
-                keep_default_na=False,
-                quoting=3,
+def _choose(directory: Path, candidates: list[_Candidate]) -> tuple[_Candidate, list[_Candidate]]:
+    """Choose the candidate at the top; returns also those that have another label file.
+
+    Raises InputError if another one lies beside it.
+    """
+    most = {row.label_file: 0 for row in candidates}
+    for row in candidates:
+        most[row.label_file] = max(most[row.label_file], row.num_listed)
+    full = [row for row in candidates if row.num_listed >= max(1, MIN_SHARE * most[row.label_file])]
+    full = full or candidates
+    first, *rest = sorted(full, key=lambda row: (len(row.root.parts), len(row.image_dir.parts)))
+    others = [row for row in rest if row.label_file != first.label_file]
+    for row in rest:
+        if row in others:
+            is_below = first.root in row.root.parents
+        else:
+            is_below = len(first.image_dir.parts) < len(row.image_dir.parts)
+        if not is_below and row.image_dir.resolve() != first.image_dir.resolve():
+            raise InputError(
+                f"{directory}: has more than one data set: "
+                f"{first.within(directory)} and {row.within(directory)}. Name the directory of "
+                "one of them, or move the other away"
             )
-    except (ValueError, ArithmeticError) as error:
-        raise InputError(f"{path}: not a list of whole numbers ({error})") from None
-    table = table.sort_index()
-    if not table.index.is_unique:
-        raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
-    for name in table.index:
-        if name != Path(name).name or name == "..":
-            raise InputError(f"{path}: {name[:60]!r} is not a plain file name")
-    return table
+    return first, others
+
+
+def _is_of(path: Path, chosen: _Candidate, others: Iterable[_Candidate]) -> bool:
+    """Tell whether a list is not nearer to the images of another data set."""
+    distance = _distance(chosen.image_dir, path)
+    return path == chosen.label_file or all(
+        distance <= _distance(row.image_dir, path) for row in others
+    )
+
+
+def _named(files: list[Path], names: Sequence[str]) -> list[Path]:
+    """The files with one of these names, in the order of the names."""
+    return [path for name in names for path in files if path.name == name]
+
+
+def _agreed(
+    directory: Path, image_dir: Path, paths: list[Path], read: Callable[[Path], Any]
+) -> Path:
+    """Return the list that is nearest to the images and to the top; the first of equal ones.
+
+    Raises InputError if one list is nearer, another is nearer to the top, and they differ.
+    """
+    places = {
+        path: _place(image_dir, path) for path in sorted(paths, key=partial(_place, image_dir))
+    }
+    first, *others = (
+        path
+        for path, (distance, depth) in places.items()
+        if not any(
+            other != (distance, depth) and other[0] <= distance and other[1] <= depth
+            for other in places.values()
+        )
+    )
+    for path in others:
+        if not read(first).equals(read(path)):
+            raise InputError(
+                f"{directory}: {first.relative_to(directory)} and {path.relative_to(directory)} "
+                f"differ. Remove the one that is not of {image_dir.relative_to(directory)}"
+            )
+    return first
+
+
+def _place(image_dir: Path, path: Path) -> tuple[int, int]:
+    """Return how far a list is from a folder of images, and from the top."""
+    return _distance(image_dir, path), len(path.parts)
+
+
+def _distance(image_dir: Path, path: Path) -> int:
+    """Count the steps from a folder of images up and down to the folder of a list."""
+    common = len(_common(image_dir, path.parent).parts)
+    return len(image_dir.parts) + len(path.parent.parts) - 2 * common
+
+
+def _common(one: Path, other: Path) -> Path:
+    return Path(os.path.commonpath([one, other]))

@@ -6,8 +6,9 @@ CSV's folder. Does not open an image.
     image,is_male,identity,smiling
     anna/1.jpg,0,anna,1
 
-is_male and every further column hold 0/1, -1/1 or true/false. `identity` is optional: any text that
-is the same for all images of a person.
+is_male and every further column hold 0/1, -1/1, 0.0/1.0 or true/false; is_male may also hold
+female/male or f/m. `identity` is optional: any text that is the same for all images of a person.
+Semicolons or tabs may separate the columns.
 """
 
 import csv
@@ -19,22 +20,28 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from gfr.data.celeba import IMAGE_SUFFIXES, LABEL_FILES, Labels
+from gfr.data import label_lists
+from gfr.data.celeba import Labels
+from gfr.data.image_names import IMAGE_SUFFIXES, is_image
+from gfr.data.label_lists import GENDERS, LABEL_FILES, MALE, SEPARATORS
 from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
 
 MAX_BYTES = 64_000_000  # CelebA's 202,599 rows of 40 attributes take 26 MB
 
-MALE = "Male"  # CelebA's name of is_male
-
-_RESERVED = ("name", "split", "partition", "pixels_sha256", MALE)  # columns of a run's faces.csv
+_RESERVED = (
+    "name",
+    "file",
+    "split",
+    "partition",
+    "pixels_sha256",
+    MALE,
+)  # columns of a run's faces.csv
 
 _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
 _NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
-
-_FLAGS = [{no: False, yes: True} for no, yes in (("0", "1"), ("-1", "1"), ("false", "true"))]
 
 
 def matches(path: Path) -> bool:
@@ -49,24 +56,40 @@ def read(path: Path) -> Labels:
         if other:
             raise InputError(f"{path}: holds {LABELS_NAME} and {other}. Name the CSV or remove one")
         path = path / LABELS_NAME
-    table = _read_table(path)
-    names, persons = table.pop("image"), table.pop("identity") if "identity" in table else None
+    table, notes = _read_table(path)
+    listed = table.pop("image")
+    persons = table.pop("identity") if "identity" in table else None
+    names = listed.map(partial(_relative, path.parent))
+    changed = [pair for pair in zip(listed, names, strict=True) if pair[0] != pair[1]]
+    if changed:
+        notes.append(
+            f"{path.name}: {len(changed):,} image names are read as paths below its folder, the "
+            f"first is {changed[0][0]} as {changed[0][1]}"
+        )
     _check_names(path, names)
+    if table["is_male"].str.lower().isin(set().union(*GENDERS)).all():
+        notes.append(f"{path.name}: is_male is {'/'.join(sorted(set(table['is_male'])))}")
     table = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
     if persons is not None:
         if (persons == "").any():
             raise _error(path, (persons == "").idxmax(), "no identity. Give each image one or none")
         table.insert(0, "identity", pd.factorize(persons, sort=True)[0])
-    return Labels(path.parent, path, table.set_index(pd.Index(names, dtype=object)).sort_index())
+    table = table.set_index(pd.Index(names, dtype=object)).sort_index()
+    return Labels(path.parent, {"labels": path}, table, tuple(notes))
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read the cells as str, by line number: at least one row; blank rows are left out."""
+def _read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read the cells as str, by line number, and notes on the form of the file.
+
+    There is at least one row; blank rows are left out.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
-        text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        content = path.read_bytes()
+        text = label_lists.decode(content)
+        separator = _separator(text)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
         cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
@@ -80,7 +103,27 @@ def _read_table(path: Path) -> pd.DataFrame:
         if len(row) != len(header):
             raise _error(path, line, f"{len(row)} fields, but the first line has {len(header)}")
     _check_header(path, header)
-    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
+    table = pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
+    return table, label_lists.form_notes(path, content, separator)
+
+
+def _separator(text: str) -> str:
+    """Return what separates image and is_male in the first line; a comma if nothing does."""
+    first = next(filter(str.strip, text.splitlines()), "")
+    for separator in SEPARATORS:
+        cells = [cell.strip(' "') for cell in first.split(separator)]
+        if {"image", "is_male"}.issubset(cells):
+            return separator
+    return ","
+
+
+def _relative(folder: Path, name: str) -> str:
+    """Write a name with slashes, relative to the folder of the CSV if it is below that."""
+    plain = PurePosixPath(name.replace("\\", "/"))
+    for base in (folder.absolute(), folder.resolve()) if plain.is_absolute() else ():
+        if plain.is_relative_to(base):
+            return str(plain.relative_to(base))
+    return str(plain) if plain.parts else name
 
 
 def _error(path: Path, line: Hashable, why: str) -> InputError:
@@ -107,9 +150,12 @@ def _check_names(path: Path, names: pd.Series) -> None:
         plain = PurePosixPath(name)
         is_below = not plain.is_absolute() and ".." not in plain.parts and str(plain) == name
         if not is_below or _NOT_PORTABLE.search(name) or not name.isprintable():
-            why = f"{name!r:.80} is not a plain path below {path.parent}. Copy the image there"
+            why = (
+                f"{name!r:.80} is not a plain path below {path.parent}. Copy the image there, and "
+                "list it relative to that directory"
+            )
             raise _error(path, line, why)
-        if not name.lower().endswith(IMAGE_SUFFIXES):
+        if not is_image(name):
             raise _error(path, line, f"{name!r:.80} does not end in {', '.join(IMAGE_SUFFIXES)}")
         if name in line_of:
             raise _error(path, line, f"{name!r:.80} is listed twice, first in line {line_of[name]}")
@@ -118,12 +164,12 @@ def _check_names(path: Path, names: pd.Series) -> None:
 
 def _flags(path: Path, column: pd.Series) -> pd.Series:
     """Read a column as bool; InputError names the first line with another value."""
-    values = column.str.lower()
-    for meaning in _FLAGS:
-        if values.isin(meaning).all():
-            return values.map(meaning).astype(bool)
-    wrong = column[~values.isin(set().union(*_FLAGS))]
-    line, why = column.index[0], f"{column.name} mixes {sorted(set(values))}"
+    is_label = column.name == "is_male"
+    if (flags := label_lists.flags(column, is_label)) is not None:
+        return flags
+    kinds = "0/1, -1/1 or true/false" + (" or female/male" if is_label else "")
+    wrong = column[~label_lists.is_flag(column, is_label)]
+    line, why = column.index[0], f"{column.name} mixes {sorted(set(column.str.lower()))}"
     if len(wrong):
         line, why = wrong.index[0], f"{column.name} is {wrong.iloc[0]!r:.40}"
-    raise _error(path, line, f"{why}; a whole column is 0/1, -1/1 or true/false")
+    raise _error(path, line, f"{why}; a whole column is {kinds}")

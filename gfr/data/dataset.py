@@ -9,12 +9,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gfr.data import celeba
+from gfr.data import image_names
+from gfr.data.label_lists import LISTS
 from gfr.data.layouts import source_of
 from gfr.errors import InputError
 from gfr.storage import hashing
 
-FACTS = ("pixels_sha256", *celeba.LISTS)  # columns that are not attributes
+FACTS = ("pixels_sha256", "file", *LISTS)  # columns that are not attributes
+
+# 25_0_2_20170116174525125.jpg.chip.jpg; the time of day is missing in some, the race in others.
+_UTKFACE = r"(?:^|/)[0-9]{1,3}_([01])_(?:[0-4]_)?[0-9]{8,}[^/]*$"
 
 NATIVE_SIZE = (218, 178)  # height, width of CelebA's aligned images, px
 
@@ -28,8 +32,9 @@ class Faces:
     """N images: `table` has a row for each, sorted by name, which is the index.
 
     Its columns are the attributes, bool, with CelebA's names; int64 `identity` and `partition`
-    (CelebA's own: 0 train, 1 validation, 2 test) if the data set has them; and `pixels_sha256` once
-    the images have been inspected.
+    (CelebA's own: 0 train, 1 validation, 2 test) if the data set has them; `file`, the path below
+    `image_dir`, if some are not those of the names; and `pixels_sha256` once the images have been
+    inspected.
     """
 
     image_dir: Path
@@ -37,7 +42,7 @@ class Faces:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the images, (N,): paths below `image_dir`."""
+        """The names of the images in the label file, (N,): paths below `image_dir`."""
         return tuple(self.table.index)
 
     @property
@@ -62,7 +67,8 @@ class Faces:
 
     def paths(self) -> list[Path]:
         """Return the image files in the order of `names`."""
-        return [self.image_dir / name for name in self.names]
+        files = self.table.get("file", self.table.index)
+        return [self.image_dir / file for file in files]
 
 
 @dataclass(frozen=True)
@@ -72,28 +78,54 @@ class Listing:
     faces: Faces
     num_listed: int
     num_unlisted: int  # image files in the folder that the label file does not list
+    files: dict[str, Path]  # the lists that were read, as in `celeba.Labels`
+    notes: tuple[str, ...]  # what was taken for granted, one fact each
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
     """Choose images from a data set on disk; InputError if its files cannot be used."""
     labels = source_of(directory).read(directory)
     listed = labels.table.index
-    num_unlisted = len(celeba.image_names(labels.image_dir).difference(listed))
+    on_disk = image_names.below(labels.image_dir)
+    other_files = image_names.other_files(listed, on_disk)
+    num_unlisted = len(on_disk.difference(listed, other_files.values()))
     names = choose(list(listed), num_images, seed, labels.label_file)
     table = labels.table.loc[names]
     is_male = table["Male"]
     if is_male.nunique() < 2:
         only = "male" if is_male.all() else "female"
         raise InputError(f"{labels.label_file}: all {len(names):,} chosen images are {only}")
-    for name in table.columns.intersection(list(celeba.LISTS)):
+    for name in table.columns.intersection(list(LISTS)):
         missing = table.index[table[name].isna()]
         if len(missing):
             raise InputError(
                 f"{labels.label_file}: {len(missing):,} chosen images have no {name}, the first is "
-                f"{missing[0]}. Add them to {' or '.join(celeba.LISTS[name])}, or remove that file"
+                f"{missing[0]}. Add them to {' or '.join(LISTS[name])}, or remove that file"
             )
         table[name] = table[name].astype(np.int64)
-    return Listing(Faces(labels.image_dir, table), len(listed), num_unlisted)
+    notes = [*labels.notes, *_contradictions(table)]
+    if renamed := {name: other_files[name] for name in names if name in other_files}:
+        table.insert(0, "file", [renamed.get(name, name) for name in names])
+        name, file = next(iter(renamed.items()))
+        notes.append(
+            f"{len(renamed):,} images have another suffix or Unicode form than in the label file, "
+            f"the first is {name}: {file}"
+        )
+    faces = Faces(labels.image_dir, table)
+    return Listing(faces, len(listed), num_unlisted, labels.files, tuple(notes))
+
+
+def _contradictions(table: pd.DataFrame) -> list[str]:
+    """Warn of labels that contradict file names as UTKFace has them, where 0 means male."""
+    gender = table.index.to_series().str.extract(_UTKFACE, expand=False)
+    named = table["Male"][gender.notna()]
+    num_other = int((named != (gender[gender.notna()] == "0")).sum())
+    if not num_other:
+        return []
+    return [
+        f"{num_other:,} of {len(named):,} images with a name like UTKFace's [age]_[gender]_... "
+        "have the opposite label: gender 0 means male there, is_male 0 means female"
+    ]
 
 
 def choose(

@@ -4,6 +4,9 @@ Pillow's decode (libjpeg-turbo, accurate integer DCT) equals
 `tf.io.decode_jpeg(..., dct_method="INTEGER_ACCURATE")` and a browser's decode bit for bit
 (tests/data/test_images.py). TensorFlow's default, a fast DCT, differs from both.
 
+What is transparent lies on white, and only the first frame of an animation is decoded: the page
+does the same (tests/export/test_web_decode.py).
+
 Files are not trusted: only photograph formats are tried (Pillow would hand PostScript to an
 interpreter), and files that would take more memory or time than a photograph are rejected before
 decoding. Does not resize, scale or import TensorFlow.
@@ -59,7 +62,9 @@ _TURNS = {
 
 _JPEG_BEGIN, _JPEG_SCAN = b"\xff\xd8", b"\xff\xda"
 
-_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I"}
+_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L"}
+
+_TOO_DEEP = {"I", "F"}  # 32-bit TIFF: the file does not say which value is white
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,13 @@ def decode(path: Path) -> Decoded:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Undecodable(f"{width} x {height} px is more than {MAX_PIXELS:,} pixels")
-            mode, turn = _mode(image), _turn(image)
+            if image.mode in _TOO_DEEP:
+                raise Undecodable("32 bits per pixel of grey. Save it with 8 or 16")
+            mode, turn, frame = _mode(image), _turn(image), _first_frame(image)
+            _scale_transparent_colour(image)
             image.load()
-            upright = image if turn is None else image.transpose(turn)
-            pixels = np.ascontiguousarray(_as_rgb(upright))
+            rgb = _on_white(image, frame)
+            pixels = np.ascontiguousarray(rgb if turn is None else rgb.transpose(turn))
             return Decoded(pixels, mode, turn is not None)
     except Undecodable:
         raise
@@ -141,8 +149,21 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 def _mode(image: Image.Image) -> str:
     """Return the mode of the file; Pillow opens 16-bit RGB as RGB and tells only before loading."""
-    raw = [str(tile[3]) for tile in getattr(image, "tile", [])]
-    return next((args for args in raw if ";16" in args), image.mode)
+    return next((mode for mode in _raw_modes(image) if ";16" in mode), image.mode)
+
+
+def _raw_modes(image: Image.Image) -> list[str]:
+    return [str(tile[3]) for tile in getattr(image, "tile", [])]
+
+
+def _scale_transparent_colour(image: Image.Image) -> None:
+    """Scale the colour that a PNG names as transparent to 8 bits; Pillow scales only the pixels."""
+    key, raw_modes = image.info.get("transparency"), _raw_modes(image)
+    if isinstance(key, tuple) and "RGB;16B" in raw_modes:
+        image.info["transparency"] = tuple(level >> 8 for level in key)
+    for raw_mode, step in (("L;2", 85), ("L;4", 17)):
+        if isinstance(key, int) and raw_mode in raw_modes:
+            image.info["transparency"] = key * step
 
 
 def sha256(pixels: np.ndarray) -> str:
@@ -151,11 +172,40 @@ def sha256(pixels: np.ndarray) -> str:
     return hashlib.sha256(f"{height} {width} ".encode() + pixels.tobytes()).hexdigest()
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _first_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return the part of a GIF that its first frame covers, if it is not all; else None."""
+    if image.format != "GIF" or not (tile := getattr(image, "tile", [])):
+        return None
+    left, top, right, bottom = tile[0][1]
+    frame = (left, top, right, bottom)
+    return None if frame == (0, 0, *image.size) else frame
+
+
+def _on_white(image: Image.Image, frame: tuple[int, int, int, int] | None) -> Image.Image:
+    """Return RGB, with white behind what is transparent or outside of `frame`, as on the page."""
+    opaque, alpha = _levels(image)
+    if frame is not None:
+        shown = Image.new("L", image.size, 0)
+        shown.paste(255 if alpha is None else alpha.crop(frame), frame)
+        alpha = shown
+    if alpha is None:
+        return opaque
+    return Image.composite(opaque, Image.new("RGB", image.size, "white"), alpha)
+
+
+def _levels(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Split an image into RGB and its opacity, L; None if it is opaque."""
     if image.mode in _SIXTEEN_BIT:
         # Pillow clips 16-bit grey to 255 in convert("RGB"); keep the upper byte instead.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        levels, key = np.asarray(image), image.info.get("transparency")
+        rgb = Image.fromarray((levels >> 8).astype(np.uint8)).convert("RGB")
+        if key is None:
+            return rgb, None
+        return rgb, Image.fromarray(np.where(levels == key, 0, 255).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB"), None
+    rgba = image.convert("RGBA")
+    return rgba.convert("RGB"), rgba.getchannel("A")
 
 
 def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gfr import types
 from gfr.config.schema import Benchmark
-from gfr.data import celeba, dataset, inspection, records
+from gfr.data import dataset, inspection, label_lists, records
 from gfr.data import splits as data_splits
 from gfr.data.layouts import SOURCES, DataSource, source_of
 from gfr.data.synthetic import generate
@@ -56,7 +56,7 @@ def draw_synthetic(cache: Path, num_images: int, seed: int) -> Path:
 
 
 def _is_drawn(directory: Path) -> bool:
-    return (directory / celeba.LABEL_FILES[0]).exists()
+    return (directory / label_lists.LABEL_FILES[0]).exists()
 
 
 def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
@@ -79,6 +79,35 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
             )
     data_record = records.describe(source.name, directory, listing, faces, flaws)
     return RunImages(faces, splits, data_record, records.describe_split(faces, splits))
+
+
+def label_changes(data: records.DataRecord, faces: dataset.Faces) -> str:
+    """Say how the label file differs from the labels that a run recorded, in one line.
+
+    Empty if it does not differ, or if the data set cannot be read any longer.
+    """
+    try:
+        labels = SOURCES[data.source].read(Path(data.directory))
+    except InputError:
+        return ""
+    now = labels.table.reindex(faces.names)
+    before = faces.attributes
+    is_listed = now["Male"].notna()
+    has_other = is_listed & (now["Male"] != before["Male"])
+    columns = before.columns.drop("Male").intersection(now.columns)
+    has_other_attributes = is_listed & (now[columns] != before[columns]).any(axis=1)
+    counts = {
+        "images with another label": int(has_other.sum()),
+        "with other attributes": int(has_other_attributes.sum()),
+        "no longer listed": int((~is_listed).sum()),
+    }
+    changes = [f"{what}: {count:,}" for what, count in counts.items() if count]
+    if not changes:
+        return ""
+    return (
+        f"{labels.label_file}: has changed since the run was started ({', '.join(changes)}). The "
+        "recorded labels stay in use"
+    )
 
 
 def look_at_all(data: str, benchmark: Benchmark, cache: Path) -> tuple[RunImages, str]:

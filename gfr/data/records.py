@@ -5,7 +5,7 @@ The table has the names of the images, their split, digests of their pixels and 
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,10 @@ class DataRecord(Flaws):
     names_digest: str  # of the chosen names, dropped ones included
     digest: str  # names, labels and pixels
     pixels_digest: str  # names and pixels
+    # Empty for runs before 2026-11-29.
+    files: dict[str, str] = field(default_factory=dict)  # labels, identity and partition: the lists
+    notes: tuple[str, ...] = ()  # what was taken for granted, and labels that look wrong
+    label_changes: str = ""  # how the label file differed when the run was resumed
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def describe(
         pixels_digest=lines_sha256(
             map(" ".join, zip(faces.names, faces.pixels_sha256, strict=True))
         ),
+        files={name: str(path) for name, path in listing.files.items()},
+        notes=listing.notes,
         **vars(flaws),
     )
 
@@ -140,7 +146,7 @@ def read_table(path: Path, data: DataRecord, split: SplitRecord) -> tuple[Faces,
 
 def _read_table(path: Path, image_dir: Path) -> tuple[Faces, np.ndarray]:
     text = io.StringIO(path.read_text("utf-8"))
-    table = pd.read_csv(text, index_col="name", dtype={"name": str, "split": str})
+    table = pd.read_csv(text, index_col="name", dtype={"name": str, "file": str, "split": str})
     splits = table.pop("split").to_numpy("<U10")
     attributes = Faces(image_dir, table).attributes == 1
     return Faces(image_dir, table.assign(**attributes)), splits
@@ -160,6 +166,7 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
         + ("" if data.dropped else "; none missing or damaged"),
         f"split: {', '.join(sizes)}; always predicting the majority class scores "
         f"{split.majority_share:.1%} on test",
+        *_describe_files(data),
         *describe_flaws(data),
     ]
     if groups := split.duplicates_across:
@@ -177,6 +184,19 @@ def describe_data(data: DataRecord, split: SplitRecord) -> list[str]:
     return lines
 
 
+def _describe_files(data: DataRecord) -> list[str]:
+    """Name the lists that were read, relative to the directory; drawn faces have only one."""
+    if not data.files or data.source == "synthetic":
+        return []
+    directory = Path(data.directory)
+    folder = directory.parent if directory.suffix.lower() == ".csv" else directory
+    files = (
+        f"{name} in {Path(file).relative_to(folder) if Path(file).is_relative_to(folder) else file}"
+        for name, file in ({"images": data.image_dir} | data.files).items()
+    )
+    return ["files: " + ", ".join(files)]
+
+
 def describe_flaws(data: DataRecord) -> list[str]:
     """Describe how the images differ from CelebA's aligned ones, one fact per line."""
     height, width = dataset.NATIVE_SIZE
@@ -188,4 +208,5 @@ def describe_flaws(data: DataRecord) -> list[str]:
         "image files are not in the label file: left out": data.num_unlisted,
     }
     lines = [f"dropped {name}: {why}" for name, why in data.dropped.items()]
+    lines += [*filter(None, [data.label_changes]), *data.notes]
     return lines + [f"{count:,} {what}" for what, count in counts.items() if count]

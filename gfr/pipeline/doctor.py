@@ -197,8 +197,9 @@ def _data(request: str) -> Check:
         labels = source.read(directory)
     except InputError as error:
         return Check("bad", "data", str(error))
-    finding = f"{source.name}: {labels.image_dir}, labels in {labels.label_file.name}"
-    return Check("ok", "data", finding)
+    files = (f"{name} in {file}" for name, file in labels.files.items())
+    finding = f"{source.name}: images in {labels.image_dir}, {', '.join(files)}"
+    return Check("ok", "data", "; ".join([finding, *labels.notes]))
 
 
 def _weights(backbone: "Backbone", options: RunOptions) -> Check:

@@ -1,5 +1,6 @@
 """The first stage of a run: data, weights and precision, written to run.json."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gfr.pipeline.request import Request, check
 from gfr.progress import LOG
 from gfr.regression import fingerprint
 from gfr.results import records as results_records
+from gfr.results import store
 from gfr.storage import atomic, locks, paths, serialization
 
 _ABANDONED_S = 86_400.0  # another run may be writing in the cache
@@ -28,10 +30,7 @@ def prepare(request: Request) -> Path:
     atomic.tidy(run_dir, 0)
     atomic.tidy(request.cache, _ABANDONED_S)
     if path.exists():
-        if (run_dir / "features").exists():
-            LOG.info("run %s exists: resuming", request.run_id)
-            for line in describe(serialization.read(path, results_records.RunRecord)):
-                LOG.info(line)
+        _resume(run_dir, path)
         return run_dir
     LOG.info("run %s", request.run_id)
     if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
@@ -44,6 +43,19 @@ def prepare(request: Request) -> Path:
     records.write_table(run_dir / "faces.csv", looked.faces, looked.splits)
     serialization.write(path, record)
     return run_dir
+
+
+def _resume(run_dir: Path, path: Path) -> None:
+    """Log what the run is about, and record whether its label file has changed."""
+    record, faces, _ = store.open_run(run_dir)
+    changes = loading.label_changes(record.data, faces)
+    if changes != record.data.label_changes:
+        record = replace(record, data=replace(record.data, label_changes=changes))
+        serialization.write(path, record)
+    if (run_dir / "features").exists():
+        LOG.info("run %s exists: resuming", record.run_id)
+        for line in describe(record):
+            LOG.info(line)
 
 
 def _record(request: Request, looked: loading.RunImages, cost: Cost) -> results_records.RunRecord:

@@ -38,10 +38,61 @@ def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
     assert [0, 0, 1] == found.table["identity"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (CSV.replace(",", ";"), "labels.csv: separated by semicolons"),
+        (CSV.replace(",", "\t"), "labels.csv: separated by tabs"),
+        (CSV.replace(",", "\t").encode("utf-16"), "labels.csv: read as UTF-16"),
+        (CSV.replace(",0,", ",Female,").replace(",1,", ",Male,"), "is_male is Female/Male"),
+        (CSV.replace(",0,", ",f,").replace(",1,", ",m,"), "labels.csv: is_male is f/m"),
+        (CSV.replace(",0,", ",0.0,").replace(",1,", ",1.0,"), ""),
+        (CSV.replace("anna/", "anna\\"), r"2 image names are read as paths below its folder"),
+        (CSV.replace("anna/", "{folder}/anna/"), "/anna/1.jpg as anna/1.jpg"),
+        (CSV.replace("anna/", "./anna/"), "the first is ./anna/1.jpg as anna/1.jpg"),
+    ],
+    ids=[
+        "semicolons",
+        "tabs",
+        "UTF-16",
+        "words",
+        "letters",
+        "floats",
+        "backslash",
+        "absolute",
+        "./",
+    ],
+)
+def test_an_unusual_form_is_read_and_named(tmp_path, text, note):
+    """A form that can only mean one thing gives the same labels, and a note says what was read."""
+    if isinstance(text, str):
+        text = text.replace("{folder}", str(tmp_path))
+    found = csv_labels.read(labels(tmp_path, text))
+    assert ["anna/1.jpg", "anna/2.jpg", "ben.png"] == list(found.table.index)
+    assert [False, False, True] == found.table["Male"].tolist()
+    assert [False, True, False] == found.table["glasses"].tolist()
+    assert note in "; ".join(found.notes)
+
+
+def test_a_file_of_another_suffix_or_unicode_form_is_found(tmp_path):
+    """`.JPG` or `.png` where `.jpg` is listed, decomposed accents; not where two files fit."""
+    listed = {"a.jpg": "a.JPG", "b.jpg": "b.png", "\u00e9.jpg": "e\u0301.jpg", "d.webp": "d.webp"}
+    for file in [*listed.values(), "c.jpeg", "c.png"]:
+        (tmp_path / file).write_bytes(b"")
+    names = [*listed, "c.jpg"]
+    rows = (f"{name},{i % 2}\n" for i, name in enumerate(names))
+    listing = dataset.load(labels(tmp_path, "image,is_male\n" + "".join(rows)), "all", 1)
+    files = dict(zip(listing.faces.names, listing.faces.paths(), strict=True))
+    assert {name: tmp_path / file for name, file in (listed | {"c.jpg": "c.jpg"}).items()} == files
+    assert "3 images have another suffix or Unicode form" in listing.notes[0]
+    assert 2 == listing.num_unlisted
+    assert "file" not in listing.faces.attributes
+
+
 SPOILT = [
     ("", "no rows"),
     ("image,is_male\n", "no rows"),
-    ("image;is_male\na.jpg;1\n", "no column image"),
+    ("image is_male\na.jpg 1\n", "no column image"),
     ("image,male\na.jpg,1\n", "no column is_male"),
     ("image,is_male\na.jpg,1\na.jpg,0\n", "line 3: 'a.jpg' is listed twice, first in line 2"),
     ("image,is_male\n../a.jpg,1\n", "'../a.jpg' is not a plain path below"),
@@ -63,7 +114,11 @@ SPOILT = [
     ("image,is_male,identity\na.jpg,0,\n", "no identity. Give each image one"),
     ("image,is_male\na.jpg,0,1\n", "line 2: 3 fields, but the first line has 2"),
     ('image,is_male\n"a.jpg,0\n', "not a CSV in UTF-8"),
-    ("image,is_male\na.jpg,0\n".encode("utf-16"), "not a CSV in UTF-8"),
+    ("image,is_male\na.jpg,0\n".encode("utf-16-le"), "not a CSV in UTF-8"),
+    ("image,is_male\nD:\\a\\b.jpg,0\n", "'D:/a/b.jpg' is not a plain path below"),
+    ("image,is_male\na.jpg,0\nb.jpg,m\n", "is_male mixes ['0', 'm']"),
+    ("image,is_male,glasses\na.jpg,0,m\n", "glasses is 'm'; a whole column is 0/1"),
+    ("image,is_male\na.jpg,0\n./a.jpg,1\n", "line 3: 'a.jpg' is listed twice"),
     (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "not a CSV in UTF-8"),
 ]
 

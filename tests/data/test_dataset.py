@@ -13,8 +13,7 @@ from PIL import Image
 
 from gfr import types
 from gfr.config import benchmark_files, loader
-from gfr.data import celeba as data_celeba
-from gfr.data import dataset, inspection, loading, records
+from gfr.data import dataset, inspection, label_lists, loading, records
 from gfr.data import splits as data_splits
 from gfr.errors import InputError
 
@@ -282,7 +281,7 @@ def test_a_spoilt_label_file_is_refused(tmp_path, spoil, words):
     write_labels(path, ROWS)
     path.write_text(spoil(path.read_text()))
     with pytest.raises(InputError) as refused:
-        data_celeba.read_attributes(path)
+        label_lists.read_attributes(path)
     assert words in str(refused.value)
 
 

@@ -97,6 +97,15 @@ def test_a_git_archive_becomes_a_data_directory(site, tmp_path, repository):
     assert 1 == site.num_requests
 
 
+def test_the_list_at_the_top_of_an_archive_is_taken():
+    """The place in the archive comes before the name, and what macOS adds is not looked at."""
+    names = ("list_attribute.txt", "list_attr_celeba.csv")
+    paths = ["p/old/list_attribute.txt", "p/list_attr_celeba.csv", "__MACOSX/list_attribute.txt"]
+    found = zip_archive._find([zipfile.ZipInfo(path) for path in paths], names)
+    assert "p/list_attr_celeba.csv" == found.filename
+    assert zip_archive._find([zipfile.ZipInfo("p/other.csv")], names) is None
+
+
 def test_the_command_fills_what_a_link_leads_to(site, tmp_path, repository, monkeypatch, capsys):
     """It may be on a larger disk. What stands beside it stays, whatever its name begins with."""
     site.content = packed(repository)

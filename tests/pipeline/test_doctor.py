@@ -53,3 +53,17 @@ def test_a_package_that_is_missing_or_wrong_comes_with_the_commands_that_install
     assert "`make smoke`" in line
     assert "`pip install --no-deps --require-hashes -r requirements.lock`" in line
     assert "then `pip install --no-deps -e .`" in line
+
+
+def test_the_files_of_a_data_set_are_named_with_their_paths(celeba):
+    """The folder of images and each list that a run would read, and what is unusual about them."""
+    root = celeba(2)
+    (root / "Anno").mkdir()
+    (root / "Anno" / "identity_CelebA.txt").write_text("000001.jpg 1\n000002.jpg 2\n")
+    path = root / "list_attr_celeba.txt"
+    path.write_text(path.read_text().replace(" -1", " 0"))
+    expected = (
+        f"celeba: images in {root}/images, labels in {path}, identity in "
+        f"{root}/Anno/identity_CelebA.txt; list_attr_celeba.txt: 0 or False means no"
+    )
+    assert doctor.Check("ok", "data", expected) == doctor._data(str(root))

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gfr.data import celeba
+from gfr.data import celeba, image_names
 from gfr.data.download import http
 from gfr.data.download.catalog import HuggingFace
 from gfr.errors import InputError, reason
@@ -154,7 +154,7 @@ def _write(images: Path, image: Any, number: int, shard: Path) -> str:
     if not isinstance(data, bytes):
         raise InputError(f"{shard.name}: image {number} has no bytes")
     name = str(image.get("path") or "")
-    is_plain = name == Path(name).name and name.lower().endswith(celeba.IMAGE_SUFFIXES)
+    is_plain = name == Path(name).name and image_names.is_image(name)
     if not is_plain or not name.isascii() or not name.isprintable() or " " in name:
         name = f"{number:06}{_SUFFIX_OF.get(data[:3], '.jpg')}"
     path = images / name

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from gfr.data import celeba
+from gfr.data import celeba, image_names, label_lists
 from gfr.data.download.catalog import Limits, Sources
 from gfr.errors import InputError, reason
 from gfr.progress import Report
@@ -69,10 +69,10 @@ def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> 
         label_file = extracted(label_files)
         if label_file is None:
             raise InputError(f"no label file in it; looked for {', '.join(label_files)}")
-        attributes = celeba.read_attributes(label_file)
+        attributes, _ = label_lists.read_attributes(label_file)
         images = _images(entries, set(attributes.index))
         table = attributes.loc[sorted(images)]
-        for name, files in celeba.LISTS.items():
+        for name, files in label_lists.LISTS.items():
             if path := extracted(files):
                 _add_list(table, name, path)
         _check_sizes(list(images.values()), limits)
@@ -87,7 +87,7 @@ def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> 
 
 def _add_list(table: pd.DataFrame, name: str, path: Path) -> None:
     """Add a column from a list of identities or partitions, unless it lacks an image."""
-    column = celeba.read_column(path)
+    column = label_lists.read_column(path)
     if table.index.isin(column.index).all():
         table[name] = column
     else:
@@ -95,12 +95,20 @@ def _add_list(table: pd.DataFrame, name: str, path: Path) -> None:
 
 
 def _find(entries: list[zipfile.ZipInfo], names: Sequence[str]) -> zipfile.ZipInfo | None:
-    """Find the first of `names` that exists, in the shallowest folder."""
-    for name in names:
-        matching = [entry for entry in entries if PurePosixPath(entry.filename).name == name]
-        if matching:
-            return min(matching, key=lambda entry: (entry.filename.count("/"), entry.filename))
-    return None
+    """Find the file in the shallowest folder that has one of `names`, the first of them there."""
+    paths = {entry.filename: PurePosixPath(entry.filename) for entry in entries}
+    matching = [
+        entry
+        for entry in entries
+        if (path := paths[entry.filename]).name in names
+        and all(map(image_names.is_shown, path.parts))
+    ]
+
+    def place(entry: zipfile.ZipInfo) -> tuple[int, int, str]:
+        path = paths[entry.filename]
+        return len(path.parts), names.index(path.name), entry.filename
+
+    return min(matching, key=place, default=None)
 
 
 def _images(entries: list[zipfile.ZipInfo], listed: set[str]) -> dict[str, zipfile.ZipInfo]:
