@@ -101,7 +101,7 @@ def _rates(
     if not precision.may_accelerate_bfloat16(machine):
         return None
     engine = software.engine([gpu.name for gpu in machine.gpus])
-    facts = fingerprint.facts(machine, hardware.num_usable_threads(), {"engine": engine}, settings)
+    facts = fingerprint.facts(machine, allowance.num_threads(), {"engine": engine}, settings)
     path = cache / "machines" / f"{fingerprint.fingerprint(facts)}.json"
     with locks.locked(cache / "lock"):
         if not path.exists():

@@ -6,7 +6,7 @@ import pytest
 import records
 
 from gfr.errors import InputError
-from gfr.measurement import hardware, reference_workload
+from gfr.measurement import allowance, reference_workload
 from gfr.measurement.reference_workload import Rates
 from gfr.pipeline import prepare
 
@@ -39,7 +39,7 @@ def test_another_machine_decides_for_itself(measured, tmp_path, monkeypatch):
     others = [(replace(MACHINE, cpu_model="Another CPU"), {}), (MACHINE, {"OMP_NUM_THREADS": "1"})]
     for machine, settings in others:
         prepare._rates(tmp_path, machine, settings)
-    monkeypatch.setattr(hardware, "num_usable_threads", lambda: 1_000)
+    monkeypatch.setattr(allowance, "num_threads", lambda: 1_000)
     prepare._rates(tmp_path, MACHINE, {})
     assert 4 == len(list((tmp_path / "machines").iterdir()))
 
