@@ -54,7 +54,8 @@ def remedy() -> str:
     if _temporary.cache_info().currsize:
         return known
     place = places.pop(_URL, "environment")
-    undo = f"unset {_URL}" if place == "environment" else f"remove {_URL} from {place}"
+    spelled = next((name for name in os.environ if name.upper() == _URL), _URL)
+    undo = f"unset {spelled}" if place == "environment" else f"remove {_URL} from {place}"
     return f"Start it (`make server`) or {undo}{f'. {known}' if places else ''}"
 
 
@@ -70,7 +71,11 @@ def _require_answer(url: str) -> None:
             get_client(sync_client=True, httpx_settings={"timeout": _TIMEOUT_S}) as client,
         ):
             client.api_version()
-    except (httpx.HTTPError, httpx.InvalidURL, PrefectException, RuntimeError, ValueError) as error:
+    except httpx.InvalidURL as error:
+        wrong = [name for name in os.environ if name.lower() in prefect_settings.PROXIES]
+        advice = f"Correct or unset {' and '.join(wrong)}" if wrong else remedy()
+        raise InputError(f"Prefect's server at {url} cannot be asked ({error}). {advice}") from None
+    except (httpx.HTTPError, PrefectException, RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"Prefect's server at {url} does not answer ({reason}). {remedy()}"

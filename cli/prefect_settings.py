@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import ssl
 import sys
 import tomllib
 import warnings
@@ -35,14 +36,22 @@ _ENVIRONMENT = {
 }
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_CERTIFICATES = ("ssl_cert_file", "prefect_api_ssl_cert_file")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def set_environment() -> None:
     """Set what Prefect reads from the environment; call it before the first import of Prefect.
 
-    InputError if this user has no home directory, in which Prefect keeps its files.
+    InputError if this user has no home directory, in which Prefect keeps its files, or if a file of
+    certificates that Prefect reads while it is imported cannot be used.
     """
+    for name in [name for name in os.environ if name.lower() in _CERTIFICATES]:
+        try:
+            ssl.create_default_context(cafile=os.environ[name] or None)
+        except OSError as error:
+            why = f"no file of certificates ({error.strerror or error})"
+            raise InputError(f"{name}: {os.environ[name]}: {why}. Correct or unset it") from None
     try:
         Path.home()
     except RuntimeError:
@@ -65,12 +74,15 @@ def _keep_loopback_from_proxies() -> None:
     schemes = {"http", "https"}
     if importlib.util.find_spec("socksio"):
         schemes |= {"socks5", "socks5h"}
-    for name in [name for name in os.environ if name.lower() in _PROXIES]:
+    for name in [name for name in os.environ if name.lower() in PROXIES]:
         scheme, separator, _ = os.environ[name].partition("://")
         if separator and scheme.lower() not in schemes:
             del os.environ[name]
     before = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))  # the order of urllib
-    hosts = [*filter(None, map(str.strip, before.split(","))), *_LOOPBACK]
+    named = [host.strip().strip("[]") for host in before.split(",")]
+    # httpx reads no ranges of IPv6.
+    hosts = [host for host in named if host and not (":" in host and "/" in host)]
+    hosts += _LOOPBACK
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys(hosts))
 
 
@@ -110,6 +122,7 @@ def places() -> dict[str, str]:
         names = [line.strip().removeprefix("export ").partition("=")[0].strip() for line in lines]
         found |= dict.fromkeys(names, str(dotenv.absolute()))
     found |= dict.fromkeys(os.environ, "environment")
+    found = {name.upper(): place for name, place in found.items()}  # as Prefect reads them
     ours = {name for name, value in _ENVIRONMENT.items() if os.environ.get(name) == value}
     return {
         name: place

@@ -24,7 +24,8 @@ def _read_names_as_utf8() -> None:
 
     Names of files would be misread otherwise. The terminal still gets what it can show.
     """
-    if sys.getfilesystemencoding() != "utf-8":
+    is_asked_for = os.environ.get("PYTHONUTF8") == "1"  # and ignored, e.g. with python -I
+    if sys.getfilesystemencoding() != "utf-8" and not is_asked_for:
         encoding = sys.stdout.encoding if sys.stdout else "utf-8"
         os.environ.setdefault("PYTHONIOENCODING", f"{encoding}:backslashreplace")
         os.environ["PYTHONUTF8"] = "1"
@@ -34,7 +35,8 @@ def _read_names_as_utf8() -> None:
 def _import_from_the_clone() -> None:
     """Import gfr from its clone and nothing from the current directory, in child processes too."""
     named = [name for name in os.environ.get("PYTHONPATH", "").split(os.pathsep) if name]
-    kept = [name for name in named if Path(name).is_absolute() and name != str(ROOT)]
+    here = os.path.abspath("")  # noqa: PTH100 (not resolved)
+    kept = [name for name in named if Path(name).is_absolute() and name not in (str(ROOT), here)]
     # Python makes relative names absolute, and an empty one the current directory.
     dropped = {os.path.abspath(name) for name in ("", *named)} - set(kept)  # noqa: PTH100
     clone = [str(ROOT)] if (ROOT / "pyproject.toml").is_file() else []

@@ -62,6 +62,11 @@ class _Candidate:
         """The innermost directory that holds both."""
         return _common(self.image_dir, self.label_file.parent)
 
+    @property
+    def distance(self) -> int:
+        """How far the label file is from the images, in folders."""
+        return _distance(self.image_dir, self.label_file)
+
     def within(self, directory: Path) -> str:
         """`images with list_attr_celeba.txt`."""
         paths = (path.relative_to(directory) for path in (self.image_dir, self.label_file))
@@ -146,20 +151,20 @@ def _walk(directory: Path) -> list[tuple[Path, list[str]]]:
 def _choose(directory: Path, candidates: list[_Candidate]) -> tuple[_Candidate, list[_Candidate]]:
     """Choose the candidate at the top; returns also those that have another label file.
 
-    Raises InputError if another one lies beside it.
+    Of a label file only the nearest full folder of images counts: a farther one belongs to another
+    data set. Raises InputError if another candidate lies beside the chosen one.
     """
     most = {row.label_file: 0 for row in candidates}
     for row in candidates:
         most[row.label_file] = max(most[row.label_file], row.num_listed)
     full = [row for row in candidates if row.num_listed >= max(1, MIN_SHARE * most[row.label_file])]
-    full = full or candidates
-    first, *rest = sorted(full, key=lambda row: (len(row.root.parts), len(row.image_dir.parts)))
+    full = sorted(full or candidates, key=lambda row: (row.distance, len(row.image_dir.parts)))
+    nearest = {row.label_file: row.distance for row in reversed(full)}
+    near = [row for row in full if row.distance == nearest[row.label_file]]
+    first, *rest = sorted(near, key=lambda row: len(row.root.parts))
     others = [row for row in rest if row.label_file != first.label_file]
     for row in rest:
-        if row in others:
-            is_below = first.root in row.root.parents
-        else:
-            is_below = len(first.image_dir.parts) < len(row.image_dir.parts)
+        is_below = row in others and first.root in row.root.parents
         if not is_below and row.image_dir.resolve() != first.image_dir.resolve():
             raise InputError(
                 f"{directory}: has more than one data set: "

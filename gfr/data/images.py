@@ -111,12 +111,16 @@ def decode(path: Path) -> Decoded:
         raise Undecodable(text.line(why) or type(error).__name__) from None
 
 
+class Changed(InputError):
+    """An image is not what it was when it was first decoded."""
+
+
 def known(path: Path) -> np.ndarray:
-    """Read an image that was decoded before -> uint8 (H, W, 3); InputError if it has changed."""
+    """Read an image that was decoded before -> uint8 (H, W, 3); Changed if it cannot be now."""
     try:
         return decode(path).pixels
     except Undecodable as error:
-        raise InputError(
+        raise Changed(
             f"{path}: {error}, but it could be decoded before. Put the images back where they "
             "were, or start a new run"
         ) from None

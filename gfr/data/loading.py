@@ -84,12 +84,13 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
 def label_changes(data: records.DataRecord, faces: dataset.Faces) -> str:
     """Say how the label file differs from the labels that a run recorded, in one line.
 
-    Empty if it does not differ, or if the data set cannot be read any longer.
+    Empty if it does not differ, or is no longer there.
     """
     try:
         labels = SOURCES[data.source].read(Path(data.directory))
-    except InputError:
-        return ""
+    except InputError as error:
+        is_there = Path(data.files.get("labels", "")).is_file()
+        return f"{error}. The recorded labels stay in use" if is_there else ""
     now = labels.table.reindex(faces.names)
     before = faces.attributes
     is_listed = now["Male"].notna()

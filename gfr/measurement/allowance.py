@@ -7,6 +7,7 @@ machine has. A limit that cannot be read counts as none.
 import itertools
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ PROC = Path("/proc")
 # Limit, use, and the part of the use in memory.stat that Linux frees on demand; version 2, then 1.
 _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
+    ("memory.high", "memory.current", "inactive_file"),  # beyond it a process is slowed down
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 
@@ -129,7 +131,7 @@ def _quota() -> _Quota | None:
 def _cpu_limit(group: Path) -> float | None:
     words = _words(group / "cpu.max")  # "50000 100000": 0.5 CPUs
     words = words or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
-    if len(words) != 2 or words[0] in ("max", "-1"):
+    if len(words) != 2 or words[0] in ("max", "-1") or words[1] == "0":
         return None
     return int(words[0]) / int(words[1])
 
@@ -142,14 +144,16 @@ def _groups(controller: str) -> list[Path]:
     entries = [line.split(":", 2) for line in _lines(PROC / "self" / "cgroup")]
     places = {name: Path(entry[2]) for entry in entries for name in entry[1].split(",")}
     for kind, name in (("cgroup", controller), ("cgroup2", "")):
-        for mount in _mounts():
-            if name in places and mount.kind == kind and (name in mount.options or not name):
-                # In a container the mount shows the part of the hierarchy below `mount.root`.
-                is_below = places[name].is_relative_to(mount.root)
-                below = places[name].relative_to(mount.root) if is_below else Path()
-                own = mount.point / below
-                around = itertools.takewhile(lambda at: at != mount.point.parent, own.parents)  # noqa: B023
-                return [own, *around]
+        mounts = [
+            mount
+            for mount in _mounts()
+            if name in places and mount.kind == kind and (name in mount.options or not name)
+        ]
+        # In a container the mount shows the part of the hierarchy below `mount.root`.
+        around = [mount for mount in mounts if places[name].is_relative_to(mount.root)]
+        for mount in around or mounts:
+            own = mount.point / (places[name].relative_to(mount.root) if around else "")
+            return [own, *(path for path in own.parents if path.is_relative_to(mount.point))]
     return []
 
 
@@ -162,11 +166,16 @@ class _Mount:
 
 
 def _mounts() -> Iterator[_Mount]:
+    """Yield what is mounted; see proc_pid_mountinfo(5), which writes a space as `\\040`."""
     for line in _lines(PROC / "self" / "mountinfo"):
         first, _, last = line.partition(" - ")
-        root, point = first.split()[3:5]
-        kind, _, options = last.split()[:3]
-        yield _Mount(Path(root), Path(point), kind, tuple(options.split(",")))
+        names, types = [_unescape(word) for word in first.split()], last.split()
+        if len(names) > 4 and len(types) > 1:  # the source between type and options may be empty
+            yield _Mount(Path(names[3]), Path(names[4]), types[0], tuple(types[-1].split(",")))
+
+
+def _unescape(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), word)
 
 
 def _number(path: Path, field: str = "") -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pynvml
 
+from gfr import environment
 from gfr.measurement import allowance, gpu
 from gfr.types import Amount, Count, Positive, Share
 
@@ -21,11 +22,8 @@ NOTABLE_CPU_FLAGS = (
     "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
 )  # fmt: skip
 
-# Environment variables that change speed, by their beginnings.
-_SETTINGS = (
-    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_", "TF_XLA_FLAGS", "ONEDNN_", "DNNL_", "OMP_"),
-    *("CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_"),
-)
+# Environment variables that change speed, by their beginnings; those that change numbers do too.
+_SETTINGS = ("TF_NUM_", "OMP_", "CUDA_VISIBLE_DEVICES", "LD_PRELOAD", "MALLOC_")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,8 @@ def collect() -> Hardware:
 
 def settings() -> dict[str, str]:
     """Return the environment variables that change speed; TensorFlow later sets some itself."""
-    return {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)}
+    speed = {key: value for key, value in os.environ.items() if key.startswith(_SETTINGS)}
+    return environment.numeric_settings() | speed
 
 
 def visible_gpus() -> tuple[str, ...] | None:

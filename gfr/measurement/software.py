@@ -17,7 +17,7 @@ from gfr.storage.hashing import file_sha256
 CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "requirements.lock")
 
 # Where Git's own settings are; every other variable could name another repository.
-_KEPT_BY_GIT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH")
+_KEPT_BY_GIT = ("GIT_CONFIG_", "GIT_EXEC_PATH")  # such as safe.directory of a container
 
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
@@ -71,7 +71,7 @@ def git_environment(root: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name in _KEPT_BY_GIT
+        if not name.startswith("GIT_") or name.startswith(_KEPT_BY_GIT)
     }
     return kept | {"GIT_CEILING_DIRECTORIES": str(root.parent)}
 

@@ -167,7 +167,8 @@ def _compute(
     for batch in images.batches([path for path, _ in wanted], batch_size_of(job.feature_set)):
         for pixels, (path, sha256) in zip(batch, wanted[done : done + len(batch)], strict=True):
             if images.sha256(pixels) != sha256:
-                raise InputError(f"{path}: has changed since the run was started; start a new run")
+                why = "has changed since the run was started; start a new run"
+                raise images.Changed(f"{path}: {why}")
         block.append(fused_model.run_batch(graph, batch))  # (<= batch size, D)
         done += len(batch)
         if done % rows == 0 or done == len(wanted):

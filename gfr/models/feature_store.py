@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from gfr.config.schema import Precision
+from gfr.data import images
 from gfr.errors import CannotWrite
 from gfr.storage import atomic, locks
 from gfr.types import Count, Positive
@@ -100,13 +101,13 @@ def write(directory: Path, shard: int, features: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def removed_on_failure(directory: Path, shards: Iterable[int]) -> Iterator[None]:
-    """Remove these shards if computing them fails, unless only the disk was at fault.
+    """Remove these shards if computing them fails, unless the disk or an image was at fault.
 
     What made a step fail may have spoilt what it wrote before.
     """
     try:
         yield
-    except CannotWrite:
+    except (CannotWrite, images.Changed):
         raise
     except Exception:
         for shard in shards:

@@ -116,8 +116,8 @@ def check_directory(directory: Path) -> None:
 def in_keras_cache(name: str) -> Path | None:
     """Return the file that Keras downloaded earlier, or None."""
     # As in Keras, which has no public function that returns this directory.
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return _complete(name, home / "models" / APPLICATIONS[name].weights_file)
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 (no HOME)
+    return _complete(name, Path(home) / "models" / APPLICATIONS[name].weights_file)
 
 
 def _complete(name: str, path: Path) -> Path | None:
@@ -127,6 +127,8 @@ def _complete(name: str, path: Path) -> Path | None:
     try:
         h5py.File(path, "r").close()
     except OSError as error:
+        if error.errno:  # of the file system; HDF5's own errors have none
+            raise InputError(f"{path}: cannot be read ({os.strerror(error.errno)})") from None
         raise InputError(
             f"{path}: not a complete HDF5 file ({reason(error)}). Is it a download of {name} cut "
             "short? Delete it and download or copy it again"

@@ -57,6 +57,7 @@ def time_again(run_dir: Path, feature_set: FeatureSet) -> Path:
     path = run_directory.RunDirectory(run_dir).repeated_latency(feature_set.id, number)
     rows = tuple(_again(run, feature_set))
     serialization.write(path, records.Retimed(1, feature_set, rows))
+    store.mark_as_newer(path, run_directory.RunDirectory(run_dir).latency(feature_set.id))
     LOG.info("%s, latency: measurement repeated", feature_set.title)
     return path
 

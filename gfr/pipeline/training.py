@@ -108,9 +108,11 @@ def train(run_dir: Path, trial: Trial, worker: str) -> Path:
 
 def train_again(run_dir: Path, trial: Trial, worker: str) -> Path:
     """Repeat the training of a head; return the path of the record, beside the first one."""
-    path = run_directory.RunDirectory(run_dir).repeated_trial(trial.id)
+    files = run_directory.RunDirectory(run_dir)
+    path = files.repeated_trial(trial.id)
     result, _ = _train(run_dir, trial, worker, has_refits=False)
     serialization.write(path, result)
+    store.mark_as_newer(path, files.trial(trial.id))
     LOG.info("%s: training repeated", trial.title)
     return path
 

@@ -54,6 +54,7 @@ def write_report(run_dir: Path) -> Path:
         atomic.write_text(place / "summary.html", text)
         text = markdown.document(report.title, parts, f"{folder}figures")
         atomic.write_text(place / "summary.md", text)
+        store.mark_as_newer(place / "summary.md", files.selection)
     return page
 
 

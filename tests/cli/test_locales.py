@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from conftest import write_image
 
+from gfr import __main__ as entry_point
 from gfr.storage.paths import ROOT
 
 GFR = "import sys; sys.argv[0] = 'gfr'; from gfr.__main__ import main; main()"
@@ -25,6 +27,17 @@ def folder(tmp_path_factory):
     rows = [f"{name},{number % 2}" for number, name in enumerate(names)]
     (root / "labels.csv").write_text("\n".join(["image,is_male", *rows]), "utf-8")
     return root
+
+
+def test_a_python_that_ignores_its_variables_is_started_once(monkeypatch):
+    """`python -I` would otherwise start itself over and over."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    started = []
+    monkeypatch.setattr(os, "execv", lambda *words: started.append(words))
+    with mock.patch.dict(os.environ, {"PYTHONUTF8": "0"}):
+        for _ in range(2):
+            entry_point._read_names_as_utf8()
+    assert 1 == len(started)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ import os
 from cli import prefect_server, prefect_settings
 from gfr.errors import InputError
 prefect_server._RETRIES = 0
-prefect_settings.set_environment()
 try:
+    prefect_settings.set_environment()
     prefect_server.connect()()
 except InputError as error:
     print(error)
@@ -113,6 +113,20 @@ def test_a_server_that_does_not_answer_is_named_with_where_it_was_configured(tmp
     assert f"remove PREFECT_API_URL from {tmp_path}/.env" in refused(tmp_path)
 
 
+def test_wrong_proxies_and_certificates_are_named_and_not_the_url(tmp_path):
+    """Variables that no server could be reached with, in the spelling of the user."""
+    url = f"http://127.0.0.1:{free_port()}/api"
+    (tmp_path / "empty.pem").touch()
+    for name in ("none", "empty"):
+        said = refused(tmp_path, SSL_CERT_FILE=f"{tmp_path}/{name}.pem")
+        assert said.startswith(f"SSL_CERT_FILE: {tmp_path}/{name}.pem: no file of certificates (")
+        assert said.endswith("). Correct or unset it\n")
+    said = refused(tmp_path, PREFECT_API_URL=url, http_proxy="http://[::1:3128")
+    assert said.endswith("). Correct or unset http_proxy\n")
+    said = refused(tmp_path, prefect_api_url=url, NO_PROXY="localhost,[::1],fd00::/8")
+    assert "). Start it (`make server`) or unset prefect_api_url" in said
+
+
 def test_a_home_that_cannot_be_made_and_a_wrong_value_are_named_at_once(tmp_path):
     """One line each, with the name of the setting."""
     said = refused(tmp_path, PREFECT_HOME="/proc/none/prefect")
@@ -179,7 +193,7 @@ def test_names_on_pythonpath_do_not_hide_gfrs_own_packages(tmp_path):
     (tmp_path / "prefect.py").write_text("raise ImportError('not mine')")
     lines = "import cli.main, flows, tasks.outcomes, os, sys; print(os.environ['PYTHONPATH'])"
     program = f"from gfr import __main__ as m; m._import_from_the_clone(); {lines}"
-    for more in ("", "."):
+    for more in ("", ".", str(tmp_path)):
         path = os.pathsep.join([str(foreign), str(ROOT), more])
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,

@@ -163,3 +163,21 @@ def test_labels_that_contradict_names_as_utkface_has_them(tmp_path):
     assert note.startswith("2 of 3 images with a name like UTKFace's [age]_[gender]_...")
     (tmp_path / "labels.csv").write_text("image,is_male\n25_0_2_20170116174525125.jpg,1\na.jpg,0\n")
     assert () == dataset.load(tmp_path, "all", 1).notes
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "foreign"),
+    [
+        ("celeba/Img/img_align_celeba", "celeba/Anno/list_attr_celeba.txt", "own/images"),
+        ("celeba/img_align_celeba/img_align_celeba", "celeba/list_attr_celeba.txt", "utk/images"),
+        ("a/images", "a/list_attr_celeba.txt", "images"),
+    ],
+)
+def test_images_of_a_data_set_without_a_list_get_none_of_another(tmp_path, images, labels, foreign):
+    """The folder nearest to the list is read, although the other one has the same names."""
+    root = write_celeba(tmp_path / "data", 12)
+    for name in (images, foreign):
+        shutil.copytree(root / "images", tmp_path / "top" / name)
+    (tmp_path / "top" / labels).parent.mkdir(exist_ok=True)
+    shutil.move(root / "list_attr_celeba.txt", tmp_path / "top" / labels)
+    assert tmp_path / "top" / images == celeba.read(tmp_path / "top").image_dir

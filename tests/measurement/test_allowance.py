@@ -172,3 +172,24 @@ def test_the_doctor_reports_what_a_container_may_use(machine):
     memory = "0.5 of 0.7 GB available; a full run needs up to 7 GB (limit of its cgroup)"
     assert ("note", memory) == (checks["memory"].status, checks["memory"].finding)
     assert checks["CPU"].finding.endswith("; gfr may use 0.5 (CPU affinity or cgroup)")
+
+
+def test_odd_mounts_are_read(machine):
+    """One without a source, one with a space in its name, and one of another part of the groups."""
+    machine.in_version_2(memory__max=f"{700 * MB}")
+    (machine.folder / "cg").rename(machine.folder / "c g")
+    machine.write("proc/self/cgroup", "0::/docker/1\n")
+    lines = (
+        "21 20 0:19 / /x rw - tmpfs  rw,size=1",
+        "",
+        "35 31 0:32 /docker/2 /elsewhere rw - cgroup2 cgroup2 rw",
+        rf"36 31 0:32 /docker/1 {machine.folder}/c\040g rw - cgroup2 cgroup2 rw",
+    )
+    machine.write("proc/self/mountinfo", "\n".join(lines))
+    assert 700 * MB == allowance.memory().total_bytes
+
+
+def test_the_point_from_which_a_cgroup_is_slowed_down_is_a_limit(machine):
+    """As systemd's MemoryHigh sets it, below a higher maximum."""
+    machine.in_version_2(memory__max=f"{900 * MB}", memory__high=f"{700 * MB}")
+    assert 700 * MB == allowance.memory().total_bytes

@@ -1,12 +1,15 @@
 """Durations when the clock of the machine is set back."""
 
+import os
 import re
 import time
 
 from records import run, write
 
 from gfr.pipeline import isolation, steps
+from gfr.results import store
 from gfr.storage.paths import ROOT
+from gfr.storage.run_directory import RunDirectory
 
 # They compare with the times of files, which are on the clock of the machine.
 ON_THE_CLOCK = {"gfr/storage/atomic.py", "gfr/results/cleanup.py"}
@@ -26,6 +29,18 @@ def test_an_export_takes_as_long_if_the_clock_is_set_back(tmp_path, monkeypatch)
     monkeypatch.setattr(isolation, "call_alone", call_alone)
     steps.export(found.directory, None, None, isolation.Limits())
     assert 0 <= seconds[0] < 60
+
+
+def test_a_report_is_of_its_results_if_the_clock_is_set_back_in_between(tmp_path):
+    """So is a repeated measurement, which `is_newer` looks at in the same way."""
+    found = run(tmp_path / "runs" / "r")
+    write(found)
+    files = RunDirectory(found.directory)
+    os.utime(files.selection, (2**33, 2**33))
+    files.summary_md.touch()
+    assert not store.is_newer(files.summary_md, files.selection)
+    store.mark_as_newer(files.summary_md, files.selection)
+    assert store.is_newer(files.summary_md, files.selection)
 
 
 def test_no_duration_is_measured_on_the_clock_of_the_machine():

@@ -55,6 +55,15 @@ def test_the_commit_is_that_of_the_clone_whatever_the_shell_exports(
     assert (clones["own"], False) == (found.git_commit, found.git_dirty)
 
 
+def test_a_directory_that_the_environment_calls_safe_has_its_commit(clones, tmp_path, monkeypatch):
+    """As containers do, in which another user owns the clone."""
+    for name, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": "*"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    kept = software.git_environment(tmp_path / "own")
+    assert "*" == kept["GIT_CONFIG_VALUE_0"] and "GIT_TEST_ASSUME_DIFFERENT_OWNER" not in kept
+
+
 def test_a_repository_around_the_clone_is_not_taken_for_it(tmp_path):
     """An unpacked archive has no commit, even inside the user's own repository."""
     commit(tmp_path / "outer")

@@ -104,13 +104,29 @@ def test_the_shards_of_a_step_that_fails_are_not_reused(job, monkeypatch):
     first, *others = shards(job)
     for path in others:
         path.unlink()
+    left = [True, True]  # batches before it fails: shard 1
+
+    def run_batch(_, batch):
+        left.pop()
+        return np.ones((len(batch), 3), np.float32)
+
+    monkeypatch.setattr(fused_model, "run_batch", run_batch)
+    with pytest.raises(IndexError):
+        extract(job)
+    assert [first] == shards(job)
+    gives(monkeypatch, 1.0)
+    assert (NUM_IMAGES - 8, 8) == extract(job)
+
+
+def test_an_image_that_changed_costs_no_shard_that_was_written(job, monkeypatch):
+    """They are right, and may have taken hours."""
+    gives(monkeypatch, 1.0)
     table = job.faces.table.copy()
     table.loc[table.index[-1], "pixels_sha256"] = "of another image"
     changed = dataclasses.replace(job.faces, table=table)
     with pytest.raises(InputError, match="has changed since the run was started"):
         extract(dataclasses.replace(job, faces=changed))
-    assert [first] == shards(job)
-    assert (NUM_IMAGES - 8, 8) == extract(job)
+    assert (NUM_IMAGES - 16, 16) == extract(job)
 
 
 def test_a_full_disk_keeps_the_shards_that_were_written(job, monkeypatch):

@@ -1,5 +1,8 @@
 """Which weights, and what is said of them."""
 
+import errno
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -58,6 +61,26 @@ def test_a_download_cut_short_is_refused_where_it_is_found(
     for look in (weights.locate, lambda *row: weights.resolve(*row, 1, tmp_path, False)):
         with pytest.raises(InputError, match=r"not a complete HDF5 file .* download of VGG16 cut"):
             look(VGG16, asked)
+
+
+def test_weights_that_may_not_be_read_are_not_called_cut_short(tmp_path, monkeypatch):
+    """To delete them would be wrong."""
+    path = tmp_path / APPLICATIONS["VGG16"].weights_file
+    path.touch()
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "of HDF5")
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(InputError, match=rf"{path.name}: cannot be read \(Permission denied\)$"):
+        weights.locate(VGG16, str(tmp_path))
+
+
+def test_a_user_without_a_home_has_no_cache_of_keras(monkeypatch):
+    """As in a container with `--user 12345`; `gfr doctor` looks there too."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert weights.in_keras_cache("VGG16") is None
 
 
 def test_weights_cut_short_stop_a_run_before_anything_is_computed(tmp_path, empty_keras_home):
