@@ -197,7 +197,9 @@ def _parse(path: Path, columns: list[str], lines: list[str], separator: str | No
         table.astype("category").set_axis(columns, axis="columns").rename_axis("name").sort_index()
     )
     if not table.index.is_unique:
-        raise InputError(f"{path}: {table.index[table.index.duplicated()][0]} is listed twice")
+        raise InputError(
+            f"{path}: {table.index[table.index.duplicated()][0]} is listed twice. Remove one"
+        )
     for name in table.index:
         if name != Path(name).name or "\\" in name or name == "..":
             raise InputError(
@@ -226,6 +228,8 @@ def _split_header(
     expected = len(columns) + 1
     for line in lines:
         if (fields := len(line.split(separator))) != expected:
-            remedy = "" if separator else ". Separate them by tabs or commas if names have spaces"
-            raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}{remedy}")
+            remedy = "Give each line one value for each column"
+            if separator is None:
+                remedy = "Separate them by tabs or commas if names have spaces"
+            raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}. {remedy}")
     return columns, lines
