@@ -53,7 +53,7 @@ class Limits:
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
-        """Validate limits; None is 90% of the memory of gfr. InputError if out of range."""
+        """Validate limits; None is 90% of the memory available. InputError if out of range."""
         if not timeout_s > 0:
             raise InputError(f"timeout {timeout_s:g}: seconds without progress must be above 0")
         if memory_limit_gb is None:
