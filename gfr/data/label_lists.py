@@ -27,6 +27,9 @@ SEPARATORS = {";": "semicolons", "\t": "tabs"}  # instead of commas
 
 MALE = "Male"  # CelebA's name of the label
 
+# Headers of the column of images; not those of an attribute, even if the rows are one longer.
+_IMAGE_NAMES = ("image", "image_id", "image_name", "file", "file_name", "filename", "name")
+
 # [0-9], not \d: int() does not read everything that Unicode calls a digit.
 _COUNT = re.compile(r"\s*[0-9]{1,18}\s*")
 
@@ -103,7 +106,8 @@ def words_notes(path: Path, column: pd.Series) -> list[str]:
     if kind is None:
         return []
     male = next(word for word, is_male in kind.items() if is_male)
-    has = f"the value{'s' if len(values) > 1 else ''} {' and '.join(values)}"
+    *others, last = values
+    has = f"the values {', '.join(others)} and {last}" if others else f"the value {last}"
     return [f"{path.name}: {column.name} has {has}; {plain.get(male, male)} means male"]
 
 
@@ -221,7 +225,7 @@ def _split_header(
     if not lines:
         raise InputError(f"{path}: no rows. Is the file cut short?")
     columns = [name.strip() for name in header]
-    if len(columns) == len(lines[0].split(separator)):
+    if len(columns) == len(lines[0].split(separator)) or columns[0].lower() in _IMAGE_NAMES:
         columns = columns[1:]  # Kaggle's CSV names the first column, the official list does not
     if repeated := [name for name, count in Counter(columns).items() if count > 1]:
         raise InputError(f"{path}: column {repeated[0]!r:.60} is listed twice. Remove one")
