@@ -92,7 +92,7 @@ def _open_streams() -> None:
 
 @contextlib.contextmanager
 def interruptible(message: str) -> Iterator[None]:
-    """End the process with 128 + its number and `message` on one of `_SIGNALS` inside the block."""
+    """On one of `_SIGNALS`, print `message` and exit with 128 + the signal number."""
 
     def interrupt(number: int, _: object) -> NoReturn:
         raise KeyboardInterrupt(128 + number)

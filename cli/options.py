@@ -96,7 +96,7 @@ Offline = Annotated[bool, typer.Option("--offline", envvar="GFR_OFFLINE", help="
 Timeout = Annotated[
     float, typer.Option("--timeout", help="Seconds without progress after which a step is stopped.")
 ]
-_memory = "Memory that a step may use; default: 9/10 of what gfr may use."
+_memory = "Memory that a step may use; default: 90% of the memory available to gfr."
 MemoryLimit = Annotated[float | None, typer.Option("--memory-limit", metavar="GB", help=_memory)]
 Trial = Annotated[
     str | None, typer.Option(help="A trial, e.g. VGG16-iteration-3; default: the selected one.")

@@ -86,7 +86,7 @@ class _Server:
     """A server with its database in PREFECT_HOME, on a free port of loopback."""
 
     def __init__(self, environment: dict[str, str], timeout_s: float) -> None:
-        self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        self.output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self.timeout_s = timeout_s
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
@@ -97,8 +97,8 @@ class _Server:
                 env=environment,
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
-                stdout=self.words,
-                stderr=self.words,
+                stdout=self.output,
+                stderr=self.output,
                 start_new_session=True,  # Ctrl-C is for its parent
             )
         atexit.register(self.stop)
@@ -107,7 +107,7 @@ class _Server:
         """Wait until it answers; InputError with its last words if it ends or takes too long."""
         import httpx
 
-        start_s, is_told = time.monotonic(), False
+        start_s, is_logged = time.monotonic(), False
         with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
             while self.process.poll() is None:
                 try:
@@ -119,20 +119,21 @@ class _Server:
                 if waited_s > self.timeout_s:
                     self.stop()
                     self._refuse(f"has not answered for {waited_s:.0f} s")
-                if waited_s > _SLOW_S and not is_told:
-                    is_told = True
+                if waited_s > _SLOW_S and not is_logged:
+                    is_logged = True
                     LOG.info("waiting for Prefect's server. %s", prefect_settings.set_by_user())
         self._refuse(f"ended with code {self.process.returncode}")
 
     def _refuse(self, how: str) -> NoReturn:
-        self.words.seek(0)
-        lines = self.words.read().decode("utf-8", "replace").split("\n")
+        self.output.seek(0)
+        lines = self.output.read().decode("utf-8", "replace").split("\n")
         lines = [line.strip() for line in lines if line.strip()]
         causes = [line for line in lines if _EXCEPTION.match(line)] or lines
         why = f" ({causes[-1]:.300})" if causes else ""
+        remedy = "Correct them, or start" if prefect_settings.places() else "Start"
         raise InputError(
-            f"Prefect's temporary server {how}{why}. {prefect_settings.set_by_user()}. Correct "
-            f"them, or start a server (`make server`) and set {_URL}"
+            f"Prefect's temporary server {how}{why}. {prefect_settings.set_by_user()}. {remedy} a "
+            f"server (`make server`) and set {_URL}"
         )
 
     def stop(self) -> None:

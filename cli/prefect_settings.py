@@ -89,12 +89,12 @@ def _keep_loopback_from_proxies() -> None:
 def load() -> "Settings":
     """Return Prefect's settings; InputError if they are invalid. Imports Prefect."""
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()) as said:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()) as stderr:
             warnings.filterwarnings("ignore", "Failed to create the Prefect home")
             from prefect.settings import get_current_settings
 
             settings = get_current_settings()
-        sys.stderr.write(said.getvalue())  # such as that a profile is unknown
+        sys.stderr.write(stderr.getvalue())  # such as that a profile is unknown
         return settings
     except (OSError, ValueError) as error:
         problem = reason(error)
@@ -105,8 +105,8 @@ def load() -> "Settings":
 
 def set_by_user() -> str:
     """Return a sentence that names the user's settings and where each was found."""
-    found = [f"{name} ({place})" for name, place in places().items()]
-    return f"Settings of Prefect here: {', '.join(found) or 'none'}"
+    settings = [f"{name} ({place})" for name, place in places().items()]
+    return f"Settings of Prefect here: {', '.join(settings) or 'none'}"
 
 
 def places() -> dict[str, str]:

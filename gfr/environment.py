@@ -105,8 +105,9 @@ def _set_up_keras() -> None:
     keras = importlib.import_module("keras")
     if keras.config.backend() != REQUIRED["KERAS_BACKEND"]:
         raise InputError(
-            f"Keras was imported with {keras.config.backend()} in this process, but gfr computes "
-            "with TensorFlow. Set KERAS_BACKEND=tensorflow before anything imports Keras"
+            f"Keras was imported with the {keras.config.backend()} backend in this process, but "
+            "gfr computes with TensorFlow. Set KERAS_BACKEND=tensorflow before anything imports "
+            "Keras"
         )
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

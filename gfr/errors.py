@@ -14,7 +14,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # What Keras puts between its own sentences and the error that it caught.
 _CAUGHT = re.compile(r"Exception encountered:\s*")
 
+# Quotes around a whole message, as str(KeyError) has them, also twice.
+_QUOTED = re.compile(r"''(.*)''|'([^']*)'", re.DOTALL)
+
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)\. ")
+
 _MAX_REASON = 120  # characters
+_MIN_SENTENCES = 40  # characters; shorter ones rarely have the cause
 
 
 class InputError(ValueError):
@@ -70,14 +76,20 @@ class StepFailed(RuntimeError):
 def reason(error: Exception) -> str:
     """Return the first line of an exception's message, without what Keras puts before it.
 
-    A long line ends with its last whole sentence, or else with a word and an ellipsis.
+    A long line ends with its last whole sentence if that is not too short, or else with a word and
+    an ellipsis.
     """
-    message = _CAUGHT.split(_COLOUR.sub("", str(error)))[-1].strip("'")
+    message = _CAUGHT.split(_COLOUR.sub("", str(error)))[-1].strip()
+    if quoted := _QUOTED.fullmatch(message):
+        message = quoted[1] or quoted[2] or ""
     lines = [line.strip() for line in message.splitlines()]
     useful = [line for line in lines if line and not line.startswith("Exception encountered")]
     line = useful[0] if useful else type(error).__name__
     if len(line) <= _MAX_REASON:
         return line
     beginning = line[:_MAX_REASON]
+    ends = [end.start() for end in _SENTENCE_END.finditer(beginning)]
+    if ends and ends[-1] >= _MIN_SENTENCES:
+        return beginning[: ends[-1]]
     words = beginning.rpartition(" ")[0] or beginning
-    return beginning.rpartition(". ")[0] or f"{words} …"
+    return f"{words} …"

@@ -1,7 +1,8 @@
 """CelebA's files in any of the usual layouts: find, read and write them.
 
-A directory may hold other copies, backups and other data sets: where a file lies comes before its
-name, and what stays ambiguous is rejected. Does not open an image and does not choose among images.
+A directory may hold other copies, backups and other data sets: the location of a file takes
+precedence over its name; ambiguous directories are rejected. Does not open an image and does not
+choose among images.
 """
 
 import functools
@@ -24,7 +25,9 @@ IMAGE_FOLDERS = ("img_align_celeba", "images")
 
 MAX_DEPTH = 3  # the official layout is Img/img_align_celeba, Kaggle's is nested twice
 
-MIN_SHARE = 0.99  # of the listed images that the fullest folder has; runs need as many of all
+MAX_DROPPED_FRACTION = 0.01  # of a run's images: those that are missing or undecodable
+
+MIN_SHARE = 1 - MAX_DROPPED_FRACTION  # of the listed images that the fullest folder has
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Labels:
     and if known `identity` and `partition` (0 train, 1 validation, 2 test), whole numbers, which
     are missing for images that their list leaves out. `files` has the path of each list that was
     read: `labels` and, if there are such files, `identity` and `partition`. `notes` says what was
-    taken for granted.
+    assumed.
     """
 
     image_dir: Path
@@ -103,6 +106,7 @@ def read(directory: Path) -> Labels:
 def _read_lists(directory: Path, image_dirs: dict[Path, set[str]], files: list[Path]) -> Labels:
     """Choose among folders of images and lists, each of which has at least one entry."""
     read_attributes = functools.cache(label_lists.read_attributes)
+    read_column = functools.cache(label_lists.read_column)
     candidates = []
     for folder, images in image_dirs.items():
         label_file = min(_named(files, LABEL_FILES), key=partial(_place, folder))
@@ -116,12 +120,14 @@ def _read_lists(directory: Path, image_dirs: dict[Path, set[str]], files: list[P
         return _agreed(directory, chosen.image_dir, paths, read) if paths else None
 
     used = {"labels": find(LABEL_FILES, lambda path: read_attributes(path)[0])}
-    used |= {name: find(names, label_lists.read_column) for name, names in LISTS.items()}
+    used |= {name: find(names, lambda path: read_column(path)[0]) for name, names in LISTS.items()}
     table, notes = read_attributes(chosen.label_file)
     table = table.copy()
     for name in LISTS:
         if path := used[name]:
-            table.insert(0, name, label_lists.read_column(path).astype("Int64"))
+            column, column_notes = read_column(path)
+            table.insert(0, name, column.astype("Int64"))
+            notes = [*notes, *column_notes]
     present = {name: path for name, path in used.items() if path}
     return Labels(chosen.image_dir, present, table, tuple(notes))
 

@@ -23,7 +23,7 @@ import pandas as pd
 from gfr.data import label_lists
 from gfr.data.celeba import Labels
 from gfr.data.image_names import IMAGE_SUFFIXES, is_image
-from gfr.data.label_lists import GENDERS, LABEL_FILES, MALE, SEPARATORS
+from gfr.data.label_lists import LABEL_FILES, MALE, SEPARATORS
 from gfr.errors import InputError, reason
 
 LABELS_NAME = "labels.csv"
@@ -35,7 +35,7 @@ _RESERVED = ("name", "file", "split", "partition", "pixels_sha256", MALE)
 
 _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 
-_NOT_PORTABLE = re.compile(r'[\\:*?"<>|`]')  # some file systems and reports cannot hold these
+_NOT_PORTABLE = re.compile(r'[:*?"<>|`]')  # some file systems and reports cannot hold these
 
 
 def matches(path: Path) -> bool:
@@ -61,8 +61,7 @@ def read(path: Path) -> Labels:
             f"first is {changed[0][0]} as {changed[0][1]}"
         )
     _check_names(path, names)
-    if table["is_male"].str.lower().isin(set().union(*GENDERS)).all():
-        notes.append(f"{path.name}: is_male is {'/'.join(sorted(set(table['is_male'])))}")
+    notes += label_lists.words_notes(path, table["is_male"])
     table = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
     if persons is not None:
         if (persons == "").any():
@@ -161,9 +160,4 @@ def _flags(path: Path, column: pd.Series) -> pd.Series:
     is_label = column.name == "is_male"
     if (flags := label_lists.flags(column, is_label)) is not None:
         return flags
-    kinds = "0/1, -1/1 or true/false" + (" or female/male" if is_label else "")
-    wrong = column[~label_lists.is_flag(column, is_label)]
-    line, why = column.index[0], f"{column.name} mixes {sorted(set(column.str.lower()))}"
-    if len(wrong):
-        line, why = wrong.index[0], f"{column.name} is {wrong.iloc[0]!r:.40}"
-    raise _error(path, line, f"{why}; a whole column is {kinds}")
+    raise _error(path, *label_lists.flags_problem(column, is_label))

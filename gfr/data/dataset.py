@@ -14,6 +14,7 @@ from gfr.data.label_lists import LISTS
 from gfr.data.layouts import source_of
 from gfr.errors import InputError
 from gfr.storage import hashing
+from gfr.text import counted
 
 FACTS = ("pixels_sha256", "file", *LISTS)  # columns that are not attributes
 
@@ -79,7 +80,7 @@ class Listing:
     num_listed: int
     num_unlisted: int  # image files in the folder that the label file does not list
     files: dict[str, Path]  # the lists that were read, as in `celeba.Labels`
-    notes: tuple[str, ...]  # what was taken for granted, one fact each
+    notes: tuple[str, ...]  # what was assumed, one fact each
 
 
 def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listing:
@@ -108,8 +109,8 @@ def load(directory: Path, num_images: int | Literal["all"], seed: int) -> Listin
         table.insert(0, "file", [renamed.get(name, name) for name in names])
         name, file = next(iter(renamed.items()))
         notes.append(
-            f"{len(renamed):,} images have another suffix or Unicode form than in the label file, "
-            f"the first is {name}: {file}"
+            f"{counted(len(renamed), 'image')} with another suffix or Unicode form than in the "
+            f"label file, the first is {name}: {file}"
         )
     faces = Faces(labels.image_dir, table)
     return Listing(faces, len(listed), num_unlisted, labels.files, tuple(notes))

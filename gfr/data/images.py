@@ -93,7 +93,7 @@ def decode(path: Path) -> Decoded:
             if width * height > MAX_PIXELS:
                 raise Undecodable(f"{width} x {height} px is more than {MAX_PIXELS:,} pixels")
             if image.mode in _TOO_DEEP:
-                raise Undecodable("32 bits per pixel of grey. Save it with 8 or 16")
+                raise Undecodable("32-bit greyscale is not supported. Save it with 8 or 16 bits")
             mode, turn, frame = _mode(image), _turn(image), _first_frame(image)
             _scale_transparent_colour(image)
             image.load()

@@ -7,12 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from gfr.data import images
+from gfr.data.celeba import MAX_DROPPED_FRACTION
 from gfr.data.dataset import NATIVE_SIZE, Faces
 from gfr.errors import InputError
 from gfr.progress import Report
 from gfr.types import Count, Positive
-
-MAX_DROPPED_FRACTION = 0.01
 
 _CHUNK = 1024  # images inspected at once, to bound memory
 

@@ -98,7 +98,7 @@ def label_changes(data: records.DataRecord, faces: dataset.Faces) -> str:
     columns = before.columns.drop("Male").intersection(now.columns)
     has_other_attributes = is_listed & (now[columns] != before[columns]).any(axis=1)
     counts = {
-        "images with another label": int(has_other.sum()),
+        "changed labels": int(has_other.sum()),
         "with other attributes": int(has_other_attributes.sum()),
         "no longer listed": int((~is_listed).sum()),
     }

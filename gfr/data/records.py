@@ -41,7 +41,7 @@ class DataRecord(Flaws):
     pixels_digest: str  # names and pixels
     # Empty for runs before 2026-11-29.
     files: dict[str, str] = field(default_factory=dict)  # labels, identity and partition: the lists
-    notes: tuple[str, ...] = ()  # what was taken for granted, and labels that look wrong
+    notes: tuple[str, ...] = ()  # what was assumed, and labels that look wrong
     label_changes: str = ""  # how the label file differed when the run was resumed
 
 

@@ -49,7 +49,11 @@ _VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice_
 
 # Layers and operations that scale pixels, and those that may come before them.
 _SCALES = ("Rescaling", "Normalization", *("Add", "Subtract", "Multiply", "Divide", "TrueDivide"))
-_BEFORE_SCALING = ("InputLayer", "Identity", "Resizing", "Cast", "GetItem", "Stack", "Flip")
+_BEFORE_SCALING = (
+    *("InputLayer", "Identity", "Cast", "GetItem", "Stack", "Flip", "Permute", "Transpose"),
+    *("Resizing", "CenterCrop", "Cropping2D", "ZeroPadding2D", "RandomCrop", "RandomFlip"),
+    *("RandomRotation", "RandomTranslation", "RandomZoom"),
+)
 
 # Layers of Keras that run code from elsewhere, or read files.
 _REFUSED = (

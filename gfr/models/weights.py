@@ -170,11 +170,11 @@ def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weight
     sha256 = hashing.file_sha256(path)
     note = {"random": "random weights (not comparable)"}.get(source, "")
     if source == "own":
-        note = f"own model file, SHA-256 {sha256[:12]}{_twice(backbone, path)}"
+        note = f"own model file, SHA-256 {sha256[:12]}{_double_scaling(backbone, path)}"
     return Weights(backbone.label, source, str(path), sha256, note, why)
 
 
-def _twice(backbone: Backbone, path: Path) -> str:
+def _double_scaling(backbone: Backbone, path: Path) -> str:
     """Return a clause if the benchmark scales pixels that a user's own model scales too, or ""."""
     is_scaled = backbone.scaling != OWN_PREPROCESSING
     if not is_scaled or not (layer := custom_model.own_scaling(path)):

@@ -53,7 +53,7 @@ class Limits:
 
     @classmethod
     def checked(cls, timeout_s: float, memory_limit_gb: float | None) -> "Limits":
-        """Validate limits; None is nine tenths of the memory. InputError if out of range."""
+        """Validate limits; None is 90% of the memory available. InputError if out of range."""
         if not timeout_s > 0:
             raise InputError(f"timeout {timeout_s:g}: seconds without progress must be above 0")
         if memory_limit_gb is None:
@@ -93,7 +93,7 @@ class _Worker:
     def __init__(self, gpu: str | None) -> None:
         self.gpu = gpu
         self.connection, theirs = Pipe()
-        self.words = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         descriptor = theirs.fileno()
         module = worker_process.__name__
         command = [sys.executable, "-P", "-m", module, str(descriptor), str(os.getpid())]
@@ -101,8 +101,8 @@ class _Worker:
             "env": os.environ | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             "pass_fds": [descriptor],
             "stdin": subprocess.DEVNULL,
-            "stdout": self.words,
-            "stderr": self.words,
+            "stdout": self.output,
+            "stderr": self.output,
         }
         self.process = _starter().apply(subprocess.Popen, (command,), options)
         theirs.close()
@@ -144,8 +144,8 @@ class _Worker:
         """Describe how the process ended, and the end of its output."""
         code = self.process.wait()
         how = f"ended with {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self.words.seek(0)
-        lines = self.words.read().decode("utf-8", "replace").splitlines()
+        self.output.seek(0)
+        lines = self.output.read().decode("utf-8", "replace").splitlines()
         output = " ".join(line for line in lines if not _STARTUP_LINES.match(line))
         last_words = " ".join(output[-_LAST_WORDS:].split())
         return f"{how}: {last_words}" if last_words else how
@@ -165,7 +165,7 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         self.connection.close()
-        self.words.close()
+        self.output.close()
 
 
 @functools.cache

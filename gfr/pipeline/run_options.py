@@ -28,7 +28,7 @@ class RunOptions:
     cache: str | None = None  # None: $GFR_CACHE, else cache
     command: str = "prefect deployment run gfr/full-benchmark"  # what started the run
     timeout_s: float = 900
-    memory_limit_gb: float | None = None  # None: nine tenths of what gfr may use
+    memory_limit_gb: float | None = None  # None: 90% of the memory available to gfr
     retries: int = 1  # of a failed step
     max_latency_ms: float | None = None  # None: as the benchmark says
     max_size_mb: float | None = None  # None: as the benchmark says

@@ -133,10 +133,10 @@ def _lock(path: Path, file: IO[str], kind: int) -> None:
         if error.errno not in _UNSUPPORTED:
             raise
         is_temporary = path.parent == Path(tempfile.gettempdir())
-        option = "Set TMPDIR to" if is_temporary else "Name"
+        option = "TMPDIR" if is_temporary else "--reports or --cache"
         raise InputError(
-            f"{path}: cannot be locked ({error.strerror}). {option} a directory on a local disk, "
-            "or mount this file system with locks"
+            f"{path}: cannot be locked ({error.strerror}). Set {option} to a directory on a local "
+            "disk, or mount this file system with locks"
         ) from None
 
 

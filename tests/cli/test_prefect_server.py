@@ -77,7 +77,10 @@ def test_a_server_that_cannot_start_says_why_at_once(tmp_path, monkeypatch):
         prefect_server._Server(dict(os.environ), 60).wait()
     said = str(refusal.value)
     assert "temporary server ended with code 1 (sqlite3.OperationalError: disk). Set" in said
-    assert "PREFECT_API_DATABASE_TIMEOUT (environment)" in said
+    assert "PREFECT_API_DATABASE_TIMEOUT (environment)" in said and "Correct them, or st" in said
+    monkeypatch.setattr(prefect_server.prefect_settings, "places", dict)
+    with pytest.raises(InputError, match=r"here: none\. Start a server \(`make server`\) and set"):
+        prefect_server._Server(dict(os.environ), 60).wait()
 
 
 def test_a_server_that_never_answers_is_ended(tmp_path, monkeypatch, caplog):

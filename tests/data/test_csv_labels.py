@@ -44,9 +44,16 @@ def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
         (CSV.replace(",", ";"), "labels.csv: separated by semicolons"),
         (CSV.replace(",", "\t"), "labels.csv: separated by tabs"),
         (CSV.replace(",", "\t").encode("utf-16"), "labels.csv: read as UTF-16"),
-        (CSV.replace(",0,", ",Female,").replace(",1,", ",Male,"), "is_male is Female/Male"),
-        (CSV.replace(",0,", ",f,").replace(",1,", ",m,"), "labels.csv: is_male is f/m"),
+        (
+            CSV.replace(",0,", ",Female,").replace(",1,", ",Male,"),
+            "is_male has the values Female and Male; Male means male",
+        ),
+        (
+            CSV.replace(",0,", ",f,").replace(",1,", ",m,"),
+            "is_male has the values f and m; m means male",
+        ),
         (CSV.replace(",0,", ",0.0,").replace(",1,", ",1.0,"), ""),
+        (CSV.replace(",0,", ",0.0,"), ""),
         (CSV.replace("anna/", "anna\\"), r"2 image names are read as paths below its folder"),
         (CSV.replace("anna/", "{folder}/anna/"), "/anna/1.jpg as anna/1.jpg"),
         (CSV.replace("anna/", "./anna/"), "the first is ./anna/1.jpg as anna/1.jpg"),
@@ -58,6 +65,7 @@ def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
         "words",
         "letters",
         "floats",
+        "0.0 and 1",
         "backslash",
         "absolute",
         "./",
@@ -84,7 +92,7 @@ def test_a_file_of_another_suffix_or_unicode_form_is_found(tmp_path):
     listing = dataset.load(labels(tmp_path, "image,is_male\n" + "".join(rows)), "all", 1)
     files = dict(zip(listing.faces.names, listing.faces.paths(), strict=True))
     assert {name: tmp_path / file for name, file in (listed | {"c.jpg": "c.jpg"}).items()} == files
-    assert "3 images have another suffix or Unicode form" in listing.notes[0]
+    assert "3 images with another suffix or Unicode form" in listing.notes[0]
     assert 2 == listing.num_unlisted
     assert "file" not in listing.faces.attributes
 
@@ -103,7 +111,7 @@ SPOILT = [
     ("image,is_male\n<b>.jpg,1\n", "is not a plain path"),
     ("image,is_male\n,1\n", "is not a plain path"),
     ("image,is_male\na.gif,1\n", "does not end in .jpg, .jpeg, .png"),
-    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; a whole column is 0/1"),
+    ("image,is_male\na.jpg,2\n", "line 2: is_male is '2'; use 0/1, 0.0/1.0, -1/1, true/false, "),
     ("image,is_male\na.jpg,\n", "is_male is ''"),
     ("image,is_male\na.jpg,0\nb.jpg,-1\n", "is_male mixes ['-1', '0']"),
     ("image,is_male,age\na.jpg,0,37\n", "age is '37'"),
@@ -117,7 +125,10 @@ SPOILT = [
     ("image,is_male\na.jpg,0\n".encode("utf-16-le"), "not a CSV in UTF-8"),
     ("image,is_male\nD:\\a\\b.jpg,0\n", "'D:/a/b.jpg' is not a plain path below"),
     ("image,is_male\na.jpg,0\nb.jpg,m\n", "is_male mixes ['0', 'm']"),
-    ("image,is_male,glasses\na.jpg,0,m\n", "glasses is 'm'; a whole column is 0/1"),
+    (
+        "image,is_male,glasses\na.jpg,0,m\n",
+        "'m'; use 0/1, 0.0/1.0, -1/1 or true/false for the whole column",
+    ),
     ("image,is_male\na.jpg,0\n./a.jpg,1\n", "line 3: 'a.jpg' is listed twice"),
     (f"image,is_male\n{'a' * 200_000}.jpg,0\n", "not a CSV in UTF-8"),
 ]

@@ -268,10 +268,20 @@ ROWS = {"000001.jpg": (1, 1, -1), "000002.jpg": (1, -1, -1)}
         (lambda text: "", "no rows"),
         (lambda text: text.replace("2\n", "3\n", 1), "states 3 rows, has 2"),
         (lambda text: text.replace("Male", "Mail"), "no column Male"),
-        (lambda text: text.replace("000002.jpg 1", "000002.jpg 7"), "Eyeglasses is 7"),
-        (lambda text: text.replace("000002.jpg 1", "000002.jpg x"), "not a list of whole numbers"),
+        (
+            lambda text: text.replace("000002.jpg 1", "000002.jpg 7"),
+            "jpg: Eyeglasses is '7'; use 0/1, 0.0/1.0, -1/1 or true/false for the",
+        ),
+        (
+            lambda text: text.replace("000002.jpg 1", "000002.jpg yes"),
+            "000002.jpg: Eyeglasses is 'yes'; use",
+        ),
+        (lambda _: "image,Male\na.jpg,\n", "a.jpg: Male is ''; use 0/1"),
+        (lambda _: "image;Male\na.jpg;1,0\n", "a.jpg: Male is '1,0'; use 0/1, 0.0/1.0, -1/1, true"),
+        (lambda _: "image,Male\na.jpg,1,0\n", "3 fields, not 2. Give each line one value"),
+        (lambda text: text.replace("Eyeglasses", "Male"), "column 'Male' is listed twice. Remove"),
         (lambda text: text.replace("000002.jpg 1 ", "000002.jpg "), "3 fields, not 4"),
-        (lambda text: text.replace("000002", "000001"), "listed twice"),
+        (lambda text: text.replace("000002", "000001"), "000001.jpg is listed twice. Remove one"),
         (lambda text: text.replace("000002", "../000002"), "not a plain file name"),
     ],
 )

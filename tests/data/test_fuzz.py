@@ -98,7 +98,7 @@ def test_an_identity_or_partition_file(tmp_path, text):
     """Two columns."""
     path = tmp_path / "list.txt"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    found = understood_or_refused(label_lists.read_column, path)
+    found = understood_or_refused(lambda path: label_lists.read_column(path)[0], path)
     assert found is None or found.dtype == "int64"
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from conftest import write_celeba, write_labels
 
-from gfr.data import celeba, dataset
+from gfr.data import celeba, dataset, label_lists
 from gfr.errors import InputError
 
 
@@ -117,9 +117,9 @@ def test_an_image_in_png_counts_as_listed(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "note"),
     [
-        (" ", ",", ""),
+        (" ", ",", "list_attr_celeba.txt: separated by commas"),
         (" ", ";", "separated by semicolons"),
-        (" ", "\t", ""),
+        (" ", "\t", "list_attr_celeba.txt: separated by tabs"),
         (" -1", " 0", "0 or False means no"),
         (" -1", " False", "mixed"),
         (" -1", " 0.0", "0 or False means no"),
@@ -134,7 +134,9 @@ def test_an_attribute_list_in_another_form(tmp_path, old, new, note):
     text = path.read_text().replace(old, new) if old else path.read_text()
     path.write_text(text, encoding="utf-8" if old else "utf-16")
     if note == "mixed":
-        with pytest.raises(InputError, match="not a list of whole numbers"):
+        with pytest.raises(
+            InputError, match=r"000001.jpg: Eyeglasses mixes \['1', 'false'\]; use 0/1"
+        ):
             celeba.read(root)
         path.write_text(text.replace(" 1", " True"))
         note = "0 or False means no"
@@ -150,7 +152,47 @@ def test_an_attribute_list_with_words_for_the_label(tmp_path):
     path.write_text('"image","Smiling","Male"\n"000001.jpg","1","Male"\n"000002.jpg",-1,"Female"\n')
     found = celeba.read(root)
     assert [[True, True], [False, False]] == found.table.to_numpy().tolist()
-    assert ("list_attr_celeba.txt: Male is Female/Male",) == found.notes
+    notes = [
+        "separated by commas",
+        "values are in quotes",
+        "Male has the values Female and Male; Male means male",
+    ]
+    assert tuple(f"list_attr_celeba.txt: {note}" for note in notes) == found.notes
+
+
+def test_each_column_of_an_attribute_list_has_a_form_of_its_own(tmp_path):
+    """As in a labels.csv: Male -1/1 beside 0/1, and 0.0 beside 1, which mean the same."""
+    path = tmp_path / "list_attr_celeba.csv"
+    path.write_text("image_id,Male,Smiling\na.jpg,-1,0.0\nb.jpg,1,1\n")
+    table, notes = label_lists.read_attributes(path)
+    assert [[False, False], [True, True]] == table.to_numpy().tolist()
+    assert ["list_attr_celeba.csv: 0 or False means no"] == notes
+
+
+def test_names_with_spaces_are_read_between_tabs(tmp_path):
+    """Where spaces separate, the message says how to write such a list."""
+    path = tmp_path / "list_attr_celeba.txt"
+    path.write_text("image\tMale\nanna 1.jpg\t-1\nben.jpg\t1\n")
+    table, notes = label_lists.read_attributes(path)
+    assert {"anna 1.jpg": False, "ben.jpg": True} == table["Male"].to_dict()
+    assert ["list_attr_celeba.txt: separated by tabs"] == notes
+    path.write_text("Male\nanna 1.jpg -1\n")
+    with pytest.raises(InputError, match=r"3 fields, not 2\. Separate them by tabs or commas if"):
+        label_lists.read_attributes(path)
+
+
+def test_an_identity_list_in_another_form_is_named(tmp_path):
+    """UTF-16 and semicolons, beside the notes on the attribute list."""
+    root = write_celeba(tmp_path / "data", 2)
+    rows = '"000001.jpg";"7"\n"000002.jpg";"8"\n'
+    (root / "identity_CelebA.txt").write_text(rows, encoding="utf-16")
+    labels = celeba.read(root)
+    assert [7, 8] == labels.table["identity"].tolist()
+    notes = ["read as UTF-16", "separated by semicolons", "values are in quotes"]
+    assert tuple(f"identity_CelebA.txt: {note}" for note in notes) == labels.notes
+    (root / "identity_CelebA.txt").write_text("000001.jpg 7\n000002.jpg x\n")
+    with pytest.raises(InputError, match=r"000002.jpg: 'x' is not a whole number of at most 18"):
+        celeba.read(root)
 
 
 def test_labels_that_contradict_names_as_utkface_has_them(tmp_path):

@@ -117,5 +117,5 @@ def test_a_gif_whose_first_frame_is_smaller(tmp_path):
 def test_grey_of_32_bits_is_rejected(tmp_path, dtype):
     """Such a TIFF does not say which value is white; values beyond 255 would wrap or be cut."""
     Image.fromarray(np.array([[0, 70_000]], dtype)).save(tmp_path / "file", "TIFF")
-    with pytest.raises(images.Undecodable, match="32 bits per pixel of grey"):
+    with pytest.raises(images.Undecodable, match="32-bit greyscale is not supported"):
         images.decode(tmp_path / "file")

@@ -171,7 +171,7 @@ def test_the_doctor_reports_what_a_container_may_use(machine):
     checks = {row.subject: row for row in itertools.islice(doctor._hardware(), 3)}
     memory = "0.5 of 0.7 GB available; a full run needs up to 7 GB (limit of its cgroup)"
     assert ("note", memory) == (checks["memory"].status, checks["memory"].finding)
-    assert checks["CPU"].finding.endswith("; gfr may use 0.5 (CPU affinity or cgroup)")
+    assert checks["CPU"].finding.endswith("; gfr may use 0.5 CPUs (CPU affinity or cgroup)")
 
 
 def test_odd_mounts_are_read(machine):

@@ -85,7 +85,9 @@ def test_a_process_that_uses_another_backend_is_refused(monkeypatch):
     import keras
 
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    with pytest.raises(InputError, match=r"imported with jax in this process.*KERAS_BACKEND"):
+    with pytest.raises(
+        InputError, match=r"imported with the jax backend in this process.*KERAS_BACKEND"
+    ):
         environment.import_tensorflow()
 
 

@@ -32,9 +32,33 @@ def resizing():
     return keras.layers.Resizing(8, 8)
 
 
+def flip():
+    """Augmentation, which does nothing in inference."""
+    return keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomCrop(64, 64)])
+
+
+def crop():
+    """Leaves out pixels at the edge."""
+    return keras.layers.CenterCrop(8, 8)
+
+
+def pad():
+    """Adds pixels at the edge."""
+    return keras.layers.ZeroPadding2D()
+
+
+def permute():
+    """Exchanges rows and columns."""
+    return keras.layers.Permute((2, 1, 3))
+
+
 CASES = {
     "first": ([lambda: keras.layers.Rescaling(1 / 255), conv], "Rescaling"),
     "resized": ([resizing, lambda: lambda x: x / 127.5, conv], "TrueDivide"),
+    "flipped": ([flip, lambda: keras.layers.Rescaling(1 / 255), conv], "Rescaling"),
+    "cropped": ([crop, keras.layers.Normalization, conv], "Normalization"),
+    "padded": ([pad, lambda: keras.layers.Rescaling(1 / 255), conv], "Rescaling"),
+    "permuted": ([permute, lambda: keras.layers.Rescaling(1 / 255), conv], "Rescaling"),
     "function": ([lambda: keras.applications.vgg16.preprocess_input, conv], "Add"),
     "within": ([part], "Rescaling"),
     "later": ([conv, lambda: keras.layers.Rescaling(1 / 255)], ""),

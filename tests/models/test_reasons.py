@@ -31,11 +31,32 @@ Arguments received by Conv2D.call():"""
         (SENTENCES, "A total of 3 objects could not be loaded"),
         (CALL, "Negative dimension size caused by subtracting 3 from 1"),
         ("Exception encountered: ''no such layer''", "no such layer"),
+        ("'no such layer'", "no such layer"),
+        ("'x' is not known", "'x' is not known"),
+        ("'x' is not 'y'", "'x' is not 'y'"),
+        (
+            "Unknown layer e.g. Dense " + "word " * 30,
+            "Unknown layer e.g. Dense " + "word " * 19 + "…",
+        ),
+        ("Failed. Cause " + "word " * 30, "Failed. Cause " + "word " * 21 + "…"),
         ("word " * 40, "word " * 24 + "…"),
         ("x" * 300, "x" * 120 + " …"),
         ("", "ValueError"),
     ],
-    ids=["wrapped", "sentences", "call", "quoted", "words", "one word", "empty"],
+    ids=[
+        "wrapped",
+        "sentences",
+        "call",
+        "quoted",
+        "once",
+        "name",
+        "names",
+        "e.g.",
+        "short",
+        "words",
+        "one word",
+        "empty",
+    ],
 )
 def test_the_cause_is_given_and_no_sentence_is_cut(message, expected):
     """Of messages as Keras 3.15 writes them."""

@@ -25,11 +25,18 @@ def test_a_file_system_without_locks_is_named_with_what_to_do(tmp_path, monkeypa
 
     monkeypatch.setattr(fcntl, "flock", flock)
     why = f"cannot be locked \\({os.strerror(number)}\\)"
+    option = "Set --reports or --cache"
     remedy = "a directory on a local disk, or mount this file system with locks"
-    with pytest.raises(InputError, match=f"r/lock: {why}. Name {remedy}"), locks.claimed(run_dir):
+    with (
+        pytest.raises(InputError, match=f"r/lock: {why}. {option} to {remedy}"),
+        locks.claimed(run_dir),
+    ):
         pass
     path = tmp_path / "cache" / "lock"
-    with pytest.raises(InputError, match=f"{path}: {why}. Name {remedy}"), locks.locked(path):
+    with (
+        pytest.raises(InputError, match=f"{path}: {why}. {option} to {remedy}"),
+        locks.locked(path),
+    ):
         pass
     place = f"{tmp_path}/tmp/gfr-gate.lock"
     with pytest.raises(InputError, match=f"{place}: {why}. Set TMPDIR to {remedy}"), locks.turn():

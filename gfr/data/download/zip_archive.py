@@ -87,7 +87,7 @@ def unpack(archive: Path, directory: Path, sources: Sources, report: Report) -> 
 
 def _add_list(table: pd.DataFrame, name: str, path: Path) -> None:
     """Add a column from a list of identities or partitions, unless it lacks an image."""
-    column = label_lists.read_column(path)
+    column, _ = label_lists.read_column(path)
     if table.index.isin(column.index).all():
         table[name] = column
     else:
