@@ -37,11 +37,9 @@ def best(
         row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), rules) for row in trials
     }
 
-    def order(result: records.TrialResult) -> tuple[bool, float, float, float, str]:
-        accuracy, loss, latency = (
-            _cost(latencies, name, result) for name in ("accuracy", "loss", "latency")
-        )
-        return bool(reasons[result.trial.id]), accuracy, loss, latency, result.trial.id
+    def order(result: records.TrialResult) -> tuple[bool, list[float], str]:
+        costs = [_cost(latencies, name, result) for name in ("accuracy", "loss", "latency")]
+        return bool(reasons[result.trial.id]), costs, result.trial.id
 
     ranking = sorted(trials, key=order)
     first, *others = (row for row in ranking if order(row)[0] == order(ranking[0])[0])
