@@ -99,7 +99,7 @@ def label_changes(data: records.DataRecord, faces: dataset.Faces) -> str:
     has_other_attributes = is_listed & (now[columns] != before[columns]).any(axis=1)
     counts = {
         "changed labels": int(has_other.sum()),
-        "with other attributes": int(has_other_attributes.sum()),
+        "changed attributes": int(has_other_attributes.sum()),
         "no longer listed": int((~is_listed).sum()),
     }
     changes = [f"{what}: {count:,}" for what, count in counts.items() if count]

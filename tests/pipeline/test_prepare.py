@@ -52,8 +52,8 @@ def test_labels_that_change_before_a_run_is_resumed_are_named(begun, celeba, cap
     write_labels(label_file, rows)
     after = resumed(begun)
     expected = (
-        f"{label_file}: has changed since the run was started (changed labels: 2, with other "
-        " attributes: 3, no longer listed: 1). The recorded labels stay in use"
+        f"{label_file}: has changed since the run was started (changed labels: 2, changed "
+        "attributes: 3, no longer listed: 1). The recorded labels stay in use"
     )
     assert expected == after.data.label_changes
     assert 1 == [line.getMessage() for line in caplog.records].count(expected)
