@@ -40,6 +40,7 @@ def test_a_python_that_ignores_its_variables_is_started_once(monkeypatch):
     assert 1 == len(started)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "shown"),
     [

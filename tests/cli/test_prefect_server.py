@@ -102,6 +102,7 @@ def refused(folder, **environment):
     return said
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_named_with_where_it_was_configured(tmp_path):
     """In the environment, in .env, in a profile: what to unset differs."""
     url = f"http://127.0.0.1:{free_port()}/api"
@@ -116,6 +117,7 @@ def test_a_server_that_does_not_answer_is_named_with_where_it_was_configured(tmp
     assert f"remove PREFECT_API_URL from {tmp_path}/.env" in refused(tmp_path)
 
 
+@pytest.mark.slow
 def test_wrong_proxies_and_certificates_are_named_and_not_the_url(tmp_path):
     """Variables that no server could be reached with, in the spelling of the user."""
     url = f"http://127.0.0.1:{free_port()}/api"
@@ -187,6 +189,7 @@ def test_a_user_without_a_home_is_told_so(monkeypatch):
         prefect_settings.set_environment()
 
 
+@pytest.mark.slow
 def test_names_on_pythonpath_do_not_hide_gfrs_own_packages(tmp_path):
     """Neither there nor in the current directory, which a relative entry or an empty one means."""
     foreign = tmp_path / "foreign"

@@ -56,6 +56,7 @@ def computed(folder, settings, variables, program=PROGRAM):
     )
 
 
+@pytest.mark.slow
 def test_settings_of_keras_from_elsewhere_change_neither_weights_nor_features(tmp_path):
     """Of keras.json and of variables: each would change the values, or fail after minutes."""
     usual = computed(tmp_path / "usual", {}, {})
@@ -64,6 +65,7 @@ def test_settings_of_keras_from_elsewhere_change_neither_weights_nor_features(tm
     assert usual.stdout == other.stdout, other.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "variables"),
     [({"floatx": "half"}, {}), ({"epsilon": 1}, {}), ({}, {"KERAS_MAX_EPOCHS": "few"})],
