@@ -9,7 +9,7 @@ import os
 from prefect import State, flow
 from prefect.runtime import flow_run
 
-from flows import task_runners
+from flows import lost_server, task_runners
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.run_options import RunOptions
 from gfr.storage import locks
@@ -95,4 +95,5 @@ def _run(request: pipeline_request.Request) -> State[str]:
     task.show_run(run_dir, return_state=True)
     if options.keep_runs:
         task.remove_old_runs(run_dir, options.keep_runs, return_state=True)
+    lost_server.leave_without()
     return final_state(len(heads), len(finished), [*measured, exported])

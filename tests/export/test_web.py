@@ -108,12 +108,12 @@ def test_a_face_in_a_photo_is_found_and_aligned(visit, model):
 
 def test_a_picture_of_more_faces_than_are_looked_for_says_so(visit):
     """A class photo of 60; one of two faces has no such remark."""
-    face = Image.fromarray(web_export.face(1))
+    face = web_export.face(1)
     for columns, rows, is_cut in ((10, 6, True), (2, 1, False)):
         crowd = Image.new("RGB", (178 * columns, 218 * rows))
         for number in range(columns * rows):
             crowd.paste(face, (178 * (number % columns), 218 * (number // columns)))
-        page = visit().give(("crowd.png", encoded(np.asarray(crowd))))
+        page = visit().give(("crowd.png", encoded(crowd)))
         assert is_cut == (
             "not all of them were examined" in page.text("[data-file='crowd.png'] .detail >> nth=0")
         )

@@ -8,7 +8,6 @@ import datetime
 import inspect
 import os
 import signal
-import time
 from dataclasses import asdict
 
 import psutil
@@ -68,11 +67,9 @@ def test_a_run_of_a_worker_gives_up_a_server_that_has_gone(tmp_path):
         worker = psutil.Process(running.started[-1].pid)
         processes = worker.children(recursive=True)
         os.killpg(running.started[0].pid, signal.SIGKILL)
-        wait_for(lambda: list(runs.glob("*/export/*")))
-        begun_s = time.monotonic()
-        wait_for(lambda: not any(map(is_alive, processes)), timeout_s=600)
-        assert time.monotonic() - begun_s < 60
-    (run_dir,) = runs.iterdir()
+        wait_for(lambda: list(runs.glob("*/summary.md")))
+        wait_for(lambda: not any(map(is_alive, processes)), timeout_s=60)
+        (run_dir,) = runs.iterdir()
     assert [] == status.missing(store.read_run(run_dir))
 
 
