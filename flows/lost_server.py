@@ -5,6 +5,7 @@ seconds for each event that it still holds. `gfr run` ends by itself (cli/prefec
 """
 
 import os
+import sys
 import threading
 import time
 
@@ -28,5 +29,9 @@ def _watch(url: str) -> None:
         time.sleep(_ASK_AFTER_S)
         try:
             httpx.get(f"{url}/health", timeout=_TIMEOUT_S)
-        except httpx.TransportError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            line = f"gfr: Prefect's server at {url} has gone; the results are there"
+            print(line, file=sys.stderr, flush=True)
             os._exit(1)  # Prefect's exit handlers are what takes the time
+        except httpx.HTTPError:
+            pass  # a busy server, which accepts connections

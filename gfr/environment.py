@@ -38,15 +38,10 @@ REQUIRED = {
 }
 
 # Environment variables that change what TensorFlow computes, by their beginnings.
-NUMERIC = (
-    *("TF_ENABLE_", "TF_DISABLE_", "TF_XLA_", "XLA_FLAGS", "TF_ONEDNN_", "ONEDNN_", "DNNL_"),
-    *(
-        "TF_SET_ONEDNN_",
-        "TF_CUDNN_",
-        "NVIDIA_TF32_OVERRIDE",
-        "TF_FP16_",
-        "TF_AUTO_MIXED_PRECISION_",
-    ),
+_NUMERIC = (
+    *("TF_ENABLE_", "TF_DISABLE_", "TF_XLA_", "XLA_FLAGS", "TF_ONEDNN_", "TF_SET_ONEDNN_"),
+    *("ONEDNN_", "DNNL_", "TF_CUDNN_", "NVIDIA_TF32_OVERRIDE", "TF_FP16_"),
+    "TF_AUTO_MIXED_PRECISION_",
 )
 
 
@@ -62,7 +57,7 @@ def numeric_settings() -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(os.environ.items())
-        if name.startswith(NUMERIC) and value != ENVIRONMENT.get(name) and "VERBOSE" not in name
+        if name.startswith(_NUMERIC) and value != ENVIRONMENT.get(name) and "VERBOSE" not in name
     }
 
 

@@ -71,8 +71,7 @@ def flags(column: pd.Series, is_label: bool) -> pd.Series | None:
     """
     cells = column.astype("category")
     plain = {value: _plain(value) for value in cells.cat.categories}
-    kinds = [*_FLAGS, *_GENDERS] if is_label else _FLAGS
-    meaning = next((kind for kind in kinds if kind.keys() >= set(plain.values())), None)
+    meaning = next((kind for kind in _kinds(is_label) if kind.keys() >= set(plain.values())), None)
     if meaning is None:
         return None
     is_yes = {value: meaning[word] for value, word in plain.items()}
@@ -82,14 +81,17 @@ def flags(column: pd.Series, is_label: bool) -> pd.Series | None:
 def flags_problem(column: pd.Series, is_label: bool) -> tuple[Hashable, str]:
     """Return the index of the first row for which `flags` returns None, and why."""
     words = column.astype(str).map(_plain)
-    kinds = [*_FLAGS, *_GENDERS] if is_label else _FLAGS
-    unknown = column[~words.isin(set().union(*kinds))]
+    unknown = column[~words.isin(set().union(*_kinds(is_label)))]
     accepted = "true/false, female/male or f/m" if is_label else "or true/false"
     place, why = column.index[0], f"mixes {sorted(set(words))}"
     if len(unknown):
         place, why = unknown.index[0], f"is {unknown.iloc[0]!r:.40}"
     accepted = f"0/1, 0.0/1.0, -1/1{',' if is_label else ''} {accepted}"
     return place, f"{column.name} {why}; use {accepted} for the whole column"
+
+
+def _kinds(is_label: bool) -> list[dict[str, bool]]:
+    return [*_FLAGS, *_GENDERS] if is_label else _FLAGS
 
 
 def _plain(value: str) -> str:
@@ -173,10 +175,11 @@ def _separator(lines: list[str]) -> str | None:
         return None
     if separator := next((sign for sign in ",;" if sign in lines[0]), None):
         return separator
-    num_header, *others = (line.count("\t") for line in lines)
-    num_tabs = set(others or [num_header])
-    is_tabs = len(num_tabs) == 1 and 0 not in num_tabs and num_header + 1 >= max(num_tabs)
-    return "\t" if is_tabs and num_header <= max(num_tabs) else None
+    in_header, *in_rows = (line.count("\t") for line in lines)
+    num_tabs = max(in_rows, default=in_header)
+    # CelebA's header has no name for the column of images.
+    is_even = set(in_rows) <= {num_tabs} and in_header in (num_tabs - 1, num_tabs)
+    return "\t" if num_tabs and is_even else None
 
 
 def _parse(path: Path, columns: list[str], lines: list[str], separator: str | None) -> pd.DataFrame:
@@ -234,6 +237,6 @@ def _split_header(
         if (fields := len(line.split(separator))) != expected:
             remedy = "Give each line one value for each column"
             if separator is None:
-                remedy = "Separate them by tabs or commas if names have spaces"
+                remedy = "Separate columns by tabs or commas if names have spaces"
             raise InputError(f"{path}: {line[:40]!r}: {fields} fields, not {expected}. {remedy}")
     return columns, lines

@@ -84,7 +84,7 @@ def look(data: str, benchmark: Benchmark, cache: Path) -> RunImages:
 def label_changes(data: records.DataRecord, faces: dataset.Faces) -> str:
     """Say how the label file differs from the labels that a run recorded, in one line.
 
-    Empty if it does not differ, or is no longer there.
+    Empty if nothing differs or the label file has been removed.
     """
     try:
         labels = SOURCES[data.source].read(Path(data.directory))

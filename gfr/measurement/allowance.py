@@ -151,7 +151,8 @@ def _groups(controller: str) -> list[Path]:
         ]
         # In a container the mount shows the part of the hierarchy below `mount.root`.
         around = [mount for mount in mounts if places[name].is_relative_to(mount.root)]
-        for mount in around or mounts:
+        if mounts:
+            mount = (around or mounts)[0]
             own = mount.point / (places[name].relative_to(mount.root) if around else "")
             return [own, *(path for path in own.parents if path.is_relative_to(mount.point))]
     return []

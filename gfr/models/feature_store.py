@@ -109,7 +109,7 @@ def removed_on_failure(directory: Path, shards: Iterable[int]) -> Iterator[None]
         yield
     except (CannotWrite, images.Changed):
         raise
-    except Exception:
+    except Exception:  # whatever it was, the features of this attempt are not trusted
         for shard in shards:
             for path in directory.glob(f"{shard:05}-*.npy"):
                 path.unlink(missing_ok=True)

@@ -121,7 +121,8 @@ def _hardware() -> list[Check]:
     threads = f"{machine.cpu_physical_cores} cores, {machine.cpu_threads} threads"
     cpu = f"{machine.cpu_model}, {threads}, {' '.join(machine.cpu_flags) or 'no AVX2'}"
     if num_cpus < machine.cpu_threads:
-        cpu += f"; gfr may use {num_cpus:g} CPUs (CPU affinity or cgroup)"
+        noun = "CPU" if num_cpus == 1 else "CPUs"
+        cpu += f"; gfr may use {num_cpus:g} {noun} (CPU affinity or cgroup)"
     available_gb, total_gb = machine.memory_available_bytes / 1e9, machine.memory_total_bytes / 1e9
     memory = f"{available_gb:.1f} of {total_gb:.1f} GB available; a full run needs up to 7 GB"
     if allowance.memory().is_limited:

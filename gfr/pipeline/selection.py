@@ -29,9 +29,9 @@ def best(
     """Rank at least one trial by validation accuracy, then validation loss, then p50 latency.
 
     Accuracy and loss are means over the seeds. Trials that exceed the limits come last, so that
-    one of them is selected only if there is no other. If `rules` prefer another quantity, it ranks
-    the first trial and those that are not significantly worse on validation before all others.
-    `is_male` has the labels of the validation images, bool (N,).
+    one of them is selected only if all trials exceed them. If `rules` prefer another quantity, it
+    ranks the first trial and those that are not significantly worse on validation before all
+    others. `is_male` has the labels of the validation images, bool (N,).
     """
     reasons = {
         row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), rules) for row in trials

@@ -177,7 +177,7 @@ def test_names_with_spaces_are_read_between_tabs(tmp_path):
     assert {"anna 1.jpg": False, "ben.jpg": True} == table["Male"].to_dict()
     assert ["list_attr_celeba.txt: separated by tabs"] == notes
     path.write_text("Male\nanna 1.jpg -1\n")
-    with pytest.raises(InputError, match=r"3 fields, not 2\. Separate them by tabs or commas if"):
+    with pytest.raises(InputError, match=r"3 fields, not 2\. Separate columns by tabs or "):
         label_lists.read_attributes(path)
 
 

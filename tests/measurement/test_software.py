@@ -55,8 +55,8 @@ def test_the_commit_is_that_of_the_clone_whatever_the_shell_exports(
     assert (clones["own"], False) == (found.git_commit, found.git_dirty)
 
 
-def test_a_directory_that_the_environment_calls_safe_has_its_commit(clones, tmp_path, monkeypatch):
-    """As containers do, in which another user owns the clone."""
+def test_git_learns_which_directories_the_environment_calls_safe(tmp_path, monkeypatch):
+    """As containers set it, in which another user owns the clone; other variables are dropped."""
     for name, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": "*"}.items():
         monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")

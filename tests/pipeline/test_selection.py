@@ -101,7 +101,7 @@ def test_a_preference_chooses_within_the_limits_or_among_all_if_there_is_no_othe
 
 
 def test_a_model_that_was_not_timed_is_the_last_choice():
-    """It has neither a latency nor a size; without limits that is no reason to exclude it."""
+    """It has neither a latency nor a size. Without limits it can still be selected."""
     trials, timed = (trial(0, 36), trial(2, 35)), {MOBILENET.id: LATENCIES[MOBILENET.id]}
     for prefer in ("latency", "size"):
         found = best(*trials, prefer=prefer, latencies=timed)
