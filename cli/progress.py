@@ -13,7 +13,13 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gfr import text as gfr_text
 from gfr.config.schema import Benchmark
@@ -22,6 +28,7 @@ from gfr.models.precision import may_accelerate_bfloat16
 from gfr.results.export_records import STEP
 
 PLAIN_EVERY_S = 15
+_QUIET_S = 60  # a bar is removed after so long without a record when another step begins
 _REFERENCE_PX = 128 * 128
 # Cost of one image relative to VGG16 (docs/LOG.md); other backbones have about _SMALL_COST.
 _RELATIVE_COST = {"VGG16": 1.0, "VGG19": 1.3, "InceptionV3": 0.2, "InceptionResNetV2": 0.5}
@@ -95,7 +102,8 @@ class _Handler(logging.Handler):
             speed_estimate_period=600,
         )
         self.run = self.bars.add_task("all steps", counts="", visible=bool(self.costs))
-        self.step = self.bars.add_task("start", total=None, counts="")
+        start = self.bars.add_task("start", total=None, counts="", seen_s=float("-inf"))
+        self.steps = {"start": start}  # the bars of steps by their titles
 
     def emit(self, record: logging.LogRecord) -> None:
         # A full disk or a closed pipe behind the log must not end a run.
@@ -103,14 +111,38 @@ class _Handler(logging.Handler):
             if not hasattr(record, "step"):
                 self._print(gfr_text.line(record.getMessage()))
                 return
-            self._advance_run(record.step, record.done / (record.total or record.done or 1))
+            title = self._title(record.step, *record.part)
+            self._advance_run(title, record.done / (record.total or record.done or 1))
             total = f" of {record.total:,}" if record.total else ""
             counts = f"{record.done:,}{total} {record.unit}".rstrip()
-            if self.bars.tasks[1].description != record.step:
-                self.bars.reset(self.step, description=record.step)
-            self.bars.update(self.step, completed=record.done, total=record.total, counts=counts)
+            self._show_step(title, record.done, record.total, counts)
             if self.bars.disable:
-                self._print_progress(f"{record.step}: {counts}")
+                self._print_progress(f"{title}: {counts}")
+
+    def _show_step(self, title: str, done: int, total: int | None, counts: str) -> None:
+        """Show the bar of a step; a step that begins replaces those that are over."""
+        if title not in self.steps:
+            for other, bar in list(self.steps.items()):
+                task = self.bars.tasks[self.bars.task_ids.index(bar)]
+                if task.finished or time.monotonic() - task.fields["seen_s"] > _QUIET_S:
+                    self.bars.remove_task(self.steps.pop(other))
+            self.steps[title] = self.bars.add_task(title, total=total, counts="")
+        self.bars.update(
+            self.steps[title],
+            completed=done,
+            total=total,
+            counts=counts,
+            seen_s=time.monotonic(),
+        )
+
+    def _title(self, step: str, number: int, num_parts: int) -> str:
+        """Name a part of a step that several workers share, and divide the step's cost."""
+        if num_parts == 1:
+            return step
+        titles = [f"{step}, part {n} of {num_parts}" for n in range(1, num_parts + 1)]
+        if step in self.costs:
+            self.costs |= dict.fromkeys(titles, self.costs.pop(step) / num_parts)
+        return titles[number - 1]
 
     def _advance_run(self, step: str, share: float) -> None:
         """Take a step into account whose share `share`, 0..1, is done.

@@ -14,6 +14,7 @@ from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.run_options import RunOptions
 from gfr.storage import locks
 from tasks import benchmark as task
+from tasks import worker_log
 from tasks.outcomes import final_state, finished_trials
 
 LOG = logging.getLogger("gfr")
@@ -71,17 +72,18 @@ def _run(request: pipeline_request.Request) -> State[str]:
     steps = (task.extract_features, task.train_head, task.measure_latency, task.export_model)
     extract, train, measure, export = (step.with_options(retries=options.retries) for step in steps)
     run_dir = task.prepare(request, limits)
-    features = {
-        feature_set: [
-            extract.submit(run_dir, feature_set, part, limits) for part in task_runners.parts()
-        ]
-        for feature_set in benchmark.feature_sets
-    }
-    heads = {
-        trial: train.submit(run_dir, trial, limits, wait_for=features[trial.feature_set])
-        for trial in benchmark.trials
-    }
-    finished = finished_trials(run_dir, features, heads)
+    with worker_log.followed(run_dir):
+        features = {
+            feature_set: [
+                extract.submit(run_dir, feature_set, part, limits) for part in task_runners.parts()
+            ]
+            for feature_set in benchmark.feature_sets
+        }
+        heads = {
+            trial: train.submit(run_dir, trial, limits, wait_for=features[trial.feature_set])
+            for trial in benchmark.trials
+        }
+        finished = finished_trials(run_dir, features, heads)
     measured = [
         measure(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)

@@ -15,6 +15,7 @@ from gfr.pipeline import selection, steps
 from gfr.report import writer
 from gfr.results import cleanup
 from tasks.artifacts import publish_run, with_progress
+from tasks.worker_log import sent_to_flow
 
 
 def _can_be_retried(_task: Any, _run: Any, state: State) -> bool:
@@ -27,9 +28,11 @@ _step = partial(_stage, retry_condition_fn=_can_be_retried)
 
 prepare = _stage(name="prepare")(with_progress(steps.prepare))
 extract_features = _step(name="extract-features", task_run_name="{feature_set.title}{part}")(
-    with_progress(steps.extract)
+    with_progress(sent_to_flow(steps.extract))
 )
-train_head = _step(name="train-head", task_run_name="{trial.title}")(with_progress(steps.train))
+train_head = _step(name="train-head", task_run_name="{trial.title}")(
+    with_progress(sent_to_flow(steps.train))
+)
 measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
     with_progress(steps.time_model)
 )

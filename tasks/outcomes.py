@@ -47,7 +47,7 @@ def final_state(num_trials: int, num_finished: int, others: Iterable[State]) -> 
 
 
 def _wait_for(title: str, futures: Sequence[PrefectFuture]) -> None:
-    """Report a step as done in the end: steps on other machines report no progress here."""
-    for future in futures:
+    """Wait for a step's parts and report each as done, even if it failed or reported nothing."""
+    for number, future in enumerate(futures, 1):
         future.wait()
-    reporter(title)(1, 1)
+        reporter(title, part=(number, len(futures)))(1, 1)

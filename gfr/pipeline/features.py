@@ -25,7 +25,7 @@ def extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) -> 
     The last part completes the set. `worker` names the process, for the record.
     """
     path = run_directory.RunDirectory(run_dir).part(feature_set.id, part.number, part.of)
-    report = reporter(f"{feature_set.title}{part}", "images")
+    report = reporter(feature_set.title, "images", (part.number, part.of))
     result = serialization.read(path, records.PartResult) if path.exists() else None
     if not result or not feature_store.holds(Path(result.extracted.directory), part):
         result = _extract(run_dir, feature_set, part, worker)
@@ -53,7 +53,7 @@ def _extract(run_dir: Path, feature_set: FeatureSet, part: Part, worker: str) ->
     )
     fresh_for = f"{record.run_id} {record.created_utc}" if record.fresh else ""
     choice = record.choice_of(feature_set)
-    report = reporter(f"{feature_set.title}{part}", "images")
+    report = reporter(feature_set.title, "images", (part.number, part.of))
     (extracted, check), cost = resources.metered(
         lambda: feature_extraction.extract(job, choice, part, fresh_for, report)
     )

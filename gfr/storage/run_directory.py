@@ -29,6 +29,7 @@ class RunDirectory:
     verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
+    workers/*.jsonl               records of Dask and Ray workers, while the run is in progress
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
     """
 
@@ -45,6 +46,7 @@ class RunDirectory:
         self.summary_md = path / "summary.md"
         self.summary_json = path / "summary.json"
         self.figures = path / "figures"
+        self.worker_logs = path / "workers"
 
     @property
     def reports(self) -> Path:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,11 @@ from flows import task_runners
 from gfr.errors import InputError
 from gfr.models import feature_store
 from gfr.pipeline import shared_storage
+from gfr.progress import reporter
 from gfr.results import records, store
 from gfr.storage import run_directory, serialization
 from gfr.storage.paths import ROOT
+from tasks import worker_log
 
 # Two trials on one feature set of two shards. `auto` would choose the precision by the load.
 TWO_SHARDS = (
@@ -48,6 +52,40 @@ def test_parts_share_the_shards_of_a_feature_set():
     for of in (1, 2, 3, 5):
         found = [k for n in range(1, of + 1) for k in feature_store.Part(n, of).shards(1100)]
         assert [0, 1, 2] == sorted(found)
+
+
+def test_what_a_worker_reports_is_shown_beside_the_flow(tmp_path, monkeypatch, caplog):
+    """Progress while the step is at work, and log lines; what a killed run left is not shown."""
+    caplog.set_level(logging.DEBUG, "gfr")
+    shown_early = threading.Event()
+
+    def step(run_dir, count):
+        reporter("VGG16 at 64x64", "images", (2, 3))(count, 600)
+        wait_for(lambda: any(hasattr(row, "step") for row in caplog.records))
+        shown_early.set()
+        logging.getLogger("gfr").info("part 2 is done")
+
+    left = tmp_path / "workers" / "other-1.jsonl"
+    left.parent.mkdir()
+    left.write_text('{"name": "gfr", "levelno": 20, "msg": "of a killed run"}\n')
+    monkeypatch.setattr(logging.getLogger("gfr"), "propagate", False)  # only what the files bring
+    monkeypatch.setattr(logging.getLogger("gfr"), "handlers", [caplog.handler])
+    with worker_log.followed(tmp_path):
+        monkeypatch.setattr(worker_log, "_FOLLOWED", set())  # as in a worker's process
+        monkeypatch.setattr(caplog.handler, "filters", [only_from_files])
+        worker_log.sent_to_flow(step)(tmp_path, 256)
+    progress, line = caplog.records
+    assert ("VGG16 at 64x64", [2, 3], 256, 600) == (
+        progress.step, progress.part, progress.done, progress.total,
+    )  # fmt: skip
+    assert ("part 2 is done", True, False) == (
+        line.getMessage(), shown_early.is_set(), left.parent.exists(),
+    )  # fmt: skip
+
+
+def only_from_files(record):
+    """Whether a record was read from a worker's file: such a one has no place in the code."""
+    return not record.lineno
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +123,8 @@ def test_two_dask_workers_share_the_work_and_change_no_number(local_run, tmp_pat
             cwd=local_run, capture_output=True, text=True,
         )  # fmt: skip
         assert 0 == done.returncode, done.stderr
+        assert "part 2 of 2: 88 images computed" in done.stderr
+        assert "iteration 2: test accuracy" in done.stderr
     finally:
         for process in began:
             process.terminate()
