@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from gfr import text as gfr_text
 from gfr.config import keras_applications
 from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
-from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting
+from gfr.config.schema import ENGINES, Backbone, Benchmark, Iteration, Selecting
 from gfr.errors import InputError, did_you_mean
 from gfr.types import NAME
 
@@ -178,6 +178,7 @@ def _problems(benchmark: Benchmark) -> Iterator[str]:
             known = f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
             yield f"iteration {row.number}: unknown backbone {unknown!r:.80}; {known}"
     yield from _table_problems(benchmark)
+    yield from _engine_problems(benchmark.latency.engines)
     for trial in benchmark.trials:
         yield from _size_problems(trial.backbone, trial.iteration)
 
@@ -207,6 +208,14 @@ def _table_problems(benchmark: Benchmark) -> Iterator[str]:
         yield f'features.precision = "bfloat16": {own[0]} is computed only in float32; set "auto"'
     if list(fractions) != sorted(set(fractions)):
         yield "training: fractions must increase, each listed once"
+
+
+def _engine_problems(names: tuple[str, ...]) -> Iterator[str]:
+    for unknown in sorted(set(names) - set(ENGINES)):
+        known = f"{did_you_mean(unknown, ENGINES)}known: {', '.join(ENGINES)}"
+        yield f"latency.engines: unknown engine {unknown!r:.80}; {known}"
+    if len(set(names)) < len(names):
+        yield "latency.engines: an engine is listed twice"
 
 
 def _size_problems(backbone: Backbone, iteration: Iteration) -> Iterator[str]:

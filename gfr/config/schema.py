@@ -108,16 +108,28 @@ class Features:
     precision: RequestedPrecision = "auto"
 
 
+# Runtime engines by name, with their titles (gfr/engines).
+ENGINES = {
+    "tensorflow": "TensorFlow",
+    "litert": "LiteRT",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "tfjs": "TensorFlow.js",
+}
+
+
 @dataclass(frozen=True)
 class Latency:
     """Table `[latency]`: the minimum number of single images timed, and of seconds.
 
     `accelerated`: also time the arithmetic that this machine accelerates, if there is one.
+    `engines`: those that time the model of every feature set in turn; none: no such timing.
     """
 
     calls: Annotated[int, Field(ge=2, le=1_000_000)] = 100
     seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     accelerated: bool = True
+    engines: tuple[str, ...] = ("tensorflow", "litert")
 
 
 WebPrecision = Literal["float32", "uint16", "float16", "uint8"]

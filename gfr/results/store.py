@@ -1,5 +1,6 @@
 """Read and write the records of a run directory."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gfr.data import dataset, records
 from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
 from gfr.results import resume
+from gfr.results.deployment_records import EngineLatency
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
@@ -32,10 +34,12 @@ def read_run(directory: Path) -> Run:
     remedy = f"delete it and resume with: {resume.command(record, files.reports)}"
     read_if_there = partial(_read_if_there, remedy)
     trials, failures = _read_trials(files, record, remedy)
-    latencies = {}
+    latencies, engine_latencies = {}, {}
     for row in record.benchmark.feature_sets:
         if latency := read_if_there(files.latency(row.id), LatencyResult, feature_set=row):
             latencies[row.id] = latency
+        if engines := read_if_there(files.engine_latency(row.id), EngineLatency, feature_set=row):
+            engine_latencies[row.id] = engines
     by_id = {row.trial.id: row.trial for row in trials}
     selection = read_if_there(files.selection, Selection)
     if selection and not set(selection.ranking) <= set(by_id):
@@ -46,7 +50,8 @@ def read_run(directory: Path) -> Run:
         export = read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
         page = read_if_there(exported.page, PageResult)
     verdict = read_if_there(files.verdict, Verdict, run_id=record.run_id)
-    return Run(directory, record, trials, failures, latencies, selection, export, page, verdict)
+    measured = latencies, selection, export, page, verdict, engine_latencies
+    return Run(directory, record, trials, failures, *measured)
 
 
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:
@@ -63,11 +68,15 @@ def repeated_timings(run: Run, feature_set: FeatureSet) -> list[Retimed]:
     One that is older than the record it confirms belongs to an earlier attempt and is ignored.
     """
     files = RunDirectory(run.directory)
-    first = files.latency(feature_set.id)
-    repeated: list[Retimed] = []
-    while is_newer(path := files.repeated_latency(feature_set.id, len(repeated) + 1), first):
-        repeated.append(read(path, Retimed))
-    return repeated
+    path_of = partial(files.repeated_latency, feature_set.id)
+    return _repeated(files.latency(feature_set.id), path_of, Retimed)
+
+
+def repeated_engine_timings(run: Run, feature_set: FeatureSet) -> list[EngineLatency]:
+    """Return the repeated measurements of a model in its engines; see `repeated_timings`."""
+    files = RunDirectory(run.directory)
+    path_of = partial(files.repeated_engine_latency, feature_set.id)
+    return _repeated(files.engine_latency(feature_set.id), path_of, EngineLatency)
 
 
 def repeated_trial(run: Run, trial_id: str) -> TrialResult | None:
@@ -81,6 +90,14 @@ def is_newer(path: Path, first: Path) -> bool:
     """Whether both exist and `path` is not older."""
     both_exist = path.exists() and first.exists()
     return both_exist and path.stat().st_mtime_ns >= first.stat().st_mtime_ns
+
+
+def _repeated(first: Path, path_of: Callable[[int], Path], kind: type[Record]) -> list[Record]:
+    """Read the records `path_of(1)`, `path_of(2)`, ... that are not older than `first`."""
+    repeated: list[Record] = []
+    while is_newer(path := path_of(len(repeated) + 1), first):
+        repeated.append(read(path, kind))
+    return repeated
 
 
 def _read_trials(

@@ -24,8 +24,9 @@ class RunDirectory:
     heads/<trial>.keras           the trained head
     trials/<trial>.json           TrialResult, or failures/<trial>.json: Failure
     latency/<feature set>.json    LatencyResult (gfr/measurement/latency.py)
+    engines/<feature set>.json    EngineLatency (gfr/results/deployment_records.py)
     selection.json                Selection
-    again/                        repeated measurements: Retimed, TrialResult
+    again/                        repeated measurements: Retimed, TrialResult, EngineLatency
     verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
@@ -82,6 +83,14 @@ class RunDirectory:
     def repeated_latency(self, feature_set_id: str, number: int) -> Path:
         """The record of a repeated latency measurement, counted from 1."""
         return self.path / "again" / f"{feature_set_id}-{number}.json"
+
+    def engine_latency(self, feature_set_id: str) -> Path:
+        """The latency record of the model of a feature set in several engines."""
+        return self.path / "engines" / f"{feature_set_id}.json"
+
+    def repeated_engine_latency(self, feature_set_id: str, number: int) -> Path:
+        """The record of a repeated measurement of all engines, counted from 1."""
+        return self.path / "again" / "engines" / f"{feature_set_id}-{number}.json"
 
     def repeated_trial(self, trial_id: str) -> Path:
         """The record of a repeated training."""

@@ -107,6 +107,13 @@ REFUSED = [
     ("schema = 1", "schema = 2", "schema"),
     ('name = "full"', 'name = "../full"', "name"),
     ("[data]", "[selection]\nmax_size_mb = 0\n[data]", "selection.max_size_mb"),
+    (
+        "[data]",
+        '[latency]\nengines = ["lightrt"]\n[data]',
+        "latency.engines: unknown engine 'lightrt'; did you mean litert? known: tensorflow",
+    ),
+    ("[data]", '[latency]\nengines = ["litert", "litert"]\n[data]', "an engine is listed twice"),
+    ("[data]", '[latency]\nengines = "litert"\n[data]', "latency.engines: "),
     ("[data]", "[data", "not valid TOML"),
 ]
 
