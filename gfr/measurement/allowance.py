@@ -73,17 +73,19 @@ def num_threads() -> int:
     return max(1, math.ceil(num_cpus()))
 
 
-def meter_others(own_s: Callable[[], float] = time.process_time) -> Callable[[], float]:
+def meter_others(own_s: Callable[[], float] | None = None) -> Callable[[], float]:
     """Return a function that returns the share, 0..1, that other processes have taken since.
 
     The share is of the CPU time that this process may use: of its CPUs, or of the quota of its
-    cgroup if others took more of that. `own_s` reads the CPU seconds that do not count as others'.
+    cgroup if others took more of that. `own_s` reads the CPU seconds that do not count as others';
+    by default those of this process.
     """
     quota, cpus = _quota(), _cpus()
 
     def read() -> tuple[float, float, float, float]:
         used_s = quota.used_s() if quota else 0.0
-        return time.monotonic(), own_s(), _busy_s(cpus), used_s
+        mine_s = own_s() if own_s else time.process_time()
+        return time.monotonic(), mine_s, _busy_s(cpus), used_s
 
     before = read()
 

@@ -13,7 +13,7 @@ from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
 from gfr.errors import StepFailed
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
-from gfr.pipeline import isolation, shared_storage
+from gfr.pipeline import engine_latency, isolation, shared_storage
 from gfr.pipeline.request import Request
 from gfr.regression import check, latency_rule
 from gfr.results import export_records, records, regression_records, store
@@ -41,12 +41,19 @@ def time_model(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits)
     return _timed("gfr.pipeline.latency:time_model", run_dir, feature_set, limits)
 
 
+def time_engines(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits) -> Path:
+    """See `gfr.pipeline.engine_latency.time_engines`; nothing else of gfr runs meanwhile."""
+    with locks.timing():
+        plan = engine_latency.plan(store.read_run(run_dir), feature_set)
+        return engine_latency.time_engines(plan, limits)
+
+
 def judge(run_dir: Path, limits: isolation.Limits) -> Path:
     """Check a run against its history, repeating what looks worse; return the verdict's path."""
     run, why = store.read_run(run_dir), dict[tuple[str, str], str]()
     verdict = check.look(run)
     for _ in range(latency_rule.MAX_MEASUREMENTS - 1):
-        # One more timing serves both precisions of a model.
+        # One more timing serves both precisions of a model, and one in turn all its engines.
         suspects = {(row.kind == "accuracy", row.id): row for row in verdict.of("suspect")}
         for row in suspects.values():
             if failure := _repeat(run, row, limits):
@@ -61,9 +68,13 @@ def _repeat(run: records.Run, finding: regression_records.Finding, limits: isola
         if finding.kind == "accuracy":
             trial = run.result_of(finding.id).trial
             _step("gfr.pipeline.training:train_again", run.directory, trial, limits=limits)
-        else:
+        elif finding.id in run.latencies:
             feature_set = run.latencies[finding.id].feature_set
             _timed("gfr.pipeline.latency:time_again", run.directory, feature_set, limits)
+        else:
+            measured = run.engine_latencies[finding.id.removeprefix("engines/")]
+            with locks.timing():
+                engine_latency.time_again(run, measured.feature_set, limits)
     except StepFailed as error:
         return str(error)
     return ""

@@ -20,6 +20,7 @@ class EngineModel:
 
     `format`: its name in gfr/engines/formats.py; "" for a Keras model. `precision`: as people read
     it. `arithmetic`: what the engine is to compute a float32 file in, where it can choose.
+    `num_threads`: of an engine that has no choice, which is then timed once; else 0.
     """
 
     engine: str
@@ -28,6 +29,7 @@ class EngineModel:
     path: Path
     num_bytes: int
     arithmetic: Precision = "float32"
+    num_threads: int = 0
 
 
 @dataclass(frozen=True)

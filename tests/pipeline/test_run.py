@@ -5,7 +5,7 @@ import sys
 import pytest
 from test_flow import SPEC, assert_equal_results
 
-from gfr.pipeline import features, training
+from gfr.pipeline import engine_latency, features, isolation, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.run import run
 from gfr.pipeline.run_options import RunOptions
@@ -78,3 +78,25 @@ def test_failed_steps_cost_their_trials_alone_and_a_second_call_resumes(folder, 
     monkeypatch.undo()
     complete = store.read_run(run(request(folder, "failing", retries=0), isolated=False))
     assert (3, ()) == (len(complete.trials), tuple(complete.failures))
+
+
+def test_engines_are_timed_in_processes_of_their_own(folder, tmp_path):
+    """TensorFlow with one thread and with all, and once more; its answers are those recorded."""
+    done = store.read_run(run(request(folder, "engines"), isolated=False))
+    feature_set, limits = done.record.benchmark.feature_sets[0], isolation.Limits()
+    plan = engine_latency.plan(done, feature_set, (1, 2))
+    engine_latency.time_engines(plan, limits)
+    done = store.read_run(done.directory)
+    found = done.engine_latencies[feature_set.id]
+    keys = [("tensorflow", "float32", num) for num in (1, 2)]
+    assert keys == [row.key for row in found.rows]
+    assert ["litert"] == [name for name, _ in found.unavailable]  # no file of the model
+    assert all(row.max_difference < 1e-4 and row.single.cpu_s > 0 for row in found.rows)
+    assert found.cost.peak_memory_bytes > 3e8
+    engine_latency.time_again(done, feature_set, limits)
+    (again,) = store.repeated_engine_timings(done, feature_set)
+    assert keys == [row.key for row in again.rows]
+    prepared = engine_latency.prepare_keras(done.directory, plan.trial_id, plan.engines, tmp_path)
+    fresh = engine_latency.in_fresh_process(prepared.models[0], 1, done.directory, limits)
+    assert fresh.load_s > fresh.first_answer_s > 0 and fresh.images_per_s > 0
+    assert 3e8 < fresh.peak_memory_bytes < 4e9  # TensorFlow's libraries alone take 0.4 GB
