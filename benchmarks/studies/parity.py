@@ -49,7 +49,7 @@ def main(run_id: options.Run = None, trial: options.Trial = None, images: int | 
         reference = np.load(folder / export_records.REFERENCE)
         for precision in precisions:
             model = export_records.directory(folder, precision)
-            in_node = engines.get("node").load(model)(pixels)
+            in_node = engines.get("tfjs").load(model)(pixels)
             p_male = classify_files(engines.get("tensorflow").load(model), paths)
             compared = agreement(in_node, reference, p_male)
             row = {"precision": precision} | dataclasses.asdict(compared)

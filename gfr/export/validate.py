@@ -79,7 +79,7 @@ def test_images(run_dir: Path) -> tuple[list[Path], np.ndarray]:
 def _measure(job: ExportJob, test: TestSet, num_javascript: int) -> tuple[WebModel, ...]:
     """Measure every precision in both runtimes."""
     sources = [export_records.directory(job.folder, precision) for precision in job.precisions]
-    tensorflow, node = engines.get("tensorflow"), engines.get("node")
+    tensorflow, node = engines.get("tensorflow"), engines.get("tfjs")
     in_tensorflow = [classify_files(tensorflow.load(source), test.paths) for source in sources]
     export_records.report_stage(3)
     first = [images.known(path) for path in test.paths[:num_javascript]]

@@ -19,7 +19,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones():
 
 def test_an_unavailable_engine_is_refused(tmp_path):
     """Before the model file is opened; the message gives the reason."""
-    node = engines.get("node")
+    node = engines.get("tfjs")
     with pytest.raises(InputError, match="engine 'node' is unavailable: not installed"):
         replace(node, unavailable=lambda: "not installed").load(tmp_path)
 
@@ -45,7 +45,7 @@ def test_node_starts_without_what_editors_load_into_it(tmp_path, monkeypatch):
     monkeypatch.setenv("NODE_OPTIONS", f"--require {tmp_path / 'bootloader.js'}")
     monkeypatch.setenv("NODE_PATH", str(tmp_path))
     with pytest.raises(StepFailed, match="cannot run it") as refused:
-        engines.get("node").load(tmp_path)([np.zeros((4, 4, 3), np.uint8)])
+        engines.get("tfjs").load(tmp_path)([np.zeros((4, 4, 3), np.uint8)])
     assert "model.json" in str(refused.value) and "bootloader" not in str(refused.value)
 
 

@@ -95,7 +95,7 @@ def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
 
 def test_a_model_that_javascript_cannot_run_is_no_export(finished, tmp_path):
     """The converter exits 0 on such models: a missing shard, an operation that is unknown."""
-    node = engines.get("node")
+    node = engines.get("tfjs")
     source = exported(finished[0]) / "tfjs"
     image = np.zeros((20, 20, 3), np.uint8)
     assert 1 == len(node.load(source)([image]).p_male)

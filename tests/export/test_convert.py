@@ -1,0 +1,68 @@
+"""Conversion of one SavedModel to every file format: the answers of Keras, or a reason."""
+
+import numpy as np
+import pytest
+
+from gfr import engines
+from gfr.engines import formats
+from gfr.export import convert
+
+SIZES = ((23, 17), (40, 30))
+FILE_FORMATS = [row for row in formats.FORMATS.values() if row.name != "tfjs"]
+# Largest difference of p_male from Keras. int8: the network is tiny, its weights random.
+BOUNDS = {"float32": 1e-4, "float16": 1e-2, "dynamic int8": 0.05, "int8": 0.1}
+
+
+def network(input_shape):
+    """A network with what real ones have: padding, BatchNorm, depthwise, branches, Dense."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(7)
+    pixels = keras.Input((None, None, 3), name="pixels")
+    x = layers.Resizing(16, 12, "bilinear")(pixels)
+    x = layers.Rescaling([1.0] * 3, [-103.9, -116.8, -123.7])(keras.ops.flip(x, axis=-1))
+    inner = keras.Input(input_shape)
+    y = layers.Conv2D(8, 3, 2, padding="same", use_bias=False)(inner)
+    y = layers.BatchNormalization(axis=3)(y)
+    y = layers.Activation("relu")(y)
+    y = layers.concatenate([layers.DepthwiseConv2D(3, padding="same")(y), y])
+    y = layers.Conv2D(16, 1, activation="hard_swish")(layers.MaxPooling2D()(y))
+    x = keras.Model(inner, y)(x, training=False)
+    x = layers.Dense(1, activation="sigmoid")(layers.GlobalAveragePooling2D()(x / 50))
+    return keras.Model(pixels, x)
+
+
+@pytest.fixture(scope="module", params=["fixed", "any"])
+def exported(request, tmp_path_factory):
+    """A model, its SavedModel and images of two sizes, also as files."""
+    from PIL import Image
+
+    from gfr.export.saved_model import write_graph
+
+    folder = tmp_path_factory.mktemp("exported")
+    model = network((16, 12, 3) if request.param == "fixed" else (None, None, 3))
+    write_graph(model, folder / "saved_model")
+    random = np.random.default_rng(3)
+    images = [random.integers(0, 256, (*SIZES[i % 2], 3)).astype(np.uint8) for i in range(6)]
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    return model, folder, images
+
+
+@pytest.mark.parametrize("form", FILE_FORMATS, ids=lambda form: form.name)
+def test_every_format_gives_the_probabilities_of_keras(exported, form, tmp_path):
+    """Images of two sizes in one call, one of them alone."""
+    model, folder, images = exported
+    engine = engines.get(form.engine)
+    if why := engine.unavailable():
+        pytest.skip(why)
+    convert.convert(folder / "saved_model", form, tmp_path, sorted(folder.glob("*.png")))
+    assert {form.file, *form.beside} == {path.name for path in tmp_path.iterdir()}
+    classify = engine.load(tmp_path / form.file)
+    expected = [float(model(image[None].astype(np.float32))[0, 0]) for image in images]
+    p_male = classify(images).p_male
+    assert (np.float32, (6,)) == (p_male.dtype, p_male.shape)
+    assert expected == pytest.approx(p_male.tolist(), abs=BOUNDS[form.precision])
+    assert pytest.approx(p_male[1], abs=1e-5) == classify(images[1:2]).p_male[0]
+    assert np.ptp(expected) > 0.02, "the model answers the same for every image"
