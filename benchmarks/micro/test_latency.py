@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from gfr import engines
 from gfr.models.fused_model import compiled, run_batch
 
@@ -12,9 +14,11 @@ def test_one_image(measure, fused, alone, images):
     measure(call, alone(1), num_warmups=10, num_rounds=80)
 
 
-def test_one_image_litert(measure, litert_file, alone, images):
+def test_one_image_litert(request, measure, alone, images):
     """The same in LiteRT; a saved run counts only with the same version of it."""
     engine = engines.get("litert")
-    call = partial(engine.load(litert_file), images[:1])
+    if reason := engine.unavailable():
+        pytest.skip(reason)
+    call = partial(engine.load(request.getfixturevalue("litert_file")), images[:1])
     name = f"{engine.title} {engine.version()}"
     measure(call, alone(1), num_warmups=10, num_rounds=80, engine=name)

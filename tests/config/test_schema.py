@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from gfr import engines
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Selecting
 from gfr.errors import InputError
@@ -144,6 +145,11 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
     for value in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match=r"max_size_mb = .*: must be above 0"):
             loader.limited(limited, Selecting(max_size_mb=value))
+
+
+def test_the_names_of_engines_are_those_of_the_engines():
+    """The package gfr.config comes before gfr.engines and cannot ask it."""
+    assert {name: engine.title for name, engine in engines.ENGINES.items()} == schema.ENGINES
 
 
 def test_the_page_of_keys_has_every_key_with_its_default():
