@@ -1,17 +1,25 @@
-"""Records of runtime engines: the latency of a model's files in each of them.
+"""Records of runtime engines and file formats: latency in each engine, answers of each format.
 
-Rows are looked up by (feature set, engine, precision, threads), never by position. Does not import
-any runtime.
+Latencies are looked up by (feature set, engine, precision, threads), never by position. Does not
+import any runtime.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gfr.config.schema import FeatureSet, Precision
+from gfr.config.schema import FeatureSet, Precision, Trial
+from gfr.evaluation.statistics import mcnemar, wilson
 from gfr.measurement.latency import Samples
 from gfr.measurement.resources import Cost
-from gfr.types import Above0, Positive, Seconds, Share
+from gfr.types import Above0, Count, Positive, Seconds, Share
+
+KERAS = "keras"  # the format of the reference: the fused Keras model in TensorFlow, float32
+
+MIN_P_VALUE = 0.05  # a smaller one is a significant difference in accuracy
+
+# An eligible format classifies at most one image in so many fewer correctly: 0.5 points.
+ONE_LOST_IN = 200
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,95 @@ class FreshProcess:
     def images_per_s(self) -> float:
         """Throughput in batches."""
         return self.batch_size * len(self.batches.values_s) / sum(self.batches.values_s)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The answers of a format on the images of one split, compared with Keras in float32.
+
+    `only_keras_right`, `only_this_right`: images that one of the two classifies correctly and the
+    other does not. Differences are those of p_male. `calibration_error`: of this format (ECE).
+    """
+
+    num_images: Positive
+    num_right: Count
+    keras_right: Count
+    only_keras_right: Count
+    only_this_right: Count
+    max_difference: Share
+    mean_difference: Share
+    calibration_error: Share
+
+    @property
+    def num_changed(self) -> int:
+        """Images with another answer than Keras': of two answers one is right."""
+        return self.only_keras_right + self.only_this_right
+
+    @property
+    def accuracy(self) -> float:
+        """Share 0..1 of the images classified correctly."""
+        return self.num_right / self.num_images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95% interval of the accuracy, 0..1."""
+        return wilson(self.num_right, self.num_images)
+
+    @property
+    def p_value(self) -> float:
+        """Exact McNemar test of this format's answers against Keras'."""
+        return mcnemar(self.only_keras_right, self.only_this_right)
+
+    @property
+    def is_as_good(self) -> bool:
+        """Whether the accuracy is at most 0.5 points lower and the difference not significant."""
+        num_lost = self.keras_right - self.num_right
+        return ONE_LOST_IN * num_lost <= self.num_images and self.p_value >= MIN_P_VALUE
+
+
+@dataclass(frozen=True)
+class CalibrationImages:
+    """The training images that set the ranges of full int8; `digest` is SHA-256 of their names."""
+
+    num_images: Positive
+    digest: str
+
+
+@dataclass(frozen=True)
+class FormatResult:
+    """A trial's model in one file format, or in Keras' own (`KERAS`), run by its own engine.
+
+    `precision`: as people read it, and as in `EngineTiming`. `reason`: why there is no such file,
+    or why its engine cannot run it; "" if it can, and then all of the rest is known. `model_digest`
+    identifies what the files were made from. `calibration`: of full int8. `processes`: in a process
+    of its own, with one thread and with all; empty until measured.
+    """
+
+    schema: Literal[1]
+    run_id: str
+    trial: Trial
+    format: str
+    engine: str
+    engine_version: str  # "missing" if it is not installed
+    precision: str
+    model_digest: str
+    reason: str
+    num_bytes: Count = 0
+    validation: Agreement | None = None  # None also in exports made before it was measured
+    test: Agreement | None = None
+    calibration: CalibrationImages | None = None
+    processes: tuple[FreshProcess, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a model that was not measured, or a reason beside measurements."""
+        if (self.test is None) == (not self.reason):
+            raise ValueError("test results are expected, or else the reason why there are none")
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether it may be recommended: as good as Keras on the validation images."""
+        return self.validation is not None and self.validation.is_as_good
+
+    def process(self, num_threads: int) -> FreshProcess | None:
+        """Return what was measured in a process of its own with that many threads."""
+        return next((row for row in self.processes if row.num_threads == num_threads), None)

@@ -250,6 +250,9 @@ class Run:
     verdict: regression_records.Verdict | None = None
     # By feature set id.
     engine_latencies: dict[str, deployment_records.EngineLatency] = field(default_factory=dict)
+    # Of the selected trial; by name of the format.
+    formats: dict[str, deployment_records.FormatResult] = field(default_factory=dict)
+    format_latency: deployment_records.EngineLatency | None = None
 
     @property
     def features(self) -> list[FeatureResult]:

@@ -11,10 +11,11 @@ from gfr.data import dataset, records
 from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
 from gfr.results import resume
-from gfr.results.deployment_records import EngineLatency
+from gfr.results.deployment_records import EngineLatency, FormatResult
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
+from gfr.storage import atomic
 from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA, Record, read, write
 
@@ -44,14 +45,32 @@ def read_run(directory: Path) -> Run:
     selection = read_if_there(files.selection, Selection)
     if selection and not set(selection.ranking) <= set(by_id):
         selection = None
-    export = page = None
+    export = page = format_latency = None
+    formats: dict[str, FormatResult] = {}
     if selection:
         exported, trial = files.export(selection.trial_id), by_id[selection.trial_id]
         export = read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
         page = read_if_there(exported.page, PageResult)
+        formats = read_formats(directory, record.run_id, trial)
+        place = files.format_latency(trial.id)
+        format_latency = read_if_there(place, EngineLatency, feature_set=trial.feature_set)
     verdict = read_if_there(files.verdict, Verdict, run_id=record.run_id)
     measured = latencies, selection, export, page, verdict, engine_latencies
-    return Run(directory, record, trials, failures, *measured)
+    return Run(directory, record, trials, failures, *measured, formats, format_latency)
+
+
+def read_formats(directory: Path, run_id: str, trial: Trial) -> dict[str, FormatResult]:
+    """Read the records of a trial's formats, by name."""
+    files = RunDirectory(directory)
+    remedy = "delete its directory and export it again: gfr export"
+    formats = {}
+    for path in sorted(files.formats(trial.id).glob("*/format.json")):
+        name = path.parent.name
+        if not atomic.temporary([name]):
+            expected = {"run_id": run_id, "trial": trial, "format": name}
+            if row := _read_if_there(remedy, path, FormatResult, **expected):
+                formats[name] = row
+    return formats
 
 
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:

@@ -30,6 +30,8 @@ class RunDirectory:
     verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
+    formats/<trial>/<format>/     FormatDirectory
+    formats/<trial>/latency.json  EngineLatency of these formats
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
     """
 
@@ -100,6 +102,18 @@ class RunDirectory:
         """The exported model of a trial; the directory is complete or absent."""
         return ExportDirectory(self.path / "export" / trial_id)
 
+    def formats(self, trial_id: str) -> Path:
+        """The folder of the formats of a trial."""
+        return self.path / "formats" / trial_id
+
+    def format(self, trial_id: str, name: str) -> "FormatDirectory":
+        """The model of a trial in one format; the directory is complete or absent."""
+        return FormatDirectory(self.formats(trial_id) / name)
+
+    def format_latency(self, trial_id: str) -> Path:
+        """The latency record of a trial's formats in their engines."""
+        return self.formats(trial_id) / "latency.json"
+
 
 class ExportDirectory:
     """Every file of an exported model by name.
@@ -122,6 +136,26 @@ class ExportDirectory:
         self.model_card_md = path / "model_card.md"
         self.golden = path / "golden.json"
         self.page = path / "page.json"
+
+
+class FormatDirectory:
+    """Every file of a model in one format by name, except the model (gfr/engines/formats.py).
+
+    format.json           FormatResult (gfr/results/deployment_records.py)
+    model_card.json, .md
+    golden.json, golden/  a few images with the probabilities that this format and Keras give them
+
+    A format that could not be made has only its record, and so have TensorFlow.js and Keras, whose
+    files are in ExportDirectory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the directory, which need not exist."""
+        self.path = path
+        self.record = path / "format.json"
+        self.model_card_json = path / "model_card.json"
+        self.model_card_md = path / "model_card.md"
+        self.golden = path / "golden.json"
 
 
 def new_id(benchmark: str, start: datetime | None = None) -> str:
