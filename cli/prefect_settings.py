@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from gfr.errors import InputError, reason
 from gfr.storage import serialization
+from gfr.storage.paths import ROOT
 
 if TYPE_CHECKING:
     from prefect.settings import Settings
@@ -100,7 +101,9 @@ def places() -> dict[str, str]:
     """Return where each setting of the user was found, the winning place of each."""
     found = dict(_in_profile())
     for file, *table in (("pyproject.toml", "tool", "prefect"), ("prefect.toml",)):
-        found |= dict.fromkeys(_names(_table(Path(file), table)), str(Path(file).absolute()))
+        path = Path(file).absolute()
+        if path != ROOT / "pyproject.toml":
+            found |= dict.fromkeys(_names(_table(path, table)), str(path))
     dotenv = Path(".env")
     if dotenv.is_file():
         lines = dotenv.read_text("utf-8", "replace").splitlines()

@@ -30,14 +30,8 @@ LABELS_NAME = "labels.csv"
 
 MAX_BYTES = 64_000_000  # CelebA's 202,599 rows of 40 attributes take 26 MB
 
-_RESERVED = (
-    "name",
-    "file",
-    "split",
-    "partition",
-    "pixels_sha256",
-    MALE,
-)  # columns of a run's faces.csv
+# Columns of a run's faces.csv.
+_RESERVED = ("name", "file", "split", "partition", "pixels_sha256", MALE)
 
 _COLUMN = re.compile(r"[^\W_][\w .+-]{0,63}")
 

@@ -106,6 +106,20 @@ def test_a_face_in_a_photo_is_found_and_aligned(visit, model):
     assert "2 faces found" in page.text("[data-file='two.png'] .detail >> nth=0")
 
 
+def test_a_picture_of_more_faces_than_are_looked_for_says_so(visit):
+    """A class photo of 60; one of two faces has no such remark."""
+    face = Image.fromarray(web_export.face(1))
+    for columns, rows, is_cut in ((10, 6, True), (2, 1, False)):
+        crowd = Image.new("RGB", (178 * columns, 218 * rows))
+        for number in range(columns * rows):
+            crowd.paste(face, (178 * (number % columns), 218 * (number // columns)))
+        page = visit().give(("crowd.png", encoded(np.asarray(crowd))))
+        assert is_cut == (
+            "not all of them were examined" in page.text("[data-file='crowd.png'] .detail >> nth=0")
+        )
+        assert len(page.faces()) <= 40
+
+
 def test_a_turned_face_comes_out_upright_and_in_place(visit, tmp_path):
     """What the model sees of a face turned by 20 degrees has its eyes where the card has them."""
     photo = pasted([web_export.face(1)], (900, 900), [(272, 232, 2.0)])

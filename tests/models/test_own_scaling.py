@@ -59,6 +59,7 @@ def test_pixels_that_are_scaled_twice_are_told_beside_the_numbers(tmp_path, case
     assert "; " not in notes["none"]
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
 def test_a_quantized_model_is_refused_as_such(tmp_path):
     """Its layers are of Keras: that they run other code is not the reason."""
     path = tmp_path / "m.keras"

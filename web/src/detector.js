@@ -38,7 +38,8 @@ const MAX_NUM_FACES = 40;
 /**
  * @param {GraphModel} model BlazeFace
  * @param {Picture[]} levels a pyramid
- * @returns {Promise<Face[]>} from left to right
+ * @returns {Promise<{faces: Face[], isCut: boolean}>} from left to right, and whether more
+ *   places look like faces than are examined
  */
 export async function findFaces(model, levels) {
   const size = inputSize(model);
@@ -60,7 +61,10 @@ export async function findFaces(model, levels) {
     const face = await lookClosely(model, levels, candidate);
     if (face) faces.push(face);
   }
-  return distinct(faces).sort((one, other) => one.centre[0] - other.centre[0]);
+  return {
+    faces: distinct(faces).sort((one, other) => one.centre[0] - other.centre[0]),
+    isCut: candidates.length > MAX_NUM_FACES,
+  };
 }
 
 /**

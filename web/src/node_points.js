@@ -28,7 +28,7 @@ async function main([imagesFile]) {
   const model = await load(modelJson, files);
   const found = [];
   for (const image of images(imagesFile)) {
-    found.push(await findFaces(model, pyramid(rgba(image))));
+    found.push((await findFaces(model, pyramid(rgba(image)))).faces);
   }
   process.stdout.write(JSON.stringify(found) + '\n');
 }

@@ -120,12 +120,13 @@ export function markFaces({canvas, shrink}, faces) {
  * @param {Found} found
  * @param {Card} card
  */
-export function foundText({kind, parts, seconds}, {alignment}) {
+export function foundText({kind, parts, seconds, isCut}, {alignment}) {
   if (kind === 'aligned') {
     return `${alignment.width} × ${alignment.height} pixels: taken as already aligned.`;
   }
   if (kind === 'whole') return 'No face found: the whole picture is classified.';
-  return `${counted(parts.length, 'face', 'faces')} found in ${duration(seconds)}.`;
+  const more = isCut ? ' More places look like faces, but not all of them were examined.' : '';
+  return `${counted(parts.length, 'face', 'faces')} found in ${duration(seconds)}.${more}`;
 }
 
 /**

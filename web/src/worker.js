@@ -7,9 +7,10 @@
  * @typedef {import('./model.js').GraphModel} GraphModel
  * @typedef {import('./resample.js').Rgb} Rgb
  * @typedef {{
- *   kind: 'aligned' | 'whole' | 'faces', seconds: number,
+ *   kind: 'aligned' | 'whole' | 'faces', seconds: number, isCut?: boolean,
  *   parts: {pixels: Rgb, face?: import('./detector.js').Face}[],
- * }} Found what is to be classified in a picture, and how long it took to find
+ * }} Found what is to be classified in a picture, how long it took to find, and whether more places
+ *   look like faces than were examined
  * @typedef {typeof CALLS} Calls
  */
 
@@ -72,7 +73,7 @@ const CALLS = {
         parts: [{pixels: align.wholePicture(levels, alignment)}],
       };
     }
-    const faces = await findFaces(detector, levels);
+    const {faces, isCut} = await findFaces(detector, levels);
     const seconds = (performance.now() - start) / 1000;
     if (!faces.length) {
       return {kind: 'whole', seconds, parts: [{pixels: align.wholePicture(levels, alignment)}]};
@@ -81,7 +82,7 @@ const CALLS = {
       pixels: align.alignedFace(levels, face.points, alignment),
       face,
     }));
-    return {kind: 'faces', seconds, parts};
+    return {kind: 'faces', seconds, isCut, parts};
   },
 
   /** @param {{pixels: Rgb}} args */
