@@ -40,7 +40,7 @@ def gfr(
     max_size_mb: float | None = RunOptions.max_size_mb,
     keep_runs: int | None = RunOptions.keep_runs,
 ) -> State[str]:
-    """Run every trial of a benchmark and select the best by validation accuracy.
+    """Run every trial of a benchmark and select the best on validation.
 
     Args:
         benchmark: name of a file in benchmarks/, or the path of another TOML file

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,13 @@ def check(document: dict[str, Any]) -> Benchmark:
     return benchmark
 
 
-def limited(benchmark: Benchmark, limits: Selecting) -> Benchmark:
+def limited(benchmark: Benchmark, given: Selecting) -> Benchmark:
     """Replace the benchmark's limits of a selected model by those given."""
-    given = {name: value for name, value in asdict(limits).items() if value is not None}
-    for name, value in given.items():
+    for name, value in given.limits.items():
         if not 0 < value < math.inf:
             raise InputError(f"{name} = {value}: must be above 0")
-    return replace(benchmark, selection=replace(benchmark.selection, **given))
+    changed: dict[str, Any] = {**given.limits}
+    return replace(benchmark, selection=replace(benchmark.selection, **changed))
 
 
 def absence(path: Path) -> str:

@@ -146,16 +146,27 @@ class Export:
     javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
 
 
+Preference = Literal["accuracy", "loss", "latency", "size"]
+
+
 @dataclass(frozen=True)
 class Selecting:
-    """Table `[selection]`: limits of a selected model; none: only accuracy counts.
+    """Table `[selection]`: limits of a selected model, and the quantity that decides within them.
 
     `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: size
-    of the parameters in float32.
+    of the parameters in float32. `prefer` decides among the trials that are not significantly less
+    accurate on validation than the most accurate one (gfr/pipeline/selection.py).
     """
 
     max_latency_ms: Above0 | None = None
     max_size_mb: Above0 | None = None
+    prefer: Preference = "accuracy"
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        limits = {"max_latency_ms": self.max_latency_ms, "max_size_mb": self.max_size_mb}
+        return {name: value for name, value in limits.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
+ALPHA = 0.05  # of all tests that are adjusted together
+
 _TAIL = 0.025
 
 Z_95 = 1.959963984540054  # 97.5% quantile of the standard normal distribution

@@ -1,63 +1,131 @@
-"""Select a run's trial: the best on validation, averaged over its seeds.
+"""Select a run's trial on validation, by the benchmark's limits and preference.
 
 The test set is not used. Does not import TensorFlow.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
-from gfr.config.schema import Selecting
+import numpy as np
+
+from gfr.config.schema import Preference, Selecting
+from gfr.evaluation import statistics
+from gfr.evaluation.metrics import THRESHOLD, probabilities
 from gfr.measurement.latency import LatencyResult
 from gfr.results import records, store
 from gfr.storage import run_directory, serialization
 
+Latencies = dict[str, LatencyResult]  # by feature set id
+
 
 def best(
-    trials: tuple[records.TrialResult, ...], latencies: dict[str, LatencyResult], limits: Selecting
+    trials: tuple[records.TrialResult, ...],
+    latencies: Latencies,
+    rules: Selecting,
+    is_male: np.ndarray,
 ) -> records.Selection:
     """Rank at least one trial by validation accuracy, then validation loss, then p50 latency.
 
     Accuracy and loss are means over the seeds. Trials that exceed the limits come last, so that
-    one of them is selected only if there is no other.
+    one of them is selected only if there is no other. If `rules` prefer another quantity, it ranks
+    the first trial and those that are not significantly worse on validation before all others.
+    `is_male` has the labels of the validation images, bool (N,).
     """
     reasons = {
-        row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), limits) for row in trials
+        row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), rules) for row in trials
     }
 
-    def order(result: records.TrialResult) -> tuple[bool, int, float, float, str]:
-        over_seeds = result.over_seeds("validation")
+    def order(result: records.TrialResult) -> tuple[bool, list[float], str]:
+        costs = [_cost(latencies, name, result) for name in ("accuracy", "loss", "latency")]
+        return bool(reasons[result.trial.id]), costs, result.trial.id
+
+    ranking = sorted(trials, key=order)
+    first, *others = (row for row in ranking if order(row)[0] == order(ranking[0])[0])
+    tests = _tests(first, others, is_male)
+    equal = [first, *(row for row, test in zip(others, tests, strict=True) if not test.is_worse)]
+    chosen: dict[Preference, str] = {
+        name: min(equal, key=partial(_cost, latencies, name)).trial.id
+        for name in get_args(Preference)
+    }
+    if rules.prefer != "accuracy":
+        costs = {row.trial.id: _cost(latencies, rules.prefer, row) for row in equal}
+        # Sorting keeps the order of equal values.
+        ranking.sort(key=lambda row: (row.trial.id not in costs, costs.get(row.trial.id, 0.0)))
+    return records.Selection(
+        schema=serialization.SCHEMA,
+        trial_id=ranking[0].trial.id,
+        ranking=tuple(row.trial.id for row in ranking),
+        beyond={trial_id: reason for trial_id, reason in reasons.items() if reason},
+        choices=records.Choices(rules.prefer, chosen, tests),
+    )
+
+
+def _cost(latencies: Latencies, prefer: Preference, result: records.TrialResult) -> float:
+    """Return the quantity of a preference such that less is better; infinite if not measured."""
+    over_seeds = result.over_seeds("validation")
+    latency = latencies.get(result.trial.feature_set.id)
+    if prefer == "accuracy":
         # Counted in images: sums in another order cannot break a tie.
-        num_right = sum(row.num_right for row in over_seeds)
-        loss = sum(row.loss for row in over_seeds) / len(over_seeds)
-        latency = latencies.get(result.trial.feature_set.id)
-        p50_ms = latency.float32.p50_ms if latency else float("inf")
-        return bool(reasons[result.trial.id]), -num_right, loss, p50_ms, result.trial.id
-
-    ranking = tuple(result.trial.id for result in sorted(trials, key=order))
-    beyond = {trial_id: reason for trial_id, reason in reasons.items() if reason}
-    return records.Selection(serialization.SCHEMA, ranking[0], ranking, beyond)
+        return -sum(row.num_right for row in over_seeds)
+    if prefer == "loss":
+        return sum(row.loss for row in over_seeds) / len(over_seeds)
+    if latency is None:
+        return float("inf")
+    return latency.float32.p50_ms if prefer == "latency" else latency.num_parameters
 
 
-def _beyond(latency: LatencyResult | None, limits: Selecting) -> str:
+def _tests(
+    first: records.TrialResult, others: Sequence[records.TrialResult], is_male: np.ndarray
+) -> tuple[records.ValidationTest, ...]:
+    """Compare the heads with the benchmark's seed, which are those that are exported."""
+    if not others:
+        return ()
+    is_right, *rest = (_is_right(row, is_male) for row in (first, *others))
+    pairs = [(int(np.sum(is_right & ~row)), int(np.sum(~is_right & row))) for row in rest]
+    p_values = [statistics.mcnemar(*pair) for pair in pairs]
+    rows = zip(others, pairs, p_values, statistics.holm(p_values).tolist(), strict=True)
+    return tuple(
+        records.ValidationTest(row.trial.id, *pair, p_value, p_holm)
+        for row, pair, p_value, p_holm in rows
+    )
+
+
+def _is_right(result: records.TrialResult, is_male: np.ndarray) -> np.ndarray:
+    """Return whether each validation image is classified correctly, bool (N,)."""
+    logits = np.array(list(result.validation_logits.values()))
+    return (probabilities(logits) > THRESHOLD) == is_male
+
+
+def _beyond(latency: LatencyResult | None, rules: Selecting) -> str:
     """Return how a model exceeds the limits; empty if it does not."""
-    if limits == Selecting():
+    if not rules.limits:
         return ""
     if latency is None:
         return "not timed"
     size_mb = latency.size_bytes / 1e6
     p50_ms = latency.float32.p50_ms
     reasons = []
-    if limits.max_latency_ms is not None and p50_ms > limits.max_latency_ms:
+    if rules.max_latency_ms is not None and p50_ms > rules.max_latency_ms:
         reasons.append(f"p50 {p50_ms:.1f} ms")
-    if limits.max_size_mb is not None and size_mb > limits.max_size_mb:
+    if rules.max_size_mb is not None and size_mb > rules.max_size_mb:
         reasons.append(f"{size_mb:.0f} MB")
     return ", ".join(reasons)
 
 
 def select(run_dir: Path) -> str:
-    """Rank the trials and record the best; return its id, or "" if no trial has finished."""
+    """Rank the trials and record the best; return its id, or "" if no trial has finished.
+
+    Raises:
+        InputError: a trial has logits of other images than those of the split.
+    """
     run = store.read_run(run_dir)
     if not run.trials:
         return ""
-    selection = best(run.trials, run.latencies, run.record.benchmark.selection)
+    _, faces, splits = store.open_run(run_dir)
+    store.refuse_other_images(run, faces, splits)
+    is_male = faces.is_male[splits == "validation"]
+    selection = best(run.trials, run.latencies, run.record.benchmark.selection, is_male)
     serialization.write(run_directory.RunDirectory(run_dir).selection, selection)
     return selection.trial_id

@@ -10,7 +10,6 @@ from itertools import chain
 import numpy as np
 
 from gfr.data.dataset import Faces
-from gfr.errors import InputError
 from gfr.evaluation import calibration as evaluation_calibration
 from gfr.evaluation import roc as evaluation_roc
 from gfr.evaluation import statistics
@@ -18,11 +17,11 @@ from gfr.evaluation.calibration import Calibration, Choices, Point, Temperature
 from gfr.evaluation.learning_curves import Learning, learning
 from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
 from gfr.evaluation.roc import PrecisionRecall, Roc
-from gfr.evaluation.statistics import Optimism, Spread
+from gfr.evaluation.statistics import ALPHA, Optimism, Spread
 from gfr.evaluation.subgroups import Subgroups, subgroups
+from gfr.results import store
 from gfr.results.records import Run, TrialResult
 
-ALPHA = 0.05  # of all comparisons with the selected trial together
 NUM_SHOWN = 5  # images of each kind a trial
 NUM_HARD = 10
 
@@ -126,7 +125,7 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
     """
     if not run.trials:
         return Analysis({}, (), None, (), None, (), ())
-    _refuse_other_images(run, faces, splits)
+    store.refuse_other_images(run, faces, splits)
     is_test = splits == "test"
     names, is_male = np.array(faces.names)[is_test], faces.is_male[is_test]
     attributes, selected = faces.attributes[is_test], run.selection and run.selection.trial_id
@@ -158,18 +157,6 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         hard=tuple(hard[:NUM_HARD]),
         voters=tuple(voters),
     )
-
-
-def _refuse_other_images(run: Run, faces: Faces, splits: np.ndarray) -> None:
-    names = np.array(faces.names)
-    for result in run.trials:
-        for split in ("validation", "test"):
-            if list(getattr(result, f"{split}_logits")) != names[splits == split].tolist():
-                raise InputError(
-                    f"{run.directory / 'trials' / result.trial.id}.json: logits of other images "
-                    f"than the {split} images of faces.csv; delete it and run again with the same "
-                    "--run-id"
-                )
 
 
 def _values(logits: dict[str, float]) -> np.ndarray:

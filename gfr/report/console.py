@@ -57,5 +57,9 @@ def text(run: Run) -> str:
     ]
     if run.selection:
         weak = "" if run.is_better_than_majority(run.result_of(None)) else _WEAK
-        lines.append(f"* selected by validation accuracy: {run.selection.trial_id}{weak}")
+        rule, choices = "validation accuracy", run.selection.choices
+        if choices and choices.prefer != "accuracy":
+            quantity = "validation loss" if choices.prefer == "loss" else choices.prefer
+            rule = f"{quantity}, among those not significantly worse on validation"
+        lines.append(f"* selected by {rule}: {run.selection.trial_id}{weak}")
     return "\n".join([*lines, f"records: {run.directory}"])

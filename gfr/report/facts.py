@@ -28,9 +28,10 @@ class Next:
     """The runner-up of the selection, compared with the selected trial.
 
     `images_ahead`: how many more validation images the selected trial gets right, mean over the
-    seeds; below 0 only if the runner-up exceeds the benchmark's limits. `ahead_95`: Student's
-    interval of that mean, None with one seed. Ratios: the selected trial's p50 latency and size
-    divided by the runner-up's; None where one was not timed.
+    seeds; below 0 only if the runner-up exceeds the benchmark's limits, or if the benchmark prefers
+    another quantity than accuracy. `ahead_95`: Student's interval of that mean, None with one seed.
+    Ratios: the selected trial's p50 latency and size divided by the runner-up's; None where one was
+    not timed.
     """
 
     trial_id: str

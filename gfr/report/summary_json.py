@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from gfr.config.schema import Trial
+from gfr.config.schema import Preference, Trial
 from gfr.measurement.latency import LatencyResult, Timing
 from gfr.report import facts
 from gfr.report.analysis import Analysis, Study
@@ -13,10 +13,22 @@ from gfr.report.published import Published
 from gfr.report.section import Report
 from gfr.results import costs
 from gfr.results.export_records import ExportResult
-from gfr.results.records import Run
+from gfr.results.records import Choices, Run
 from gfr.types import SPLITS
 
 SCHEMA = 1
+
+_AMONG_EQUAL = (
+    "among the trials that are not significantly worse on validation than the one with the highest "
+    "validation accuracy, mean over the seeds; ties by higher validation accuracy"
+)
+_RULES: dict[Preference, str] = {
+    "accuracy": "highest validation accuracy, mean over the seeds; ties by lower validation loss, "
+    "then by lower p50 latency",
+    "loss": f"lowest validation loss, mean over the seeds, {_AMONG_EQUAL}",
+    "latency": f"lowest p50 latency in float32, {_AMONG_EQUAL}",
+    "size": f"fewest parameters, {_AMONG_EQUAL}",
+}
 
 
 def summary(report: Report) -> dict[str, Any]:
@@ -125,14 +137,19 @@ def _timing(timing: Timing) -> dict[str, Any]:
     return summary
 
 
+def _choices(choices: Choices) -> dict[str, Any]:
+    tests = [vars(row) | {"worse": row.is_worse} for row in choices.tests]
+    return vars(choices) | {"equal": choices.equal, "tests": tests}
+
+
 def _selection(run: Run) -> dict[str, Any] | None:
     if run.selection is None:
         return None
     second, top = facts.runner_up(run), [row.trial.id for row in facts.top_on_test(run)]
     return {
-        "rule": "highest validation accuracy, mean over the seeds; ties by lower validation loss, "
-        "then by lower p50 latency",
+        "rule": _RULES[run.record.benchmark.selection.prefer],
         "ranking": list(run.selection.ranking),
+        "choices": run.selection.choices and _choices(run.selection.choices),
         "next": second,
         "published_rule": "highest test accuracy",
         "published_rule_chooses": top,

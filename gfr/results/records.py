@@ -6,22 +6,23 @@ report is made from these files alone. Does not import TensorFlow.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from gfr.config.schema import Benchmark, FeatureSet, Precision, Refit, Trial
+from gfr.config.schema import Benchmark, FeatureSet, Precision, Preference, Refit, Trial
 from gfr.data.layouts import SOURCES
 from gfr.data.records import DataRecord, SplitRecord
 from gfr.errors import InputError
 from gfr.evaluation.metrics import History, Metrics, probabilities
+from gfr.evaluation.statistics import ALPHA
 from gfr.measurement import latency, reference_workload, resources, software
 from gfr.measurement.hardware import Hardware
 from gfr.models.feature_store import Extracted, Part
 from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
 from gfr.results import deployment_records, export_records, regression_records
-from gfr.types import Above0, BySplit, Logit, NonEmpty, Positive, Scale, Share
+from gfr.types import Above0, BySplit, Count, Logit, NonEmpty, Positive, Scale, Share
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,52 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class ValidationTest:
+    """A trial compared with the most accurate one on the same validation images.
+
+    The heads are those with the benchmark's own seed. `p_value`: exact McNemar test; `p_holm`:
+    adjusted for all trials that are compared.
+    """
+
+    trial_id: str
+    only_first_right: Count
+    only_this_right: Count
+    p_value: Share
+    p_holm: Share
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the trial is significantly less accurate."""
+        return self.only_first_right > self.only_this_right and self.p_holm < ALPHA
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What each value of `prefer` selects, by trial id, and `prefer`, the benchmark's.
+
+    Accuracy selects the most accurate trial, with which `tests` compare the other trials, in the
+    order of their accuracy; only trials within the limits, or all if none is.
+    """
+
+    prefer: Preference
+    by_preference: dict[Preference, str]
+    tests: tuple[ValidationTest, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if a choice is missing, or is not of a trial that may be chosen."""
+        if set(self.by_preference) != set(get_args(Preference)):
+            raise ValueError("not one choice for each preference")
+        if not set(self.by_preference.values()) <= set(self.equal):
+            raise ValueError("a choice that is not among the trials to choose from")
+
+    @property
+    def equal(self) -> tuple[str, ...]:
+        """The most accurate trial, and those that are not significantly worse on validation."""
+        others = (row.trial_id for row in self.tests if not row.is_worse)
+        return (self.by_preference["accuracy"], *others)
+
+
+@dataclass(frozen=True)
 class Selection:
     """The selected trial and the ranking of all, best first, by the validation split.
 
@@ -226,13 +273,21 @@ class Selection:
     trial_id: str
     ranking: tuple[str, ...]
     beyond: dict[str, str]
+    choices: Choices | None = None  # None in records of earlier versions
 
     def __post_init__(self) -> None:
-        """Raise ValueError if another trial leads, or one that exceeds the limits is unknown."""
+        """Raise ValueError if another trial leads, or a trial is named that is not ranked."""
         if self.ranking[:1] != (self.trial_id,):
             raise ValueError("the selected trial does not lead the ranking")
         if not set(self.beyond) <= set(self.ranking):
             raise ValueError("a trial beyond the limits is not in the ranking")
+        if self.choices is None:
+            return
+        if self.choices.by_preference[self.choices.prefer] != self.trial_id:
+            raise ValueError("the selected trial is not that of the preference")
+        named = {*self.choices.equal, *(row.trial_id for row in self.choices.tests)}
+        if not named <= set(self.ranking):
+            raise ValueError("a compared trial is not in the ranking")
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,19 @@ def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:
     return record, faces, splits
 
 
+def refuse_other_images(run: Run, faces: dataset.Faces, splits: np.ndarray) -> None:
+    """Raise InputError if a trial has logits of other images than those of the split, str (N,)."""
+    names = np.array(faces.names)
+    for result in run.trials:
+        for split in ("validation", "test"):
+            if list(getattr(result, f"{split}_logits")) != names[splits == split].tolist():
+                raise InputError(
+                    f"{RunDirectory(run.directory).trial(result.trial.id)}: logits of other images "
+                    f"than the {split} images of faces.csv; delete it and run again with the same "
+                    "--run-id"
+                )
+
+
 def repeated_timings(run: Run, feature_set: FeatureSet) -> list[Retimed]:
     """Return the repeated latency measurements of a model, in the order made.
 

@@ -115,6 +115,11 @@ REFUSED = [
     ),
     ("[data]", '[latency]\nengines = ["litert", "litert"]\n[data]', "an engine is listed twice"),
     ("[data]", '[latency]\nengines = "litert"\n[data]', "latency.engines: "),
+    (
+        "[data]",
+        '[selection]\nprefer = "speed"\n[data]',
+        "selection.prefer: input should be 'accuracy', 'loss', 'latency' or 'size', got 'speed'",
+    ),
     ("[data]", "[data", "not valid TOML"),
 ]
 
@@ -138,10 +143,10 @@ def test_a_run_with_the_official_split_repeats_no_split_and_compares_with_a_rand
 
 def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
     """One from the command line, one from the file; what is no amount is refused by name."""
-    limited = load_edited(
-        tmp_path, "[data]", "[selection]\nmax_latency_ms = 9\nmax_size_mb = 99\n[data]"
-    )
-    assert Selecting(20.0, 99) == loader.limited(limited, Selecting(max_latency_ms=20.0)).selection
+    table = '[selection]\nmax_latency_ms = 9\nmax_size_mb = 99\nprefer = "loss"\n[data]'
+    limited = load_edited(tmp_path, "[data]", table)
+    given = Selecting(max_latency_ms=20.0)
+    assert Selecting(20.0, 99, "loss") == loader.limited(limited, given).selection
     for value in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match=r"max_size_mb = .*: must be above 0"):
             loader.limited(limited, Selecting(max_size_mb=value))

@@ -203,6 +203,16 @@ def test_a_new_field_starts_no_new_history_while_it_has_its_default(table):
     assert [True, False] == [key == expected for key in keys]
 
 
+@pytest.mark.parametrize(("prefer", "is_same"), [("accuracy", True), ("loss", False)])
+def test_the_preference_is_in_the_key_unless_it_is_accuracy(prefer, is_same):
+    """Benchmarks of before it existed keep their history."""
+    run = records.run()
+    always = history._key_contents(run.record.benchmark)["selection"]
+    selecting = replace(run.record.benchmark.selection, prefer=prefer)
+    found = history._key_contents(replace(run.record.benchmark, selection=selecting))["selection"]
+    assert is_same == (found == always) == (set(found) == {"max_latency_ms", "max_size_mb"})
+
+
 def test_runs_that_are_not_comparable_are_named(tmp_path):
     """Three runs that computed their features are not a baseline for one that reused them."""
     nights(tmp_path, 3)

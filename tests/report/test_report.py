@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import records
 from html_page import report_of, summary_md
-from records import BENCHMARK, DATA, latency, metrics
+from records import BENCHMARK, DATA, IS_MALE, latency, metrics
 
 from gfr.config.schema import Refit, Selecting
 from gfr.evaluation.statistics import mcnemar, wilson
@@ -128,7 +128,7 @@ def test_a_tie_on_validation_accuracy_says_what_broke_it(run, losses, slower, re
     )
     slow = latency(second.trial.feature_set, 0.5)
     latencies = run.latencies | ({slow.feature_set.id: slow} if slower != "VGG16" else {})
-    chosen = selection.best(tied, latencies, Selecting())
+    chosen = selection.best(tied, latencies, Selecting(), IS_MALE["validation"])
     text = summary_md(replace(run, trials=tied, latencies=latencies, selection=chosen))
     assert f"**VGG16 / iteration 1** ties with {second.trial.title}" in text
     assert f"validation accuracy among the 2 trials and is selected {reason}." in text
@@ -138,9 +138,8 @@ def test_a_tie_on_validation_accuracy_says_what_broke_it(run, losses, slower, re
 def test_what_it_costs_is_told_against_another_backbone(run):
     """Five times the latency and 14.7 times the space of the next best."""
     others = tuple(row for row in run.trials if row.trial.id != "VGG16-iteration-1")
-    fewer = replace(
-        run, trials=others, selection=selection.best(others, run.latencies, Selecting())
-    )
+    chosen = selection.best(others, run.latencies, Selecting(), IS_MALE["validation"])
+    fewer = replace(run, trials=others, selection=chosen)
     assert "has 5.00 times the latency and 14.70 times the size" in summary_md(fewer)
 
 
@@ -182,11 +181,14 @@ def test_a_run_without_any_result_still_has_a_page(run):
 def test_the_selection_never_looks_at_the_test_set(run):
     """Ties on validation accuracy go to the lower validation loss, then to the lower latency."""
     first, second, third, fourth = run.trials
+
+    def selected(*trials):
+        return selection.best(trials, run.latencies, Selecting(), IS_MALE["validation"]).trial_id
+
     level = replace(first, metrics=first.metrics | {"validation": metrics(36, 40, loss=0.4)})
-    assert first.trial.id == selection.best((level, second), run.latencies, Selecting()).trial_id
+    assert first.trial.id == selected(level, second)
     tied = replace(third, metrics=third.metrics | {"validation": metrics(36, 40)})
-    rows = (second, tied, fourth)
-    assert third.trial.id == selection.best(rows, run.latencies, Selecting()).trial_id
+    assert third.trial.id == selected(second, tied, fourth)
 
 
 def test_the_selection_is_by_the_mean_over_seeds(run):
@@ -203,13 +205,15 @@ def test_the_selection_is_by_the_mean_over_seeds(run):
     behind = replace(behind, metrics=level, refits=tuple(others))
     again = tuple(replace(row, metrics=ahead.metrics) for row in others)
     ahead = replace(ahead, refits=again)
-    assert behind.trial.id == selection.best((ahead, behind), run.latencies, Selecting()).trial_id
+    rows = (ahead, behind)
+    chosen = selection.best(rows, run.latencies, Selecting(), IS_MALE["validation"])
+    assert behind.trial.id == chosen.trial_id
 
 
 def test_a_limit_on_latency_or_size_outranks_accuracy(run):
     """VGG16 takes 50 ms and 59 MB, MobileNetV2 10 ms and 4 MB; below all of them the best stays."""
     best = {
-        limits: selection.best(run.trials, run.latencies, limits)
+        limits: selection.best(run.trials, run.latencies, limits, IS_MALE["validation"])
         for limits in (Selecting(20.0), Selecting(None, 10.0), Selecting(1.0))
     }
     small, light, none = best.values()

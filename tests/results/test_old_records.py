@@ -4,8 +4,10 @@ import json
 
 import pytest
 import records
+from html_page import report_of, summary_md
 
 from gfr.errors import InputError
+from gfr.report import summary_json
 from gfr.results import records as results_records
 from gfr.results import regression_records, store
 from gfr.storage import serialization
@@ -36,7 +38,12 @@ def test_first_records_of_this_schema_are_read(run):
     edit(files.verdict, lambda document: document.pop("new_baseline"))
     for name in run.latencies:
         edit(files.latency(name), lambda document: document["timings"][0].pop("witness_s"))
+    edit(files.selection, lambda document: document.pop("choices"))
+    edit(files.record, lambda document: document["benchmark"]["selection"].pop("prefer"))
     read = store.read_run(run.directory)
+    assert read.selection.choices is None and "accuracy" == read.record.benchmark.selection.prefer
+    assert "not significantly worse" not in summary_md(read)
+    assert summary_json.summary(report_of(read))["selection"]["choices"] is None
     assert read.record.settings is None and "" == read.verdict.new_baseline
     assert [None, None] == [row.float32.witness_s for row in read.latencies.values()]
 

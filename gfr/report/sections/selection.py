@@ -1,10 +1,18 @@
 """Selection: why this trial, and what other rules would select."""
 
+from gfr.config.schema import Preference
 from gfr.report import facts, markdown
 from gfr.report.analysis import cost
 from gfr.report.formatting import accuracy, title
 from gfr.report.section import Report, Section
-from gfr.results.records import Run, Selection, TrialResult
+from gfr.results.records import Choices, Run, Selection, TrialResult
+
+_BEST: dict[Preference, str] = {
+    "accuracy": "the highest validation accuracy",
+    "loss": "the lowest validation loss",
+    "latency": "the lowest p50 latency",
+    "size": "the fewest parameters",
+}
 
 
 def section(report: Report) -> Section:
@@ -16,6 +24,7 @@ def section(report: Report) -> Section:
     selected = run.result_of(None)
     blocks = [
         _rule(report, run.selection, selected),
+        _choices(run, run.selection),
         _runner_up(run, run.selection, selected),
         _published_rule(run, selected),
         _optimism(report),
@@ -25,17 +34,111 @@ def section(report: Report) -> Section:
     return Section("selection", "Selection", blocks)
 
 
+def sentence(run: Run) -> str:
+    """Say in short whether accuracy alone decides, and what another preference would select."""
+    choices = run.selection and run.selection.choices
+    if not choices or not choices.tests:
+        return ""
+    selected, first = (choices.by_preference[name] for name in (choices.prefer, "accuracy"))
+    than = "" if selected == first else f" than {title(run, first)}"
+    num = len(choices.equal) - 1
+    if not num:
+        return "Every other trial is significantly worse on validation."
+    trials = f"{num} other trial is" if num == 1 else f"{num} other trials are"
+    if than:
+        trials = f"{num} trial is" if num == 1 else f"{num} trials are"
+    text = f"{trials} not significantly worse on validation{than}"
+    others = [
+        f"{_listed([f'`{name}`' for name in names])} would select {title(run, trial_id)}"
+        for trial_id, names in _by_trial(choices).items()
+        if trial_id != selected
+    ]
+    if not others:
+        return f"{text}; each value of `prefer` selects this one."
+    return f"{text}; as `prefer` in `[selection]`, {', '.join(others)}."
+
+
+def _by_trial(choices: Choices) -> dict[str, list[str]]:
+    """Return the preferences that select each trial, by its id."""
+    by_trial: dict[str, list[str]] = {}
+    for name in _BEST:
+        by_trial.setdefault(choices.by_preference[name], []).append(name)
+    return by_trial
+
+
 def _rule(report: Report, selection: Selection, selected: TrialResult) -> str:
     run, seeds = report.run, report.analysis.studies[selected.trial.id].validation_seeds
     mean = f" (mean of {seeds.num} seeds {seeds.mean:.3f})" if seeds.num > 1 else ""
     verb, reason = _tie(run, selection, selected)
+    candidates, ties = _candidates(run, selection), "by lower validation loss, then by lower"
+    best, choices = _BEST["accuracy"], selection.choices
+    if choices and choices.prefer != "accuracy":
+        first = title(run, choices.by_preference["accuracy"])
+        best, verb, reason, mean = _BEST[choices.prefer], "has", "", ""
+        candidates = (
+            f"{first}, which has {_BEST['accuracy']} among {candidates}, and the trials that are "
+            "not significantly worse"
+        )
+        ties = "by higher validation accuracy, then by lower validation loss and"
     return (
-        f"**{title(run, selected.trial.id)}** {verb} the highest validation accuracy among "
-        f"{_candidates(run, selection)}{mean}{reason}. With seed {run.record.benchmark.seed}: "
+        f"**{title(run, selected.trial.id)}** {verb} {best} among {candidates}{mean}{reason}. "
+        f"With seed {run.record.benchmark.seed}: "
         f"{accuracy(selected.metrics['validation'], 'validation')}, "
-        f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken by lower validation loss, "
-        "then by lower latency. Test accuracy is shown for information only."
+        f"{accuracy(selected.metrics['test'], 'test')}. Ties are broken {ties} latency. "
+        "Test accuracy is shown for information only."
     )
+
+
+def _choices(run: Run, selection: Selection) -> str:
+    """Name the trials that are statistically equal on validation, and what decides among them."""
+    choices = selection.choices
+    if not choices or not choices.tests:
+        return ""
+    first = run.result_of(choices.by_preference["accuracy"])
+    metrics = first.over_seeds("validation")
+    limits = " within the limits" if 0 < len(selection.beyond) < len(selection.ranking) else ""
+    names = [title(run, trial_id) for trial_id in choices.equal[1:]]
+    verb = "is" if len(names) == 1 else "are"
+    are = f"{len(names)} of the {len(choices.tests)} other trials{limits} {verb} not"
+    if not names:
+        are = f"all other trials{limits} are"
+    text = (
+        f"On the same {metrics[0].num_images:,} validation images, {are} significantly worse than "
+        f"{title(run, first.trial.id)} (exact McNemar test of the seed-"
+        f"{run.record.benchmark.seed} heads, Holm)"
+    )
+    if not names:
+        return f"{text}, so `prefer` in `[selection]` makes no difference."
+    chosen = []
+    for trial_id, preferences in _by_trial(choices).items():
+        words = [f"{name} (this run)" if name == choices.prefer else name for name in preferences]
+        selects = f"{_listed(words)} {'selects' if len(words) == 1 else 'select'}"
+        qualities = _qualities(run, run.result_of(trial_id), first)
+        chosen.append(f"{selects} {title(run, trial_id)} ({qualities})")
+    over = f" Images and losses are means over {len(metrics)} seeds." if len(metrics) > 1 else ""
+    return (
+        f"{text}: {', '.join(names)}. `prefer` in `[selection]` decides among them: "
+        f"{'; '.join(chosen)}.{over}"
+    )
+
+
+def _listed(words: list[str]) -> str:
+    """`accuracy, latency and size`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _qualities(run: Run, result: TrialResult, first: TrialResult) -> str:
+    """`2.6 validation images fewer, loss 0.249, p50 51.2 ms, 59 MB`."""
+    ours, best = (row.over_seeds("validation") for row in (result, first))
+    behind = sum(row.num_right for row in best) - sum(row.num_right for row in ours)
+    qualities = [f"loss {sum(row.loss for row in ours) / len(ours):.3f}"]
+    if result != first:
+        qualities.insert(0, f"{round(behind / len(ours), 1):g} validation images fewer")
+    if latency := run.latency_of(result.trial):
+        p50_ms, size_mb = latency.float32.p50_ms, latency.size_bytes / 1e6
+        qualities += [f"p50 {p50_ms:.1f} ms", f"{size_mb:.0f} MB"]
+    return ", ".join(qualities)
 
 
 def _tie(run: Run, selection: Selection, selected: TrialResult) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Significance: paired tests of every trial against the selected one."""
 
-from gfr.report.analysis import ALPHA, Against, cost
+from gfr.evaluation.statistics import ALPHA
+from gfr.report.analysis import Against, cost
 from gfr.report.figures import Figure, backbones, forest, look
 from gfr.report.formatting import points, title
 from gfr.report.section import Block, Chart, Report, Section, Table

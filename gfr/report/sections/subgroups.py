@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from gfr.data.layouts import SOURCES
+from gfr.evaluation.statistics import ALPHA
 from gfr.evaluation.subgroups import LEAST_IMAGES, Gap, LeftOut, Rate, Subgroups
 from gfr.report import markdown
-from gfr.report.analysis import ALPHA
 from gfr.report.figures import Entry, forest
 from gfr.report.formatting import MIN_RATED, percent, points, title
 from gfr.report.section import Block, Chart, Report, Section, Table

@@ -4,7 +4,7 @@ from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, markdown
 from gfr.report.formatting import RANDOM, accuracy, interval, title
 from gfr.report.section import Report, Section
-from gfr.report.sections import significance
+from gfr.report.sections import selection, significance
 from gfr.results.records import Run
 
 
@@ -36,7 +36,8 @@ def _selected(report: Report) -> str:
             f"({100 * run.record.split.majority_share:.1f}%): the 95% interval for its test "
             "accuracy is not entirely above that share."
         )
-    text = " ".join([*sentences, significance.sentence(report)]).strip()
+    sentences += [significance.sentence(report), selection.sentence(run)]
+    text = " ".join(filter(None, sentences))
     return text + (f" {RANDOM} random weights." if RANDOM in text else "")
 
 
