@@ -86,8 +86,14 @@ def export(
     failures = export_formats(run_dir, trial_id, (TFJS,), precision, limits)
     if failures:
         raise StepFailed(failures[TFJS])
+    return place_of(run_dir, trial_id, TFJS)
+
+
+def place_of(run_dir: Path, trial_id: str | None, name: str) -> Path:
+    """Return the directory of a trial's model in a format, the selected trial unless named."""
     trial = store.read_run(run_dir).result_of(trial_id).trial
-    return run_directory.RunDirectory(run_dir).export(trial.id).path
+    files = run_directory.RunDirectory(run_dir)
+    return files.export(trial.id).path if name == TFJS else files.format(trial.id, name).path
 
 
 def export_formats(
