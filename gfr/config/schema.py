@@ -134,16 +134,34 @@ class Latency:
 
 WebPrecision = Literal["float32", "uint16", "float16", "uint8"]
 
+TFJS = "tfjs"
+
+# File formats of a model by name (gfr/engines/formats.py).
+FORMATS = (
+    *(TFJS, "litert", "litert-float16", "litert-dynamic", "litert-int8"),
+    *("onnx", "openvino"),
+)
+
 
 @dataclass(frozen=True)
 class Export:
-    """Table `[export]`: the precisions measured for the browser; none: no export.
+    """Table `[export]`: the precisions measured for the browser; none: no TensorFlow.js.
 
-    `javascript_images`: test images that each precision classifies in TensorFlow.js.
+    `javascript_images`: test images that each precision classifies in TensorFlow.js. `formats`:
+    those in which the selected model is written. None: all, but nothing at all without precisions,
+    as in benchmark files that were written when TensorFlow.js was the only format.
     """
 
     precisions: tuple[WebPrecision, ...] = ("float32", "uint16", "float16", "uint8")
     javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    formats: tuple[str, ...] | None = None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Names of the formats to write."""
+        if self.formats is None:
+            return FORMATS if self.precisions else ()
+        return tuple(name for name in self.formats if name != TFJS or self.precisions)
 
 
 Preference = Literal["accuracy", "loss", "latency", "size"]

@@ -97,6 +97,8 @@ def by_size(run: Callable[[np.ndarray], np.ndarray], pixels: Sequence[np.ndarray
     return Predictions(images.run_by_size(run, pixels).reshape(len(pixels)))
 
 
-def classify_files(classify: Classify, paths: Sequence[Path]) -> np.ndarray:
+def classify_files(
+    classify: Classify, paths: Sequence[Path], batch_size: int = _BATCH
+) -> np.ndarray:
     """Classify image files in batches -> p_male float (N,)."""
-    return np.concatenate([classify(batch).p_male for batch in images.batches(paths, _BATCH)])
+    return np.concatenate([classify(batch).p_male for batch in images.batches(paths, batch_size)])

@@ -50,6 +50,13 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     return partial(by_size, run)
 
 
+def computes_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 without converting to float32."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 ENGINE = Engine(
     name="openvino",
     title="OpenVINO",

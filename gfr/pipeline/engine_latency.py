@@ -63,12 +63,13 @@ class Plan:
     trial_id: str
     engines: tuple[str, ...]
     thread_counts: tuple[int, ...]
-    prepare: str = "gfr.pipeline.engine_latency:prepare_keras"
+    prepare: str = "gfr.pipeline.formats.preparing:prepare_feature_set"
+    name: str = ""  # of the step
 
     @property
     def title(self) -> str:
         """Name of the step in the progress display."""
-        return f"{self.feature_set.title}, engines"
+        return self.name or f"{self.feature_set.title}, engines"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,12 @@ def time_engines(plan: Plan, limits: isolation.Limits) -> Path:
         return path
     result = measure(plan, limits)
     write(path, result)
+    log(plan, result)
+    return path
+
+
+def log(plan: Plan, result: EngineLatency) -> None:
+    """Log the latency of each engine, and why the others have none."""
     for row in result.rows:
         remark = "; CONTENDED: other processes took part of the machine"
         LOG.info(
@@ -105,7 +112,6 @@ def time_engines(plan: Plan, limits: isolation.Limits) -> Path:
         )
     for name, reason in result.unavailable:
         LOG.warning("%s: %s was not timed: %s", plan.title, name, reason)
-    return path
 
 
 def time_again(
@@ -169,8 +175,7 @@ def _processes(plan: Plan, limits: isolation.Limits) -> tuple[Prepared, list[_Ti
     missing = tuple((name, reason) for name, reason in reasons.items() if reason)
     report = reporter(plan.title, "processes")
     with atomic.scratch(plan.run_dir / "engines" / plan.feature_set.id) as folder:
-        arguments = plan.run_dir, plan.trial_id, available, folder
-        prepared: Prepared = isolation.call_alone(plan.prepare, *arguments, limits=limits)
+        prepared = _prepared(plan, available, folder, limits)
         prepared = replace(prepared, failed=(*missing, *prepared.failed))
         timed: list[_Timed] = []
         for number, num_threads in enumerate(plan.thread_counts):
@@ -180,6 +185,29 @@ def _processes(plan: Plan, limits: isolation.Limits) -> tuple[Prepared, list[_Ti
                 timed.append(_process(plan, models, num_threads, limits))
     report(1, 1)
     return prepared, timed
+
+
+def _prepared(
+    plan: Plan, names: tuple[str, ...], folder: Path, limits: isolation.Limits
+) -> Prepared:
+    """Prepare all engines in one process; if that crashes, each in its own."""
+    try:
+        return isolation.call_alone(
+            plan.prepare, plan.run_dir, plan.trial_id, names, folder, limits=limits
+        )
+    except StepFailed:
+        parts = []
+        for name in names:
+            (place := folder / name).mkdir()
+            arguments = plan.run_dir, plan.trial_id, (name,), place
+            try:
+                parts.append(isolation.call_alone(plan.prepare, *arguments, limits=limits))
+            except StepFailed as error:
+                parts.append(Prepared((), ((name, str(error)),)))
+        return Prepared(
+            tuple(model for part in parts for model in part.models),
+            tuple(row for part in parts for row in part.failed),
+        )
 
 
 def _process(
@@ -203,20 +231,6 @@ def _process(
             raise
         timed: _Timed = call(place, plan, remaining, num_threads)
         return replace(timed, failed=(*crashes, *timed.failed))
-
-
-def prepare_keras(run_dir: Path, trial_id: str, names: tuple[str, ...], folder: Path) -> Prepared:
-    """Write the fused Keras model, which TensorFlow runs; other engines get no file."""
-    from gfr.engines import keras_model
-
-    reason = "no file of the model in a format of this engine"
-    failed = tuple((name, reason) for name in names if name != "tensorflow")
-    if "tensorflow" not in names:
-        return Prepared((), failed)
-    path = folder / "model.keras"
-    keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id)).save(path)
-    size = path.stat().st_size
-    return Prepared((EngineModel("tensorflow", "", "float32", path, size),), failed)
 
 
 def try_model(plan: Plan, model: EngineModel, num_threads: int) -> None:

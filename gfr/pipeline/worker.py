@@ -21,8 +21,8 @@ from gfr import environment, errors
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-# These measure memory and start without it, or import it where an engine needs it.
-_WITHOUT_TENSORFLOW = {"gfr.engines.fresh_process"}
+# These start without it, or import it where an engine needs it.
+_WITHOUT_TENSORFLOW = {"gfr.engines.fresh_process", "gfr.export.file_formats"}
 
 LOG = logging.getLogger("gfr")
 

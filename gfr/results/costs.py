@@ -63,6 +63,9 @@ def stages(run: Run) -> list[Stage]:
     for engines in run.engine_latencies.values():
         name = f"Engines: {engines.feature_set.title}"
         found.append(Stage("Latency", name, counted(len(engines.rows), "row"), engines.cost))
+    if formats := run.format_latency:
+        name = f"Formats: {run.result_of(formats.trial_id).trial.title}"
+        found.append(Stage("Latency", name, counted(len(formats.rows), "row"), formats.cost))
     return found
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 _HEAD = SPEC[: SPEC.index("[[backbone]]")]
 INCEPTION = (
-    _HEAD.replace("precisions = []", "javascript_images = 4")
+    _HEAD.replace("precisions = []", 'javascript_images = 4\nformats = ["tfjs"]')
     .replace("seeds = 2", "seeds = 1")
     .replace("fractions = [0.5]", "fractions = []")
     + """
