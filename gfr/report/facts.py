@@ -7,8 +7,9 @@ from gfr.data import records
 from gfr.data.layouts import SOURCES
 from gfr.evaluation.statistics import over_seeds
 from gfr.measurement.latency import Samples
-from gfr.report.formatting import bounds
-from gfr.results import regression_records
+from gfr.report.formatting import bounds, interval, with_interval
+from gfr.results import deployment, regression_records
+from gfr.results.deployment import Best, Recommendation, Variant
 from gfr.results.records import PartResult, Run, TrialResult
 
 PERCENTS = (10, 50, 90, 95, 99)  # of the latency of one image
@@ -60,6 +61,54 @@ def quantiles_ms(single: Samples) -> dict[int, tuple[float, tuple[float, float] 
             ends_ms = ends_s and (1000 * ends_s[0], 1000 * ends_s[1])
             found[percent] = (1000 * single.percentile_s(percent), ends_ms)
     return found
+
+
+def p50(single: Samples) -> str:
+    """`12.9 ms [12.8, 13.1]`."""
+    p50_ms, ends_ms = quantiles_ms(single)[50]
+    return f"{p50_ms:.1f} ms" + (f" {interval(ends_ms, '.1f')}" if ends_ms else "")
+
+
+def milliseconds_95(single: Samples, percent: int, form: str = ".1f") -> str:
+    """`12.9 [12.8, 13.1]`; "" for a p99 without an interval."""
+    found = quantiles_ms(single).get(percent)
+    return with_interval(*found, form) if found else ""
+
+
+def best_rows(run: Run) -> dict[str, Best]:
+    """Return the row of each feature set that counts in the selection, by id."""
+    names = [features.feature_set.id for features in run.features]
+    return deployment.best_rows(names, run.latencies, run.engine_latencies)
+
+
+def variants(run: Run) -> tuple[Variant, ...]:
+    """Return the selected model in every engine and precision; none in runs without formats."""
+    return deployment.variants(run.formats, run.format_latency) if run.formats else ()
+
+
+def recommended(run: Run) -> Recommendation | None:
+    """Return the format of the selected model to use, within the limits of the benchmark."""
+    return deployment.recommended(variants(run), run.record.benchmark.selection)
+
+
+def recommendation(run: Run) -> str:
+    """Name the recommended format, its size, latency and answers; "" without one.
+
+    `LiteRT dynamic int8: 14.9 MB, p50 12.9 ms [12.8, 13.1], same answers on 986 of 1,000 test
+    images`
+    """
+    found = recommended(run)
+    if found is None:
+        return ""
+    result, single = found.variant.result, found.timing.single
+    qualities = [f"{result.num_bytes / 1e6:.1f} MB"] if result else []
+    contended = " (contended)" if single.is_contended else ""
+    qualities.append(f"p50 {p50(single)}{contended}")
+    if result and result.test:
+        num_images = result.test.num_images
+        num_same = num_images - result.test.num_changed
+        qualities.append(f"same answers on {num_same:,} of {num_images:,} test images")
+    return f"{found.variant.title}: {', '.join(qualities)}"
 
 
 def top_on_test(run: Run) -> list[TrialResult]:
