@@ -22,6 +22,7 @@ FORMATS = (
     *("tfjs", "litert", "litert-float16", "litert-dynamic", "litert-int8"),
     *("onnx", "openvino"),
 )
+ENGINES = ("tensorflow", *FORMATS, "onnxruntime", "fastest")
 
 
 def words(*choices: str) -> Callable[[str], list[str]]:

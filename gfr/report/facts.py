@@ -1,6 +1,7 @@
 """Facts of a run that its sections and summary.json share: caveats, the runner-up, workers."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gfr.data import records
@@ -184,16 +185,29 @@ def caveats(run: Run) -> list[Caveat]:
     if run.selection and (reason := run.selection.beyond.get(run.selection.trial_id)):
         text = f"No model is within the limits of the benchmark; the selected model has {reason}"
         found.append(Caveat(text, True))
-    for latency in run.latencies.values():
-        if latency.is_contended:
-            rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]
-            share = max(row.others_share for row in rows)
-            text = (
-                f"Background load: other processes used up to {share:.0%} of the CPU while "
-                f"{latency.feature_set.title} was timed"
-            )
-            found.append(Caveat(text, True))
+    found += [Caveat(text, True) for text in _background_loads(run)]
     return found
+
+
+def _background_loads(run: Run) -> Iterator[str]:
+    """Say what was timed while other processes used the CPU."""
+    measured = []
+    for latency in run.latencies.values():
+        timings = [row for timing in latency.timings for row in (timing.single, timing.batches)]
+        measured.append((latency.feature_set.title, timings))
+    for engines in run.engine_latencies.values():
+        timings = [row.single for row in engines.rows]
+        measured.append((f"{engines.feature_set.title} in several engines", timings))
+    if formats := run.format_latency:
+        measured.append(("the formats of the model", [row.single for row in formats.rows]))
+    for what, timings in measured:
+        if any(row.is_contended for row in timings):
+            share = max(row.others_share for row in timings)
+            verb = "were" if what.startswith("the formats") else "was"
+            yield (
+                f"Background load: other processes used up to {share:.0%} of the CPU while {what} "
+                f"{verb} timed"
+            )
 
 
 def workers(run: Run) -> list[Worker]:

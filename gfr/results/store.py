@@ -73,6 +73,21 @@ def read_formats(directory: Path, run_id: str, trial: Trial) -> dict[str, Format
     return formats
 
 
+def formats_of(run: Run, trial: Trial) -> dict[str, FormatResult]:
+    """Return the records of a trial's formats, by name; those of the selected one are at hand."""
+    if run.selection and run.selection.trial_id == trial.id:
+        return run.formats
+    return read_formats(run.directory, run.record.run_id, trial)
+
+
+def format_latency_of(run: Run, trial: Trial) -> EngineLatency | None:
+    """Return the latency of a trial's formats; None if it was not measured."""
+    if run.selection and run.selection.trial_id == trial.id:
+        return run.format_latency
+    path = RunDirectory(run.directory).format_latency(trial.id)
+    return read(path, EngineLatency) if path.exists() else None
+
+
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:
     """Read the record of a run, its images, and the split, str (N,)."""
     files = RunDirectory(run_dir)

@@ -132,7 +132,8 @@ def draw(found: Sequence[Spot]) -> Figure:
         notes.append("hollow: random weights")
     if any(spot.timing.single.is_contended for spot in found):
         notes.append(f"{CONTENDED}: contended latency")
-    looks = {spot.title: replace(spot.look, is_hollow=False, is_small=False) for spot in found}
+    ordered = sorted(found, key=lambda spot: (spot.look.colour, spot.look.shape))
+    looks = {spot.title: replace(spot.look, is_hollow=False, is_small=False) for spot in ordered}
     legend = [Entry(name, look, has_line=False) for name, look in looks.items()]
     return figures.both(
         lambda width: _draw(found, x, y, width), _CAPTION, [*legend, *map(Entry, notes)]
@@ -149,8 +150,11 @@ def _draw(found: Sequence[Spot], x: Axis, y: Axis, width: float) -> Drawing:
         path.append((p50_ms, spot.accuracy))
     behind = [svg.curve(frame, [*path, (x.high, path[-1][1])], _LINE)]
     series = []
-    for spot, aside in _asides([spot for spot in found if spot not in on_front]):
+    others = [spot for spot in found if not spot.is_selected and spot not in on_front]
+    for spot, aside in _asides(others):
         series.append(Series(spot.look, points=[_point(spot)], aside=aside))
+    selected = [spot for spot in found if spot.is_selected and spot not in on_front]
+    series += [Series(spot.look, points=[_point(spot)]) for spot in selected]
     for spot in on_front:
         point = replace(_point(spot), interval=spot.interval)
         series.append(Series(spot.look, points=[point]))
