@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import installed_engines
 import numpy as np
 import pytest
 
@@ -27,9 +28,7 @@ def written(tmp_path_factory):
 
 def copied(written, form, folder):
     """A copy of a format's files in `folder`, and the engine."""
-    engine = engines.get(form.engine)
-    if why := engine.unavailable():
-        pytest.skip(why)
+    engine = installed_engines.engine(form.engine)
     shutil.copytree(written / form.name, folder, dirs_exist_ok=True)
     return engine, folder / form.file
 
@@ -76,11 +75,8 @@ def test_openvino_needs_both_files(written, tmp_path):
 @pytest.mark.parametrize("name", ["litert", "onnxruntime", "openvino", "tfjs", "tensorflow"])
 def test_a_missing_model_is_an_error_with_its_path(name, tmp_path):
     """Whatever the engine."""
-    engine = engines.get(name)
-    if why := engine.unavailable():
-        pytest.skip(why)
     with pytest.raises(InputError, match=f"{tmp_path}/absent: no such model"):
-        engine.load(tmp_path / "absent")
+        installed_engines.engine(name).load(tmp_path / "absent")
 
 
 def test_openvino_computes_in_bfloat16_if_asked(written, tmp_path):

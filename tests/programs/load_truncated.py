@@ -13,7 +13,8 @@ from gfr.errors import InputError
 def main(engine, model):
     """Cut in 64 places, and just before the end."""
     whole, num_refused = model.read_bytes(), 0
-    sizes = {len(whole) * part // 64 for part in range(64)} | {len(whole) - n for n in (1, 4, 16)}
+    end = len(whole.rstrip(b"\n"))  # an .xml file may lack its last line break
+    sizes = {end * part // 64 for part in range(64)} | {end - missing for missing in (1, 4, 16)}
     for size in sorted(sizes):
         model.write_bytes(whole[:size])
         try:
