@@ -1,14 +1,11 @@
 """Convert a graph to ONNX (.onnx) in float32. The converter is an extra (docs/dependencies.md)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest import mock
 
 from gfr.engines.base import missing
 from gfr.errors import InputError, StepFailed, reason
-
-if TYPE_CHECKING:
-    from gfr.export.convert import Graph
+from gfr.export.inference_graph import Graph
 
 _OPSET = 18
 
@@ -19,7 +16,7 @@ _WITHOUT_COPIES = {"TF2ONNX_CATCH_ERRORS": "false"}
 _FAILURES = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 
 
-def write(graph: "Graph", path: Path) -> None:
+def write(graph: Graph, path: Path) -> None:
     """Write an .onnx file; StepFailed if the model cannot be converted."""
     for package in ("tf2onnx", "onnx"):
         if why := missing(package):

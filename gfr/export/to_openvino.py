@@ -3,21 +3,18 @@
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gfr.engines import openvino as engine
 from gfr.engines.base import missing
 from gfr.engines.formats import INPUT, OUTPUT
 from gfr.errors import InputError, StepFailed
-
-if TYPE_CHECKING:
-    from gfr.export.convert import Graph
+from gfr.export.inference_graph import Graph
 
 # How its reader names operations that it does not know.
 _UNSUPPORTED = re.compile(r"operation\(s\): ([\w, ]+)")
 
 
-def write(graph: "Graph", path: Path) -> None:
+def write(graph: Graph, path: Path) -> None:
     """Write an .xml file and its .bin; StepFailed if the model cannot be converted."""
     if why := missing("openvino"):
         raise InputError(f"OpenVINO float32: {why}")

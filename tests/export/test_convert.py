@@ -14,6 +14,33 @@ FILE_FORMATS = [row for row in formats.FORMATS.values() if row.name != "tfjs"]
 BOUNDS = {"float32": 1e-4, "float16": 1e-2, "dynamic int8": 0.05, "int8": 0.1}
 
 
+def litert_names(model):
+    """Of its one signature."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    (signature,) = Interpreter(str(model)).get_signature_list().values()
+    return *signature["inputs"], *signature["outputs"]
+
+
+def onnx_names(model):
+    """Of input and output."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model)
+    return session.get_inputs()[0].name, session.get_outputs()[0].name
+
+
+def openvino_names(model):
+    """Of input and output."""
+    import openvino
+
+    network = openvino.Core().read_model(model)
+    return network.input().any_name, network.output().any_name
+
+
+NAMES = {"litert": litert_names, "onnxruntime": onnx_names, "openvino": openvino_names}
+
+
 def network(input_shape):
     """A network with what real ones have: padding, BatchNorm, depthwise, branches, Dense."""
     import keras
@@ -58,6 +85,7 @@ def test_every_format_gives_the_probabilities_of_keras(exported, form, tmp_path)
     engine = installed_engines.engine(form.engine)
     convert.convert(folder / "saved_model", form, tmp_path, sorted(folder.glob("*.png")))
     assert {form.file, *form.beside} == {path.name for path in tmp_path.iterdir()}
+    assert ("pixels", "p_male") == NAMES[form.engine](tmp_path / form.file)
     classify = engine.load(tmp_path / form.file)
     expected = [float(model(image[None].astype(np.float32))[0, 0]) for image in images]
     p_male = classify(images).p_male
@@ -99,6 +127,16 @@ def test_a_converter_that_is_not_installed_names_the_command(exported, monkeypat
         expected = f"{form.title}: {package} is not installed. Install it: make engines"
         assert expected == str(refused.value)
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_format_that_fails_does_not_stop_the_others(exported, tmp_path):
+    """Full int8 without images, before LiteRT in float32."""
+    folders = {name: tmp_path / name for name in ("litert-int8", "litert")}
+    for folder in folders.values():
+        folder.mkdir()
+    failures = convert.convert_all(exported[1] / "saved_model", folders)
+    assert {"litert-int8": "LiteRT int8: no images to calibrate it on"} == failures
+    assert formats.get("litert").num_bytes(tmp_path / "litert") > 1000
 
 
 def test_full_int8_needs_images(exported, tmp_path):
