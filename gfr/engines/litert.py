@@ -5,7 +5,10 @@ removed.
 """
 
 import mmap
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,11 +60,26 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     _check_whole(model)
     try:
         interpreter = Interpreter(model_path=str(model), num_threads=num_threads)
+        with _silent():
+            interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"{model}: LiteRT cannot load it ({reason(error)}). Export it again"
         ) from None
     return partial(by_size, _Network(model, interpreter))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Discard what LiteRT writes to standard error: that it computes with XNNPACK."""
+    stderr = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _check_whole(model: Path) -> None:
