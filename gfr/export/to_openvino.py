@@ -11,7 +11,7 @@ from gfr.errors import InputError, StepFailed
 from gfr.export.inference_graph import Graph
 
 # How its reader names operations that it does not know.
-_UNSUPPORTED = re.compile(r"[Nn]o translator(?: found)? for(?: operation\(s\):)? ([\w, ]+)")
+_UNSUPPORTED = re.compile(r"No conversion rule found for operations: ([\w, ]+)")
 
 
 def write(graph: Graph, path: Path) -> None:
