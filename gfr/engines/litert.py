@@ -77,10 +77,8 @@ def _check_whole(model: Path) -> None:
         if content[4:8] != _MAGIC:
             raise ValueError("no LiteRT model")
         schema.ModelT.InitFromPackedBuf(content)
-    except _DAMAGED as error:
-        raise InputError(
-            f"{model}: damaged or truncated ({reason(error)}). Export it again"
-        ) from None
+    except _DAMAGED:
+        raise InputError(f"{model}: a truncated or damaged LiteRT model. Export it again") from None
 
 
 ENGINE = Engine(

@@ -36,7 +36,7 @@ def write(graph: "Graph", form: Format, path: Path, calibration: Sequence[Path])
         path.write_bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         unsupported = _UNSUPPORTED.search(str(error))
-        why = f"LiteRT has no kernel for {unsupported[1]}" if unsupported else reason(error)
+        why = f"LiteRT has no {unsupported[1]}" if unsupported else reason(error)
         raise StepFailed(f"{form.title}: cannot be converted: {why}") from None
 
 

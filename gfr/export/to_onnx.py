@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from gfr.engines.base import missing
 from gfr.errors import InputError, StepFailed, reason
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
     from gfr.export.convert import Graph
 
 _OPSET = 18
+
+# Otherwise tf2onnx keeps a copy of the model for each of its dozens of passes.
+_WITHOUT_COPIES = {"TF2ONNX_CATCH_ERRORS": "false"}
+
+# What its passes raise for graphs that they do not expect.
+_FAILURES = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError)
 
 
 def write(graph: "Graph", path: Path) -> None:
@@ -21,8 +28,13 @@ def write(graph: "Graph", path: Path) -> None:
     import tf2onnx
 
     try:
-        model, _ = tf2onnx.convert.from_function(graph.function, None, opset=_OPSET)
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, RuntimeError, ValueError, KeyError) as error:
+        with mock.patch.dict("os.environ", _WITHOUT_COPIES):
+            model, _ = tf2onnx.convert.from_function(graph.function, (), opset=_OPSET)
+    except _FAILURES as error:
         raise StepFailed(f"ONNX float32: cannot be converted: {reason(error)}") from None
+    # tf2onnx only logs what it has left as it was.
+    kinds = {(node.op_type, node.domain) for node in model.graph.node}
+    if unknown := sorted(kind for kind, domain in kinds if not onnx.defs.has(kind, domain)):
+        raise StepFailed(f"ONNX float32: cannot be converted: ONNX has no {', '.join(unknown)}")
+    onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())

@@ -1,10 +1,11 @@
 """Conversion of one SavedModel to every file format: the answers of Keras, or a reason."""
 
+import installed_engines
 import numpy as np
 import pytest
 
-from gfr import engines
-from gfr.engines import formats
+from gfr.engines import base, formats
+from gfr.errors import InputError, StepFailed
 from gfr.export import convert
 
 SIZES = ((23, 17), (40, 30))
@@ -54,9 +55,7 @@ def exported(request, tmp_path_factory):
 def test_every_format_gives_the_probabilities_of_keras(exported, form, tmp_path):
     """Images of two sizes in one call, one of them alone."""
     model, folder, images = exported
-    engine = engines.get(form.engine)
-    if why := engine.unavailable():
-        pytest.skip(why)
+    engine = installed_engines.engine(form.engine)
     convert.convert(folder / "saved_model", form, tmp_path, sorted(folder.glob("*.png")))
     assert {form.file, *form.beside} == {path.name for path in tmp_path.iterdir()}
     classify = engine.load(tmp_path / form.file)
@@ -66,3 +65,43 @@ def test_every_format_gives_the_probabilities_of_keras(exported, form, tmp_path)
     assert expected == pytest.approx(p_male.tolist(), abs=BOUNDS[form.precision])
     assert pytest.approx(p_male[1], abs=1e-5) == classify(images[1:2]).p_male[0]
     assert np.ptp(expected) > 0.02, "the model answers the same for every image"
+
+
+@pytest.mark.parametrize("name", ["litert", "litert-dynamic", "onnx", "openvino"])
+def test_an_operation_that_a_format_lacks_is_named(name, tmp_path):
+    """A model of one's own may have any; the error is one line."""
+    import keras
+    from keras import layers
+
+    from gfr.export.saved_model import write_graph
+
+    form = formats.get(name)
+    installed_engines.engine(form.engine)
+    pixels = keras.Input((None, None, 3))
+    x = layers.Reshape((4, 4))(layers.Resizing(4, 4)(pixels)[..., :1])
+    x = keras.ops.cholesky(keras.ops.matmul(x, keras.ops.transpose(x, (0, 2, 1))))
+    write_graph(
+        keras.Model(pixels, layers.Dense(1, "sigmoid")(layers.Flatten()(x))), tmp_path / "s"
+    )
+    with pytest.raises(StepFailed) as failed:
+        convert.convert(tmp_path / "s", form, tmp_path)
+    assert f"{form.title}: cannot be converted: " in str(failed.value)
+    assert "Cholesky" in str(failed.value) and "\n" not in str(failed.value)
+
+
+def test_a_converter_that_is_not_installed_names_the_command(exported, monkeypatch, tmp_path):
+    """ONNX and OpenVINO are extras."""
+    monkeypatch.setattr(base, "version", lambda package: "missing")
+    for name, package in (("onnx", "tf2onnx"), ("openvino", "openvino")):
+        form = formats.get(name)
+        with pytest.raises(InputError) as refused:
+            convert.convert(exported[1] / "saved_model", form, tmp_path)
+        expected = f"{form.title}: {package} is not installed. Install it: make engines"
+        assert expected == str(refused.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_full_int8_needs_images(exported, tmp_path):
+    """Without them the converter would write dynamic int8."""
+    with pytest.raises(StepFailed, match="LiteRT int8: no images to calibrate it on"):
+        convert.convert(exported[1] / "saved_model", formats.get("litert-int8"), tmp_path)
