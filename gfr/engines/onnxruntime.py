@@ -13,6 +13,11 @@ from gfr.measurement.software import version
 _ONLY_FATAL = 4  # level of its log; errors are raised as well
 
 
+def _why(error: Exception) -> str:
+    """Return the reason in ONNX Runtime's message, without its codes and the path."""
+    return reason(RuntimeError(str(error).rpartition("failed:")[2].strip()))
+
+
 def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -33,7 +38,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
         )
     except failures as error:
         raise InputError(
-            f"{model}: ONNX Runtime cannot load it ({reason(error)}). Export it again"
+            f"{model}: ONNX Runtime cannot load it ({_why(error)}). Export it again"
         ) from None
     pixels, *_ = session.get_inputs()
     dtype = pixels.type.removeprefix("tensor(").removesuffix(")")
@@ -43,7 +48,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
         try:
             return session.run(None, {pixels.name: batch})[0]
         except failures as error:
-            raise StepFailed(f"{model}: ONNX Runtime cannot run it: {reason(error)}") from None
+            raise StepFailed(f"{model}: ONNX Runtime cannot run it: {_why(error)}") from None
 
     return partial(by_size, run)
 

@@ -17,6 +17,13 @@ from gfr.measurement.software import version
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
+def why(error: RuntimeError) -> str:
+    """Return the reason in OpenVINO's message, without the places in its source code."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    reasons = [line for line in lines if not line.startswith(("Exception from", "Check "))]
+    return reason(RuntimeError(*reasons[-1:]))
+
+
 def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     import openvino
 
@@ -34,7 +41,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
         compiled = openvino.Core().compile_model(network, "CPU", settings)
     except RuntimeError as error:
         raise InputError(
-            f"{model}: OpenVINO cannot load it ({reason(error)}). Export it again"
+            f"{model}: OpenVINO cannot load it ({why(error)}). Export it again"
         ) from None
     pixels, *_ = compiled.inputs
     shape = list(pixels.partial_shape)
@@ -45,7 +52,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
         try:
             return request.infer([batch])[0].copy()
         except RuntimeError as error:
-            raise StepFailed(f"{model}: OpenVINO cannot run it: {reason(error)}") from None
+            raise StepFailed(f"{model}: OpenVINO cannot run it: {why(error)}") from None
 
     return partial(by_size, run)
 

@@ -1,45 +1,23 @@
-"""Convert the SavedModel of an export to one of the file formats of gfr/engines/formats.py.
+"""Convert the SavedModel of an export to the file formats of gfr/engines/formats.py.
 
 Call it in a process of its own: the converters keep the memory that they have used. TensorFlow.js,
-whose precision the export chooses, is gfr/export/tfjs.py. Does not import TensorFlow at the top.
+whose precision the export chooses, is gfr/export/tfjs.py. Importing this module does not import
+TensorFlow.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gfr import environment
-from gfr.engines.formats import INPUT, OUTPUT, Format
-from gfr.results.export_records import SIGNATURE
+from gfr.engines import formats
+from gfr.engines.formats import Format
+from gfr.errors import InputError, StepFailed
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from gfr.export.inference_graph import Graph
 
 MAX_CALIBRATION_IMAGES = 256
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The graph to convert: `pixels` uint8 (N, H, W, 3) -> `p_male` float32 (N, 1).
-
-    `function`: a tf.function with variables, which `module` keeps alive.
-    """
-
-    function: Any
-    module: "tf.Module"
-
-    @property
-    def concrete(self) -> Any:
-        """The function with its one signature."""
-        return self.function.get_concrete_function()
-
-    def frozen(self) -> "tf.compat.v1.GraphDef":
-        """Return it with constants for variables."""
-        from tensorflow.python.framework import convert_to_constants
-
-        constant = convert_to_constants.convert_variables_to_constants_v2(self.concrete)
-        return constant.graph.as_graph_def()
 
 
 def convert(
@@ -57,29 +35,44 @@ def convert(
         InputError: the converter is not installed.
         StepFailed: the model cannot be converted; the message says why.
     """
+    _write(_load(saved_model), form, folder, calibration)
+
+
+def convert_all(
+    saved_model: Path, folders: Mapping[str, Path], calibration: Sequence[Path] = ()
+) -> dict[str, str]:
+    """Convert to several formats, loading the SavedModel once.
+
+    Args:
+        saved_model: see `convert`
+        folders: by the names of the formats
+        calibration: see `convert`
+
+    Returns:
+        Why a format could not be converted, by its name; without those that were.
+    """
+    graph, failures = _load(saved_model), {}
+    for name, folder in folders.items():
+        try:
+            _write(graph, formats.get(name), folder, calibration)
+        except (InputError, StepFailed) as error:
+            failures[name] = str(error)
+    return failures
+
+
+def _load(saved_model: Path) -> "Graph":
+    environment.import_tensorflow()
+    from gfr.export import inference_graph
+
+    return inference_graph.load(saved_model)
+
+
+def _write(graph: "Graph", form: Format, folder: Path, calibration: Sequence[Path]) -> None:
     from gfr.export import to_litert, to_onnx, to_openvino
 
-    graph = _load(saved_model)
     if form.engine == "litert":
         to_litert.write(graph, form, folder / form.file, calibration)
     elif form.engine == "onnxruntime":
         to_onnx.write(graph, folder / form.file)
     else:
         to_openvino.write(graph, folder / form.file)
-
-
-def _load(saved_model: Path) -> Graph:
-    """Load a SavedModel and have it take uint8."""
-    environment.import_tensorflow()
-    import tensorflow as tf
-
-    module = tf.saved_model.load(str(saved_model))
-    serve = module.signatures[SIGNATURE]
-    signature = [tf.TensorSpec([None, None, None, 3], tf.uint8, name=INPUT)]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def classify(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        p_male = serve(**{INPUT: tf.cast(pixels, tf.float32)})[OUTPUT]
-        return {OUTPUT: tf.identity(p_male, name=OUTPUT)}
-
-    return Graph(classify, module)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -13,15 +12,13 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from gfr.data import images
 from gfr.engines.formats import Format
 from gfr.errors import StepFailed, reason
-
-if TYPE_CHECKING:
-    from gfr.export.convert import Graph
+from gfr.export.inference_graph import Graph
 
 # How the converter names operations for which LiteRT has no kernel.
 _UNSUPPORTED = re.compile(r"(?:TF Select|Custom) ops: ([\w, ]+)")
 
 
-def write(graph: "Graph", form: Format, path: Path, calibration: Sequence[Path]) -> None:
+def write(graph: Graph, form: Format, path: Path, calibration: Sequence[Path]) -> None:
     """Write a .tflite file; StepFailed if the model cannot be converted."""
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.concrete], graph.module)
     if form.precision != "float32":
@@ -36,7 +33,7 @@ def write(graph: "Graph", form: Format, path: Path, calibration: Sequence[Path])
         path.write_bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         unsupported = _UNSUPPORTED.search(str(error))
-        why = f"LiteRT has no kernel for {unsupported[1]}" if unsupported else reason(error)
+        why = f"LiteRT has no {unsupported[1]}" if unsupported else reason(error)
         raise StepFailed(f"{form.title}: cannot be converted: {why}") from None
 
 
