@@ -22,7 +22,7 @@ _ASIDE_PX = 7.0  # between trials that share a model, and so a latency
 # Places of a number beside its mark, px, in order of preference; then its size.
 _BESIDE = ((11, -5), (-11, -5), (11, 13), (-11, 13), (0, -10), (0, 18), (21, 4), (-21, 4))
 _NUMBER_PX = 9.0
-_LINE = "line front"
+_LINE = "front"
 
 
 @dataclass(frozen=True)
