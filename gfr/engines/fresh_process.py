@@ -66,7 +66,8 @@ def own_samples(classify: Classify, pixels: Sequence[np.ndarray], num_warmups: i
     Its CPU time is unknown, because it includes the start of that process: 0.
     """
     share_of_others = allowance.meter_others(allowance.with_children_s)
-    seconds = classify([*pixels[:num_warmups], *pixels]).seconds
+    warmups = itertools.islice(itertools.cycle(pixels), num_warmups)
+    seconds = classify([*warmups, *pixels]).seconds
     values = seconds[num_warmups:]
     return Samples(seconds[:num_warmups], values, sum(values), 0.0, share_of_others())
 

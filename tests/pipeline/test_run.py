@@ -1,7 +1,9 @@
 """The whole pipeline in one call, without Prefect."""
 
 import sys
+from dataclasses import replace
 
+import installed_engines
 import pytest
 from test_flow import SPEC, assert_equal_results
 
@@ -81,22 +83,27 @@ def test_failed_steps_cost_their_trials_alone_and_a_second_call_resumes(folder, 
 
 
 def test_engines_are_timed_in_processes_of_their_own(folder, tmp_path):
-    """TensorFlow with one thread, and once more; its answers are those recorded."""
+    """TensorFlow and LiteRT with one thread, and once more; their answers are those recorded."""
+    installed_engines.engine("litert")
     done = store.read_run(run(request(folder, "engines"), isolated=False))
     feature_set, limits = done.record.benchmark.feature_sets[0], isolation.Limits()
-    plan = engine_latency.plan(done, feature_set, (1,))
+    assert () == done.record.benchmark.latency.engines
+    wanted = ("tensorflow", "litert")
+    plan = replace(engine_latency.plan(done, feature_set, (1,)), engines=wanted)
     engine_latency.time_engines(plan, limits)
     done = store.read_run(done.directory)
     found = done.engine_latencies[feature_set.id]
-    keys = [("tensorflow", "float32", 1)]
+    keys = [("tensorflow", "float32", 1), ("litert", "float32", 1)]
     assert keys == [row.key for row in found.rows]
-    assert ["litert"] == [name for name, _ in found.unavailable]  # no file of the model
-    assert all(row.max_difference < 1e-4 and row.single.cpu_s > 0 for row in found.rows)
+    assert {"", "litert"} == set(found.size_bytes) and () == found.unavailable
+    assert all(row.max_difference < 1e-3 and row.single.cpu_s > 0 for row in found.rows)
     assert found.cost.peak_memory_bytes > 3e8
     engine_latency.time_again(done, feature_set, limits)
     (again,) = store.repeated_engine_timings(done, feature_set)
     assert keys == [row.key for row in again.rows]
-    prepared = engine_latency.prepare_keras(done.directory, plan.trial_id, plan.engines, tmp_path)
+    place = "gfr.pipeline.formats.preparing:prepare_feature_set"
+    arguments = done.directory, plan.trial_id, ("tensorflow",), tmp_path
+    prepared = isolation.call_alone(place, *arguments, limits=limits)
     fresh = engine_latency.in_fresh_process(prepared.models[0], 1, done.directory, limits)
     assert fresh.load_s > fresh.first_answer_s > 0 and fresh.images_per_s > 0
     assert 3e8 < fresh.peak_memory_bytes < 4e9  # TensorFlow's libraries alone take 0.4 GB
