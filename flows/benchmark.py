@@ -56,8 +56,9 @@ def gfr(
         timeout_s: seconds a step may run without progress before it is stopped
         memory_limit_gb: memory a step may use; default: 9/10 of what gfr may use
         retries: how often a failed step is retried
-        max_latency_ms: select among models whose p50 latency of one image is at most this
-        max_size_mb: select among models whose float32 parameters take at most this
+        max_latency_ms: select among models whose p50 latency of one image, in the fastest engine
+            that times every model, is at most this
+        max_size_mb: select among models whose file, in float32, has at most this size
         keep_runs: after the run, remove all but the newest runs of this benchmark; default: none
     """
     options = RunOptions(**locals())  # the parameters have the names of its fields
