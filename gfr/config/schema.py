@@ -172,8 +172,9 @@ class Selecting:
     """Table `[selection]`: limits of a selected model, and the quantity that decides within them.
 
     `max_latency_ms`: p50 of one image in the fastest engine that times every model. `max_size_mb`:
-    size of the file of that engine, for TensorFlow of the parameters. `prefer` decides among the trials that are not significantly less
-    accurate on validation than the most accurate one (gfr/pipeline/selection.py).
+    size of the file of that engine, for TensorFlow of the parameters. `prefer` decides among the
+    trials that are not significantly less accurate on validation than the most accurate one
+    (gfr/pipeline/selection.py).
     """
 
     max_latency_ms: Above0 | None = None
