@@ -15,7 +15,7 @@ from gfr.errors import InputError, did_you_mean
 from gfr.measurement import hardware
 from gfr.results import deployment, store
 from gfr.results.deployment import FLOAT32_FORMATS, Variant
-from gfr.results.deployment_records import KERAS
+from gfr.results.deployment_records import KERAS, FormatResult
 from gfr.results.records import Run, TrialResult
 from gfr.storage.run_directory import RunDirectory
 
@@ -44,7 +44,7 @@ class TrialModel:
         """Engine and precision, as people read them."""
         if self.format == KERAS:
             return deployment.title(*deployment.REFERENCE)
-        row = store.formats_of(self.run, self.result.trial).get(self.format)
+        row = self._row
         precision = row.precision if row else formats.get(self.format).precision
         return deployment.title(self.engine, precision)
 
@@ -70,16 +70,25 @@ class TrialModel:
             from gfr.engines import keras_model
 
             return classifier(keras_model.load(self.run.directory, self.result))
-        engine = engines.get(self.engine)
+        engine, trial_id = engines.get(self.engine), self.result.trial.id
+        remedy = f"gfr export {self.run.record.run_id} --trial {trial_id} --format {self.format}"
+        row = self._row
         if not self.path.exists() and not engine.unavailable():
-            trial_id = self.result.trial.id
-            row = store.formats_of(self.run, self.result.trial).get(self.format)
             reason = f" ({row.reason})" if row and row.reason else ""
-            raise InputError(
-                f"{trial_id} was not exported to {self.format!r}{reason}. Export it: gfr export "
-                f"{self.run.record.run_id} --trial {trial_id} --format {self.format}"
-            )
+            text = f"{trial_id} was not exported to {self.format!r}{reason}"
+            raise InputError(f"{text}. Export it: {remedy}")
+        if row and self._is_outdated(row.model_digest):
+            text = f"{self.path}: not this trial's model any more"
+            raise InputError(f"{text}. Export it: {remedy}")
         return engine.load(self.path)
+
+    def _is_outdated(self, digest: str) -> bool:
+        head = RunDirectory(self.run.directory).head(self.result.trial.id)
+        return head.is_file() and digest not in ("", store.model_digest(self.run, self.result))
+
+    @property
+    def _row(self) -> FormatResult | None:
+        return store.formats_of(self.run, self.result.trial).get(self.format)
 
 
 def find(run: Run, result: TrialResult, name: str | None = None) -> TrialModel:

@@ -44,13 +44,6 @@ class Checked:
     golden: tuple[float, ...]
 
 
-def model_digest(run: Run, result: TrialResult) -> str:
-    """Return SHA-256 over what the fused model of a trial is made of."""
-    head = hashing.file_sha256(RunDirectory(run.directory).head(result.trial.id))
-    features = result.features
-    return hashing.lines_sha256([head, features.weights.sha256, repr(features.scale)])
-
-
 def calibration_images(run_dir: Path) -> tuple[list[Path], CalibrationImages]:
     """Return the first training images, on which full int8 is calibrated, and their record."""
     _, faces, splits = store.open_run(run_dir)

@@ -103,7 +103,9 @@ def variants(
         timings.setdefault((timing.engine, timing.precision), []).append(timing)
     reasons = dict(latency.unavailable) if latency else {}
     found = []
-    for engine, precision in sorted({**results, **timings}, key=_order):
+    crashed = {(engine, rest) for engine, _, rest in (name.partition(" ") for name in reasons)}
+    keys = {*results, *timings, *(key for key in crashed if key[1])}
+    for engine, precision in sorted(keys, key=_order):
         result = results.get((engine, precision))
         rows = sorted(timings.get((engine, precision), ()), key=lambda row: row.num_threads)
         version = rows[-1].engine_version if rows else result.engine_version if result else ""

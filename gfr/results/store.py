@@ -15,7 +15,7 @@ from gfr.results.deployment_records import EngineLatency, FormatResult
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
-from gfr.storage import atomic
+from gfr.storage import atomic, hashing
 from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA, Record, read, write
 
@@ -86,6 +86,13 @@ def format_latency_of(run: Run, trial: Trial) -> EngineLatency | None:
         return run.format_latency
     path = RunDirectory(run.directory).format_latency(trial.id)
     return read(path, EngineLatency) if path.exists() else None
+
+
+def model_digest(run: Run, result: TrialResult) -> str:
+    """Return SHA-256 over what the fused model of a trial is made of."""
+    head = hashing.file_sha256(RunDirectory(run.directory).head(result.trial.id))
+    features = result.features
+    return hashing.lines_sha256([head, features.weights.sha256, repr(features.scale)])
 
 
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:

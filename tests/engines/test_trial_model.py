@@ -85,6 +85,17 @@ def test_a_format_that_was_not_exported_names_the_command(run, classify):
         trial_model.find(run, other, "litert").load()
 
 
+def test_a_file_of_another_model_of_the_trial_is_refused(run, classify):
+    """The head was trained again after the export: its probabilities would be others."""
+    head = RunDirectory(run.directory).head("VGG16-iteration-2")
+    head.parent.mkdir()
+    head.write_bytes(b"new")
+    with pytest.raises(
+        InputError, match=r"model\.tflite: not this trial's model any more\. Export"
+    ):
+        find(run, "litert").load()
+
+
 def test_fastest_is_the_recommended_of_those_that_can_be_loaded_here(run, classify):
     """OpenVINO has no file, and bfloat16 was not validated; int8 is as fast but larger."""
     model = find(run, "fastest")

@@ -102,6 +102,14 @@ def test_what_cannot_be_used_is_a_row_with_the_reason(run):
     assert "failed: no &#124; operator" == cells(text, "OpenVINO float32")["Verdict"]
     expected = "not eligible: 5.0 points lower on validation (p = 0.5)"
     assert expected == cells(text, "LiteRT int8")["Verdict"]
+    crash = (("litert float16", "killed"), ("tensorflow bfloat16", "no | memory"))
+    rows = [row for row in run.format_latency.rows if row.precision not in ("float16", "bfloat16")]
+    latency = replace(run.format_latency, rows=tuple(rows), unavailable=crash)
+    text = section(summary_md(replace(run, format_latency=latency)))
+    assert "eligible; not timed: killed" == cells(text, "LiteRT float16")["Verdict"]
+    expected = "not validated; not timed: no &#124; memory"
+    assert expected == cells(text, "TensorFlow bfloat16")["Verdict"]
+    text = section(summary_md(with_result(run, "litert-int8", worse)))
     assert "2 / 0" == cells(text, "LiteRT int8", 1)["Lost / won on validation"]
 
 

@@ -64,7 +64,7 @@ def export(
     """
     run = store.read_run(run_dir)
     result = run.result_of(trial_id)
-    job = _Job(run, result, file_formats.model_digest(run, result), precision)
+    job = _Job(run, result, store.model_digest(run, result), precision)
     todo = [name for name in names if not _is_kept(job, name)]
     failures: dict[str, str] = {}
     if todo:

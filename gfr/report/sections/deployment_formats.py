@@ -120,12 +120,12 @@ def _verdict(formats: _Formats, row: Variant) -> str:
     """Say whether the format may be used, and why not."""
     if row.result and row.result.reason:
         return _failure(row, row.result.reason)
-    if not row.is_eligible:
-        return _not_eligible(row.result.validation) if row.result else "not validated"
     verdict = "reference" if row.key == REFERENCE else "eligible"
-    if formats.recommended and formats.recommended.variant == row:
+    if not row.is_eligible:
+        verdict = _not_eligible(row.result.validation if row.result else None)
+    elif formats.recommended and formats.recommended.variant == row:
         verdict = "**recommended**"
-    elif row.timing is None:
+    if row.timing is None:
         verdict += f"; not timed: {markdown.text(row.reason)}" if row.reason else "; not timed"
     if reason := row.beyond(formats.limits):
         verdict += f"; exceeds the limits: {reason}"
