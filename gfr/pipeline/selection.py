@@ -51,10 +51,6 @@ def best(
     first, *others = (row for row in ranking if order(row)[0] == order(ranking[0])[0])
     tests = _tests(first, others, is_male)
     equal = [first, *(row for row, test in zip(others, tests, strict=True) if not test.is_worse)]
-    chosen: dict[Preference, str] = {
-        name: min(equal, key=partial(_cost, measured, name)).trial.id
-        for name in get_args(Preference)
-    }
     if rules.prefer != "accuracy":
         costs = {row.trial.id: _cost(measured, rules.prefer, row) for row in equal}
         # Sorting keeps the order of equal values.
@@ -64,8 +60,18 @@ def best(
         trial_id=ranking[0].trial.id,
         ranking=tuple(row.trial.id for row in ranking),
         beyond={trial_id: reason for trial_id, reason in reasons.items() if reason},
-        choices=records.Choices(rules.prefer, chosen, tests),
+        choices=records.Choices(rules.prefer, _chosen(measured, equal), tests),
     )
+
+
+def _chosen(
+    measured: Mapping[str, Best], equal: Sequence[records.TrialResult]
+) -> dict[Preference, str]:
+    """Return what each preference selects among the trials that are not significantly worse."""
+    return {
+        name: min(equal, key=partial(_cost, measured, name)).trial.id
+        for name in get_args(Preference)
+    }
 
 
 def _cost(measured: Mapping[str, Best], prefer: Preference, result: records.TrialResult) -> float:
