@@ -11,7 +11,9 @@ from gfr.measurement.latency import Samples
 from gfr.report.formatting import bounds, interval, with_interval
 from gfr.results import deployment, regression_records
 from gfr.results.deployment import Best, Recommendation, Variant
+from gfr.results.deployment_records import EngineTiming
 from gfr.results.records import PartResult, Run, TrialResult
+from gfr.text import counted
 
 PERCENTS = (10, 50, 90, 95, 99)  # of the latency of one image
 GATE_NOT_RUN = "accuracy gate not run for these weights"
@@ -110,6 +112,12 @@ def recommendation(run: Run) -> str:
         num_same = num_images - result.test.num_changed
         qualities.append(f"same answers on {num_same:,} of {num_images:,} test images")
     return f"{found.variant.title}: {', '.join(qualities)}"
+
+
+def measured(timing: EngineTiming) -> str:
+    """`2 threads, 388 calls`."""
+    num_calls = len(timing.single.values_s)
+    return f"{counted(timing.num_threads, 'thread')}, {counted(num_calls, 'call')}"
 
 
 def top_on_test(run: Run) -> list[TrialResult]:

@@ -52,7 +52,7 @@ def test_the_first_lines_name_the_trial_and_the_recommended_format(run):
     text = summary_md(run)
     head = text.split("## Comparison")[0]
     assert "**VGG16 / iteration 2** is selected: test accuracy 88.0%" in head
-    assert f"Recommended format: **{WORDS}** (2 threads)." in head
+    assert f"Recommended format: **{WORDS}** (2 threads, 100 calls)." in head
     assert f"recommended format: {WORDS}\n" in console.text(run)
     found = json.loads(json.dumps(summary_json.summary(report_of(run))))["deployment"]
     assert WORDS == found["recommended"]["words"]

@@ -59,10 +59,7 @@ def _introduction(formats: _Formats) -> str:
     found = formats.recommended
     if found is None:
         return f"{text} No format is recommended: none is both eligible and timed."
-    timing = found.timing
-    measured = (
-        f"{counted(timing.num_threads, 'thread')}, {counted(len(timing.single.values_s), 'call')}"
-    )
+    measured = facts.measured(found.timing)
     text += f" Recommended: **{facts.recommendation(formats.run)}** ({measured}), "
     text += "the eligible format with the lowest p50 latency"
     if formats.limits.limits and not found.beyond:
@@ -80,26 +77,26 @@ def _row(formats: _Formats, row: Variant) -> dict[str, str]:
     result, process = row.result, row.process
     name = row.title + (f" {RANDOM}" if _is_random(formats.selected) else "")
     is_recommended = formats.recommended and formats.recommended.variant == row
+    test = result.test if result else None
     cells = {
         "Format": f"**{name}**" if is_recommended else name,
-        "Version": markdown.text(row.version) if row.version != "missing" else _NOT_KNOWN,
+        "Verdict": _verdict(formats, row),
+        "Test accuracy": _accuracy(formats.selected, row),
+        "Changed answers": f"{test.num_changed:,}" if test else _NOT_KNOWN,
         "Size (MB)": f"{result.num_bytes / 1e6:.1f}" if result and result.num_bytes else _NOT_KNOWN,
     }
-    for num_threads in formats.thread_counts:
+    for num_threads in reversed(formats.thread_counts):
         timing = row.with_threads(num_threads)
         mark = f" {CONTENDED}" if timing and timing.single.is_contended else ""
         for percent in (50, 99):
             value = facts.milliseconds_95(timing.single, percent) if timing else ""
             header = f"p{percent}, {counted(num_threads, 'thread')} (ms)"
             cells[header] = f"{value}{mark}" if value else _NOT_KNOWN
-    test = result.test if result else None
     return {
         **cells,
         "Cold start (s)": f"{process.cold_start_s:.2f}" if process else _NOT_KNOWN,
         "Memory (MB)": f"{process.peak_memory_bytes / 1e6:.0f}" if process else _NOT_KNOWN,
-        "Test accuracy": _accuracy(formats.selected, row),
-        "Changed answers": f"{test.num_changed:,}" if test else _NOT_KNOWN,
-        "Verdict": _verdict(formats, row),
+        "Version": markdown.text(row.version) if row.version != "missing" else _NOT_KNOWN,
     }
 
 

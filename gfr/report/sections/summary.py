@@ -6,7 +6,6 @@ from gfr.report.formatting import RANDOM, accuracy, title
 from gfr.report.section import Report, Section
 from gfr.report.sections import selection, significance
 from gfr.results.records import Run
-from gfr.text import counted
 
 
 def section(report: Report) -> Section:
@@ -49,8 +48,8 @@ def _recommended(run: Run) -> str:
     if found is None:
         return ""
     limits = f" It exceeds the limits of the benchmark: {found.beyond}." if found.beyond else ""
-    threads = counted(found.timing.num_threads, "thread")
-    return f"Recommended format: **{words}** ({threads}).{limits}"
+    measured = facts.measured(found.timing)
+    return f"Recommended format: **{words}** ({measured}).{limits}"
 
 
 def _p50(run: Run, latency: LatencyResult) -> str:
