@@ -172,11 +172,11 @@ def test_the_page_of_keys_has_every_key_with_its_default():
             expected[name] = "-" if row.default is MISSING else row.default
     assert expected.keys() == told.keys()
     words = {"backbone.scaling", "backbone.weights", "backbone.label", "backbone.file"}
-    words |= {"iteration.backbones", "export.precisions"}
+    words |= {"iteration.backbones", "export.precisions", "export.formats"}
     for name, default in expected.items():
         shown = told[name].strip("`")
         if name in words:
-            assert default in ("", (), get_args(schema.WebPrecision))
+            assert default in ("", (), None, get_args(schema.WebPrecision))
         elif default is None:
             assert "none" == shown
         elif default == "-":
