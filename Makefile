@@ -24,7 +24,7 @@ endif
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: soak automations lock gpu parity page-latency serve web web-check web-types alignment example
+.PHONY: soak automations lock gpu engines parity page-latency serve web web-check web-types alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -159,12 +159,17 @@ automations: $(READY) ## have Prefect notify WEBHOOK=URL of failures, crashes an
 gpu: $(READY) ## install NVIDIA's libraries for TensorFlow; docs/gpu.md
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-gpu.lock
 
+engines: $(READY) ## install ONNX Runtime and OpenVINO, and the converters to their formats
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-engines.lock
+
 COMPILE = $(BIN)/uv pip compile pyproject.toml --extra dev --universal --quiet \
   --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory $(READY)
 
-lock: $(BIN)/uv ## update requirements.lock and requirements-gpu.lock from pyproject.toml
+lock: $(BIN)/uv ## update the three locks from pyproject.toml
 	$(COMPILE) --upgrade -o requirements.lock
 	$(COMPILE) --upgrade --extra gpu --constraints requirements.lock -o requirements-gpu.lock
+	$(COMPILE) --upgrade --extra onnxruntime --extra openvino --constraints requirements.lock \
+	  -o requirements-engines.lock

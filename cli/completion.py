@@ -11,12 +11,18 @@ import typer
 from cli import paths
 from gfr.config import benchmark_files
 
-# Copies of names in gfr/models/weights.py, flows/task_runners.py, gfr/data/download/fetch.py and
-# gfr/results/export_records.py, whose imports take too long here. A test compares them.
+# Copies of names in gfr/models/weights.py, flows/task_runners.py, gfr/data/download/fetch.py,
+# gfr/results/export_records.py and gfr/engines/formats.py, whose imports take too long here. A test
+# compares them.
 WEIGHTS = ("auto", "imagenet", "random")
 RUNNERS = ("threads", "dask", "ray")
 SOURCES = ("published", "huggingface")
 PRECISIONS = ("float32", "float16", "uint16", "uint8")
+FORMATS = (
+    *("tfjs", "litert", "litert-float16", "litert-dynamic", "litert-int8"),
+    *("onnx", "openvino"),
+)
+ENGINES = ("tensorflow", *FORMATS, "onnxruntime", "fastest")
 
 
 def words(*choices: str) -> Callable[[str], list[str]]:

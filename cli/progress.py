@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from gfr import text as gfr_text
-from gfr.config.schema import Benchmark
+from gfr.config.schema import TFJS, Benchmark
 from gfr.measurement import hardware
 from gfr.models.precision import may_accelerate_bfloat16
 from gfr.results.export_records import STEP
@@ -62,12 +62,15 @@ def costs(benchmark: Benchmark) -> dict[str, float]:
     data, export = benchmark.data, benchmark.export
     num_images = 5000 if data.images == "all" else data.images
     num_test = data.test_fraction * num_images
-    num_exported = num_test + export.javascript_images * _JAVASCRIPT_OVER_FLOAT32
+    num_compared = num_test + data.validation_fraction * num_images
+    num_exported = num_compared + export.javascript_images * _JAVASCRIPT_OVER_FLOAT32
     # Models are measured in float32 too, but features are computed in the faster precision.
     is_auto = benchmark.features.precision != "float32"
     is_fast = is_auto and may_accelerate_bfloat16(hardware.collect())
     # One model will be exported; each contributes its share to the expected cost.
-    export_share = len(export.precisions) / len(benchmark.feature_sets)
+    share = 1 / len(benchmark.feature_sets)
+    num_files = len(set(export.written) - {TFJS})
+    num_precisions = len(export.precisions) if TFJS in export.written else 0
     steps = collections.defaultdict[str, float](float)
     for feature_set in benchmark.feature_sets:
         per_image = _RELATIVE_COST.get(feature_set.backbone.name, _SMALL_COST)
@@ -75,7 +78,11 @@ def costs(benchmark: Benchmark) -> dict[str, float]:
         in_float32 = per_image * (_FLOAT32_OVER_BFLOAT16 if is_fast else 1.0)
         steps[feature_set.title] = num_images * per_image
         steps[f"{feature_set.title}, latency"] = (200 + num_test) * in_float32
-        steps[STEP] += export_share * num_exported * in_float32
+        steps[STEP] += share * num_precisions * num_exported * in_float32
+        steps[STEP] += share * num_files * num_compared * in_float32
+        if benchmark.latency.engines:
+            num_calls = len(benchmark.latency.engines) * benchmark.latency.calls
+            steps[f"{feature_set.title}, engines"] = num_calls * in_float32
     num_heads = 1 + sum(refit.fraction for refit in benchmark.refits(has_identity=False))
     for trial in benchmark.trials:
         steps[trial.title] = num_heads * 0.0015 * trial.iteration.epochs * num_images

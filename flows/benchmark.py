@@ -57,8 +57,9 @@ def gfr(
         timeout_s: seconds a step may run without progress before it is stopped
         memory_limit_gb: memory a step may use; default: 9/10 of what gfr may use
         retries: how often a failed step is retried
-        max_latency_ms: select among models whose p50 latency of one image is at most this
-        max_size_mb: select among models whose float32 parameters take at most this
+        max_latency_ms: select among models whose p50 latency of one image, in the fastest engine
+            that times every model, is at most this
+        max_size_mb: select among models whose file, in float32, has at most this size
         keep_runs: after the run, remove all but the newest runs of this benchmark; default: none
     """
     options = RunOptions(**locals())  # the parameters have the names of its fields
@@ -69,8 +70,13 @@ def gfr(
 
 def _run(request: pipeline_request.Request) -> State[str]:
     benchmark, limits, options = request.benchmark, request.limits, request.options
-    steps = (task.extract_features, task.train_head, task.measure_latency, task.export_model)
-    extract, train, measure, export = (step.with_options(retries=options.retries) for step in steps)
+    steps = (
+        *(task.extract_features, task.train_head, task.measure_latency, task.measure_engines),
+        *(task.export_model, task.measure_formats),
+    )
+    extract, train, measure, measure_engines, export, measure_formats = (
+        step.with_options(retries=options.retries) for step in steps
+    )
     run_dir = task.prepare(request, limits)
     with worker_log.followed(run_dir):
         features = {
@@ -84,18 +90,21 @@ def _run(request: pipeline_request.Request) -> State[str]:
             for trial in benchmark.trials
         }
         finished = finished_trials(run_dir, features, heads)
+    timed_steps = [measure, measure_engines] if benchmark.latency.engines else [measure]
     measured = [
-        measure(run_dir, feature_set, limits, return_state=True)
+        step(run_dir, feature_set, limits, return_state=True)
         for feature_set in dict.fromkeys(trial.feature_set for trial in finished)
+        for step in timed_steps
     ]
     task.select_model(run_dir)
     task.judge(run_dir, limits)
     LOG.info("report: %s", task.write_report(run_dir))
-    exported = export(run_dir, limits, return_state=True)
-    if benchmark.export.precisions:
+    exported = [export(run_dir, limits, return_state=True)]
+    if benchmark.export.written:
+        exported.append(measure_formats(run_dir, limits, return_state=True))
         task.write_report(run_dir)
     task.show_run(run_dir, return_state=True)
     if options.keep_runs:
         task.remove_old_runs(run_dir, options.keep_runs, return_state=True)
     lost_server.leave_without()
-    return final_state(len(heads), len(finished), [*measured, exported])
+    return final_state(len(heads), len(finished), [*measured, *exported])

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, overload
+
+import numpy as np
 
 from gfr import environment, prediction
 from gfr.config import benchmark_files, loader
 from gfr.config.schema import Benchmark, Precision
 from gfr.data import records as data_records
+from gfr.engines import trial_model
 from gfr.errors import InputError, did_you_mean
 from gfr.models.weights import KEYWORDS as WEIGHTS_KEYWORDS
 from gfr.pipeline import request as pipeline_request
@@ -24,11 +27,14 @@ from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.regression import compare
 from gfr.report import analysis, metric_columns
 from gfr.results import records, store
+from gfr.results.deployment_records import KERAS
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+
+Classifier = Callable[[Sequence[np.ndarray] | np.ndarray], np.ndarray]
 
 # Options that are paths, with the words that are not.
 _PATHS = {"data": DATA_KEYWORDS, "weights": WEIGHTS_KEYWORDS, "reports": (), "cache": ()}
@@ -58,23 +64,48 @@ class Run(records.Run):
         """
         return self._analysis
 
-    def load_model(self, trial: str | None = None, precision: Precision = "float32") -> keras.Model:
+    @overload
+    def load_model(
+        self, trial: str | None = None, precision: Precision = "float32", engine: None = None
+    ) -> keras.Model: ...
+
+    @overload
+    def load_model(
+        self, trial: str | None = None, precision: Precision = "float32", *, engine: str
+    ) -> keras.Model | Classifier: ...
+
+    def load_model(
+        self,
+        trial: str | None = None,
+        precision: Precision = "float32",
+        engine: str | None = None,
+    ) -> keras.Model | Classifier:
         """Build the fused model: pixels (N, any H, any W, 3), 0..255 -> p_male float32 (N, 1).
 
-        Clears Keras' global state, as every step of gfr does.
+        In another engine than TensorFlow it is a function of one batch: uint8 (N, H, W, 3), or a
+        list of images of any sizes -> p_male float32 (N,). Keras models clear Keras' global state,
+        as every step of gfr does.
 
         Args:
             trial: the id of a trial, e.g. VGG16-iteration-3; the selected one if None
-            precision: the arithmetic of the backbone, float32 or bfloat16
+            precision: the arithmetic of a Keras model's backbone, float32 or bfloat16
+            engine: a format that the trial was exported to, e.g. litert-dynamic, or `fastest`;
+                Keras in TensorFlow if None
 
         Raises:
-            InputError: no such trial, the weights have changed since the run, or the file of the
-                head is damaged.
+            InputError: no such trial or engine, the weights have changed since the run, or a file
+                is missing or damaged.
         """
         if precision not in get_args(Precision):
             known = ", ".join(get_args(Precision))
             raise InputError(f"precision {precision!r}: unknown; known: {known}")
         result = self.result_of(trial)
+        model = trial_model.find(self, result, engine)
+        if model.format != KERAS:
+            if precision != "float32":
+                raise InputError(f"precision {precision!r}: only of TensorFlow; leave it out")
+            classify = model.load()
+            return lambda pixels: np.asarray(classify(list(pixels)).p_male, np.float32)
         environment.prepare()
         environment.import_tensorflow()
         from gfr.engines import keras_model
@@ -161,6 +192,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     run: records.Run | None = None,
     trial: str | None = None,
+    engine: str | None = None,
 ) -> list[prediction.Prediction]:
     """Classify image files with a run's model; one prediction per image, `p_male` 0..1.
 
@@ -171,6 +203,7 @@ def predict(
         images: paths of image files
         run: the newest finished run if None
         trial: the id of a trial; the selected one if None
+        engine: see `Run.load_model`
 
     Raises:
         InputError: an image cannot be decoded, or see `Run.load_model`.
@@ -178,7 +211,7 @@ def predict(
     names = [images] if isinstance(images, str | Path) else images
     environment.prepare()
     files = [paths.absolute(str(name)) for name in names]
-    return prediction.predict(run or load_run(), trial, files)
+    return prediction.predict(run or load_run(), trial, files, engine)
 
 
 def _read(directory: Path) -> Run:

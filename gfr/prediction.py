@@ -1,7 +1,7 @@
 """Classify a user's images with the selected model of a run.
 
 Decoding, layers and head are those of the run itself; images are neither cropped nor aligned. Does
-not import TensorFlow before all images have been decoded once.
+not import a runtime before all images have been decoded once.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gfr import environment
 from gfr.data import images
 from gfr.data.dataset import NATIVE_SIZE
 from gfr.data.layouts import SOURCES
+from gfr.engines import trial_model
 from gfr.engines.base import classify_files
-from gfr.engines.tensorflow import classifier
 from gfr.errors import InputError
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.results import records
@@ -29,7 +28,8 @@ MAX_LARGER = 4  # times CelebA's height: above, a photograph is likelier than a 
 class Prediction:
     """`p_male` 0..1; `note` must be shown beside it, e.g. that weights are random.
 
-    `remark` says that the image does not look like a cropped face; "" if it does.
+    `remark` says that the image does not look like a cropped face; "" if it does. `engine`: what
+    computed p_male, e.g. `LiteRT dynamic int8`.
     """
 
     path: str
@@ -40,22 +40,27 @@ class Prediction:
     trial: str
     note: str
     remark: str
+    engine: str
 
 
-def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> list[Prediction]:
-    """Classify images with the selected trial of a run, or with the one named."""
+def predict(
+    run: records.Run, trial_id: str | None, paths: Sequence[Path], engine: str | None = None
+) -> list[Prediction]:
+    """Classify images with the selected trial of a run, or with the one named.
+
+    `engine`: see `gfr.engines.trial_model.find`.
+    """
     result = run.result_of(trial_id)
+    model = trial_model.find(run, result, engine)
     for path in paths:
         if path.is_dir():
             raise InputError(f"{path}: is a directory; name the images in it")
         if not path.is_file():
             raise InputError(f"{path}: no such image")
     remarks = [_remark(_decode(path)) for path in paths]
-    environment.import_tensorflow()  # not earlier: a wrong file must not cost its start
-    from gfr.engines import keras_model
-
-    classify = classifier(keras_model.load(run.directory, result))
-    p_male = classify_files(classify, paths).tolist()
+    # Not loaded earlier: a wrong image must not cost the start of a runtime.
+    p_male = classify_files(model.load(), paths).tolist()
+    title = f"{model.title} ({model.remark})" if model.remark else model.title
     return [
         Prediction(
             path=str(path),
@@ -67,6 +72,7 @@ def predict(run: records.Run, trial_id: str | None, paths: Sequence[Path]) -> li
             note="; ".join(run.notes_of(result)),
             # Own images that it was trained on may have had any proportions.
             remark="" if SOURCES[run.record.data.source].has_own_framing else remark,
+            engine=title,
         )
         for path, p, remark in zip(paths, p_male, remarks, strict=True)
     ]

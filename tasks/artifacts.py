@@ -23,7 +23,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.logging.handlers import APILogHandler
 
-from gfr.report import console
+from gfr.report import console, facts
 from gfr.results import store
 from gfr.storage.run_directory import RunDirectory
 
@@ -111,9 +111,9 @@ def publish_run(run_dir: Path) -> None:
         {name: round(cell, 4) if isinstance(cell, float) else cell for name, cell in row.items()}
         for row in console.rows(run)
     ]
-    _publish(
-        create_table_artifact, cells, key="comparison", description=f"Run {run_id}; * is selected"
-    )
+    words = facts.recommendation(run)
+    described = f"Run {run_id}; * is selected" + (f"; recommended: {words}" if words else "")
+    _publish(create_table_artifact, cells, key="comparison", description=described)
     lines = RunDirectory(run.directory).summary_md.read_text("utf-8").splitlines()
     # Prefect's UI cannot reach the figures, which are files of the run.
     page = "\n".join(line for line in lines if not line.startswith("!["))

@@ -36,9 +36,13 @@ train_head = _step(name="train-head", task_run_name="{trial.title}")(
 measure_latency = _step(name="measure-latency", task_run_name="{feature_set.title}, latency")(
     with_progress(steps.time_model)
 )
+measure_engines = _step(name="measure-engines", task_run_name="{feature_set.title}, engines")(
+    with_progress(steps.time_engines)
+)
 select_model = _stage(name="select-model")(selection.select)
 judge = _stage(name="judge")(with_progress(steps.judge))
 write_report = _stage(name="write-report")(writer.write_report)
 export_model = _step(name="export-model")(with_progress(steps.export_selected))
+measure_formats = _step(name="measure-formats")(with_progress(steps.measure_selected))
 show_run = _stage(name="show-run")(publish_run)
 remove_old_runs = _stage(name="remove-old-runs")(with_progress(cleanup.remove_old_runs))

@@ -22,6 +22,7 @@ from gfr.models.precision import Choice
 from gfr.models.weights import Weights
 from gfr.pipeline import selection
 from gfr.results import records as results_records
+from gfr.results.deployment_records import EngineLatency, EngineTiming
 from gfr.results.export_records import BITS, ExportResult, JavaScript, WebModel
 from gfr.results.regression_records import Finding, Past, Series, Verdict
 from gfr.storage import serialization
@@ -129,6 +130,18 @@ def latency(feature_set, p50_s, others_share=0.0, num_parameters=1_000_000):
     )
 
 
+def engine_timing(engine, p50_s, num_threads=2, precision="float32", version="1.0", **changed):
+    """A hundred equal calls, in turn with other engines, at no background load."""
+    single = Samples((9.0,), (p50_s,) * 100, 100 * p50_s, 100 * p50_s, 0.0)
+    row = EngineTiming(engine, version, precision, num_threads, single, 1, 1e-6, 0.004)
+    return replace(row, **changed)
+
+
+def engine_latency(feature_set, *rows, unavailable=()):
+    """These rows of a feature set."""
+    return EngineLatency(1, feature_set, "t", rows, {"": 60_000_000}, tuple(unavailable), COST)
+
+
 def run(directory=Path("reports/runs/r")):
     """Four trials; VGG16 / iteration 2 has the best validation, iteration 1 the best test."""
     trials = [
@@ -218,6 +231,8 @@ def write(run):
         serialization.write(files.trial(result.trial.id), result)
     for row in run.latencies.values():
         serialization.write(files.latency(row.feature_set.id), row)
+    for row in run.engine_latencies.values():
+        serialization.write(files.engine_latency(row.feature_set.id), row)
     serialization.write(files.selection, run.selection)
 
 

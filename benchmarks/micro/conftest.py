@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,13 +45,16 @@ def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
 
 
 @pytest.fixture
-def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
+def measure(benchmark) -> Callable[..., None]:
     """A function (call, reference, num_warmups, num_rounds) that times both in turns.
 
-    The reference is work of the same kind without code of gfr.
+    The reference is work of the same kind without code of gfr. `engine` names the runtime and its
+    version if it is not TensorFlow.
     """
 
-    def run(call: Call, reference: Call, num_warmups: int, num_rounds: int) -> None:
+    def run(
+        call: Call, reference: Call, num_warmups: int, num_rounds: int, engine: str = ""
+    ) -> None:
         victim, _, factor = os.environ.get("GFR_SLOWED", "").rpartition("=")
         if victim == benchmark.name:
             call = slowed(call, float(factor))
@@ -76,7 +80,7 @@ def measure(benchmark) -> Callable[[Call, Call, int, int], None]:
             relative=np.median(np.divide(values_s, witness_s)),
             others_share=others_share,
         )
-        benchmark.extra_info |= dataclasses.asdict(figures)
+        benchmark.extra_info |= dataclasses.asdict(figures) | {"engine": engine}
 
     return run
 
@@ -128,6 +132,27 @@ def alone(name, backbone) -> Callable[[int], Call]:
         return lambda: graph(pixels).numpy()
 
     return of
+
+
+@pytest.fixture(scope="session")
+def fused(backbone):
+    """Pixels -> p_male, with the head of a trial."""
+    from gfr.models.fused_model import fuse
+    from gfr.models.head import build
+
+    return fuse(backbone, 1.0, build(backbone.output.shape[-1], seed=SEED))
+
+
+@pytest.fixture(scope="session")
+def litert_file(fused, tmp_path_factory) -> Path:
+    """The same model as `gfr export --format litert` writes it."""
+    from gfr.engines import formats
+    from gfr.export import convert, saved_model
+
+    folder, form = tmp_path_factory.mktemp("litert"), formats.get("litert")
+    saved_model.write_graph(fused, folder / "saved_model")
+    convert.convert(folder / "saved_model", form, folder)
+    return folder / form.file
 
 
 @pytest.fixture(scope="session")

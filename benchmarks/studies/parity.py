@@ -21,7 +21,8 @@ from cli import options
 from gfr import engines
 from gfr.data.images import decode
 from gfr.engines.base import classify_files
-from gfr.export.validate import agreement, test_images
+from gfr.export import agreement
+from gfr.export.validate import compare_javascript
 from gfr.measurement import hardware
 from gfr.pipeline import isolation
 from gfr.results import export_records
@@ -38,7 +39,7 @@ def main(run_id: options.Run = None, trial: options.Trial = None, images: int | 
     if export.exists():
         exported = serialization.read(export, export_records.ExportResult).precision
     precisions = tuple(dict.fromkeys(("float32", exported)))
-    paths, _ = test_images(run.directory)
+    paths = agreement.images_of(run.directory).test_paths
     pixels = [decode(path).pixels for path in paths[:images]]
     rows = []
     with tempfile.TemporaryDirectory() as name:
@@ -46,12 +47,12 @@ def main(run_id: options.Run = None, trial: options.Trial = None, images: int | 
         fuse, convert = "gfr.export.saved_model:fuse", "gfr.export.tfjs:convert"
         isolation.call_alone(fuse, run.directory, chosen.id, folder, limits=limits)
         isolation.call_alone(convert, precisions, folder, limits=limits)
-        reference = np.load(folder / export_records.REFERENCE)
+        reference = agreement.read_reference(folder)
         for precision in precisions:
             model = export_records.directory(folder, precision)
-            in_node = engines.get("node").load(model)(pixels)
+            in_node = engines.get("tfjs").load(model)(pixels)
             p_male = classify_files(engines.get("tensorflow").load(model), paths)
-            compared = agreement(in_node, reference, p_male)
+            compared = compare_javascript(in_node, reference, p_male)
             row = {"precision": precision} | dataclasses.asdict(compared)
             row["p50_ms"] = 1000 * np.median(row.pop("values_s"))
             rows.append(row)

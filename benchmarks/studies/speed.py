@@ -84,7 +84,8 @@ def whole_run(words: list[str], precision: str, folder: Path) -> tuple[gfr.Run, 
     text = benchmark_files.benchmark_file("full").read_text("utf-8")
     text = text.replace("\nseeds = 5\n", "\nseeds = 1\nfractions = []\n")
     text = text.replace("\n[training]\n", "\ncompare_rules = false\n\n[training]\n")
-    text += "\n[export]\nprecisions = []\n[latency]\ncalls = 2\nseconds = 0\naccelerated = false\n"
+    text += "\n[export]\nprecisions = []\n"
+    text += "[latency]\ncalls = 2\nseconds = 0\naccelerated = false\nengines = []\n"
     path = folder / f"{precision}.toml"
     path.write_text(f'{text}\n[features]\nprecision = "{precision}"\n')
     if loader.load(path).refits(has_identity=True):

@@ -3,10 +3,11 @@
     .venv/bin/python -m benchmarks.tools.compare [--save] [--storage .benchmarks] [TEST...]
 
 Runs the tests named, or all of benchmarks/micro, and reads earlier runs from
-STORAGE/<fingerprint>/. Prints a line for each benchmark; saves the run with --save, or where this
-machine has no baseline yet. Exit code 0 if nothing is slower, 3 if something is, 1 if a benchmark
-fails, 2 for bad input. gfr/regression/latency_rule.py decides; what looks slower or is
-inconclusive is measured again, alone.
+STORAGE/<fingerprint>/. A benchmark of another runtime engine than TensorFlow is compared only with
+runs of the same version of that engine. Prints a line for each benchmark; saves the run with
+--save, or where this machine has no baseline yet. Exit code 0 if nothing is slower, 3 if something
+is, 1 if a benchmark fails, 2 for bad input. gfr/regression/latency_rule.py decides; what looks
+slower or is inconclusive is measured again, alone.
 """
 
 import json
@@ -65,7 +66,7 @@ def keep(document: dict, run: SavedRun, storage: Path, names: Collection[str] = 
     for name in names:
         row = run.measured[name]
         busy = "" if row.is_clean else ": NO BASELINE, measured while others were busy"
-        print(f"{_line(name, row)}{busy}")
+        print(f"{_line(name, row, run)}{busy}")
     print(f"saved: {path}")
 
 
@@ -76,7 +77,7 @@ def compare(tests: Collection[str], storage: Path) -> int:
     print(*problems, sep="\n", end="\n" * bool(problems))
     rows = {name: [row] for name, row in run.measured.items()}
     earlier = {
-        name: {old.name: old.measured[name] for old in saved if name in old.measured}
+        name: {old.name: row for old in saved if (row := old.comparable(name, run))}
         for name in rows
     }
 
@@ -95,7 +96,7 @@ def compare(tests: Collection[str], storage: Path) -> int:
         row = rows[name][verdicts.index(verdict)]
         files = [file for file, old in earlier[name].items() if old.is_clean]
         explanation = _explain(verdict, files, len(verdicts))
-        print(f"{verdict.status:12} {_line(name, row)}; {explanation}")
+        print(f"{verdict.status:12} {_line(name, row, run)}; {explanation}")
     if new := names.get(rule.NO_BASELINE):
         print(f"\nno baseline on this machine ({run.fingerprint}) for {len(new)} benchmarks:")
         keep(document, run, storage, new)
@@ -120,9 +121,10 @@ def _explain(verdict: Verdict, files: Sequence[str], num_measurements: int) -> s
     )
 
 
-def _line(name: str, row: Measured) -> str:
+def _line(name: str, row: Measured, run: SavedRun) -> str:
+    engine = run.engines.get(name, "")
     return (
-        f"{_short(name):38}"
+        f"{_short(name):38}{engine}{', ' if engine else ''}"
         f"min {1000 * row.min_s:.1f} p10 {1000 * row.p10_s:.1f} p50 {1000 * row.p50_s:.1f} "
         f"CPU {1000 * row.cpu_p10_s:.1f} reference {1000 * row.witness_s:.1f} ms, "
         f"others {row.others_share:.0%}"

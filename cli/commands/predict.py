@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import options
+from cli import completion, options
 from gfr import text
 from gfr.errors import InputError
 
@@ -19,6 +19,15 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
     run_id: options.RunOption = None,
     trial: options.Trial = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Engine or format, e.g. litert-dynamic, or fastest: the fastest eligible format "
+            "that was timed; default: TensorFlow in float32.",
+            autocompletion=completion.words(*completion.ENGINES),
+        ),
+    ] = None,
     reports: options.Reports = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -33,7 +42,7 @@ def predict(
 
     run = store.read_run(run_directory.find(reports, run_id))
     with _quiet_tensorflow():
-        predictions = prediction.predict(run, trial, images)
+        predictions = prediction.predict(run, trial, images, engine)
     unusual = [row for row in predictions if row.remark]
     if unusual:
         others = f" (and {len(unusual) - 1} more)" if unusual[1:] else ""
@@ -42,6 +51,8 @@ def predict(
         options.print_json(predictions)
         return
     print(text.line(f"model: {run.introduce(run.result_of(trial))}"))
+    if engine:
+        print(text.line(f"engine: {predictions[0].engine}"))
     for row in predictions:
         print(f"{text.line(row.path)}  p_male {row.p_male:.3f}  {row.answer}")
 

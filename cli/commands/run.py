@@ -32,11 +32,14 @@ def run(
     ] = RunOptions.retries,
     max_latency_ms: Annotated[
         float | None,
-        typer.Option(help="Select among models whose p50 latency of one image is at most this."),
+        typer.Option(
+            help="Select among models whose p50 latency of one image, in the fastest engine that "
+            "times every model, is at most this."
+        ),
     ] = RunOptions.max_latency_ms,
     max_size_mb: Annotated[
         float | None,
-        typer.Option(help="Select among models whose float32 parameters take at most this."),
+        typer.Option(help="Select among models whose file, in float32, has at most this size."),
     ] = RunOptions.max_size_mb,
     keep_runs: Annotated[
         int | None,

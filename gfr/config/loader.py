@@ -8,7 +8,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from gfr import text as gfr_text
 from gfr.config import keras_applications
 from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
-from gfr.config.schema import Backbone, Benchmark, Iteration, Selecting
+from gfr.config.schema import ENGINES, FORMATS, Backbone, Benchmark, Iteration, Selecting
 from gfr.errors import InputError, did_you_mean
 from gfr.types import NAME
 
@@ -178,6 +178,8 @@ def _problems(benchmark: Benchmark) -> Iterator[str]:
             known = f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
             yield f"iteration {row.number}: unknown backbone {unknown!r:.80}; {known}"
     yield from _table_problems(benchmark)
+    yield from _name_problems("latency.engines", "engine", benchmark.latency.engines, ENGINES)
+    yield from _name_problems("export.formats", "format", benchmark.export.formats or (), FORMATS)
     for trial in benchmark.trials:
         yield from _size_problems(trial.backbone, trial.iteration)
 
@@ -207,6 +209,16 @@ def _table_problems(benchmark: Benchmark) -> Iterator[str]:
         yield f'features.precision = "bfloat16": {own[0]} is computed only in float32; set "auto"'
     if list(fractions) != sorted(set(fractions)):
         yield "training: fractions must increase, each listed once"
+
+
+def _name_problems(
+    place: str, what: str, names: Sequence[str], known: Collection[str]
+) -> Iterator[str]:
+    for unknown in sorted(set(names) - set(known)):
+        hint = f"{did_you_mean(unknown, known)}known: {', '.join(known)}"
+        yield f"{place}: unknown {what} {unknown!r:.80}; {hint}"
+    if len(set(names)) < len(names):
+        yield f"{place}: {'an' if what == 'engine' else 'a'} {what} is listed twice"
 
 
 def _size_problems(backbone: Backbone, iteration: Iteration) -> Iterator[str]:

@@ -108,30 +108,60 @@ class Features:
     precision: RequestedPrecision = "auto"
 
 
+# Runtime engines by name, with their titles (gfr/engines).
+ENGINES = {
+    "tensorflow": "TensorFlow",
+    "litert": "LiteRT",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "tfjs": "TensorFlow.js",
+}
+
+
 @dataclass(frozen=True)
 class Latency:
     """Table `[latency]`: the minimum number of single images timed, and of seconds.
 
     `accelerated`: also time the arithmetic that this machine accelerates, if there is one.
+    `engines`: those that time the model of every feature set in turn; none: no such timing.
     """
 
     calls: Annotated[int, Field(ge=2, le=1_000_000)] = 100
     seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     accelerated: bool = True
+    engines: tuple[str, ...] = ("tensorflow", "litert")
 
 
 WebPrecision = Literal["float32", "uint16", "float16", "uint8"]
 
+TFJS = "tfjs"
+
+# File formats of a model by name (gfr/engines/formats.py).
+FORMATS = (
+    *(TFJS, "litert", "litert-float16", "litert-dynamic", "litert-int8"),
+    *("onnx", "openvino"),
+)
+
 
 @dataclass(frozen=True)
 class Export:
-    """Table `[export]`: the precisions measured for the browser; none: no export.
+    """Table `[export]`: the precisions measured for the browser; none: no TensorFlow.js.
 
-    `javascript_images`: test images that each precision classifies in TensorFlow.js.
+    `javascript_images`: test images that each precision classifies in TensorFlow.js. `formats`:
+    those in which the selected model is written. None: all, but nothing at all without precisions,
+    as in benchmark files that were written when TensorFlow.js was the only format.
     """
 
     precisions: tuple[WebPrecision, ...] = ("float32", "uint16", "float16", "uint8")
     javascript_images: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    formats: tuple[str, ...] | None = None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Names of the formats to write."""
+        if self.formats is None:
+            return FORMATS if self.precisions else ()
+        return tuple(name for name in self.formats if name != TFJS or self.precisions)
 
 
 Preference = Literal["accuracy", "loss", "latency", "size"]
@@ -141,9 +171,10 @@ Preference = Literal["accuracy", "loss", "latency", "size"]
 class Selecting:
     """Table `[selection]`: limits of a selected model, and the quantity that decides within them.
 
-    `max_latency_ms`: p50 of one image in float32, on the machine that times it. `max_size_mb`: size
-    of the parameters in float32. `prefer` decides among the trials that are not significantly less
-    accurate on validation than the most accurate one (gfr/pipeline/selection.py).
+    `max_latency_ms`: p50 of one image in the fastest engine that times every model. `max_size_mb`:
+    size of the file of that engine, for TensorFlow of the parameters. `prefer` decides among the
+    trials that are not significantly less accurate on validation than the most accurate one
+    (gfr/pipeline/selection.py).
     """
 
     max_latency_ms: Above0 | None = None

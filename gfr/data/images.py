@@ -17,7 +17,7 @@ import io
 import stat
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,3 +221,18 @@ def batches(paths: Sequence[Path], batch_size: int) -> Iterator[list[np.ndarray]
             waiting.append(pool.map(known, paths[start : start + batch_size]))
             if start >= num_ahead:
                 yield list(waiting.popleft())
+
+
+def run_by_size(
+    run: Callable[[np.ndarray], np.ndarray], pixels: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Run images uint8 (H, W, 3) of any sizes, grouped by size -> (len(pixels), ...), in order.
+
+    `run` takes uint8 (N, H, W, 3) and returns N rows.
+    """
+    outputs: dict[int, np.ndarray] = {}
+    for shape in dict.fromkeys(image.shape for image in pixels):
+        rows = [row for row, image in enumerate(pixels) if image.shape == shape]
+        values = run(np.stack([pixels[row] for row in rows]))
+        outputs.update(zip(rows, values, strict=True))
+    return np.stack([outputs[row] for row in range(len(pixels))])

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from gfr.config.schema import Precision
 from gfr.data import images
 from gfr.errors import InputError
+from gfr.measurement import allowance
+from gfr.measurement.software import version
 
 _BATCH = 64
+
+INSTALL = "make engines"  # installs every engine that is an extra
 
 
 @dataclass(frozen=True)
@@ -32,23 +37,68 @@ Classify = Callable[[Sequence[np.ndarray]], Predictions]
 
 @dataclass(frozen=True)
 class Engine:
-    """One runtime. Latency records refer to it by `name`.
+    """One runtime. Latency records refer to it by `name`; reports show `title`.
 
-    `unavailable` returns why the engine cannot run on this machine, or "". `open` loads a model
-    without that check: call `load` instead.
+    `install`: the command that installs it; "" if it is always installed. `unavailable` returns why
+    the engine cannot run on this machine, or "". `version` does not import the runtime. `open`
+    takes a model file, a number of threads and one of `precisions`, without checking any of them:
+    call `load` instead.
     """
 
     name: str
+    title: str
+    install: str
     unavailable: Callable[[], str]
-    open: Callable[[Path], Classify]
+    version: Callable[[], str]
+    open: Callable[[Path, int, Precision], Classify]
+    precisions: tuple[Precision, ...] = ("float32",)
 
-    def load(self, model: Path) -> Classify:
-        """Load a model file; InputError if this engine is unavailable."""
+    def load(self, model: Path, num_threads: int = 0, precision: Precision = "float32") -> Classify:
+        """Load a model file.
+
+        Args:
+            model: a file, or a directory for formats that consist of several files
+            num_threads: of a call; 0: as many as this process may use
+            precision: the arithmetic of a float32 file, where the engine can choose it
+
+        Raises:
+            InputError: the engine is unavailable or does not compute in that precision, or the file
+                is missing or damaged.
+        """
         if reason := self.unavailable():
             raise InputError(f"engine {self.name!r} is unavailable: {reason}")
-        return self.open(model)
+        if precision not in self.precisions:
+            known = ", ".join(self.precisions)
+            raise InputError(f"engine {self.name!r}: no precision {precision!r}; known: {known}")
+        if not model.exists():
+            raise InputError(f"{model}: no such model. Export it again: gfr export")
+        return self.open(model, num_threads or allowance.num_threads(), precision)
 
 
-def classify_files(classify: Classify, paths: Sequence[Path]) -> np.ndarray:
+def missing(package: str) -> str:
+    """Return why an engine without this package cannot run, with the remedy; "" if it is there."""
+    if version(package) != "missing":
+        return ""
+    return f"{package} is not installed. Install it: {INSTALL}"
+
+
+def check_signature(model: Path, dtype: str, shape: Sequence[object], num_outputs: int) -> None:
+    """Raise InputError unless a model takes uint8 (N, H, W, 3) and has one output."""
+    if (dtype, len(shape), num_outputs) != ("uint8", 4, 1):
+        sides = ", ".join(map(str, shape))
+        raise InputError(
+            f"{model}: not a model exported by gfr: it takes {dtype} ({sides}) and has "
+            f"{num_outputs} outputs; expected uint8 (N, H, W, 3) and one output"
+        )
+
+
+def by_size(run: Callable[[np.ndarray], np.ndarray], pixels: Sequence[np.ndarray]) -> Predictions:
+    """Classify images with a function of one size: uint8 (N, H, W, 3) -> float32 (N,) or (N, 1)."""
+    return Predictions(images.run_by_size(run, pixels).reshape(len(pixels)))
+
+
+def classify_files(
+    classify: Classify, paths: Sequence[Path], batch_size: int = _BATCH
+) -> np.ndarray:
     """Classify image files in batches -> p_male float (N,)."""
-    return np.concatenate([classify(batch).p_male for batch in images.batches(paths, _BATCH)])
+    return np.concatenate([classify(batch).p_male for batch in images.batches(paths, batch_size)])

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gfr import environment
+from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
+from gfr.measurement import allowance
+from gfr.measurement.software import version
 
 if TYPE_CHECKING:
     import keras
@@ -31,8 +34,9 @@ def _classify(graph: Graph, pixels: Sequence[np.ndarray]) -> Predictions:
     return Predictions(fused_model.run_batch(graph, pixels)[:, 0])
 
 
-def _open(model: Path) -> Classify:
+def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     environment.import_tensorflow()
+    use_threads(num_threads)
     if model.is_dir():
         from gfr.models.external import tfjs_graph
 
@@ -42,4 +46,20 @@ def _open(model: Path) -> Classify:
     return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))
 
 
-ENGINE = Engine("tensorflow", lambda: "", _open)
+def use_threads(num_threads: int) -> None:
+    """Have TensorFlow compute with that many threads in this process, if it has not started yet."""
+    import tensorflow as tf
+
+    if num_threads != allowance.num_threads():  # TensorFlow's own choice otherwise
+        tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+
+
+ENGINE = Engine(
+    name="tensorflow",
+    title="TensorFlow",
+    install="",
+    unavailable=lambda: "",
+    version=partial(version, "tensorflow"),
+    open=_open,
+)

@@ -6,6 +6,7 @@ the test split.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,12 +98,22 @@ def calibration(logits: np.ndarray, is_male: np.ndarray, temperature: float = 1.
 
     z = logits.astype(np.float64) / temperature
     p_male = probabilities(z)
+    filled = bins(p_male, is_male)
+    brier = float(brier_score_loss(is_male, p_male))
+    return Calibration(filled, expected_error(filled), brier, metrics(z, is_male).loss)
+
+
+def bins(p_male: np.ndarray, is_male: np.ndarray) -> tuple[Bin, ...]:
+    """Sort images into bins of equal width over p_male, float (N,), 0..1; without empty ones."""
     index = np.minimum((p_male * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     numbers = np.unique(index).tolist()
-    bins = tuple(_bin(k, p_male[index == k], is_male[index == k]) for k in numbers)
+    return tuple(_bin(k, p_male[index == k], is_male[index == k]) for k in numbers)
+
+
+def expected_error(bins: Sequence[Bin]) -> float:
+    """Return the expected calibration error (ECE), 0..1; see `calibration`."""
     error = sum(row.num_images * abs(row.mean_p_male - row.share_male) for row in bins)
-    brier = float(brier_score_loss(is_male, p_male))
-    return Calibration(bins, error / len(z), brier, metrics(z, is_male).loss)
+    return error / sum(row.num_images for row in bins)
 
 
 def _bin(number: int, p_male: np.ndarray, is_male: np.ndarray) -> Bin:

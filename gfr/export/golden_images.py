@@ -4,6 +4,9 @@ They are synthetic faces and a photograph in the public domain; images of CelebA
 redistributed.
 """
 
+import json
+import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from gfr.storage import atomic
 from gfr.storage.run_directory import ExportDirectory
 
 SCHEMA = 1
+
+FOLDER = "golden"
 
 _SEED = 1963  # not used by any benchmark: no model was trained on these faces
 
@@ -41,7 +46,28 @@ def write(directory: Path, classify: Classify) -> None:
     p_male = classify([np.asarray(picture) for *_, picture in samples]).p_male.tolist()
     rows = []
     for (name, source, picture), p in zip(samples, p_male, strict=True):
-        file = f"golden/{name}"
+        file = f"{FOLDER}/{name}"
         atomic.write(directory / file, partial(picture.save, format="PNG"))
         rows.append({"file": file, "source": source, "p_male": p})
     atomic.write_json(ExportDirectory(directory).golden, {"schema": SCHEMA, "images": rows})
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the images and golden.json from one directory of a model to another."""
+    shutil.copytree(source / FOLDER, target / FOLDER)
+    shutil.copyfile(ExportDirectory(source).golden, ExportDirectory(target).golden)
+
+
+def paths(directory: Path) -> list[Path]:
+    """Return the images in the order of golden.json."""
+    rows = json.loads(ExportDirectory(directory).golden.read_bytes())["images"]
+    return [directory / row["file"] for row in rows]
+
+
+def add(directory: Path, p_male: Sequence[float]) -> None:
+    """Make these the probabilities in golden.json; Keras' own stay as `keras_p_male`."""
+    path = ExportDirectory(directory).golden
+    golden = json.loads(path.read_bytes())
+    for row, p in zip(golden["images"], p_male, strict=True):
+        row |= {"p_male": p, "keras_p_male": row["p_male"]}
+    atomic.write_json(path, golden)

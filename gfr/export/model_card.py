@@ -42,6 +42,16 @@ def write(folder: Path, run: Run, result: TrialResult, export: ExportResult) -> 
 
 def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]:
     """Return the card: shares 0..1, sizes (height, width) and points (x, y) in px."""
+    return {
+        **facts_of_trial(run, result),
+        "model": _model_facts(export),
+        "precisions": _precision_facts(export),
+        "keras_float32": accuracy_facts(export.keras_right, export.num_images),
+    }
+
+
+def facts_of_trial(run: Run, result: TrialResult) -> dict[str, Any]:
+    """Return what the cards of all formats of a trial have in common."""
     trial, record = result.trial, run.record
     p_male = result.test_probabilities.values()
     source, texts = SOURCES[record.data.source], _texts()
@@ -54,7 +64,6 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "run_id": record.run_id,
         "created_utc": record.created_utc,
         "notes": run.notes_of(result),
-        "model": _model_facts(export),
         "input": {
             "size": list(trial.feature_set.size),
             "scaling": SCALINGS[trial.backbone.scaling],
@@ -69,8 +78,6 @@ def facts(run: Run, result: TrialResult, export: ExportResult) -> dict[str, Any]
         "metrics": _metrics_facts(run, result),
         "better_than_majority": run.is_better_than_majority(result),
         "uncertain_share": sum(UNCERTAIN[0] < p < UNCERTAIN[1] for p in p_male) / len(p_male),
-        "precisions": _precision_facts(export),
-        "keras_float32": _accuracy(export.keras_right, export.num_images),
         "training": _training_facts(run, result),
         "intended_use": texts["intended_use"],
         "limits": [*source.limits, weights["limit"], source.alignment],
@@ -101,7 +108,7 @@ def _metrics_facts(run: Run, result: TrialResult) -> dict[str, Any]:
     split = run.record.split
     return {
         name: {
-            **_accuracy(metrics.num_right, metrics.num_images),
+            **accuracy_facts(metrics.num_right, metrics.num_images),
             "loss": metrics.loss,
             "majority_share": split.constant_answer(name)["accuracy"],
         }
@@ -112,13 +119,14 @@ def _metrics_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 def _precision_facts(export: ExportResult) -> list[dict[str, Any]]:
     return [
         asdict(model)
-        | _accuracy(model.num_right, model.num_images)
+        | accuracy_facts(model.num_right, model.num_images)
         | {"p_value": model.p_value, "is_exported": model == export.written}
         for model in export.models
     ]
 
 
-def _accuracy(num_right: int, num_images: int) -> dict[str, Any]:
+def accuracy_facts(num_right: int, num_images: int) -> dict[str, Any]:
+    """Return an accuracy with Wilson's interval and the number of images."""
     return {
         "accuracy": num_right / num_images,
         "accuracy_interval": list(wilson(num_right, num_images)),
@@ -146,7 +154,6 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 
 def render(card: dict[str, Any]) -> str:
     """Return the card as Markdown, after a YAML header for the Hugging Face Hub."""
-    training = card["training"]
     header = ["Precision", "MB", "Test accuracy", "max Δp from Keras"]
     rows = [
         [
@@ -157,14 +164,20 @@ def render(card: dict[str, Any]) -> str:
         ]
         for row in card["precisions"]
     ]
+    return fill("export/model_card.md.j2", card, table=markdown.table(Table(header, rows)))
+
+
+def fill(template: str, card: dict[str, Any], **values: object) -> str:
+    """Fill a template with a card and what follows from it."""
+    training = card["training"]
     return templates.render(
-        "export/model_card.md.j2",
+        template,
         **card,
         source=SOURCES[training["data"]],
         weights=_texts()["weights"][training["weights"]],
-        table=markdown.table(Table(header, rows)),
         text=markdown.text,
         yaml=_yaml,
+        **values,
     )
 
 

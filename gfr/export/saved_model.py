@@ -1,7 +1,8 @@
 """First stage of an export: the fused Keras model, as a .keras file and a SavedModel.
 
-Fusing, converting (gfr/export/tfjs.py) and validating (gfr/export/validate.py) take a process each
-(gfr/pipeline/steps.py): in a single one InceptionResNetV2 needs up to 7 GB.
+Every format is converted from this SavedModel. Fusing, converting (gfr/export/tfjs.py,
+gfr/export/convert.py) and validating (gfr/export/validate.py, gfr/export/file_formats.py) take a
+process each (gfr/pipeline/model_formats.py): in a single one InceptionResNetV2 needs up to 7 GB.
 """
 
 from pathlib import Path
@@ -13,29 +14,26 @@ import tensorflow as tf
 from gfr.engines import keras_model
 from gfr.engines.base import classify_files
 from gfr.engines.tensorflow import classifier
-from gfr.export import golden_images
-from gfr.export.validate import test_images
+from gfr.export import agreement, golden_images
 from gfr.models import backbone
 from gfr.results import store
-from gfr.results.export_records import REFERENCE, SAVED_MODEL, SIGNATURE, report_stage
+from gfr.results.export_records import REFERENCE, SAVED_MODEL, SIGNATURE
 from gfr.storage import atomic
 from gfr.storage.run_directory import ExportDirectory
 
 
 def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
-    """Write model, SavedModel, golden images and Keras' test probabilities into `folder`.
+    """Write model, SavedModel, golden images and Keras' probabilities into `folder`.
 
     Returns the model's number of parameters.
     """
-    report_stage(0)
     model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
     atomic.save(ExportDirectory(folder).keras, model.save)
     classify = classifier(model)
     golden_images.write(folder, classify)
-    reference = classify_files(classify, test_images(run_dir)[0])
+    reference = classify_files(classify, agreement.images_of(run_dir).paths)
     atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
     write_graph(model, folder / SAVED_MODEL)
-    report_stage(1)
     return model.count_params()
 
 

@@ -4,7 +4,6 @@ Importing this module imports tensorflowjs, which takes seconds.
 """
 
 import json
-import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 
 from gfr import environment
 from gfr.config.schema import WebPrecision
-from gfr.results.export_records import SAVED_MODEL, SIGNATURE, directory, report_stage
+from gfr.results.export_records import SAVED_MODEL, SIGNATURE, directory
 
 environment.import_tensorflowjs()  # must come before the next imports, hence E402
 
@@ -26,17 +25,15 @@ _SHARD_BYTES = 4 * 1024 * 1024  # small enough for browsers to cache
 
 
 def convert(precisions: tuple[WebPrecision, ...], folder: Path) -> None:
-    """Replace the SavedModel in `folder` by one graph model per precision."""
+    """Write one graph model per precision beside the SavedModel in `folder`."""
     source, float32 = folder / SAVED_MODEL, directory(folder, "float32")
     with mock.patch.object(normalize_bias_add, "normalize_bias_add_op", _constants_as_biases):
         tf_saved_model_conversion_v2.convert_tf_saved_model(
             str(source), str(float32), signature_def=SIGNATURE, weight_shard_size_bytes=_SHARD_BYTES
         )
-    shutil.rmtree(source)
     for precision in precisions:
         if precision != "float32":
             quantise(float32, precision, directory(folder, precision))
-    report_stage(2)
 
 
 def _constants_as_biases(graph: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:

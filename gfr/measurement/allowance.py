@@ -75,27 +75,36 @@ def num_threads() -> int:
     return max(1, math.ceil(num_cpus()))
 
 
-def meter_others() -> Callable[[], float]:
+def meter_others(own_s: Callable[[], float] | None = None) -> Callable[[], float]:
     """Return a function that returns the share, 0..1, that other processes have taken since.
 
     The share is of the CPU time that this process may use: of its CPUs, or of the quota of its
-    cgroup if others took more of that.
+    cgroup if others took more of that. `own_s` reads the CPU seconds that do not count as others';
+    by default those of this process.
     """
     quota, cpus = _quota(), _cpus()
 
     def read() -> tuple[float, float, float, float]:
         used_s = quota.used_s() if quota else 0.0
-        return time.monotonic(), time.process_time(), _busy_s(cpus), used_s
+        mine_s = own_s() if own_s else time.process_time()
+        return time.monotonic(), mine_s, _busy_s(cpus), used_s
 
     before = read()
 
     def share() -> float:
-        wall_s, own_s, busy_s, used_s = (now - old for now, old in zip(read(), before, strict=True))
-        of_cpus = (busy_s - own_s) / max(wall_s * len(cpus), 1e-9)
-        of_quota = (used_s - own_s) / max(wall_s * quota.num_cpus, 1e-9) if quota else 0.0
+        wall_s, mine_s, busy_s, used_s = (
+            now - old for now, old in zip(read(), before, strict=True)
+        )
+        of_cpus = (busy_s - mine_s) / max(wall_s * len(cpus), 1e-9)
+        of_quota = (used_s - mine_s) / max(wall_s * quota.num_cpus, 1e-9) if quota else 0.0
         return min(1.0, max(0.0, of_cpus, of_quota))
 
     return share
+
+
+def with_children_s() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _cpus() -> frozenset[int]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -109,7 +109,22 @@ def warm_up(call: Callable[[Any], object], inputs: Sequence) -> tuple[float, ...
     return tuple(seconds)
 
 
-def least_disturbed(measure: Callable[[], Samples]) -> tuple[Samples, int]:
+class Attempt(Protocol):
+    """A measurement that knows how much other processes disturbed it."""
+
+    @property
+    def others_share(self) -> float:
+        """Share 0..1 of the CPU time that other processes took."""
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether that is enough to measure again."""
+
+
+AnyAttempt = TypeVar("AnyAttempt", bound=Attempt)
+
+
+def least_disturbed(measure: Callable[[], AnyAttempt]) -> tuple[AnyAttempt, int]:
     """Return the first undisturbed measurement, or the best of a few, and their number.
 
     Makes at most `MAX_ATTEMPTS`, and starts none after `MAX_ROW_S`.

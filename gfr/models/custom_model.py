@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from gfr.config.loader import absence
-from gfr.config.schema import Benchmark, FeatureSet
+from gfr.config.schema import TFJS, Benchmark, FeatureSet
 from gfr.errors import InputError, reason
 
 MAX_BYTES = 4_000_000_000  # unpacked; the largest of keras.applications takes 1.4 GB
@@ -88,7 +88,7 @@ def refuse_unfit(benchmark: Benchmark) -> None:
     for row in rows:
         keras.utils.clear_session()
         problem = _shape_problem(row, backbone.own(Path(row.backbone.file)))
-        if problem := problem or _output_problem(row, bool(benchmark.export.precisions)):
+        if problem := problem or _output_problem(row, TFJS in benchmark.export.written):
             raise InputError(f"{row.backbone.file}: {problem}")
     keras.utils.clear_session()
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gfr.data import images
+
 Graph = Callable[[Any], Any]  # a concrete tf.function
 
 
@@ -32,11 +34,6 @@ def compiled(model: keras.Model) -> Graph:
     return run.get_concrete_function()
 
 
-def run_batch(graph: Graph, images: Sequence) -> np.ndarray:
-    """Run images uint8 (H, W, 3) of any sizes, grouped by size -> float32 (len(images), D)."""
-    outputs: dict[int, np.ndarray] = {}
-    for shape in dict.fromkeys(image.shape for image in images):
-        rows = [row for row, image in enumerate(images) if image.shape == shape]
-        values = graph(tf.constant(np.stack([images[row] for row in rows]))).numpy()
-        outputs.update(zip(rows, values, strict=True))
-    return np.stack([outputs[row] for row in range(len(images))])
+def run_batch(graph: Graph, pixels: Sequence[np.ndarray]) -> np.ndarray:
+    """Run images uint8 (H, W, 3) of any sizes, grouped by size -> float32 (len(pixels), D)."""
+    return images.run_by_size(lambda batch: graph(tf.constant(batch)).numpy(), pixels)

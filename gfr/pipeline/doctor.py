@@ -65,6 +65,7 @@ def examine(options: RunOptions) -> list[Check]:
     backbones = loader.load(benchmark_files.benchmark_file(options.benchmark)).backbone
     return [
         *checks,
+        *_engines(),
         *_hardware(),
         _disk(paths.directory_or_default(options.cache, "cache")),
         _data(options.data),
@@ -111,6 +112,16 @@ def _requirements() -> list[Check]:
     if any(check.status == "bad" for check in checks):
         checks.append(Check("note", "install", _REINSTALL))
     return checks
+
+
+def _engines() -> Iterator[Check]:
+    """Every runtime engine: its version, or the command that installs it."""
+    from gfr import engines
+
+    for engine in engines.ENGINES.values():
+        why = engine.unavailable()
+        finding = f"unavailable: {why}" if why else f"{engine.title} {engine.version()}"
+        yield Check("note" if why else "ok", f"engine {engine.name}", finding)
 
 
 def _hardware() -> list[Check]:

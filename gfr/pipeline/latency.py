@@ -76,7 +76,8 @@ def _again(run: records.Run, feature_set: FeatureSet) -> Iterator[records.Retime
         yield records.RetimedRow(timing.precision, single, num, witness_s, difference)
 
 
-def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]:
+def precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]:
+    """Return float32 and, where the machine is faster in it and it is wanted, bfloat16."""
     rates, is_wanted = run.record.rates, run.record.benchmark.latency.accelerated
     is_own = trial.features.weights.source == "own"  # computed in float32 only
     if is_wanted and rates and rates.fastest == "bfloat16" and not is_own:
@@ -87,13 +88,13 @@ def _precisions(run: records.Run, trial: records.TrialResult) -> list[Precision]
 def _time_model(run_dir: Path, feature_set: FeatureSet) -> latency.LatencyResult:
     run = store.read_run(run_dir)
     trial = next(row for row in run.trials if row.trial.feature_set == feature_set)
-    test_set, precisions = _TestSet(run), _precisions(run, trial)
+    test_set, in_precisions = _TestSet(run), precisions(run, trial)
     report = reporter(f"{feature_set.title}, latency", "precisions")
     timed = []
-    for number, precision in enumerate(precisions):
-        report(number, len(precisions))
+    for number, precision in enumerate(in_precisions):
+        report(number, len(in_precisions))
         timed.append(_time_precision(run, trial, precision, test_set))
-    report(len(precisions), len(precisions))
+    report(1, 1)
     return latency.LatencyResult(
         schema=serialization.SCHEMA,
         feature_set=feature_set,

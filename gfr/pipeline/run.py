@@ -37,8 +37,9 @@ def run(request: Request, *, isolated: bool = True) -> Path:
         selection.select(run_dir)
         steps.judge(run_dir, limits)
         writer.write_report(run_dir)
-        if request.benchmark.export.precisions:
+        if request.benchmark.export.written:
             _log_failure("export", _attempt(steps.export_selected, request, run_dir))
+            _log_failure("formats", _attempt(steps.measure_selected, request, run_dir))
             writer.write_report(run_dir)
         if request.options.keep_runs:
             cleanup.remove_old_runs(run_dir, request.options.keep_runs)
@@ -63,6 +64,9 @@ def _run_trials(request: Request, run_dir: Path) -> None:
         if feature_set in finished:
             failure = _attempt(steps.time_model, request, run_dir, feature_set)
             _log_failure(f"{feature_set.title}, latency", failure)
+            if request.benchmark.latency.engines:
+                failure = _attempt(steps.time_engines, request, run_dir, feature_set)
+                _log_failure(f"{feature_set.title}, engines", failure)
 
 
 def _attempt(step: Callable[..., object], request: Request, *arguments: object) -> str:

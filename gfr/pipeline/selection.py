@@ -3,7 +3,7 @@
 The test set is not used. Does not import TensorFlow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -14,7 +14,9 @@ from gfr.config.schema import Preference, Selecting
 from gfr.evaluation import statistics
 from gfr.evaluation.metrics import THRESHOLD, probabilities
 from gfr.measurement.latency import LatencyResult
-from gfr.results import records, store
+from gfr.results import deployment, records, store
+from gfr.results.deployment import Best
+from gfr.results.deployment_records import EngineLatency
 from gfr.storage import run_directory, serialization
 
 Latencies = dict[str, LatencyResult]  # by feature set id
@@ -25,32 +27,32 @@ def best(
     latencies: Latencies,
     rules: Selecting,
     is_male: np.ndarray,
+    engine_latencies: Mapping[str, EngineLatency] | None = None,
 ) -> records.Selection:
     """Rank at least one trial by validation accuracy, then validation loss, then p50 latency.
 
     Accuracy and loss are means over the seeds. Trials that exceed the limits come last, so that
     one of them is selected only if all trials exceed them. If `rules` prefer another quantity, it
     ranks the first trial and those that are not significantly worse on validation before all
-    others. `is_male` has the labels of the validation images, bool (N,).
+    others. `is_male` has the labels of the validation images, bool (N,). Latency and size are those
+    of the best row that was measured for every feature set (gfr/results/deployment.py).
     """
+    names = list(dict.fromkeys(row.trial.feature_set.id for row in trials))
+    measured = deployment.best_rows(names, latencies, engine_latencies or {})
     reasons = {
-        row.trial.id: _beyond(latencies.get(row.trial.feature_set.id), rules) for row in trials
+        row.trial.id: _beyond(measured.get(row.trial.feature_set.id), rules) for row in trials
     }
 
     def order(result: records.TrialResult) -> tuple[bool, list[float], str]:
-        costs = [_cost(latencies, name, result) for name in ("accuracy", "loss", "latency")]
+        costs = [_cost(measured, name, result) for name in ("accuracy", "loss", "latency")]
         return bool(reasons[result.trial.id]), costs, result.trial.id
 
     ranking = sorted(trials, key=order)
     first, *others = (row for row in ranking if order(row)[0] == order(ranking[0])[0])
     tests = _tests(first, others, is_male)
     equal = [first, *(row for row, test in zip(others, tests, strict=True) if not test.is_worse)]
-    chosen: dict[Preference, str] = {
-        name: min(equal, key=partial(_cost, latencies, name)).trial.id
-        for name in get_args(Preference)
-    }
     if rules.prefer != "accuracy":
-        costs = {row.trial.id: _cost(latencies, rules.prefer, row) for row in equal}
+        costs = {row.trial.id: _cost(measured, rules.prefer, row) for row in equal}
         # Sorting keeps the order of equal values.
         ranking.sort(key=lambda row: (row.trial.id not in costs, costs.get(row.trial.id, 0.0)))
     return records.Selection(
@@ -58,22 +60,33 @@ def best(
         trial_id=ranking[0].trial.id,
         ranking=tuple(row.trial.id for row in ranking),
         beyond={trial_id: reason for trial_id, reason in reasons.items() if reason},
-        choices=records.Choices(rules.prefer, chosen, tests),
+        choices=records.Choices(rules.prefer, _chosen(measured, equal), tests),
     )
 
 
-def _cost(latencies: Latencies, prefer: Preference, result: records.TrialResult) -> float:
+def _chosen(
+    measured: Mapping[str, Best], equal: Sequence[records.TrialResult]
+) -> dict[Preference, str]:
+    """Return what each preference selects among the trials that are not significantly worse."""
+    return {
+        name: min(equal, key=partial(_cost, measured, name)).trial.id
+        for name in get_args(Preference)
+    }
+
+
+def _cost(measured: Mapping[str, Best], prefer: Preference, result: records.TrialResult) -> float:
     """Return the quantity of a preference such that less is better; infinite if not measured."""
     over_seeds = result.over_seeds("validation")
-    latency = latencies.get(result.trial.feature_set.id)
+    best_row = measured.get(result.trial.feature_set.id)
     if prefer == "accuracy":
         # Counted in images: sums in another order cannot break a tie.
         return -sum(row.num_right for row in over_seeds)
     if prefer == "loss":
         return sum(row.loss for row in over_seeds) / len(over_seeds)
-    if latency is None:
+    if best_row is None:
         return float("inf")
-    return latency.float32.p50_ms if prefer == "latency" else latency.num_parameters
+    cost = best_row.p50_ms if prefer == "latency" else best_row.num_parameters
+    return float("inf") if cost is None else cost
 
 
 def _tests(
@@ -98,20 +111,14 @@ def _is_right(result: records.TrialResult, is_male: np.ndarray) -> np.ndarray:
     return (probabilities(logits) > THRESHOLD) == is_male
 
 
-def _beyond(latency: LatencyResult | None, rules: Selecting) -> str:
-    """Return how a model exceeds the limits; empty if it does not."""
+def _beyond(best_row: Best | None, rules: Selecting) -> str:
+    """Return how a model exceeds the limits, and in which engine; empty if it does not."""
     if not rules.limits:
         return ""
-    if latency is None:
+    if best_row is None:
         return "not timed"
-    size_mb = latency.size_bytes / 1e6
-    p50_ms = latency.float32.p50_ms
-    reasons = []
-    if rules.max_latency_ms is not None and p50_ms > rules.max_latency_ms:
-        reasons.append(f"p50 {p50_ms:.1f} ms")
-    if rules.max_size_mb is not None and size_mb > rules.max_size_mb:
-        reasons.append(f"{size_mb:.0f} MB")
-    return ", ".join(reasons)
+    reason = deployment.beyond(best_row.p50_ms, best_row.num_bytes, rules)
+    return f"{reason} in {best_row.title}" if reason else ""
 
 
 def select(run_dir: Path) -> str:
@@ -126,6 +133,7 @@ def select(run_dir: Path) -> str:
     _, faces, splits = store.open_run(run_dir)
     store.refuse_other_images(run, faces, splits)
     is_male = faces.is_male[splits == "validation"]
-    selection = best(run.trials, run.latencies, run.record.benchmark.selection, is_male)
+    rules = run.record.benchmark.selection
+    selection = best(run.trials, run.latencies, rules, is_male, run.engine_latencies)
     serialization.write(run_directory.RunDirectory(run_dir).selection, selection)
     return selection.trial_id

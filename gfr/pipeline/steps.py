@@ -5,19 +5,18 @@ A step runs where the task runner puts it, possibly on another machine, which mu
 files (gfr/pipeline/shared_storage.py). Does not import TensorFlow: the child processes do.
 """
 
-import time
-from functools import partial
 from pathlib import Path
 
-from gfr.config.schema import Export, FeatureSet, Trial, WebPrecision
+from gfr.config.schema import TFJS, FeatureSet, Trial, WebPrecision
 from gfr.errors import StepFailed
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
-from gfr.pipeline import isolation, shared_storage
+from gfr.pipeline import engine_latency, isolation, shared_storage
+from gfr.pipeline.formats import measuring, writing
 from gfr.pipeline.request import Request
 from gfr.regression import check, latency_rule
-from gfr.results import export_records, records, regression_records, store
-from gfr.storage import atomic, locks, run_directory, serialization
+from gfr.results import records, regression_records, store
+from gfr.storage import locks, run_directory
 
 
 def prepare(request: Request, limits: isolation.Limits) -> Path:
@@ -41,12 +40,19 @@ def time_model(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits)
     return _timed("gfr.pipeline.latency:time_model", run_dir, feature_set, limits)
 
 
+def time_engines(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limits) -> Path:
+    """See `gfr.pipeline.engine_latency.time_engines`; nothing else of gfr runs meanwhile."""
+    with locks.timing():
+        plan = engine_latency.plan(store.read_run(run_dir), feature_set)
+        return engine_latency.time_engines(plan, limits)
+
+
 def judge(run_dir: Path, limits: isolation.Limits) -> Path:
     """Check a run against its history, repeating what looks worse; return the verdict's path."""
     run, why = store.read_run(run_dir), dict[tuple[str, str], str]()
     verdict = check.look(run)
     for _ in range(latency_rule.MAX_MEASUREMENTS - 1):
-        # One more timing serves both precisions of a model.
+        # One more timing serves both precisions of a model, and one in turn all its engines.
         suspects = {(row.kind == "accuracy", row.id): row for row in verdict.of("suspect")}
         for row in suspects.values():
             if failure := _repeat(run, row, limits):
@@ -61,9 +67,13 @@ def _repeat(run: records.Run, finding: regression_records.Finding, limits: isola
         if finding.kind == "accuracy":
             trial = run.result_of(finding.id).trial
             _step("gfr.pipeline.training:train_again", run.directory, trial, limits=limits)
-        else:
+        elif finding.id in run.latencies:
             feature_set = run.latencies[finding.id].feature_set
             _timed("gfr.pipeline.latency:time_again", run.directory, feature_set, limits)
+        else:
+            measured = run.engine_latencies[finding.id.removeprefix("engines/")]
+            with locks.timing():
+                engine_latency.time_again(run, measured.feature_set, limits)
     except StepFailed as error:
         return str(error)
     return ""
@@ -72,39 +82,52 @@ def _repeat(run: records.Run, finding: regression_records.Finding, limits: isola
 def export(
     run_dir: Path, trial_id: str | None, precision: WebPrecision | None, limits: isolation.Limits
 ) -> Path:
-    """Export the selected trial, or the named one; return the directory.
+    """Export a trial to TensorFlow.js alone; see `export_formats`. Return the directory."""
+    failures = export_formats(run_dir, trial_id, (TFJS,), precision, limits)
+    if failures:
+        raise StepFailed(failures[TFJS])
+    return place_of(run_dir, trial_id, TFJS)
 
-    The precision is the one that the rule chooses, or the named one. An existing export is kept,
-    unless it has another precision than the named one. The three stages (gfr/export/saved_model.py)
-    run in a process each, so that only one at a time holds a model.
+
+def place_of(run_dir: Path, trial_id: str | None, name: str) -> Path:
+    """Return the directory of a trial's model in a format, the selected trial unless named."""
+    trial = store.read_run(run_dir).result_of(trial_id).trial
+    files = run_directory.RunDirectory(run_dir)
+    return files.export(trial.id).path if name == TFJS else files.format(trial.id, name).path
+
+
+def export_formats(
+    run_dir: Path,
+    trial_id: str | None,
+    names: tuple[str, ...],
+    precision: WebPrecision | None,
+    limits: isolation.Limits,
+) -> dict[str, str]:
+    """See `gfr.pipeline.formats.writing.export`; file formats are measured as well."""
+    failures = writing.export(run_dir, trial_id, names, precision, limits)
+    if set(names) - {TFJS}:
+        measuring.measure(run_dir, trial_id, limits)
+    return failures
+
+
+def export_selected(run_dir: Path, limits: isolation.Limits) -> None:
+    """Write the formats of the benchmark for the selected trial, if there is one.
+
+    StepFailed if TensorFlow.js fails; other formats are recorded with the reason.
     """
     run = store.read_run(run_dir)
-    trial = run.result_of(trial_id).trial
-    files = run_directory.RunDirectory(run_dir).export(trial.id)
-    if files.record.exists():
-        exported = serialization.read(files.record, export_records.ExportResult)
-        if precision in (None, exported.precision):
-            return files.path
-    precisions = run.record.benchmark.export.precisions or Export().precisions
-    if precision and precision not in precisions:
-        precisions += (precision,)
-    shared_storage.check(run_dir, shared_storage.worker())
-    start_s = time.monotonic()
-    with locks.turn(hardware.gpu_ids()) as gpu, atomic.directory(files.path) as folder:
-        job = export_records.ExportJob(run_dir, trial.id, precisions, precision, folder, start_s)
-        call = partial(isolation.call_alone, limits=limits, gpu=gpu)
-        num_parameters = call("gfr.export.saved_model:fuse", run_dir, trial.id, folder)
-        call("gfr.export.tfjs:convert", precisions, folder)
-        call("gfr.export.validate:examine", job, num_parameters)
-    return files.path
+    names = run.record.benchmark.export.written
+    if run.selection and names:
+        failures = writing.export(run_dir, None, names, None, limits)
+        if TFJS in failures:
+            raise StepFailed(failures[TFJS])
 
 
-def export_selected(run_dir: Path, limits: isolation.Limits) -> Path | None:
-    """Export the selected trial if there is one and the benchmark has an export."""
+def measure_selected(run_dir: Path, limits: isolation.Limits) -> None:
+    """Measure the formats of the selected trial, if there is one."""
     run = store.read_run(run_dir)
-    if not run.selection or not run.record.benchmark.export.precisions:
-        return None
-    return export(run_dir, None, None, limits)
+    if run.selection and run.record.benchmark.export.written:
+        measuring.measure(run_dir, None, limits)
 
 
 def _step(place: str, run_dir: Path, *arguments: object, limits: isolation.Limits) -> Path:

@@ -21,6 +21,9 @@ from gfr import environment, errors
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+# These start without it, or import it where an engine needs it.
+_WITHOUT_TENSORFLOW = {"gfr.engines.fresh_process", "gfr.export.file_formats"}
+
 LOG = logging.getLogger("gfr")
 
 
@@ -69,7 +72,7 @@ def main() -> None:
 def run(place: str, arguments: tuple) -> object:
     """Call `place`, "module:function"; any error but InputError becomes a StepFailed."""
     module, name = place.split(":")
-    if module.startswith("gfr."):
+    if module.startswith("gfr.") and module not in _WITHOUT_TENSORFLOW:
         environment.import_tensorflow()
     try:
         return getattr(importlib.import_module(module), name)(*arguments)

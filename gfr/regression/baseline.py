@@ -3,8 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
+from gfr.config.schema import ENGINES
 from gfr.regression import fingerprint, latency_rule
-from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.regression.history import KEY_PACKAGES, Entry, LatencyEntry, TrialEntry
 from gfr.results.regression_records import Figure, Finding, Series
 
 MIN_RUNS = 3  # fewer say nothing about their spread
@@ -44,9 +45,13 @@ def trials_of(past: Sequence[Entry], now: TrialEntry) -> list[tuple[str, TrialEn
 
 
 def latencies_of(past: Sequence[Entry], now: LatencyEntry) -> list[LatencyEntry]:
-    """Return the earlier measurements of a model in the same precision."""
-    rows = [row for entry in past for row in entry.latencies]
-    return [row for row in rows if (row.id, row.precision) == (now.id, now.precision)]
+    """Return the earlier measurements of a row with the same version of its engine."""
+    return [row for row in same_rows(past, now) if row.engine_version == now.engine_version]
+
+
+def same_rows(past: Sequence[Entry], now: LatencyEntry) -> list[LatencyEntry]:
+    """Return the earlier measurements of a row, with every version of its engine."""
+    return [row for entry in past for row in entry.latencies if row.key == now.key]
 
 
 def clean_latencies(past: Sequence[Entry], now: LatencyEntry) -> list[latency_rule.Measured]:
@@ -124,17 +129,48 @@ def new_baseline(now: Entry, others: Sequence[Entry]) -> str:
     # Prefer the newest run that differs in nothing else; the fact "machine" includes the versions.
     any_machine = {"machine": ""}
     same = [row for row in others if row.facts | any_machine == now.facts | any_machine]
-    same = [row for row in same if _engine_changes(row, now)]
-    changes = _engine_changes((same or others)[-1], now) if others else []
+    same = [row for row in same if _package_changes(row, now)]
+    changes = _package_changes((same or others)[-1], now) if others else []
     if not changes:
         return ""
+    return f"New baseline: {_changed(changes)}, so runs before the change are not compared"
+
+
+def new_engine_baseline(now: Entry, past: Sequence[Entry]) -> str:
+    """Return a sentence if a new version of a runtime engine starts a new baseline for its rows.
+
+    Args:
+        now: entry of the run.
+        past: its baseline, oldest first.
+
+    Returns:
+        `New baseline: LiteRT changed from 1.4.0 to 2.0.1, so ...`, or "".
+    """
+    changes = {}
+    for row in now.latencies:
+        versions = [old.engine_version for old in same_rows(past, row)]
+        if versions.count(row.engine_version) >= MIN_RUNS:
+            continue
+        if others := [version for version in versions if version != row.engine_version]:
+            name = ENGINES.get(row.engine, row.engine)
+            changes[name] = (name, others[-1], row.engine_version)
+    if not changes:
+        return ""
+    owner = "its" if len(changes) == 1 else "their"
+    return (
+        f"New baseline: {_changed(list(changes.values()))}, so {owner} latencies before the change "
+        "are not compared"
+    )
+
+
+def _changed(changes: Sequence[tuple[str, str, str]]) -> str:
+    """List name, old and new version: `Keras changed from 3 to 4, NumPy from 2.1 to 2.4`."""
     words = ", ".join(f"{name} from {old} to {new}" for name, old, new in changes)
-    words = words.replace(" from ", " changed from ", 1)
-    return f"New baseline: {words}, so runs before the change are not compared"
+    return words.replace(" from ", " changed from ", 1)
 
 
-def _engine_changes(then: Entry, now: Entry) -> list[tuple[str, str, str]]:
+def _package_changes(then: Entry, now: Entry) -> list[tuple[str, str, str]]:
     """Return name, old and new version of each changed package that is part of the key."""
     versions = then.provenance.versions, now.provenance.versions
     changed = fingerprint.differences(*versions, "missing")
-    return [(ENGINE[name], old, new) for name, old, new in changed if name in ENGINE]
+    return [(KEY_PACKAGES[name], old, new) for name, old, new in changed if name in KEY_PACKAGES]

@@ -50,10 +50,18 @@ def _reruns(run: records.Run, now: history.Entry) -> history.Entry:
     return replace(
         now,
         trials=tuple(history.trial_entry(row) for row in trials if row),
-        latencies=tuple(
-            history.latency_entry(result.feature_set, row, row.witness_s)
-            for result in run.latencies.values()
-            for retimed in store.repeated_timings(run, result.feature_set)
-            for row in retimed.rows
+        latencies=(
+            *(
+                history.latency_entry(result.feature_set, row, row.witness_s)
+                for result in run.latencies.values()
+                for retimed in store.repeated_timings(run, result.feature_set)
+                for row in retimed.rows
+            ),
+            *(
+                row
+                for result in run.engine_latencies.values()
+                for repeated in store.repeated_engine_timings(run, result.feature_set)
+                for row in history.engine_entries(repeated)
+            ),
         ),
     )

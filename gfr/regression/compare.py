@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from gfr import text as gfr_text
-from gfr.config.schema import Latency
+from gfr.config.schema import ENGINES, Latency
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import baseline, fingerprint, history, latency_rule
@@ -148,12 +148,16 @@ def _latency_pairs(first: Run, second: Run) -> Iterator[LatencyPair]:
     before, after = history.entry(first), history.entry(second)
     is_same_machine = all(before.facts[name] == after.facts[name] for name in ("machine", "GPUs"))
     for row in before.latencies:
-        for other in baseline.latencies_of([after], row):
+        for other in baseline.same_rows([after], row):
             then, now = row.measured, other.measured
             num_calls = then.num_calls, now.num_calls
             p10_ms = 1000 * then.p10_s, 1000 * now.p10_s
             min_ms = 1000 * then.min_s, 1000 * now.min_s
             judged = _latency_verdict(then, now, is_same_machine)
+            if row.engine_version != other.engine_version and is_same_machine:
+                engine = ENGINES.get(row.engine, row.engine)
+                versions = f"{row.engine_version} -> {other.engine_version}"
+                judged = "not compared", f"another version of {engine}: {versions}"
             yield LatencyPair(row.subject, num_calls, p10_ms, min_ms, *judged)
 
 

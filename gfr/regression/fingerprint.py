@@ -6,7 +6,7 @@ A file that cannot be read is reported and left out. Does not import TensorFlow.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,11 +24,21 @@ MAX_RUNS = 20  # the newest; older runs no longer represent the spread of today
 
 @dataclass(frozen=True)
 class SavedRun:
-    """One file: its benchmarks by full name, `benchmarks/micro/test_report.py::test_report`."""
+    """One file: its benchmarks by full name, `benchmarks/micro/test_report.py::test_report`.
+
+    `engines`: name and version of the runtime of each benchmark; "" is TensorFlow, or none, whose
+    version the fingerprint has.
+    """
 
     name: str
     fingerprint: str
     measured: Mapping[str, Measured]
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+    def comparable(self, name: str, other: "SavedRun") -> Measured | None:
+        """Return a benchmark of this run if the other one measured it with the same engine."""
+        is_same = self.engines.get(name, "") == other.engines.get(name, "")
+        return self.measured.get(name) if is_same else None
 
 
 def facts(
@@ -79,7 +89,8 @@ def read(path: Path) -> SavedRun:
         fingerprint = str(document["machine_info"]["gfr"]["fingerprint"])
         figures = {_name(row["fullname"]): row["extra_info"] for row in document["benchmarks"]}
         measured = TypeAdapter(dict[str, Measured]).validate_python(figures)
-        return SavedRun(path.name, fingerprint, measured)
+        engines = {name: str(row.get("engine", "")) for name, row in figures.items()}
+        return SavedRun(path.name, fingerprint, measured, engines)
     except OSError as error:
         reason = error.strerror or "cannot be read"
     except ValidationError as error:

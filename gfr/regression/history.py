@@ -13,16 +13,18 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from gfr import errors, progress
-from gfr.config.schema import FeatureSet, Precision
+from gfr.config.schema import ENGINES, FeatureSet
 from gfr.evaluation.metrics import THRESHOLD
 from gfr.measurement import latency, resources, software
 from gfr.regression import fingerprint, latency_rule
 from gfr.results import records, regression_records, store
+from gfr.results.deployment_records import EngineLatency
 from gfr.storage import atomic, locks, run_directory, serialization
+from gfr.text import counted
 from gfr.types import Count, Nats, Positive, Seconds, Share
 
 # Packages in the key, because they decide results and speed. Changes of others are only reported.
-ENGINE = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
+KEY_PACKAGES = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 # The fields of a benchmark, by table, that are always in the key. A field added later is left out
 # while it has its default value, so that adding one does not start a new history.
@@ -38,9 +40,9 @@ _KEY_FIELDS = {
 }
 
 # Fields that are never in the key: they change no result, or (`file`) the weights' digest has them.
-_NOT_IN_KEY = {"": "export hardware", "backbone": "file", "latency": "accelerated"}
+_NOT_IN_KEY = {"": "export hardware", "backbone": "file", "latency": "accelerated engines"}
 
-Stage = Literal["features", "heads", "latency"]
+Stage = Literal["features", "heads", "latency", "engines"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,24 +71,50 @@ class TrialEntry:
 
 @dataclasses.dataclass(frozen=True)
 class LatencyEntry:
-    """Latency of a model in one precision. `measured.cpu_p10_s` is the mean per call."""
+    """Latency of a model in one engine and precision. `measured.cpu_p10_s` is the mean per call.
+
+    `num_threads` is 0 in a row of TensorFlow by itself (latency/*.json, with all threads), which
+    is all that old lines have; rows with a number were measured in turn with other engines.
+    `engine_version` is "" there, because the key has TensorFlow's version.
+    """
 
     id: str
     title: str
     backbone: str
-    precision: Precision
+    precision: str
     measured: latency_rule.Measured
     max_difference: Share
+    engine: str = "tensorflow"
+    engine_version: str = ""
+    num_threads: Count = 0
+
+    @property
+    def is_interleaved(self) -> bool:
+        """Whether it was measured in turn with other engines."""
+        return self.num_threads > 0
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What it is looked up by in other runs: feature set, engine, precision, threads."""
+        return self.id, self.engine, self.precision, self.num_threads
+
+    @property
+    def record(self) -> str:
+        """Name of its record, and of the repeated ones below again/."""
+        return f"engines/{self.id}" if self.is_interleaved else self.id
 
     @property
     def subject(self) -> str:
-        """Title and precision."""
-        return f"{self.title}, {self.precision}"
+        """Title and precision, with engine and threads if several were measured in turn."""
+        if not self.is_interleaved:
+            return f"{self.title}, {self.precision}"
+        engine = ENGINES.get(self.engine, self.engine)
+        return f"{self.title}, {engine} {self.precision}, {counted(self.num_threads, 'thread')}"
 
 
 @dataclasses.dataclass(frozen=True)
 class StageEntry:
-    """Time of all features, all heads or all latency measurements."""
+    """Time of all features, all heads, all latency measurements, or those of several engines."""
 
     name: Stage
     wall_s: Seconds
@@ -128,11 +156,14 @@ def entry(run: records.Run) -> Entry:
         is_accepted=run_directory.RunDirectory(run.directory).accepted.exists(),
         trials=tuple(map(trial_entry, run.trials)),
         failed=tuple(failure.trial.id for failure in run.failures),
-        latencies=tuple(
-            latency_entry(result.feature_set, row, row.witness_s)
-            for result in run.latencies.values()
-            for row in result.timings
-            if row.witness_s is not None and row.single.cpu_s > 0
+        latencies=(
+            *(
+                latency_entry(result.feature_set, row, row.witness_s)
+                for result in run.latencies.values()
+                for row in result.timings
+                if row.witness_s is not None and row.single.cpu_s > 0
+            ),
+            *(row for result in run.engine_latencies.values() for row in engine_entries(result)),
         ),
         stages=_stages(run),
     )
@@ -146,7 +177,7 @@ def facts(run: records.Run) -> dict[str, str]:
     precisions = {choice.feature_set_id: str(choice.precision) for choice in record.choices}
     precisions |= {result.trial.feature_set.id: result.features.precision for result in run.trials}
     num_threads = record.num_usable_threads or record.hardware.cpu_threads
-    versions = {name: record.provenance.versions.get(name, "missing") for name in ENGINE}
+    versions = {name: record.provenance.versions.get(name, "missing") for name in KEY_PACKAGES}
     machine = fingerprint.facts(record.hardware, num_threads, versions, record.settings or {})
     benchmark = fingerprint.fingerprint(_key_contents(record.benchmark))
     return {
@@ -291,8 +322,38 @@ def latency_entry(
     feature_set: FeatureSet, row: latency.Timing | records.RetimedRow, witness_s: float
 ) -> LatencyEntry:
     """Make the entry of a measurement of single images; `witness_s` is its reference workload."""
-    single, p10_s = row.single, row.single.percentile_s(10)
-    measured = latency_rule.Measured(
+    return LatencyEntry(
+        id=feature_set.id,
+        title=feature_set.title,
+        backbone=feature_set.backbone.label,
+        precision=row.precision,
+        measured=_measured(row.single, witness_s),
+        max_difference=row.max_difference,
+    )
+
+
+def engine_entries(result: EngineLatency) -> list[LatencyEntry]:
+    """Make the entries of the engines that were measured in turn, if their CPU time is known."""
+    return [
+        LatencyEntry(
+            id=result.feature_set.id,
+            title=result.feature_set.title,
+            backbone=result.feature_set.backbone.label,
+            precision=row.precision,
+            measured=_measured(row.single, row.witness_s),
+            max_difference=row.max_difference,
+            engine=row.engine,
+            engine_version=row.engine_version,
+            num_threads=row.num_threads,
+        )
+        for row in result.rows
+        if row.single.cpu_s > 0
+    ]
+
+
+def _measured(single: latency.Samples, witness_s: float) -> latency_rule.Measured:
+    p10_s = single.percentile_s(10)
+    return latency_rule.Measured(
         num_calls=len(single.values_s),
         min_s=min(single.values_s),
         p10_s=p10_s,
@@ -302,14 +363,6 @@ def latency_entry(
         relative=p10_s / witness_s,
         others_share=single.others_share,
     )
-    return LatencyEntry(
-        id=feature_set.id,
-        title=feature_set.title,
-        backbone=feature_set.backbone.label,
-        precision=row.precision,
-        measured=measured,
-        max_difference=row.max_difference,
-    )
 
 
 def _stages(run: records.Run) -> tuple[StageEntry, ...]:
@@ -318,6 +371,8 @@ def _stages(run: records.Run) -> tuple[StageEntry, ...]:
         "heads": [row.train_cost for row in run.trials],
         "latency": [row.cost for row in run.latencies.values()],
     }
+    if run.engine_latencies:
+        costs["engines"] = [row.cost for row in run.engine_latencies.values()]
     return tuple(
         StageEntry(name, sum(cost.wall_s for cost in rows), sum(cost.cpu_s for cost in rows))
         for name, rows in costs.items()

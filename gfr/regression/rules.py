@@ -12,7 +12,7 @@ from dataclasses import replace
 from gfr.evaluation.statistics import holm, mcnemar
 from gfr.regression import baseline, fingerprint, latency_rule
 from gfr.regression.baseline import MIN_RUNS
-from gfr.regression.history import ENGINE, Entry, LatencyEntry, TrialEntry
+from gfr.regression.history import KEY_PACKAGES, Entry, LatencyEntry, TrialEntry
 from gfr.results.regression_records import SCHEMA, Finding, Found, Kind, Past, Status, Verdict
 from gfr.text import counted
 
@@ -60,8 +60,13 @@ def judge(
         findings=tuple(findings),
         runs=tuple(Past(row.run_id, row.created_utc) for row in shown),
         series=baseline.series(shown, past, findings),
-        new_baseline=baseline.new_baseline(now, others) if len(earlier) < MIN_RUNS else "",
+        new_baseline=_new_baseline(now, past, others if len(earlier) < MIN_RUNS else ()),
     )
+
+
+def _new_baseline(now: Entry, past: Sequence[Entry], others: Sequence[Entry]) -> str:
+    sentences = baseline.new_baseline(now, others), baseline.new_engine_baseline(now, past)
+    return ". ".join(filter(None, sentences))
 
 
 def _concluded(finding: Finding, reasons: Mapping[tuple[str, str], str]) -> Finding:
@@ -76,7 +81,7 @@ def changes(then: Entry, now: Entry) -> tuple[str, ...]:
     """List changes of the code and of packages that are not in the key: `pillow 11.0 -> 12.0`."""
     before, after = fingerprint.software(then.provenance), fingerprint.software(now.provenance)
     rows = fingerprint.differences(before, after, "missing")
-    changed = [f"{name} {old} -> {new}" for name, old, new in rows if name not in ENGINE]
+    changed = [f"{name} {old} -> {new}" for name, old, new in rows if name not in KEY_PACKAGES]
     return (*changed, *(["uncommitted changes"] if now.provenance.git_dirty else []))
 
 
@@ -101,9 +106,9 @@ def _findings(now: Entry, past: Sequence[Entry], reruns: Entry) -> Iterator[Find
         result = _judge_trial(trial, histories[trial.id], by_id.get(trial.id, 1.0), reruns)
         yield _finding("accuracy", trial.id, trial.title, result)
     for row in now.latencies:
-        yield _finding("latency", row.id, row.subject, _judge_latency(row, past, reruns))
+        yield _finding("latency", row.record, row.subject, _judge_latency(row, past, reruns))
     for row in now.latencies:
-        yield _finding("agreement", row.id, row.subject, _judge_agreement(row, past, reruns))
+        yield _finding("agreement", row.record, row.subject, _judge_agreement(row, past, reruns))
     for id_ in filter(known.get, now.failed):
         yield _finding("failure", id_, known[id_], ("regression", "failed, had a result"))
 

@@ -5,6 +5,7 @@ from typing import Any
 from tabulate import tabulate
 
 from gfr.data.layouts import SOURCES
+from gfr.report import facts
 from gfr.report.metric_columns import Head, heads, shown_in
 from gfr.results.records import Run
 
@@ -62,4 +63,6 @@ def text(run: Run) -> str:
             quantity = "validation loss" if choices.prefer == "loss" else choices.prefer
             rule = f"{quantity}, among those not significantly worse on validation"
         lines.append(f"* selected by {rule}: {run.selection.trial_id}{weak}")
+        if words := facts.recommendation(run):
+            lines.append(f"recommended format: {words}")
     return "\n".join([*lines, f"records: {run.directory}"])

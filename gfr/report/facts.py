@@ -1,15 +1,19 @@
 """Facts of a run that its sections and summary.json share: caveats, the runner-up, workers."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gfr.data import records
 from gfr.data.layouts import SOURCES
 from gfr.evaluation.statistics import over_seeds
 from gfr.measurement.latency import Samples
-from gfr.report.formatting import bounds
-from gfr.results import regression_records
+from gfr.report.formatting import bounds, interval, with_interval
+from gfr.results import deployment, regression_records
+from gfr.results.deployment import Best, Recommendation, Variant
+from gfr.results.deployment_records import EngineTiming
 from gfr.results.records import PartResult, Run, TrialResult
+from gfr.text import counted
 
 PERCENTS = (10, 50, 90, 95, 99)  # of the latency of one image
 GATE_NOT_RUN = "accuracy gate not run for these weights"
@@ -60,6 +64,60 @@ def quantiles_ms(single: Samples) -> dict[int, tuple[float, tuple[float, float] 
             ends_ms = ends_s and (1000 * ends_s[0], 1000 * ends_s[1])
             found[percent] = (1000 * single.percentile_s(percent), ends_ms)
     return found
+
+
+def p50(single: Samples) -> str:
+    """`12.9 ms [12.8, 13.1]`."""
+    p50_ms, ends_ms = quantiles_ms(single)[50]
+    return f"{p50_ms:.1f} ms" + (f" {interval(ends_ms, '.1f')}" if ends_ms else "")
+
+
+def milliseconds_95(single: Samples, percent: int, form: str = ".1f") -> str:
+    """`12.9 [12.8, 13.1]`; "" for a p99 without an interval."""
+    found = quantiles_ms(single).get(percent)
+    return with_interval(*found, form) if found else ""
+
+
+def best_rows(run: Run) -> dict[str, Best]:
+    """Return the row of each feature set that counts in the selection, by id."""
+    names = [features.feature_set.id for features in run.features]
+    return deployment.best_rows(names, run.latencies, run.engine_latencies)
+
+
+def variants(run: Run) -> tuple[Variant, ...]:
+    """Return the selected model in every engine and precision; none in runs without formats."""
+    return deployment.variants(run.formats, run.format_latency) if run.formats else ()
+
+
+def recommended(run: Run) -> Recommendation | None:
+    """Return the format of the selected model to use, within the limits of the benchmark."""
+    return deployment.recommended(variants(run), run.record.benchmark.selection)
+
+
+def recommendation(run: Run) -> str:
+    """Name the recommended format, its size, latency and answers; "" without one.
+
+    `LiteRT dynamic int8: 14.9 MB, p50 12.9 ms [12.8, 13.1], same answers on 986 of 1,000 test
+    images`
+    """
+    found = recommended(run)
+    if found is None:
+        return ""
+    result, single = found.variant.result, found.timing.single
+    qualities = [f"{result.num_bytes / 1e6:.1f} MB"] if result else []
+    contended = " (contended)" if single.is_contended else ""
+    qualities.append(f"p50 {p50(single)}{contended}")
+    if result and result.test:
+        num_images = result.test.num_images
+        num_same = num_images - result.test.num_changed
+        qualities.append(f"same answers on {num_same:,} of {num_images:,} test images")
+    return f"{found.variant.title}: {', '.join(qualities)}"
+
+
+def measured(timing: EngineTiming) -> str:
+    """`2 threads, 388 calls`."""
+    num_calls = len(timing.single.values_s)
+    return f"{counted(timing.num_threads, 'thread')}, {counted(num_calls, 'call')}"
 
 
 def top_on_test(run: Run) -> list[TrialResult]:
@@ -135,16 +193,29 @@ def caveats(run: Run) -> list[Caveat]:
     if run.selection and (reason := run.selection.beyond.get(run.selection.trial_id)):
         text = f"No model is within the limits of the benchmark; the selected model has {reason}"
         found.append(Caveat(text, True))
-    for latency in run.latencies.values():
-        if latency.is_contended:
-            rows = [row for timing in latency.timings for row in (timing.single, timing.batches)]
-            share = max(row.others_share for row in rows)
-            text = (
-                f"Background load: other processes used up to {share:.0%} of the CPU while "
-                f"{latency.feature_set.title} was timed"
-            )
-            found.append(Caveat(text, True))
+    found += [Caveat(text, True) for text in _background_loads(run)]
     return found
+
+
+def _background_loads(run: Run) -> Iterator[str]:
+    """Say what was timed while other processes used the CPU."""
+    measured = []
+    for latency in run.latencies.values():
+        timings = [row for timing in latency.timings for row in (timing.single, timing.batches)]
+        measured.append((latency.feature_set.title, timings))
+    for engines in run.engine_latencies.values():
+        timings = [row.single for row in engines.rows]
+        measured.append((f"{engines.feature_set.title} in several engines", timings))
+    if formats := run.format_latency:
+        measured.append(("the formats of the model", [row.single for row in formats.rows]))
+    for what, timings in measured:
+        if any(row.is_contended for row in timings):
+            share = max(row.others_share for row in timings)
+            verb = "were" if what.startswith("the formats") else "was"
+            yield (
+                f"Background load: other processes used up to {share:.0%} of the CPU while {what} "
+                f"{verb} timed"
+            )
 
 
 def workers(run: Run) -> list[Worker]:

@@ -5,13 +5,15 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gfr.config.schema import Preference, Trial
-from gfr.measurement.latency import LatencyResult, Timing
+from gfr.measurement.latency import LatencyResult, Samples, Timing
 from gfr.report import facts
 from gfr.report.analysis import Analysis, Study
 from gfr.report.metric_columns import Head, heads, place
 from gfr.report.published import Published
 from gfr.report.section import Report
 from gfr.results import costs
+from gfr.results.deployment import Variant
+from gfr.results.deployment_records import Agreement, EngineLatency, EngineTiming
 from gfr.results.export_records import ExportResult
 from gfr.results.records import Choices, Run
 from gfr.types import SPLITS
@@ -26,7 +28,7 @@ _RULES: dict[Preference, str] = {
     "accuracy": "highest validation accuracy, mean over the seeds; ties by lower validation loss, "
     "then by lower p50 latency",
     "loss": f"lowest validation loss, mean over the seeds, {_AMONG_EQUAL}",
-    "latency": f"lowest p50 latency in float32, {_AMONG_EQUAL}",
+    "latency": f"lowest p50 latency in the fastest engine that times every model, {_AMONG_EQUAL}",
     "size": f"fewest parameters, {_AMONG_EQUAL}",
 }
 
@@ -50,6 +52,8 @@ def summary(report: Report) -> dict[str, Any]:
             _trial(head, report.published) for head in heads(run, report.analysis) if head.result
         ],
         "export": run.export and _export(run.export),
+        "engines": [_engines(row) for row in run.engine_latencies.values()],
+        "deployment": _deployment(run) if run.formats else None,
         "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
         "workers": facts.workers(run),
         "stages": [
@@ -107,6 +111,72 @@ def _export(export: ExportResult) -> dict[str, Any]:
     return vars(export) | {"trial": export.trial.id, "models": models}
 
 
+def _engines(latency: EngineLatency) -> dict[str, Any]:
+    """One feature set in its engines."""
+    return {
+        "feature_set": latency.feature_set.id,
+        "rows": [_engine_timing(row) for row in latency.rows],
+        "size_bytes": latency.size_bytes,
+        "unavailable": dict(latency.unavailable),
+    }
+
+
+def _engine_timing(row: EngineTiming) -> dict[str, Any]:
+    copied = ("engine", "engine_version", "precision", "num_threads", "max_difference")
+    return {name: getattr(row, name) for name in (*copied, "num_attempts")} | _samples(row.single)
+
+
+def _deployment(run: Run) -> dict[str, Any]:
+    """The selected trial in every format and engine, and the recommended one."""
+    found = facts.recommended(run)
+    return {
+        "trial": run.result_of(None).trial.id,
+        "recommended": found
+        and {
+            "format": found.variant.result and found.variant.result.format,
+            "engine": found.variant.engine,
+            "precision": found.variant.precision,
+            "num_threads": found.timing.num_threads,
+            "p50_ms": found.timing.p50_ms,
+            "beyond": found.beyond,
+            "as_fast": [row.title for row in found.tied],
+            "words": facts.recommendation(run),
+        },
+        "formats": [_variant(row) for row in facts.variants(run)],
+    }
+
+
+def _variant(row: Variant) -> dict[str, Any]:
+    result = row.result
+    processes = result.processes if result else ()
+    return {
+        "format": result and result.format,
+        "engine": row.engine,
+        "engine_version": row.version,
+        "precision": row.precision,
+        "reason": (result.reason if result else "") or row.reason,
+        "num_bytes": result and result.num_bytes,
+        "eligible": row.is_eligible,
+        "validation": result and result.validation and _agreement(result.validation),
+        "test": result and result.test and _agreement(result.test),
+        "latency": [_engine_timing(timing) for timing in row.timings],
+        "processes": [
+            _without(vars(each), "batches")
+            | {"cold_start_s": each.cold_start_s, "images_per_s": each.images_per_s}
+            for each in processes
+        ],
+    }
+
+
+def _agreement(found: Agreement) -> dict[str, Any]:
+    derived = ("accuracy", "p_value", "num_changed")
+    return (
+        vars(found)
+        | {name: getattr(found, name) for name in derived}
+        | {"accuracy_95": found.interval}
+    )
+
+
 def _published(published: Published, trial: Trial) -> dict[str, Any] | None:
     row = published.find(trial.backbone.name, trial.iteration.number)
     return vars(row) | {"hardware": published.hardware} if row else None
@@ -122,10 +192,12 @@ def _latency(latency: LatencyResult) -> dict[str, Any]:
 
 
 def _timing(timing: Timing) -> dict[str, Any]:
-    single = timing.single
     copied = ("precision", "inference_s", "build_s", "first_call_s", "num_attempts")
+    return {name: getattr(timing, name) for name in copied} | _samples(timing.single)
+
+
+def _samples(single: Samples) -> dict[str, Any]:
     summary: dict[str, Any] = {
-        **{name: getattr(timing, name) for name in copied},
         "num_calls": len(single.values_s),
         "min_ms": 1000 * min(single.values_s),
         "iqr_ms": 1000 * single.iqr_s,

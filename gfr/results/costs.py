@@ -9,6 +9,7 @@ from gfr.measurement.energy import Energy, of_cpu, of_gpus, total
 from gfr.measurement.gpu import GpuUse
 from gfr.measurement.resources import Cost
 from gfr.results.records import Run
+from gfr.text import counted
 
 REFITS = "Refits (seeds, splits, fractions)"
 
@@ -59,6 +60,12 @@ def stages(run: Run) -> list[Stage]:
             found.append(Stage(REFITS, name, heads, row.refit_cost))
     for latency in run.latencies.values():
         found.append(Stage("Latency", f"Latency: {latency.feature_set.title}", "", latency.cost))
+    for engines in run.engine_latencies.values():
+        name = f"Engines: {engines.feature_set.title}"
+        found.append(Stage("Latency", name, counted(len(engines.rows), "row"), engines.cost))
+    if formats := run.format_latency:
+        name = f"Formats: {run.result_of(formats.trial_id).trial.title}"
+        found.append(Stage("Latency", name, counted(len(formats.rows), "row"), formats.cost))
     return found
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gfr.config.schema import Trial, WebPrecision
 from gfr.evaluation.statistics import mcnemar
-from gfr.progress import reporter
+from gfr.results.deployment_records import MIN_P_VALUE, Agreement
 from gfr.storage.hashing import file_sha256, lines_sha256
 from gfr.types import Count, Positive, Seconds, Share
 
@@ -26,10 +26,8 @@ SIGNATURE = "serve"  # of the SavedModel
 # Largest difference between runtimes that compute in the same arithmetic.
 TOLERANCE = 1e-4
 
-# Limits for a quantised model that is exported without being requested by name.
+# For a quantised model that is exported without being requested by name; and MIN_P_VALUE.
 MAX_DIFFERENCE = 0.01
-
-MIN_P_VALUE = 0.05
 
 BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "uint8": 8}
 
@@ -38,14 +36,17 @@ BITS: dict[WebPrecision, int] = {"float32": 32, "float16": 16, "uint16": 16, "ui
 class ExportJob:
     """One export in progress: `folder` becomes the export's directory when all stages succeed.
 
-    `precision`: the one to keep; None leaves it to `choose`.
+    `fused`: where the fused model and what was converted from it are. `precision`: the one to keep;
+    None leaves it to `choose`. `model_digest`: see `FormatResult`.
     """
 
     run_dir: Path
     trial_id: str
     precisions: tuple[WebPrecision, ...]
     precision: WebPrecision | None
+    fused: Path
     folder: Path
+    model_digest: str
     start_s: float  # time.monotonic(), which all processes of a machine share
 
 
@@ -72,6 +73,8 @@ class WebModel:
 
     Differences are those of p_male from the fused Keras model in float32. `only_keras_right`,
     `only_this_right`: images that one of the two classifies correctly and the other does not.
+    `validation`, by which a precision is chosen, and `calibration_error` (ECE) are None in the
+    first exports, whose precision was chosen by the test images.
     """
 
     precision: WebPrecision
@@ -83,6 +86,13 @@ class WebModel:
     max_difference: Share
     mean_difference: Share
     javascript: JavaScript
+    validation: Agreement | None = None
+    calibration_error: Share | None = None
+
+    @property
+    def chosen_by(self) -> "Agreement | WebModel":
+        """What decides whether it may be exported."""
+        return self.validation or self
 
     @property
     def p_value(self) -> float:
@@ -92,7 +102,8 @@ class WebModel:
     @property
     def is_faithful(self) -> bool:
         """Whether it may be exported without being requested by name."""
-        return self.max_difference <= MAX_DIFFERENCE and self.p_value >= MIN_P_VALUE
+        found = self.chosen_by
+        return found.max_difference <= MAX_DIFFERENCE and found.p_value >= MIN_P_VALUE
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,7 @@ class ExportResult:
     models: Annotated[tuple[WebModel, ...], Field(min_length=1)]
     digest: str  # SHA-256 of the TensorFlow.js files
     wall_s: Seconds  # of the whole export
+    model_digest: str = ""  # see FormatResult; "" in the first exports
 
     def __post_init__(self) -> None:
         """Raise ValueError if the exported precision was not measured."""
@@ -150,11 +162,6 @@ class PageResult:
     browser: str
     cpu_model: str
     timings: tuple[PageTiming, ...]
-
-
-def report_stage(number: int) -> None:
-    """Report that this many of the four stages of an export are done."""
-    reporter(STEP, "stages")(number, 4)
 
 
 def directory(folder: Path, precision: WebPrecision) -> Path:

@@ -4,7 +4,7 @@ Each record is a JSON file with a schema number (gfr/storage/run_directory.py li
 report is made from these files alone. Does not import TensorFlow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -21,7 +21,7 @@ from gfr.measurement.hardware import Hardware
 from gfr.models.feature_store import Extracted, Part
 from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
-from gfr.results import export_records, regression_records
+from gfr.results import deployment_records, export_records, regression_records
 from gfr.types import Above0, BySplit, Count, Logit, NonEmpty, Positive, Scale, Share
 
 
@@ -303,6 +303,11 @@ class Run:
     export: export_records.ExportResult | None  # of the selected trial
     page: export_records.PageResult | None  # of this export in a browser
     verdict: regression_records.Verdict | None = None
+    # By feature set id.
+    engine_latencies: dict[str, deployment_records.EngineLatency] = field(default_factory=dict)
+    # Of the selected trial; by name of the format.
+    formats: dict[str, deployment_records.FormatResult] = field(default_factory=dict)
+    format_latency: deployment_records.EngineLatency | None = None
 
     @property
     def features(self) -> list[FeatureResult]:

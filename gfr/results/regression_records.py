@@ -24,6 +24,8 @@ Figure = Literal["accuracy", "p10_ms", "p50_ms", "duration_s"]
 class Finding:
     """Result of the check of one trial or one timed model; `id` is the name of its file.
 
+    `engines/<feature set>` is the id of a model that several engines timed in turn.
+
     "changed": different answers that are not worse. "suspect": worse, needs a rerun; never in a
     finished verdict.
     """
@@ -66,7 +68,7 @@ class Verdict:
     `runs` are those of the series, oldest first, this one last. `num_compared` is the number of
     runs in the baseline. `changes` are differences from the newest of them that may be the cause.
     `new_baseline` is a sentence if a new version of TensorFlow, Keras or NumPy makes earlier runs
-    not comparable, else "".
+    not comparable, or one of another engine its latencies, else "".
     """
 
     schema: Literal[1]

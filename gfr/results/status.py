@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gfr import text as gfr_text
-from gfr.config.schema import Benchmark
+from gfr.config.schema import TFJS, Benchmark
 from gfr.data.layouts import SOURCES
 from gfr.errors import InputError
 from gfr.models import feature_store
@@ -119,7 +119,7 @@ def unfinished(run: records.Run) -> list[str]:
         lacking.append(f"{num_left} of {len(trials)} trials unfinished")
     untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
     lacking += [f"{title}: no latency" for title in sorted(row.title for row in untimed)]
-    if run.record.benchmark.export.precisions and run.selection and not run.export:
+    if TFJS in run.record.benchmark.export.written and run.selection and not run.export:
         lacking.append("the selected model is not exported")
     if not lacking and not run.selection:
         lacking.append("no model is selected")

@@ -1,6 +1,7 @@
 """Read and write the records of a run directory."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from gfr.data import dataset, records
 from gfr.errors import InputError
 from gfr.measurement.latency import LatencyResult
 from gfr.results import resume
+from gfr.results.deployment_records import EngineLatency, FormatResult
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
 from gfr.results.regression_records import Verdict
+from gfr.storage import atomic, hashing
 from gfr.storage.run_directory import RunDirectory
 from gfr.storage.serialization import SCHEMA, Record, read, write
 
@@ -33,21 +36,64 @@ def read_run(directory: Path) -> Run:
     remedy = f"delete it and resume with: {resume.command(record, files.reports)}"
     read_if_there = partial(_read_if_there, remedy)
     trials, failures = _read_trials(files, record, remedy)
-    latencies = {}
+    latencies, engine_latencies = {}, {}
     for row in record.benchmark.feature_sets:
         if latency := read_if_there(files.latency(row.id), LatencyResult, feature_set=row):
             latencies[row.id] = latency
+        if engines := read_if_there(files.engine_latency(row.id), EngineLatency, feature_set=row):
+            engine_latencies[row.id] = engines
     by_id = {row.trial.id: row.trial for row in trials}
     selection = read_if_there(files.selection, Selection)
     if selection and not set(selection.ranking) <= set(by_id):
         selection = None
-    export = page = None
+    export = page = format_latency = None
+    formats: dict[str, FormatResult] = {}
     if selection:
         exported, trial = files.export(selection.trial_id), by_id[selection.trial_id]
         export = read_if_there(exported.record, ExportResult, run_id=record.run_id, trial=trial)
         page = read_if_there(exported.page, PageResult)
+        formats = read_formats(directory, record.run_id, trial)
+        place = files.format_latency(trial.id)
+        format_latency = read_if_there(place, EngineLatency, feature_set=trial.feature_set)
     verdict = read_if_there(files.verdict, Verdict, run_id=record.run_id)
-    return Run(directory, record, trials, failures, latencies, selection, export, page, verdict)
+    measured = latencies, selection, export, page, verdict, engine_latencies
+    return Run(directory, record, trials, failures, *measured, formats, format_latency)
+
+
+def read_formats(directory: Path, run_id: str, trial: Trial) -> dict[str, FormatResult]:
+    """Read the records of a trial's formats, by name."""
+    files = RunDirectory(directory)
+    remedy = "delete its directory and export it again: gfr export"
+    formats = {}
+    for path in sorted(files.formats(trial.id).glob("*/format.json")):
+        name = path.parent.name
+        if not atomic.temporary([name]):
+            expected = {"run_id": run_id, "trial": trial, "format": name}
+            if row := _read_if_there(remedy, path, FormatResult, **expected):
+                formats[name] = row
+    return formats
+
+
+def formats_of(run: Run, trial: Trial) -> dict[str, FormatResult]:
+    """Return the records of a trial's formats, by name; those of the selected one are at hand."""
+    if run.selection and run.selection.trial_id == trial.id:
+        return run.formats
+    return read_formats(run.directory, run.record.run_id, trial)
+
+
+def format_latency_of(run: Run, trial: Trial) -> EngineLatency | None:
+    """Return the latency of a trial's formats; None if it was not measured."""
+    if run.selection and run.selection.trial_id == trial.id:
+        return run.format_latency
+    path = RunDirectory(run.directory).format_latency(trial.id)
+    return read(path, EngineLatency) if path.exists() else None
+
+
+def model_digest(run: Run, result: TrialResult) -> str:
+    """Return SHA-256 over what the fused model of a trial is made of."""
+    head = hashing.file_sha256(RunDirectory(run.directory).head(result.trial.id))
+    features = result.features
+    return hashing.lines_sha256([head, features.weights.sha256, repr(features.scale)])
 
 
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:
@@ -77,11 +123,15 @@ def repeated_timings(run: Run, feature_set: FeatureSet) -> list[Retimed]:
     One that is older than the record it confirms belongs to an earlier attempt and is ignored.
     """
     files = RunDirectory(run.directory)
-    first = files.latency(feature_set.id)
-    repeated: list[Retimed] = []
-    while is_newer(path := files.repeated_latency(feature_set.id, len(repeated) + 1), first):
-        repeated.append(read(path, Retimed))
-    return repeated
+    path_of = partial(files.repeated_latency, feature_set.id)
+    return _repeated(files.latency(feature_set.id), path_of, Retimed)
+
+
+def repeated_engine_timings(run: Run, feature_set: FeatureSet) -> list[EngineLatency]:
+    """Return the repeated measurements of a model in its engines; see `repeated_timings`."""
+    files = RunDirectory(run.directory)
+    path_of = partial(files.repeated_engine_latency, feature_set.id)
+    return _repeated(files.engine_latency(feature_set.id), path_of, EngineLatency)
 
 
 def repeated_trial(run: Run, trial_id: str) -> TrialResult | None:
@@ -102,6 +152,14 @@ def mark_as_newer(path: Path, first: Path) -> None:
     if first.exists() and not is_newer(path, first):
         time_ns = first.stat().st_mtime_ns
         os.utime(path, ns=(time_ns, time_ns))
+
+
+def _repeated(first: Path, path_of: Callable[[int], Path], kind: type[Record]) -> list[Record]:
+    """Read the records `path_of(1)`, `path_of(2)`, ... that are not older than `first`."""
+    repeated: list[Record] = []
+    while is_newer(path := path_of(len(repeated) + 1), first):
+        repeated.append(read(path, kind))
+    return repeated
 
 
 def _read_trials(

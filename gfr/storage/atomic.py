@@ -74,9 +74,7 @@ def directory(path: Path) -> Iterator[Path]:
 
     For one writer of `path` at a time: what killed writers have left is removed.
     """
-    for left in path.parent.glob("tmp-*"):
-        if _TEMPORARY.match(left.name) and left.name.split("-", 2)[2:] == [path.name]:
-            shutil.rmtree(left, ignore_errors=True)
+    _remove_left(path)
     temporary, older = _temporary(path), _temporary(path)
     try:
         with refusing(path):
@@ -92,6 +90,28 @@ def directory(path: Path) -> Iterator[Path]:
                 older.replace(path)
         if path.exists():
             shutil.rmtree(older, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Yield a temporary directory beside `path`, which is removed after the block.
+
+    For one user of `path` at a time: what killed ones have left is removed.
+    """
+    _remove_left(path)
+    temporary = _temporary(path)
+    try:
+        with refusing(path):
+            temporary.mkdir(parents=True)
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_left(path: Path) -> None:
+    for left in path.parent.glob("tmp-*"):
+        if _TEMPORARY.match(left.name) and left.name.split("-", 2)[2:] == [path.name]:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def tidy(directory: Path, unused_s: float) -> None:

@@ -24,11 +24,14 @@ class RunDirectory:
     heads/<trial>.keras           the trained head
     trials/<trial>.json           TrialResult, or failures/<trial>.json: Failure
     latency/<feature set>.json    LatencyResult (gfr/measurement/latency.py)
+    engines/<feature set>.json    EngineLatency (gfr/results/deployment_records.py)
     selection.json                Selection
-    again/                        repeated measurements: Retimed, TrialResult
+    again/                        repeated measurements: Retimed, TrialResult, EngineLatency
     verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
     export/<trial>/               ExportDirectory
+    formats/<trial>/<format>/     FormatDirectory
+    formats/<trial>/latency.json  EngineLatency of these formats
     workers/*.jsonl               records of Dask and Ray workers, while the run is in progress
     summary.md, .html, .json      the report; results.csv, results.parquet, figures/
     """
@@ -85,6 +88,14 @@ class RunDirectory:
         """The record of a repeated latency measurement, counted from 1."""
         return self.path / "again" / f"{feature_set_id}-{number}.json"
 
+    def engine_latency(self, feature_set_id: str) -> Path:
+        """The latency record of the model of a feature set in several engines."""
+        return self.path / "engines" / f"{feature_set_id}.json"
+
+    def repeated_engine_latency(self, feature_set_id: str, number: int) -> Path:
+        """The record of a repeated measurement of all engines, counted from 1."""
+        return self.path / "again" / "engines" / f"{feature_set_id}-{number}.json"
+
     def repeated_trial(self, trial_id: str) -> Path:
         """The record of a repeated training."""
         return self.path / "again" / f"{trial_id}.json"
@@ -92,6 +103,18 @@ class RunDirectory:
     def export(self, trial_id: str) -> "ExportDirectory":
         """The exported model of a trial; the directory is complete or absent."""
         return ExportDirectory(self.path / "export" / trial_id)
+
+    def formats(self, trial_id: str) -> Path:
+        """The folder of the formats of a trial."""
+        return self.path / "formats" / trial_id
+
+    def format(self, trial_id: str, name: str) -> "FormatDirectory":
+        """The model of a trial in one format; the directory is complete or absent."""
+        return FormatDirectory(self.formats(trial_id) / name)
+
+    def format_latency(self, trial_id: str) -> Path:
+        """The latency record of a trial's formats in their engines."""
+        return self.formats(trial_id) / "latency.json"
 
 
 class ExportDirectory:
@@ -115,6 +138,26 @@ class ExportDirectory:
         self.model_card_md = path / "model_card.md"
         self.golden = path / "golden.json"
         self.page = path / "page.json"
+
+
+class FormatDirectory:
+    """Every file of a model in one format by name, except the model (gfr/engines/formats.py).
+
+    format.json           FormatResult (gfr/results/deployment_records.py)
+    model_card.json, .md
+    golden.json, golden/  a few images with the probabilities that this format and Keras give them
+
+    A format that could not be made has only its record, and so have TensorFlow.js and Keras, whose
+    files are in ExportDirectory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the directory, which need not exist."""
+        self.path = path
+        self.record = path / "format.json"
+        self.model_card_json = path / "model_card.json"
+        self.model_card_md = path / "model_card.md"
+        self.golden = path / "golden.json"
 
 
 def new_id(benchmark: str, start: datetime | None = None) -> str:

@@ -9,7 +9,9 @@ import records
 
 from cli import completion
 from flows import task_runners
+from gfr.config import schema
 from gfr.data.download import fetch
+from gfr.engines import formats, trial_model
 from gfr.models import weights
 from gfr.results import export_records
 from gfr.storage import paths
@@ -68,6 +70,8 @@ def test_offered_words_are_the_accepted_ones():
     assert task_runners._MAKERS.keys() == set(completion.RUNNERS)
     assert fetch.SOURCES == completion.SOURCES
     assert export_records.BITS.keys() == set(completion.PRECISIONS)
+    assert tuple(formats.FORMATS) == schema.FORMATS == completion.FORMATS
+    assert trial_model.NAMES == completion.ENGINES
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from gfr import engines
 from gfr.config import benchmark_files, loader, schema
 from gfr.config.schema import Selecting
 from gfr.errors import InputError
@@ -109,6 +110,13 @@ REFUSED = [
     ("[data]", "[selection]\nmax_size_mb = 0\n[data]", "selection.max_size_mb"),
     (
         "[data]",
+        '[latency]\nengines = ["lightrt"]\n[data]',
+        "latency.engines: unknown engine 'lightrt'; did you mean litert? known: tensorflow",
+    ),
+    ("[data]", '[latency]\nengines = ["litert", "litert"]\n[data]', "an engine is listed twice"),
+    ("[data]", '[latency]\nengines = "litert"\n[data]', "latency.engines: "),
+    (
+        "[data]",
         '[selection]\nprefer = "speed"\n[data]',
         "selection.prefer: input should be 'accuracy', 'loss', 'latency' or 'size', got 'speed'",
     ),
@@ -144,6 +152,11 @@ def test_limits_that_are_given_replace_the_benchmarks(tmp_path):
             loader.limited(limited, Selecting(max_size_mb=value))
 
 
+def test_the_names_of_engines_are_those_of_the_engines():
+    """The package gfr.config comes before gfr.engines and cannot ask it."""
+    assert {name: engine.title for name, engine in engines.ENGINES.items()} == schema.ENGINES
+
+
 def test_the_page_of_keys_has_every_key_with_its_default():
     """docs/benchmark-file.md against the tables themselves."""
     page = (paths.ROOT / "docs" / "benchmark-file.md").read_text()
@@ -159,11 +172,11 @@ def test_the_page_of_keys_has_every_key_with_its_default():
             expected[name] = "-" if row.default is MISSING else row.default
     assert expected.keys() == told.keys()
     words = {"backbone.scaling", "backbone.weights", "backbone.label", "backbone.file"}
-    words |= {"iteration.backbones", "export.precisions"}
+    words |= {"iteration.backbones", "export.precisions", "export.formats"}
     for name, default in expected.items():
         shown = told[name].strip("`")
         if name in words:
-            assert default in ("", (), get_args(schema.WebPrecision))
+            assert default in ("", (), None, get_args(schema.WebPrecision))
         elif default is None:
             assert "none" == shown
         elif default == "-":

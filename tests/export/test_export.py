@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 _HEAD = SPEC[: SPEC.index("[[backbone]]")]
 INCEPTION = (
-    _HEAD.replace("precisions = []", "javascript_images = 4")
+    _HEAD.replace("precisions = []", 'javascript_images = 4\nformats = ["tfjs"]')
     .replace("seeds = 2", "seeds = 1")
     .replace("fractions = [0.5]", "fractions = []")
     + """
@@ -95,7 +95,7 @@ def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
 
 def test_a_model_that_javascript_cannot_run_is_no_export(finished, tmp_path):
     """The converter exits 0 on such models: a missing shard, an operation that is unknown."""
-    node = engines.get("node")
+    node = engines.get("tfjs")
     source = exported(finished[0]) / "tfjs"
     image = np.zeros((20, 20, 3), np.uint8)
     assert 1 == len(node.load(source)([image]).p_male)

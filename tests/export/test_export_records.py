@@ -17,7 +17,7 @@ from cli.main import app
 from gfr.engines.base import Predictions
 from gfr.errors import InputError, StepFailed
 from gfr.export import model_card, validate, web
-from gfr.export.validate import agreement, choose, refuse_disagreement
+from gfr.export.validate import choose, compare_javascript, refuse_disagreement
 from gfr.results import store
 from gfr.storage import atomic, serialization
 from gfr.storage.paths import ROOT
@@ -55,13 +55,13 @@ def test_runtimes_that_answer_otherwise_are_refused():
     """In float32 1e-4 apart is agreement, more is not; images at 0.5 may tip over, others not."""
     reference = np.array([0.2, 0.49999, 0.8, 0.7], np.float32)
     spoken = Predictions(np.array([0.20003, 0.50002, 0.8]), (0.1, 0.1, 0.1), "wasm", "4.22.0")
-    found = agreement(spoken, reference, reference)
+    found = compare_javascript(spoken, reference, reference)
     assert (3, 0) == (found.num_images, found.num_other_answers)
     assert 3e-5 == pytest.approx(found.from_keras, rel=0.01)
     model = records.web_model("float32", 1e-6)
     refuse_disagreement(replace(model, javascript=found))
     for values in ([0.2, 0.5002, 0.8], [0.2, 0.4999, float("nan")]):
-        other = agreement(replace(spoken, p_male=np.array(values)), reference, reference)
+        other = compare_javascript(replace(spoken, p_male=np.array(values)), reference, reference)
         with pytest.raises(StepFailed, match=r"TensorFlow\.js, TensorFlow and Keras"):
             refuse_disagreement(replace(model, javascript=other))
     coarse = replace(records.web_model("uint8", 0.1), javascript=replace(found, from_keras=0.1))

@@ -41,6 +41,7 @@ precisions = []
 calls = 5
 seconds = 0
 accelerated = false
+engines = []
 [[backbone]]
 name = "VGG16"
 [[backbone]]

@@ -39,7 +39,7 @@ TOMLS = {re.search('name = "(.*)"', row)[1]: row for row in BLOCKS if row.starts
 CODE = next(row for row in BLOCKS if row.startswith("import keras"))
 CSV = next(row for row in BLOCKS if row.startswith("image,is_male"))
 NUM_IMAGES = 40
-FEW = 'precisions = ["float32"]\njavascript_images = 4'
+FEW = 'precisions = ["float32"]\njavascript_images = 4\nformats = ["tfjs"]'
 
 
 def write_data(folder):
@@ -64,7 +64,7 @@ def request(folder, name, run_id, data):
     quick = quick.replace(
         "[training]", 'compare_rules = false\n[features]\nprecision = "float32"\n[training]'
     )
-    path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\n[export]\n{FEW}\n")
+    path.write_text(f"{quick}[latency]\ncalls = 3\nseconds = 0\nengines = []\n[export]\n{FEW}\n")
     places = {"reports": str(folder / "reports"), "cache": str(folder / "cache")}
     options = RunOptions(
         str(path), str(data), "random", run_id, allow_download=False, command="gfr run", **places

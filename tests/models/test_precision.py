@@ -73,7 +73,7 @@ def test_a_model_is_also_timed_in_the_faster_arithmetic_unless_that_is_left_out(
     benchmark = dataclasses.replace(BENCHMARK, latency=latency)
     record = dataclasses.replace(run.record, rates=rates, benchmark=benchmark)
     run = dataclasses.replace(run, record=record)
-    assert expected == pipeline_latency._precisions(run, run.trials[0])
+    assert expected == pipeline_latency.precisions(run, run.trials[0])
 
 
 def test_a_gate_that_was_not_run_stands_beside_the_numbers():

@@ -4,6 +4,8 @@ import platform
 
 import pytest
 
+from gfr import engines
+from gfr.engines import base
 from gfr.pipeline import doctor
 
 
@@ -53,6 +55,17 @@ def test_a_package_that_is_missing_or_wrong_comes_with_the_commands_that_install
     assert "`make smoke`" in line
     assert "`pip install --no-deps --require-hashes -r requirements.lock`" in line
     assert "then `pip install --no-deps -e .`" in line
+
+
+def test_every_engine_has_its_version_or_the_command_that_installs_it(monkeypatch):
+    """An engine that is missing is a note: runs leave it out."""
+    rows = {row.subject: row for row in doctor._engines()}
+    assert {f"engine {name}" for name in engines.ENGINES} == set(rows)
+    assert rows["engine tensorflow"].finding.startswith("TensorFlow 2.")
+    monkeypatch.setattr(base, "version", lambda package: "missing")
+    (missing,) = [row for row in doctor._engines() if row.subject == "engine openvino"]
+    expected = "unavailable: openvino is not installed. Install it: make engines"
+    assert doctor.Check("note", "engine openvino", expected) == missing
 
 
 def test_the_files_of_a_data_set_are_named_with_their_paths(celeba):

@@ -1,11 +1,13 @@
 """The whole pipeline in one call, without Prefect."""
 
 import sys
+from dataclasses import replace
 
+import installed_engines
 import pytest
 from test_flow import SPEC, assert_equal_results
 
-from gfr.pipeline import features, training
+from gfr.pipeline import engine_latency, features, isolation, training
 from gfr.pipeline import request as pipeline_request
 from gfr.pipeline.run import run
 from gfr.pipeline.run_options import RunOptions
@@ -78,3 +80,30 @@ def test_failed_steps_cost_their_trials_alone_and_a_second_call_resumes(folder, 
     monkeypatch.undo()
     complete = store.read_run(run(request(folder, "failing", retries=0), isolated=False))
     assert (3, ()) == (len(complete.trials), tuple(complete.failures))
+
+
+def test_engines_are_timed_in_processes_of_their_own(folder, tmp_path):
+    """TensorFlow and LiteRT with one thread, and once more; their answers are those recorded."""
+    installed_engines.engine("litert")
+    done = store.read_run(run(request(folder, "engines"), isolated=False))
+    feature_set, limits = done.record.benchmark.feature_sets[0], isolation.Limits()
+    assert () == done.record.benchmark.latency.engines
+    wanted = ("tensorflow", "litert")
+    plan = replace(engine_latency.plan(done, feature_set, (1,)), engines=wanted)
+    engine_latency.time_engines(plan, limits)
+    done = store.read_run(done.directory)
+    found = done.engine_latencies[feature_set.id]
+    keys = [("tensorflow", "float32", 1), ("litert", "float32", 1)]
+    assert keys == [row.key for row in found.rows]
+    assert {"", "litert"} == set(found.size_bytes) and () == found.unavailable
+    assert all(row.max_difference < 1e-3 and row.single.cpu_s > 0 for row in found.rows)
+    assert found.cost.peak_memory_bytes > 3e8
+    engine_latency.time_again(done, feature_set, limits)
+    (again,) = store.repeated_engine_timings(done, feature_set)
+    assert keys == [row.key for row in again.rows]
+    place = "gfr.pipeline.formats.preparing:prepare_feature_set"
+    arguments = done.directory, plan.trial_id, ("tensorflow",), tmp_path
+    prepared = isolation.call_alone(place, *arguments, limits=limits)
+    fresh = engine_latency.in_fresh_process(prepared.models[0], 1, done.directory, limits)
+    assert fresh.load_s > fresh.first_answer_s > 0 and fresh.images_per_s > 0
+    assert 3e8 < fresh.peak_memory_bytes < 4e9  # TensorFlow's libraries alone take 0.4 GB

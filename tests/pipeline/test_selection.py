@@ -158,3 +158,27 @@ def test_a_record_that_contradicts_itself_is_refused(tmp_path, change, reason):
     document["choices"] |= change
     with pytest.raises(ValidationError, match=reason):
         serialization.parse(json.dumps(document).encode(), kind)
+
+
+def test_limits_apply_to_the_fastest_engine_that_times_every_feature_set():
+    """VGG16 takes 50 ms in TensorFlow and 12 ms in LiteRT, MobileNetV2 10 ms and 11 ms."""
+    seconds = {VGG16: (0.05, 0.012), MOBILENET: (0.01, 0.011)}
+    engines = {
+        row.id: records.engine_latency(
+            row, *map(records.engine_timing, ("tensorflow", "litert"), pair)
+        )
+        for row, pair in seconds.items()
+    }
+    trials, is_male = (trial(0, 36), trial(2, 35)), IS_MALE["validation"]
+
+    def beyond(max_latency_ms, measured=engines):
+        rules = Selecting(max_latency_ms, prefer="latency")
+        return selection.best(trials, LATENCIES, rules, is_male, measured)
+
+    assert {FIRST: "p50 12.0 ms in LiteRT float32"} == beyond(11.5).beyond
+    assert {} == beyond(20.0).beyond
+    assert {FIRST: "p50 50.0 ms in TensorFlow float32"} == beyond(20.0, {}).beyond
+    fast = engines | {
+        VGG16.id: records.engine_latency(VGG16, records.engine_timing("litert", 0.001))
+    }
+    assert FIRST == beyond(20.0, fast).trial_id

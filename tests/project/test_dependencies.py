@@ -34,6 +34,16 @@ def test_what_is_bound_says_why():
             assert bool(asked.specifier) != why[1].startswith("none"), row
 
 
+def test_the_lock_of_the_engines_is_the_lock_and_four_packages():
+    """`make engines` changes no version of what is installed, and brings no telemetry."""
+    plain, found = (
+        dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+        for lock in ("requirements.lock", "requirements-engines.lock")
+    )
+    assert plain.items() <= found.items()
+    assert {"onnx", "onnxruntime", "openvino", "tf2onnx"} == found.keys() - plain.keys()
+
+
 def test_the_packages_of_the_page_come_by_digest():
     """web/package-lock.json has a digest for each, and no address."""
     lock = json.loads((ROOT / "web" / "package-lock.json").read_text())

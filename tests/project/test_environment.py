@@ -84,7 +84,7 @@ def test_uv_is_installed_at_the_version_and_digests_of_the_lock(install):
 
 def test_the_lock_names_digests_and_no_index():
     """Every package has a version and at least one digest."""
-    for name in ("requirements.lock", "requirements-gpu.lock"):
+    for name in ("requirements.lock", "requirements-gpu.lock", "requirements-engines.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text and "--index" not in text
         entries = re.findall(r"^[a-z0-9][^#\n]*(?:\n    --hash.*)*", text, re.MULTILINE)

@@ -77,6 +77,23 @@ def test_a_run_saved_before_the_benchmarks_moved_is_still_their_baseline(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("num_saved", "engine"), [(1, "LiteRT 2.0"), (2, "LiteRT 2.1"), (2, "OpenVINO 2.0"), (2, "")]
+)
+def test_a_new_version_of_an_engine_starts_a_new_baseline(tmp_path, monkeypatch, num_saved, engine):
+    """A benchmark is compared with runs of the same engine and version, else it is saved."""
+    slow = {"min_s": 2.0, "p10_s": 2.0, "relative": 198.0}
+    old, new = document(engine="LiteRT 2.0"), document(engine=engine, **slow)
+    for name, content in (("f1/1.json", old), ("new.json", new)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+    measured = fingerprint.read(tmp_path / "new.json")
+    monkeypatch.setattr(compare, "measure", lambda tests: (new, measured))
+    is_compared = num_saved == 1
+    assert (3 if is_compared else 0) == compare.compare(["benchmarks/micro"], tmp_path)
+    assert num_saved == len(list((tmp_path / "f1").iterdir()))
+
+
+@pytest.mark.parametrize(
     ("expected", "content"),
     [
         ("not written by `make bench`", b""),

@@ -218,11 +218,12 @@ def test_a_limit_on_latency_or_size_outranks_accuracy(run):
     }
     small, light, none = best.values()
     assert "MobileNetV2-iteration-1" == small.trial_id == light.trial_id
-    assert "p50 50.0 ms" == small.beyond["VGG16-iteration-2"]
-    assert "59 MB" == light.beyond["VGG16-iteration-2"]
+    assert "p50 50.0 ms in TensorFlow float32" == small.beyond["VGG16-iteration-2"]
+    assert "59 MB in TensorFlow float32" == light.beyond["VGG16-iteration-2"]
     assert ("VGG16-iteration-2", 4) == (none.trial_id, len(none.beyond))
     text = summary_md(replace(run, selection=none))
-    assert "the limits of the benchmark; the selected model has p50 50.0 ms**" in text
+    expected = "the selected model has p50 50.0 ms in TensorFlow float32**"
+    assert f"the limits of the benchmark; {expected}" in text
 
 
 def test_mcnemar_is_the_exact_binomial_test():

@@ -1,17 +1,26 @@
 """Latency: the timing of every model in every precision."""
 
+from gfr.config.schema import ENGINES
 from gfr.measurement.latency import MAX_ATTEMPTS, MAX_OTHERS_SHARE, LatencyResult, Timing
-from gfr.report import facts
+from gfr.report import facts, markdown
 from gfr.report.formatting import with_interval
-from gfr.report.section import Report, Section, Table
+from gfr.report.section import Block, Report, Section, Table
+from gfr.results.deployment import title
+from gfr.results.deployment_records import EngineLatency, EngineTiming
 from gfr.results.records import Run
 
 
 def section(report: Report) -> Section | None:
-    """Return a row a model and precision."""
-    timings = [(row, timing) for row in report.run.latencies.values() for timing in row.timings]
+    """Return a row a model and precision, and a row a model in each engine."""
+    blocks = [*_back_to_back(report.run), *_engines(report.run)]
+    return Section("latency", "Latency", blocks) if blocks else None
+
+
+def _back_to_back(run: Run) -> list[Block]:
+    """Return the calls of `tf.function` one after the other."""
+    timings = [(row, timing) for row in run.latencies.values() for timing in row.timings]
     if not timings:
-        return None
+        return []
     text = (
         "Milliseconds per call on one image, after warm-up, with no other gfr task running; 95% "
         "order-statistic intervals in brackets. CPU time: total of all threads of the process, per "
@@ -19,10 +28,50 @@ def section(report: Report) -> Section | None:
         f"CPU used by other processes. Above {MAX_OTHERS_SHARE:.0%} the measurement is repeated, "
         f"up to {MAX_ATTEMPTS} attempts in total; if it stays above, it is marked as contended. "
         "Max Δp: largest difference between the timed model's probability and the one recorded "
-        f"for the trial, over the test set.{_notes(report.run)}"
+        f"for the trial, over the test set.{_notes(run)}"
     )
-    tables = [Table.of([row(*pair) for pair in timings]) for row in (_times, _others)]
-    return Section("latency", "Latency", [text, *tables])
+    return [text, *(Table.of([row(*pair) for pair in timings]) for row in (_times, _others))]
+
+
+def _engines(run: Run) -> list[Block]:
+    """Return the calls of several engines in turn."""
+    measured = run.engine_latencies.values()
+    pairs = [(latency, timing) for latency in measured for timing in latency.rows]
+    missing = {
+        f"{title(*name.partition(' ')[::2])} ({latency.feature_set.title}): {markdown.text(reason)}"
+        for latency in measured
+        for name, reason in latency.unavailable
+    }
+    blocks: list[Block] = []
+    if pairs:
+        blocks.append(
+            "The same models in several runtime engines, with the same calls, in turn within one "
+            "process: a change of the machine's speed affects all engines of a model alike. Max "
+            "Δp: over the timed images."
+        )
+        blocks.append(Table.of([_in_engine(*pair) for pair in pairs]))
+    if missing:
+        blocks.append(f"Not timed:\n\n{markdown.bullets(sorted(missing))}")
+    return blocks
+
+
+def _in_engine(latency: EngineLatency, timing: EngineTiming) -> dict[str, str]:
+    single = timing.single
+    return {
+        "Backbone and image size": latency.feature_set.title,
+        "Engine": f"{ENGINES.get(timing.engine, timing.engine)} "
+        f"{markdown.text(timing.engine_version)}",
+        "Precision": timing.precision,
+        "Threads": str(timing.num_threads),
+        "p50 (ms)": facts.milliseconds_95(single, 50),
+        "p99 (ms)": facts.milliseconds_95(single, 99),
+        "Min (ms)": f"{1000 * min(single.values_s):.1f}",
+        "IQR (ms)": f"{1000 * single.iqr_s:.1f}",
+        "Calls": str(len(single.values_s)),
+        "Background load": f"{single.others_share:.0%}",
+        "Max Δp": f"{timing.max_difference:.0e}",
+        "Note": "contended" if single.is_contended else "",
+    }
 
 
 def _times(latency: LatencyResult, timing: Timing) -> dict[str, str]:

@@ -135,19 +135,24 @@ def _qualities(run: Run, result: TrialResult, first: TrialResult) -> str:
     qualities = [f"loss {sum(row.loss for row in ours) / len(ours):.3f}"]
     if result != first:
         qualities.insert(0, f"{round(behind / len(ours), 1):g} validation images fewer")
-    if latency := run.latency_of(result.trial):
-        p50_ms, size_mb = latency.float32.p50_ms, latency.size_bytes / 1e6
-        qualities += [f"p50 {p50_ms:.1f} ms", f"{size_mb:.0f} MB"]
+    if best_row := facts.best_rows(run).get(result.trial.feature_set.id):
+        engine = f" in {best_row.title}" if run.engine_latencies else ""
+        qualities.append(f"p50 {best_row.p50_ms:.1f} ms{engine}")
+        qualities += [f"{best_row.num_bytes / 1e6:.0f} MB"] if best_row.num_bytes else []
     return ", ".join(qualities)
 
 
 def _tie(run: Run, selection: Selection, selected: TrialResult) -> tuple[str, str]:
     """Return `has` or `ties with ... for`, and what broke the tie."""
 
+    best_rows = facts.best_rows(run)
+
     def rank(row: TrialResult) -> tuple[tuple[bool, int], float, float]:
         metrics = row.over_seeds("validation")
         best = row.trial.id in selection.beyond, sum(each.num_right for each in metrics)
-        return best, sum(each.loss for each in metrics), cost(run, row)[0]
+        best_row = best_rows.get(row.trial.feature_set.id)
+        p50_ms = best_row.p50_ms if best_row else float("inf")
+        return best, sum(each.loss for each in metrics), p50_ms
 
     best, loss, p50_ms = rank(selected)
     tied = [row for row in run.trials if row != selected and rank(row)[0] == best]

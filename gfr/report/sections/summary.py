@@ -2,7 +2,7 @@
 
 from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, markdown
-from gfr.report.formatting import RANDOM, accuracy, interval, title
+from gfr.report.formatting import RANDOM, accuracy, title
 from gfr.report.section import Report, Section
 from gfr.report.sections import selection, significance
 from gfr.results.records import Run
@@ -30,6 +30,7 @@ def _selected(report: Report) -> str:
     if latency := run.latency_of(selected.trial):
         qualities += [_p50(run, latency), f"{latency.size_bytes / 1e6:.0f} MB"]
     sentences = [f"**{title(run, selected.trial.id)}** is selected: {', '.join(qualities)}."]
+    sentences.append(_recommended(run))
     if not run.is_better_than_majority(selected):
         sentences.append(
             "**Not significantly better than the majority class** "
@@ -41,14 +42,22 @@ def _selected(report: Report) -> str:
     return text + (f" {RANDOM} random weights." if RANDOM in text else "")
 
 
+def _recommended(run: Run) -> str:
+    """Name the format of the selected model to use, with what limits that."""
+    found, words = facts.recommended(run), facts.recommendation(run)
+    if found is None:
+        return ""
+    limits = f" It exceeds the limits of the benchmark: {found.beyond}." if found.beyond else ""
+    measured = facts.measured(found.timing)
+    return f"Recommended format: **{words}** ({measured}).{limits}"
+
+
 def _p50(run: Run, latency: LatencyResult) -> str:
     """`p50 latency 54.5 ms [53.8, 54.9] per image (float32, batch 1, 100 calls, CPU)`."""
     device = "" if run.record.hardware.gpus else ", CPU"
     single = latency.float32.single
-    p50_ms, ends_ms = facts.quantiles_ms(single)[50]
-    with_ends = f" {interval(ends_ms, '.1f')}" if ends_ms else ""
     load = ", **contended**" if latency.float32.is_contended else ""
     return (
-        f"p50 latency {p50_ms:.1f} ms{with_ends} per image "
+        f"p50 latency {facts.p50(single)} per image "
         f"(float32, batch 1, {len(single.values_s)} calls{device}{load})"
     )

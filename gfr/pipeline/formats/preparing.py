@@ -1,0 +1,90 @@
+"""Write the model files that engines are timed with. Runs in child processes, with TensorFlow."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from gfr.config.schema import TFJS
+from gfr.engines import formats, keras_model, openvino
+from gfr.errors import InputError, StepFailed
+from gfr.export import convert, saved_model
+from gfr.pipeline import latency
+from gfr.pipeline.engine_latency import Prepared
+from gfr.pipeline.formats.engine_models import untimed
+from gfr.results import export_records, records, store
+from gfr.results.deployment_records import EngineModel
+
+# The float32 format in which an engine times a feature set before the selection.
+_FLOAT32_FORMATS = {"litert": "litert", "onnxruntime": "onnx", "openvino": "openvino"}
+
+
+def prepare_formats(run_dir: Path, trial_id: str, names: tuple[str, ...], folder: Path) -> Prepared:
+    """Return the written formats that are not timed yet, and what only engines can choose.
+
+    That is bfloat16: TensorFlow gets a file of its own in `folder`, OpenVINO the file in float32.
+    """
+    run = store.read_run(run_dir)
+    result = run.result_of(trial_id)
+    models: list[EngineModel] = []
+    for model in untimed(run, result):
+        if model.engine not in names:
+            continue
+        if model.engine == "tensorflow":
+            models += _in_tensorflow(run, result, model, folder)
+        else:
+            models.append(model)
+        if model.engine == "openvino" and openvino.computes_bfloat16():
+            models.append(replace(model, precision="bfloat16", arithmetic="bfloat16"))
+    return Prepared(tuple(models))
+
+
+def _in_tensorflow(
+    run: records.Run, result: records.TrialResult, model: EngineModel, folder: Path
+) -> Iterator[EngineModel]:
+    """Yield Keras files in float32 and, where the machine is faster in it, in bfloat16."""
+    for precision in latency.precisions(run, result):
+        if precision == "float32" and model.path.is_file():
+            yield model
+            continue
+        path = folder / f"{precision}.keras"
+        keras_model.load(run.directory, result, precision).save(path)
+        yield EngineModel("tensorflow", "", precision, path, path.stat().st_size)
+
+
+def prepare_feature_set(
+    run_dir: Path, trial_id: str, names: tuple[str, ...], folder: Path
+) -> Prepared:
+    """Write the fused model in float32 for each of these engines; see `Plan.prepare`."""
+    model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
+    models, failed = [], []
+    if "tensorflow" in names:
+        path = folder / "model.keras"
+        model.save(path)
+        models.append(EngineModel("tensorflow", "", "float32", path, path.stat().st_size))
+    others = [name for name in names if name != "tensorflow"]
+    if others:
+        saved_model.write_graph(model, folder / export_records.SAVED_MODEL)
+    del model
+    for name in others:
+        try:
+            models.append(_converted(name, folder))
+        except (InputError, StepFailed) as error:
+            failed.append((name, str(error)))
+    return Prepared(tuple(models), tuple(failed))
+
+
+def _converted(engine: str, folder: Path) -> EngineModel:
+    """Convert the SavedModel in `folder` for an engine, in float32."""
+    if engine == TFJS:
+        from gfr.export import tfjs
+
+        tfjs.convert(("float32",), folder)
+        path = export_records.directory(folder, "float32")
+        num_bytes = export_records.num_bytes(path)
+        return EngineModel(TFJS, TFJS, "float32", path, num_bytes, num_threads=1)
+    form = formats.get(_FLOAT32_FORMATS[engine])
+    place = folder / form.name
+    place.mkdir()
+    convert.convert(folder / export_records.SAVED_MODEL, form, place)
+    num_bytes = form.num_bytes(place)
+    return EngineModel(engine, form.name, form.precision, place / form.file, num_bytes)
