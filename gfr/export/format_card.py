@@ -14,6 +14,7 @@ from gfr.results.deployment_records import Agreement, EngineLatency, EngineTimin
 from gfr.results.records import Run
 from gfr.storage import atomic
 from gfr.storage.run_directory import FormatDirectory
+from gfr.text import counted
 
 # By engine: the package, and a program that prints p_male of each golden image.
 _USES = {
@@ -119,9 +120,10 @@ def render(card: dict[str, Any]) -> str:
         ["Expected calibration error", f"{test['calibration_error']:.3f}"],
     ]
     for timing in card["latency"]:
-        rows.append([f"Latency, {timing['num_threads']} thread(s), p50 / p99 (ms)", _ms(timing)])
+        threads = counted(timing["num_threads"], "thread")
+        rows.append([f"Latency with {threads}, p50 / p99 (ms)", _ms(timing)])
         if timing["cold_start_s"]:
-            rows.append(["Cold start (s)", f"{timing['cold_start_s']:.2f}"])
+            rows.append([f"Cold start with {threads} (s)", f"{timing['cold_start_s']:.2f}"])
     return model_card.fill(
         "export/format_card.md.j2",
         card,

@@ -111,6 +111,8 @@ def children(monkeypatch):
 def run(tmp_path):
     """A finished run on disk with a head of each trial."""
     run = records.run(tmp_path / "reports" / "runs" / "r")
+    run = replace(run, record=replace(run.record, cache=str(tmp_path / "cache")))
+    atomic.write_text(tmp_path / "cache" / "cache-id.txt", run.record.cache_id)
     records.write(run)
     for row in run.trials:
         atomic.write_text(RunDirectory(run.directory).head(row.trial.id), row.trial.id)
@@ -275,7 +277,7 @@ def test_the_card_of_a_format_tells_its_own_figures_and_how_to_load_it(run, chil
     assert "Latency: not measured" in before and "on 120 training images" in before
     measuring.measure(run.directory, None, LIMITS)
     card = files.model_card_md.read_text()
-    assert "# VGG16 / iteration 2, LiteRT int8" in card and "| 10.0 / 10.0 |" in card
+    assert "# VGG16 / iteration 2, LiteRT int8" in card and " 10.0 / 10.0 |" in card
     assert "0.890 [0.814, 0.937]" in card and "ai_edge_litert" in card and "0.50 |" in card
     golden = json.loads(files.golden.read_text())["images"]
     assert [0.1, 0.2] == [row["p_male"] for row in golden[:2]]
