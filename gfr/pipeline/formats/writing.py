@@ -49,6 +49,10 @@ class _Job:
         """The trial's id."""
         return self.result.trial.id
 
+    def is_model(self, digest: str) -> bool:
+        """Whether this is the digest of the model, as far as both are known."""
+        return not digest or not self.model_digest or digest == self.model_digest
+
 
 def export(
     run_dir: Path,
@@ -87,8 +91,7 @@ def _is_kept(job: _Job, name: str) -> bool:
         if not record.exists():
             return False
         exported = serialization.read(record, ExportResult)
-        is_same_model = exported.model_digest in ("", job.model_digest)
-        return is_same_model and job.precision in (None, exported.precision)
+        return job.is_model(exported.model_digest) and job.precision in (None, exported.precision)
     files = job.files.format(job.trial_id, name)
     return _is_known(job, name) and file_formats.is_complete(files, formats.get(name))
 
@@ -99,7 +102,7 @@ def _is_known(job: _Job, name: str) -> bool:
     if not record.exists():
         return False
     row = serialization.read(record, FormatResult)
-    return not row.reason and row.model_digest == job.model_digest
+    return not row.reason and job.is_model(row.model_digest)
 
 
 def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[str, str]:
