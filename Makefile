@@ -24,7 +24,7 @@ endif
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test check lint smoke chaos speed bench bench-compare alarms verdicts report server deploy worker
-.PHONY: soak automations lock gpu engines parity page-latency serve web web-check web-types alignment example
+.PHONY: soak automations lock gpu engines cards parity page-latency serve web web-check web-types alignment example
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -78,6 +78,9 @@ alarms: $(READY) ## test that bench-compare finds slow-downs and nothing else; t
 
 verdicts: $(READY) ## test that the regression check finds regressions and nothing else; an hour
 	$(BIN)/python -m benchmarks.validation.regressions $(VERDICTS)
+
+cards: $(READY) ## run each format's model card where only its runtime is installed; four minutes
+	$(BIN)/python -m benchmarks.validation.model_cards $(CARDS)
 
 parity: $(READY) ## compare JavaScript with Keras on the whole test set: [RUN=ID]
 	$(BIN)/python -m benchmarks.studies.parity $(RUN) $(PARITY)

@@ -83,8 +83,8 @@ class TrialModel:
         return engine.load(self.path)
 
     def _is_outdated(self, digest: str) -> bool:
-        head = RunDirectory(self.run.directory).head(self.result.trial.id)
-        return head.is_file() and digest not in ("", store.model_digest(self.run, self.result))
+        current = store.model_digest(self.run, self.result)
+        return "" not in (digest, current) and digest != current
 
     @property
     def _row(self) -> FormatResult | None:

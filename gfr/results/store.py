@@ -90,10 +90,12 @@ def format_latency_of(run: Run, trial: Trial) -> EngineLatency | None:
 
 
 def model_digest(run: Run, result: TrialResult) -> str:
-    """Return SHA-256 over what the fused model of a trial is made of."""
-    head = hashing.file_sha256(RunDirectory(run.directory).head(result.trial.id))
-    features = result.features
-    return hashing.lines_sha256([head, features.weights.sha256, repr(features.scale)])
+    """Return SHA-256 over what the fused model of a trial is made of; "" without its head."""
+    head, features = RunDirectory(run.directory).head(result.trial.id), result.features
+    if not head.is_file():
+        return ""
+    parts = [hashing.file_sha256(head), features.weights.sha256, repr(features.scale)]
+    return hashing.lines_sha256(parts)
 
 
 def open_run(run_dir: Path) -> tuple[RunRecord, dataset.Faces, np.ndarray]:

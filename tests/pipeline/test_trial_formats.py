@@ -73,7 +73,8 @@ class Children:
             self.fails[f"check {name}"] for name in names if f"check {name}" in self.fails
         ]:
             raise crashed[0]
-        return dict.fromkeys(names, CHECKED)
+        keras = replace(CHECKED, golden=())  # its answers are already there
+        return {name: keras if name == KERAS else CHECKED for name in names}
 
     def prepare_formats(self, run_dir, trial_id, names, folder):
         """The written files; TensorFlow's would be made here."""

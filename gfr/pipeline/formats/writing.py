@@ -49,6 +49,10 @@ class _Job:
         """The trial's id."""
         return self.result.trial.id
 
+    def is_model(self, digest: str) -> bool:
+        """Whether this is the digest of the model, as far as both are known."""
+        return not digest or not self.model_digest or digest == self.model_digest
+
 
 def export(
     run_dir: Path,
@@ -87,14 +91,18 @@ def _is_kept(job: _Job, name: str) -> bool:
         if not record.exists():
             return False
         exported = serialization.read(record, ExportResult)
-        is_same_model = exported.model_digest in ("", job.model_digest)
-        return is_same_model and job.precision in (None, exported.precision)
+        return job.is_model(exported.model_digest) and job.precision in (None, exported.precision)
     files = job.files.format(job.trial_id, name)
-    if not files.record.exists():
+    return _is_known(job, name) and file_formats.is_complete(files, formats.get(name))
+
+
+def _is_known(job: _Job, name: str) -> bool:
+    """Whether there are results of this model in a format."""
+    record = job.files.format(job.trial_id, name).record
+    if not record.exists():
         return False
-    row = serialization.read(files.record, FormatResult)
-    is_same_model = row.model_digest == job.model_digest
-    return not row.reason and is_same_model and file_formats.is_complete(files, formats.get(name))
+    row = serialization.read(record, FormatResult)
+    return not row.reason and job.is_model(row.model_digest)
 
 
 def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[str, str]:
@@ -114,7 +122,7 @@ def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[s
     if others:
         report(num_stages - 1, num_stages)
         checked = _check(job, tuple(name for name in others if not failures[name]), fused, call)
-        for name in (*others, KERAS):
+        for name in (*others, *(() if _is_known(job, KERAS) else (KERAS,))):
             outcome = checked.get(name) or failures[name]
             failures[name] = _finish(job, name, outcome, fused)
     report(1, 1)
