@@ -15,9 +15,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -35,7 +33,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import gfr
 from benchmarks import harness
-from benchmarks.studies import random_formats
+from benchmarks.studies import page_models
 from benchmarks.studies.page_latency import ARGUMENTS, PATIENCE_MS
 from cli import options
 from gfr.data import images
@@ -109,7 +107,6 @@ def main(
             with serving(site, headers) as server:
                 page = browser.new_page()
                 page.set_default_timeout(PATIENCE_MS)
-                page.on("console", lambda message: print(message.text, file=sys.stderr))
                 rows = measure(page, server, models, threads, calls)
                 page.close()
             print(f"\n{threads} thread{'s' * (threads > 1)}, {calls} calls each\n")
@@ -133,7 +130,7 @@ def random_models(backbone: str, side: int, folder: Path) -> Models:
     """Write a model with random weights in all formats, in a child process."""
     folder.mkdir()
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        pool.submit(random_formats.write, backbone, side, COMPARED, folder).result()
+        pool.submit(page_models.write_random, backbone, side, COMPARED, folder).result()
     paths = {name: folder / name for name in COMPARED}
     paths |= {name: path / formats.get(name).file for name, path in paths.items() if name != "tfjs"}
     title = f"{backbone} at {side}x{side}, random weights"
@@ -161,8 +158,13 @@ def build(folder: Path, models: Models) -> Path:
     call(["node", "build.mjs"])
     site = folder / "site"
     (site / "models").mkdir()
+    height, width, _ = images.decode(golden_images.paths(models.golden)[0]).pixels.shape
     for name, path in models.paths.items():
-        (site / "models" / name).symlink_to(path.absolute())
+        place = site / "models" / name
+        if formats.get(name).engine == "litert":
+            page_models.of_one_size(path, height, width, place)
+        else:
+            place.symlink_to(path.absolute())
     return site
 
 
@@ -255,7 +257,6 @@ def load(page: Page, server: Served, name: str, num_threads: int) -> Row:
         p_male = page.evaluate("study.answers()")
     except Exception as error:  # whatever a browser makes of a runtime that fails
         return Row(name, reason=" ".join(str(error).split())[:300])
-    time.sleep(0.1)
     return Row(name, opened["version"], tuple(server.read), opened["ms"] / 1000, tuple(p_male))
 
 
@@ -269,7 +270,8 @@ def table(rows: Sequence[Row], models: Models, site: Path) -> pd.DataFrame:
         form = formats.get(row.form)
         line = {"runtime": f"{RUNTIMES[form.engine][0]} {row.version}", "format": form.title}
         if row.reason:
-            lines.append(line | {"first answer, s": row.reason})
+            print(f"{row.form}: {row.reason}")
+            lines.append(line | {"first answer, s": "failed"})
             continue
         p_male, ms = np.array(row.p_male), np.array(row.ms)
         ratios = np.array(reference.ms) / ms if reference.ms else np.full(1, np.nan)
@@ -285,7 +287,7 @@ def table(rows: Sequence[Row], models: Models, site: Path) -> pd.DataFrame:
                 "other answers": int(((p_male > THRESHOLD) != (keras > THRESHOLD)).sum()),
             }
         )
-    return pd.DataFrame(lines).fillna("")
+    return pd.DataFrame(lines).astype(object).fillna("-")
 
 
 def interval(values: np.ndarray, form: str) -> str:

@@ -12,6 +12,8 @@ const FOLDER = new URL('tfjs/', self.location.href).href;
 /** @param {number} numThreads */
 async function start(numThreads) {
   if (numThreads === 1) return use(FOLDER);
+  // It takes no more threads than half of these.
+  Object.defineProperty(navigator, 'hardwareConcurrency', {value: 2 * numThreads});
   setThreadsCount(numThreads);
   setWasmPaths(FOLDER);
   if (!(await setBackend('wasm'))) throw new Error('the WebAssembly backend does not start');

@@ -1,4 +1,4 @@
-"""Write a model with random weights in several formats, with gfr's own converters."""
+"""Models for page_runtimes.py: with random weights, and LiteRT models of one image size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ SEED = 1024
 _NUM_FACES = 8
 
 
-def write(backbone: str, side: int, names: Sequence[str], folder: Path) -> None:
+def write_random(backbone: str, side: int, names: Sequence[str], folder: Path) -> None:
     """Write golden images, and each format into a folder of its name; call it in a child process.
 
     The features have unit spread over a few faces, as in a run with random weights.
@@ -45,3 +45,25 @@ def write(backbone: str, side: int, names: Sequence[str], folder: Path) -> None:
         place.mkdir()
     for name, reason in convert.convert_all(folder / SAVED_MODEL, others).items():
         print(f"{name}: {reason}")
+
+
+def of_one_size(source: Path, height: int, width: int, target: Path) -> None:
+    """Copy a LiteRT model, for uint8 (1, height, width, 3) instead of any size.
+
+    LiteRT.js cannot resize an input: it refuses tensors that do not have the model's shape, in
+    which -1 stands for any. LiteRT infers the shapes of all other tensors when it loads the file.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = bytearray(source.read_bytes())  # the arrays below are views of it
+    graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
+    for number in range(graph.TensorsLength()):
+        tensor = graph.Tensors(number)
+        if tensor.ShapeSignatureIsNone():
+            continue
+        shape, signature = tensor.ShapeAsNumpy(), tensor.ShapeSignatureAsNumpy()
+        if [*signature] == [-1, -1, -1, 3]:
+            shape[:] = signature[:] = [1, height, width, 3]
+        elif len(signature) and signature[0] == -1:
+            signature[0] = 1
+    target.write_bytes(content)
