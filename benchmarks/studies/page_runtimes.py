@@ -77,6 +77,7 @@ class Row:
     """One runtime with one format. `ms`: of single calls, round by round; or why there is none."""
 
     form: str
+    num_threads: int
     version: str = ""
     downloaded: tuple[Path, ...] = ()
     first_answer_s: float = 0.0
@@ -109,7 +110,7 @@ def main(
                 page.set_default_timeout(PATIENCE_MS)
                 rows = measure(page, server, models, threads, calls)
                 page.close()
-            print(f"\n{threads} thread{'s' * (threads > 1)}, {calls} calls each\n")
+            print(f"\n{'With' if headers else 'Without'} isolation, {calls} calls each\n")
             print(table(rows, models, site).to_markdown(index=False))
         print(f"\nload afterwards {os.getloadavg()[0]:.1f}")
 
@@ -221,13 +222,16 @@ def serving(site: Path, headers: dict[str, str]) -> Iterator[Served]:
 def measure(
     page: Page, server: Served, models: Models, num_threads: int, num_calls: int
 ) -> list[Row]:
-    """Load every runtime, then time all in turn."""
+    """Load every runtime, then time all in turn; the page's TensorFlow.js is always the first."""
     page.goto(server.url)
     page.wait_for_function("globalThis.study")
     if page.evaluate("study.isIsolated") != (num_threads > 1):
         raise RuntimeError("cross-origin isolation is not as the headers say")
     page.evaluate("pictures => study.setPictures(pictures)", pictures(models.golden))
-    rows = [load(page, server, name, num_threads) for name in models.paths]
+    wanted = [(name, num_threads) for name in models.paths]
+    if num_threads > 1:
+        wanted.insert(0, (REFERENCE, 1))
+    rows = [load(page, server, *each) for each in wanted]
     places = [place for place, row in enumerate(rows) if not row.reason]
     arguments = [orders(len(places)), num_calls]
     call = "([orders, calls]) => study.time(orders, calls)"
@@ -256,19 +260,21 @@ def load(page: Page, server: Served, name: str, num_threads: int) -> Row:
         opened = page.evaluate("options => study.open(options)", arguments)
         p_male = page.evaluate("study.answers()")
     except Exception as error:  # whatever a browser makes of a runtime that fails
-        return Row(name, reason=" ".join(str(error).split())[:300])
-    return Row(name, opened["version"], tuple(server.read), opened["ms"] / 1000, tuple(p_male))
+        return Row(name, num_threads, reason=" ".join(str(error).split())[:300])
+    version, first_s = opened["version"], opened["ms"] / 1000
+    return Row(name, num_threads, version, tuple(server.read), first_s, tuple(p_male))
 
 
 def table(rows: Sequence[Row], models: Models, site: Path) -> pd.DataFrame:
     """One line for each runtime and format."""
     golden = json.loads(ExportDirectory(models.golden).golden.read_bytes())["images"]
     keras = np.array([row["p_male"] for row in golden])
-    reference = next((row for row in rows if row.form == REFERENCE), rows[0])
+    reference = rows[0]  # TensorFlow.js with one thread, as on the page
     lines = []
     for row in rows:
         form = formats.get(row.form)
-        line = {"runtime": f"{RUNTIMES[form.engine][0]} {row.version}", "format": form.title}
+        runtime = f"{RUNTIMES[form.engine][0]} {row.version}"
+        line = {"runtime": runtime, "threads": row.num_threads, "format": form.title}
         if row.reason:
             print(f"{row.form}: {row.reason}")
             lines.append(line | {"first answer, s": "failed"})
