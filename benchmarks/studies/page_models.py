@@ -29,7 +29,8 @@ def write_random(backbone: str, side: int, names: Sequence[str], folder: Path) -
     from gfr.models import fused_model, head, weights
 
     keras.utils.set_random_seed(SEED)
-    row = FeatureSet(Backbone(backbone, scaling="tf", label=backbone), (side, side), "fixed", "float32")
+    scaled = Backbone(backbone, scaling="tf", label=backbone)
+    row = FeatureSet(scaled, (side, side), "fixed", "float32")
     network = models_backbone.build(row, None)
     faces = [np.asarray(generate.draw(SEED, index)[0]) for index in range(1, _NUM_FACES + 1)]
     features = fused_model.run_batch(fused_model.compiled(network), faces)
