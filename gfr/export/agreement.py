@@ -35,10 +35,13 @@ class ComparedImages:
     def agreements(self, p_male: np.ndarray, reference: np.ndarray) -> dict[str, Agreement]:
         """Compare p_male of all images with the reference by split, float (N,) each.
 
-        Raises StepFailed if a value is not a probability.
+        Raises StepFailed if a value is not a probability, or if all are equal and Keras' are not:
+        numbers that are beyond a precision's range end so.
         """
         if not np.all((p_male >= 0) & (p_male <= 1)):
             raise StepFailed("its answers are not probabilities")
+        if np.ptp(p_male) == 0 and np.ptp(reference) > 0:
+            raise StepFailed(f"it gives every image the same p_male, {p_male[0]:.3f}")
         parts = {"test": slice(self.num_test), "validation": slice(self.num_test, None)}
         return {
             split: compare(p_male[part], reference[part], self.is_male[part])

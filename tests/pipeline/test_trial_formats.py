@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import records
 
 from gfr import engines
 from gfr.errors import CannotWrite, StepFailed
+from gfr.export.agreement import ComparedImages
 from gfr.export.file_formats import Checked
 from gfr.measurement.latency import Samples
 from gfr.pipeline import engine_latency, isolation
@@ -229,6 +231,20 @@ def test_validation_images_decide_which_formats_are_eligible():
     assert not agreement(2, num_images=399).is_as_good
     assert not agreement(8, 1, num_images=10_000).is_as_good  # p = 0.04
     assert agreement(8, 2, num_images=10_000).is_as_good
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([0.5, 0.5, 0.5, 0.5], "it gives every image the same p_male, 0.500"),
+        ([0.5, float("nan"), 0.5, 0.5], "its answers are not probabilities"),
+    ],
+)
+def test_answers_that_do_not_depend_on_the_image_are_refused(answers, says):
+    """Weights beyond a precision's range give such a model; by chance half of it is right."""
+    compared = ComparedImages([], np.array([True, False, True, False]), 2)
+    with pytest.raises(StepFailed, match=says):
+        compared.agreements(np.array(answers), np.array([0.9, 0.2, 0.8, 0.3]))
 
 
 def test_only_what_is_not_known_yet_is_measured(run, children):
