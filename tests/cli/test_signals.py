@@ -13,12 +13,15 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_becomes_the_exit_code_that_is_documented(number, code, monkeypatch):
     """The last line says how to resume; afterwards the signal is handled as before."""
-    calls, before = [], signal.getsignal(number)
+    calls, before = [], signal.signal(number, signal.SIG_DFL)  # the tests may run under nohup
     monkeypatch.setattr(exit_codes, "leave", lambda *arguments: calls.append(arguments))
-    with exit_codes.interruptible("Do it again"):
-        os.kill(os.getpid(), number)
-    assert [(code, "interrupted. Do it again")] == calls
-    assert before == signal.getsignal(number)
+    try:
+        with exit_codes.interruptible("Do it again"):
+            os.kill(os.getpid(), number)
+        assert [(code, "interrupted. Do it again")] == calls
+        assert signal.SIG_DFL == signal.getsignal(number)
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_command_under_nohup_outlives_its_terminal(monkeypatch):
