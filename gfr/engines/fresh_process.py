@@ -9,7 +9,6 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,8 @@ from gfr.results.deployment_records import EngineModel, FreshProcess
 
 BATCH_SIZE, MIN_BATCHES = 32, 3
 
+_NUM_OWN = 16  # images of an engine that measures itself
+
 _STATUS = Path("/proc/self/status")
 
 
@@ -30,6 +31,9 @@ def measure(
     model: EngineModel, num_threads: int, paths: Sequence[Path], min_s: float
 ) -> FreshProcess:
     """Load a model, classify single images, then time batches of 32.
+
+    An engine outside this process starts anew for every call and classifies one image at a time: it
+    gets fewer images, in one call, and times them as batches of one.
 
     Args:
         model: the file and its engine.
@@ -44,10 +48,14 @@ def measure(
     loaded_s = time.perf_counter()
     first = classify(pixels[:1])
     first_s = time.perf_counter()
-    for image in pixels[1:]:
-        classify([image])
-    memory_bytes = peak_memory_bytes(with_children=bool(first.seconds))
-    batch = list(itertools.islice(itertools.cycle(pixels), BATCH_SIZE))
+    if first.seconds:
+        batches, batch_size = own_samples(classify, pixels[:_NUM_OWN], MIN_BATCHES), 1
+        memory_bytes = peak_memory_bytes(with_children=True)
+    else:
+        for image in pixels[1:]:
+            classify([image])
+        memory_bytes = peak_memory_bytes(with_children=False)
+        batches, batch_size = _batches(classify, pixels, min_s), BATCH_SIZE
     return FreshProcess(
         engine=model.engine,
         engine_version=engine.version(),
@@ -55,8 +63,8 @@ def measure(
         load_s=loaded_s - start_s,
         first_answer_s=first_s - loaded_s,
         peak_memory_bytes=memory_bytes,
-        batch_size=BATCH_SIZE,
-        batches=_batches(classify, batch, min_s, measures_itself=bool(first.seconds)),
+        batch_size=batch_size,
+        batches=batches,
     )
 
 
@@ -87,16 +95,10 @@ def peak_memory_bytes(with_children: bool) -> int:
     return unit * (own + child)
 
 
-def _batches(
-    classify: Classify, batch: list[np.ndarray], min_s: float, measures_itself: bool
-) -> Samples:
+def _batches(classify: Classify, pixels: Sequence[np.ndarray], min_s: float) -> Samples:
     """Time batches; the first one is a warm-up, in which the runtime sets up for their size."""
-    if not measures_itself:
-        samples, _ = latency.least_disturbed(
-            lambda: latency.time_calls(classify, [batch], 1, MIN_BATCHES, min_s)
-        )
-        return samples
-    single = own_samples(classify, batch * MIN_BATCHES, len(batch))
-    starts = range(0, len(single.values_s), len(batch))
-    values = tuple(sum(single.values_s[start : start + len(batch)]) for start in starts)
-    return replace(single, warmups_s=(sum(single.warmups_s),), values_s=values)
+    batch = list(itertools.islice(itertools.cycle(pixels), BATCH_SIZE))
+    samples, _ = latency.least_disturbed(
+        lambda: latency.time_calls(classify, [batch], 1, MIN_BATCHES, min_s)
+    )
+    return samples
