@@ -126,7 +126,7 @@ def no_model(monkeypatch):
     """A model whose p_male is always 0.7; TensorFlow is not imported."""
     answer = SimpleNamespace(load=lambda *_: None)
     classify = lambda pixels: Predictions(np.full(len(pixels), 0.7))  # noqa: E731
-    monkeypatch.setattr("gfr.prediction.classifier", lambda _: classify)
+    monkeypatch.setattr("gfr.engines.trial_model.classifier", lambda _: classify)
     monkeypatch.setattr(environment, "import_tensorflow", lambda: None)
     monkeypatch.setitem(sys.modules, "gfr.engines.keras_model", answer)
     monkeypatch.setattr("gfr.engines.keras_model", answer, raising=False)
