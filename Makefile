@@ -55,7 +55,7 @@ lint: $(READY) ## run linters and type checks
 	$(BIN)/mypy gfr
 	@$(MAKE) --no-print-directory web-types
 
-smoke: $(READY) ## run a small benchmark on synthetic faces, under two minutes
+smoke: $(READY) ## run a small benchmark on synthetic faces, three minutes
 	$(BIN)/gfr run smoke --data synthetic --weights random
 
 chaos: $(READY) ## kill small runs 46 times, resume them, compare results; half an hour
