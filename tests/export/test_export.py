@@ -13,6 +13,7 @@ from web_browser import Visit
 from gfr import engines
 from gfr.errors import StepFailed
 from gfr.export import web
+from gfr.results.export_records import MAX_DIFFERENCE
 from gfr.storage.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -89,7 +90,7 @@ def test_the_page_gives_the_probabilities_of_keras(finished, chrome):
         visit.page.click("#check")
         check = visit.data("#check-result", "check")
     assert (5, 0) == (check["numImages"], check["numOtherAnswers"])
-    assert check["maxDifference"] <= 1e-3
+    assert check["maxDifference"] <= MAX_DIFFERENCE
     assert ([], []) == (visit.errors, visit.foreign())
 
 
