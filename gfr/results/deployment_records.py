@@ -181,10 +181,10 @@ class CalibrationImages:
 class FormatResult:
     """A trial's model in one file format, or in Keras' own (`KERAS`), run by its own engine.
 
-    `precision`: as people read it, and as in `EngineTiming`. `reason`: why there is no such file,
-    or why its engine cannot run it; "" if it can, and then all of the rest is known. `model_digest`
-    identifies what the files were made from. `calibration`: of full int8. `processes`: in a process
-    of its own, with one thread and with all; empty until measured.
+    `precision`: the same text as in `EngineTiming`, such as `dynamic int8`. `reason`: why there is
+    no such file, or why its engine cannot run it; "" if it can, and then everything else is known.
+    `model_digest` identifies what the files were made from. `calibration`: of full int8.
+    `processes`: in a process of its own, with one thread and with all; empty until measured.
     """
 
     schema: Literal[1]

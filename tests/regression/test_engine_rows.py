@@ -160,7 +160,7 @@ def test_a_new_version_of_an_engine_starts_a_new_baseline_for_its_rows(tmp_path)
 
 
 def test_several_engines_with_new_versions_share_the_line(tmp_path):
-    """One line, each engine once, whatever the number of its rows."""
+    """One line names each engine once, even if it has several rows."""
 
     def entry(number, version):
         rows = [

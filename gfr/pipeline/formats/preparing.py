@@ -12,10 +12,8 @@ from gfr.pipeline import latency
 from gfr.pipeline.engine_latency import Prepared
 from gfr.pipeline.formats.engine_models import untimed
 from gfr.results import export_records, records, store
+from gfr.results.deployment import FLOAT32_FORMATS
 from gfr.results.deployment_records import EngineModel
-
-# The float32 format in which an engine times a feature set before the selection.
-_FLOAT32_FORMATS = {"litert": "litert", "onnxruntime": "onnx", "openvino": "openvino"}
 
 
 def prepare_formats(run_dir: Path, trial_id: str, names: tuple[str, ...], folder: Path) -> Prepared:
@@ -82,7 +80,7 @@ def _converted(engine: str, folder: Path) -> EngineModel:
         path = export_records.directory(folder, "float32")
         num_bytes = export_records.num_bytes(path)
         return EngineModel(TFJS, TFJS, "float32", path, num_bytes, num_threads=1)
-    form = formats.get(_FLOAT32_FORMATS[engine])
+    form = formats.get(FLOAT32_FORMATS[engine])
     place = folder / form.name
     place.mkdir()
     convert.convert(folder / export_records.SAVED_MODEL, form, place)

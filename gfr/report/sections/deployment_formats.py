@@ -166,8 +166,8 @@ def _notes(formats: _Formats) -> str:
         )
     if any(row.result is None and not row.is_eligible for row in formats.rows):
         text += (
-            " Not validated: only the arithmetic of the engine differs, so there is no file to "
-            "recommend."
+            " Not validated: the same file computed in another precision; only its latency was "
+            "measured."
         )
     keys, has_bfloat16 = (
         {row.key for row in formats.rows},
