@@ -13,7 +13,15 @@ Value = TypeVar("Value")
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+]{0,63}$"  # becomes part of a file name
 
+Label = Annotated[str, Field(pattern=NAME)]
+
 Share = Annotated[float, Field(ge=0, le=1)]
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+MAX_SIDE_PX = 2048  # of an image that a network takes
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
 _MOST = 10**15  # of bytes, images or seconds; with larger numbers arithmetic overflows
 

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 OWN_PREPROCESSING = "none"
 
-SCALINGS = {
-    "tf": "pixels to [-1, 1]",
-    "unit": "pixels to [0, 1]",
-    "torch": "pixels to [0, 1], then ImageNet's mean and deviation per channel",
-    "caffe": "BGR, ImageNet's mean per channel subtracted",
-    "none": "pixels as they are, 0..255: the network scales them itself",
-}
-
 
 @dataclass(frozen=True)
 class Application:
-    """One constructor: `scaling` is a key of SCALINGS, `min_side_px` holds for both sides."""
+    """One constructor; `scaling`: a name in gfr/config/scaling.py; `min_side_px`: of both sides."""
 
     scaling: str
     min_side_px: int

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from gfr import text as gfr_text
 from gfr.config import keras_applications
-from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING, SCALINGS
+from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING
+from gfr.config.scaling import SCALINGS
 from gfr.config.schema import ENGINES, FORMATS, Backbone, Benchmark, Iteration, Selecting
 from gfr.errors import InputError, did_you_mean
 from gfr.types import NAME

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from gfr.types import NAME, Above0, Amount, Share
+from gfr.config.references import Reference
+from gfr.config.scaling import Scaling
+from gfr.types import Above0, Amount, Fraction, Label, Share, Side
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,26 @@ RequestedPrecision = Literal["auto", Precision]
 
 InputShape = Literal["fixed", "any"]
 
-MAX_SIDE_PX = 2048
-
-_Label = Annotated[str, Field(pattern=NAME)]
-
-_Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
-
-_Fraction = Annotated[float, Field(gt=0, lt=1)]
-
 
 @dataclass(frozen=True)
 class Backbone:
-    """One row `[[backbone]]`; empty `scaling` and `label` mean the backbone's own."""
+    """One row `[[backbone]]`; empty `scaling` and `label` mean the backbone's own.
+
+    `file`: a network from elsewhere (gfr/models/external), absolute once loaded. `input` and
+    `features`: its nodes, where the file does not settle them; `features` gives the feature vector,
+    or a feature map, which is averaged. `license`, `source` and `trained_on` are only shown.
+    """
 
     name: str
-    scaling: str = ""
+    scaling: Scaling = ""
     weights: str = ""  # auto | imagenet | random | a directory; empty: as the run says
-    label: _Label | Literal[""] = ""
-    file: str = ""  # a user's own .keras model (gfr/models/custom_model.py); absolute once loaded
+    label: Label | Literal[""] = ""
+    file: str = ""
+    input: str = ""
+    features: str = ""
+    license: str = ""
+    source: str = ""
+    trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Iteration:
     """One row `[[iteration]]`: `size` is (height, width) in px, as Keras orders it."""
 
     number: Annotated[int, Field(ge=1, le=999)]
-    size: tuple[_Side, _Side]
+    size: tuple[Side, Side]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     input: InputShape = "fixed"  # the backbone's input shape: (*size, 3) or its own
     backbones: tuple[str, ...] = ()  # labels; empty: every backbone
@@ -74,8 +78,8 @@ class Data:
     """
 
     images: Annotated[int, Field(ge=10)] | Literal["all"]
-    test_fraction: _Fraction
-    validation_fraction: _Fraction
+    test_fraction: Fraction
+    validation_fraction: Fraction
     split: SplitRule = "random"
     splits: Annotated[int, Field(ge=1, le=100)] = 1
     compare_rules: bool = True
@@ -98,7 +102,7 @@ class Training:
     batch_size: Annotated[int, Field(ge=1, le=65_536)]
     freeze: bool = True
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
-    fractions: tuple[_Fraction, ...] = (0.125, 0.25, 0.5)
+    fractions: tuple[Fraction, ...] = (0.125, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -251,7 +255,7 @@ class Benchmark:
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # also for the tables in it
     schema: Literal[1]
-    name: _Label
+    name: Label
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
     training: Training
@@ -262,6 +266,7 @@ class Benchmark:
     selection: Selecting = field(default_factory=Selecting)
     export: Export = field(default_factory=Export)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    reference: tuple[Reference, ...] = ()
 
     @property
     def trials(self) -> tuple[Trial, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from gfr import templates
-from gfr.config.keras_applications import SCALINGS
+from gfr.config import scaling
 from gfr.data.download import catalog
 from gfr.data.layouts import SOURCES
 from gfr.evaluation.metrics import THRESHOLD
@@ -66,7 +66,7 @@ def facts_of_trial(run: Run, result: TrialResult) -> dict[str, Any]:
         "notes": run.notes_of(result),
         "input": {
             "size": list(trial.feature_set.size),
-            "scaling": SCALINGS[trial.backbone.scaling],
+            "scaling": scaling.words(trial.backbone.scaling),
         },
         "output": {
             "positive": "male",

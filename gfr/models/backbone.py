@@ -6,38 +6,106 @@ measurement, prediction and export all use these same layers.
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from gfr.config import references
 from gfr.config.keras_applications import APPLICATIONS
+from gfr.config.scaling import BGR, CAFFE_MEAN, TORCH_MEAN, TORCH_STD, Normalisation, Scaling
 from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import InputError, reason
 from gfr.models.bn_folding import fold
 
 ANY_SIZE = (None, None, 3)
 
-# What keras.applications.imagenet_utils.preprocess_input subtracts and divides by, in RGB order.
-_TORCH_MEAN, _TORCH_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-
-_CAFFE_BGR_MEAN = [103.939, 116.779, 123.68]
-
 _SCALING_LAYERS = {
     "tf": lambda x: keras.layers.Rescaling(1 / 127.5, -1.0, name="scaling")(x),
     "unit": lambda x: keras.layers.Rescaling(1 / 255, name="scaling")(x),
     "torch": lambda x: keras.layers.Normalization(
-        mean=[255 * m for m in _TORCH_MEAN],
-        variance=[(255 * s) ** 2 for s in _TORCH_STD],
+        mean=[255 * m for m in TORCH_MEAN],
+        variance=[(255 * s) ** 2 for s in TORCH_STD],
         name="scaling",
     )(x),
-    "caffe": lambda x: keras.layers.Rescaling(
-        [1.0, 1.0, 1.0], [-m for m in _CAFFE_BGR_MEAN], name="scaling"
-    )(keras.ops.flip(x, axis=-1)),
+    "caffe": lambda x: _subtracted(_reversed(x), CAFFE_MEAN[::-1]),
+    "caffe-rgb": lambda x: _subtracted(x, CAFFE_MEAN),
     "none": lambda x: x,
 }
+
+
+def _subtracted(x: keras.KerasTensor, mean: Sequence[float]) -> keras.KerasTensor:
+    return keras.layers.Rescaling([1.0, 1.0, 1.0], [-m for m in mean], name="scaling")(x)
+
+
+def _reversed(x: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.ops.flip(x, axis=-1)
+
+
+def scaled(x: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
+    """Scale pixels float32 (N, H, W, 3), RGB, 0..255, as a network takes them."""
+    if isinstance(scaling, Normalisation):
+        variance = [std**2 for std in scaling.std]
+        ordered = _reversed(x) if scaling.channels == "bgr" else x
+        layer = keras.layers.Normalization(mean=scaling.mean, variance=variance, name="scaling")
+        return layer(ordered)
+    if scaling.endswith(BGR):
+        return _SCALING_LAYERS[scaling.removesuffix(BGR)](_reversed(x))
+    return _SCALING_LAYERS[scaling](x)
+
+
+@keras.saving.register_keras_serializable("gfr")
+class Crop(keras.layers.Layer):
+    """Cut a part out of images (N, H, W, C) of any size: see `gfr.config.references.Crop`.
+
+    A square that is larger than an image is as high or as wide as that.
+    """
+
+    def __init__(self, part: int | Sequence[float], **others: Any) -> None:
+        """Take the side of a centred square in px, or left, top, right and bottom, 0..1."""
+        super().__init__(**others)
+        self.part = part if isinstance(part, int) else tuple(part)
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Return the part."""
+        shape = tf.shape(images)
+        height, width = shape[1], shape[2]
+        if isinstance(self.part, int):
+            sides = tf.minimum(shape[1:3], self.part)
+            top, left = tf.unstack((shape[1:3] - sides) // 2)
+            bottom, right = top + sides[0], left + sides[1]
+        else:
+            left, right = (_rounded(width, share) for share in self.part[::2])
+            top, bottom = (_rounded(height, share) for share in self.part[1::2])
+        return images[:, top:bottom, left:right]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape, whose sides depend on the image."""
+        return (input_shape[0], None, None, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the layer is built from."""
+        return {**super().get_config(), "part": self.part}
+
+
+def _rounded(side: tf.Tensor, share: float) -> tf.Tensor:
+    return tf.cast(tf.round(tf.cast(side, tf.float32) * share), tf.int32)
+
+
+def front(
+    size: tuple[int, int], scaling: Scaling, crop: references.Crop = "none"
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input, raw pixels (N, any H, any W, 3), 0..255, and what a network gets of it.
+
+    That is float32 (N, height, width, 3): cropped, resized and scaled.
+    """
+    pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
+    part = pixels if crop == "none" else Crop(crop, name="crop")(pixels)
+    resized = keras.layers.Resizing(*size, "bilinear", name="resize")(part)
+    return pixels, scaled(resized, scaling)
 
 
 @contextlib.contextmanager
@@ -63,9 +131,7 @@ def build(
     `weights_path` None keeps Keras' initialisation. InputError if the file does not fit.
     """
     height, width = feature_set.size
-    pixels = keras.Input((None, None, 3), dtype="float32", name="pixels")
-    resized = keras.layers.Resizing(height, width, "bilinear", name="resize")(pixels)
-    scaled = _SCALING_LAYERS[feature_set.backbone.scaling](resized)
+    pixels, prepared = front(feature_set.size, feature_set.backbone.scaling)
     shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
     if feature_set.backbone.file:
         network = own(weights_path or Path(feature_set.backbone.file))
@@ -73,7 +139,7 @@ def build(
         network = application(feature_set.backbone.name, shape, weights_path)
     if precision == "bfloat16":
         network = fold(network, "bfloat16")
-    pooled = network(scaled, training=False)
+    pooled = network(prepared, training=False)
     if len(pooled.shape) == 4:
         pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(pooled)
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
@@ -129,5 +195,5 @@ def _square_deviation(network: keras.Model) -> None:
     """
     layer = next(each for each in network.layers if isinstance(each, keras.layers.Normalization))
     mean, variance, count = layer.get_weights()
-    layer.set_weights([mean, variance * np.array(_TORCH_STD, np.float32), count])
+    layer.set_weights([mean, variance * np.array(TORCH_STD, np.float32), count])
     layer.finalize_state()

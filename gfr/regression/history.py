@@ -40,7 +40,11 @@ _KEY_FIELDS = {
 }
 
 # Fields that are never in the key: they change no result, or (`file`) the weights' digest has them.
-_NOT_IN_KEY = {"": "export hardware", "backbone": "file", "latency": "accelerated engines"}
+_NOT_IN_KEY = {
+    "": "export hardware reference",
+    "backbone": "file license source trained_on",
+    "latency": "accelerated engines",
+}
 
 Stage = Literal["features", "heads", "latency", "engines"]
 

@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from gfr.config.keras_applications import SCALINGS
+from gfr.config import scaling
 from gfr.config.schema import Benchmark
 from gfr.report import markdown
 from gfr.report.section import Report, Section, Table
@@ -20,7 +20,7 @@ def section(report: Report) -> Section:
         }
         for row in benchmark.iteration
     ]
-    scalings = (f"{row.label} {SCALINGS[row.scaling]}" for row in benchmark.backbone)
+    scalings = (f"{row.label} {scaling.words(row.scaling)}" for row in benchmark.backbone)
     shared = [
         "Backbone: frozen, BatchNorm in inference mode, features computed once",
         f"Input scaling: {'; '.join(scalings)}",
