@@ -4,26 +4,12 @@ Does not import TensorFlow and does not look at files.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from gfr.config.scaling import Scaling
-from gfr.types import MAX_SIDE_PX, Fraction, Label, Share, Side
-
-
-def _listed(value: object) -> object:
-    """Return a single value as a list of one, so that both can be written."""
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _listed_crops(value: object) -> object:
-    """As `_listed`; four numbers of 0..1 are one rectangle."""
-    if isinstance(value, list | tuple) and len(value) == 4:
-        if all(isinstance(number, int | float) and 0 <= number <= 1 for number in value):
-            return [value]
-    return _listed(value)
-
+from gfr.types import MAX_SIDE_PX, Fraction, Label, NonEmpty, Share, Side
 
 # A centred square of so many px, or left, top, right and bottom in fractions of the aligned image.
 Square = Annotated[int, Field(ge=8, le=MAX_SIDE_PX)]
@@ -56,19 +42,34 @@ class Reference:
 
     label: Label
     file: str = ""
-    predictions: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    predictions: str | tuple[str, ...] = ()
     input: str = ""
     output: str = ""
     size: tuple[Side, Side] | None = None
-    scaling: Annotated[tuple[Scaling, ...], BeforeValidator(_listed), Field(min_length=1)] = (
-        "none",
-    )
-    crop: Annotated[tuple[Crop, ...], BeforeValidator(_listed_crops), Field(min_length=1)] = (
-        "none",
-    )
+    scaling: Scaling | NonEmpty[Scaling] = "none"
+    crop: Crop | NonEmpty[Crop] = "none"
     p_male: Output = "male"
     male_index: Literal[0, 1] = 1
     threshold: Fraction = 0.5
     trained_on: str = ""
     license: str = ""
     source: str = ""
+
+    @property
+    def prediction_files(self) -> tuple[str, ...]:
+        """The CSV files, also if there is only one."""
+        if isinstance(self.predictions, str):
+            return (self.predictions,)
+        return self.predictions
+
+    @property
+    def scalings(self) -> tuple[Scaling, ...]:
+        """The scalings to try, also if there is only one."""
+        return self.scaling if isinstance(self.scaling, tuple) else (self.scaling,)
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """The crops to try, also if there is only one."""
+        if isinstance(self.crop, str | int) or isinstance(self.crop[0], float):
+            return (cast(Crop, self.crop),)
+        return cast(tuple[Crop, ...], self.crop)
