@@ -30,12 +30,14 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: not JSON, and so not a TensorFlow.js model. Name a model's .json file"
         ) from None
-    topology = model.get("modelTopology") if isinstance(model, dict) else None
-    if isinstance(model, list) or (topology is None and {"weightsManifest", "paths"} & set(model)):
+    fields = set(model) if isinstance(model, dict) else set()
+    bare = "modelTopology" not in fields and fields & {"weightsManifest", "paths"}
+    if isinstance(model, list) or bare:
         raise InputError(
             f"{path}: only a manifest of weights; its network is JavaScript code, which gfr does "
             "not run. Classify the images with that package and give `predictions`"
         )
+    topology = model["modelTopology"] if "modelTopology" in fields else None
     if not isinstance(topology, dict):
         raise InputError(
             f"{path}: not a TensorFlow.js model: it has no modelTopology. Name a model's .json file"
