@@ -6,7 +6,7 @@ Does not import any runtime.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gfr.config.loader import absence
@@ -68,13 +68,14 @@ def files(path: Path) -> tuple[Path, ...]:
         parts = (each for folder in folders for each in (path / folder).rglob("*"))
         return (path / SAVED_MODEL_PB, *sorted(each for each in parts if each.is_file()))
     first = path / MODEL_JSON if path.is_dir() else path
-    others = sorted({first.parent / other for other in _others(name, first)})
-    for other in others:
-        if not other.is_file():
-            raise InputError(f"{other}: no such file; it belongs to {path}")
-        if not other.resolve().is_relative_to(first.parent.resolve()):
-            raise InputError(f"{path}: names a file outside its folder, {other}; copy it there")
-    return (first, *others)
+    names = sorted({*_others(name, first)})
+    for other in names:
+        inside = PurePosixPath(other)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise InputError(f"{path}: names a file outside its directory ({other}). Put it there")
+        if not (first.parent / other).is_file():
+            raise InputError(f"{first.parent / other}: no such file; it belongs to {path}")
+    return (first, *(first.parent / other for other in names))
 
 
 def sha256(path: Path) -> str:

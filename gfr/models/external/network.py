@@ -57,7 +57,10 @@ class ExternalNetwork(keras.layers.Layer):
         self._may_compute_channels_first = found.name in ("onnx", "openvino")
         self._network = _LOADERS[found.name](path, input, output)
         self.num_parameters = self._network.num_parameters
-        self.size, self.is_channels_first = _layout(path, self._network.input_shape)
+        shape = self._network.input_shape
+        if not self._may_compute_channels_first and shape[1:] == (None, None, None):
+            shape = (shape[0], None, None, 3)  # of TensorFlow's formats, whose channels come last
+        self.size, self.is_channels_first = _layout(path, shape)
         self._is_single = self._network.input_shape[0] == 1
         self._output_shape = functools.cache(self._find_output_shape)
 
