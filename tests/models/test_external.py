@@ -14,11 +14,12 @@ import test_custom_model as runs
 from external_models import FORMATS, SIZE
 
 from gfr import prediction
+from gfr.config import loader
 from gfr.config.scaling import Normalisation
 from gfr.config.schema import Backbone, FeatureSet
 from gfr.engines import tensorflow as engine
 from gfr.errors import InputError
-from gfr.models import backbone, fused_model
+from gfr.models import backbone, backbone_checks, fused_model
 from gfr.models.external import files, network, saved_model
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
@@ -45,6 +46,14 @@ def inner(form, path, name):
         rows = saved_model.load(path, "", "features").run.graph.get_operations()
         return next(row.name for row in rows if f"/{name}" in row.name)
     return name
+
+
+def write_function(make, folder, shape=(None, SIZE, SIZE, 3), dtype=tf.float32):
+    """A SavedModel of a function of images."""
+    module, spec = tf.Module(), tf.TensorSpec(shape, dtype, name="images")
+    serve = tf.function(lambda images: {"y": make(images)}, input_signature=[spec])
+    tf.saved_model.save(module, str(folder / "net"), signatures=serve)
+    return folder / "net"
 
 
 def row(path, features="", scaling="unit"):
@@ -112,15 +121,10 @@ def test_quantised_inputs_and_outputs_are_converted(name, tmp_path):
 
 def test_uint8_inputs_are_rounded_and_clipped(tmp_path):
     """As in the models that gfr exports."""
-    module = tf.Module()
-    spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.uint8, name="pixels")
-
-    @tf.function(input_signature=[spec])
-    def serve(pixels):
-        return {"y": tf.reduce_mean(tf.cast(pixels, tf.float32), (1, 2))}
-
-    tf.saved_model.save(module, str(tmp_path / "net"), signatures=serve)
-    loaded = network.load(tmp_path / "net")
+    path = write_function(
+        lambda pixels: tf.reduce_mean(tf.cast(pixels, tf.float32), (1, 2)), tmp_path, dtype=tf.uint8
+    )
+    loaded = network.load(path)
     images = np.full((1, SIZE, SIZE, 3), [1.6, -5, 300], np.float32)
     assert [[2, 0, 255]] == np.asarray(loaded(images)).tolist()
 
@@ -246,23 +250,47 @@ def reads_a_file(images):
 )
 def test_outputs_that_are_not_features_are_refused(make, words, tmp_path):
     """Each with its reason."""
-    module = tf.Module()
-    spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")
-    serve = tf.function(lambda images: {"y": make(images)}, input_signature=[spec])
-    tf.saved_model.save(module, str(tmp_path / "net"), signatures=serve)
+    path = write_function(make, tmp_path)
     with pytest.raises(InputError, match=words):
-        backbone.build(row(tmp_path / "net"), None)
+        backbone.build(row(path), None)
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "words"),
+    [
+        (lambda x: x, 16, r"takes images of 8 x 8 \(height x width\) only; change size = \[16, 16"),
+        (lambda x: x / 0, SIZE, "its features are not finite; is `scaling` the one"),
+        (lambda x: x - tf.reduce_mean(x, 0), SIZE, "the rest of its batch; take out what mixes"),
+        (tf.math.erfc, SIZE, "TensorFlow.js has no Erfc; replace what needs it, or set"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_benchmark_is_refused_at_the_start(
+    make, size, words, tmp_path
+):
+    """As a model of Keras is; one line with the path."""
+    path = write_function(make, tmp_path)
+    text = runs.TOMLS["own"].replace('[[backbone]]\nname = "MobileNetV3Small"\n', "")
+    text = text.replace("mynet.keras", "net").replace("[64, 64]", f"[{size}, {size}]")
+    (tmp_path / "b.toml").write_text(text)
+    with pytest.raises(InputError, match=words) as refused:
+        backbone_checks.refuse_unfit(loader.load(tmp_path / "b.toml"))
+    assert str(refused.value).startswith(f"{path}: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_only_networks_of_tensorflow_are_converted_together_with_a_head(form, tmp_path):
+    """The others run in two steps, and the export says so."""
+    why = files.two_steps(write(form, tmp_path))
+    assert (form in RUNTIMES) == ("in two steps" in why) == (RUNTIMES.get(form, "-") in why)
 
 
 @pytest.mark.parametrize("shape", [(None, SIZE, SIZE, 1), (2, SIZE, SIZE, 3), (None, 3)])
 def test_inputs_that_are_not_images_are_refused(shape, tmp_path):
     """One channel, batches of two, no images."""
-    module = tf.Module()
-    spec = tf.TensorSpec(shape, tf.float32, name="images")
-    serve = tf.function(lambda images: {"y": images + 1}, input_signature=[spec])
-    tf.saved_model.save(module, str(tmp_path / "net"), signatures=serve)
+    path = write_function(lambda images: images + 1, tmp_path, shape)
     with pytest.raises(InputError, match=r"its input is .*; expected N x height|batches of 2 only"):
-        network.load(tmp_path / "net")
+        network.load(path)
 
 
 def test_a_damaged_saved_model_is_an_error_with_its_path(tmp_path):

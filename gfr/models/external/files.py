@@ -94,6 +94,17 @@ def num_bytes(path: Path) -> int:
     return sum(each.stat().st_size for each in files(path))
 
 
+def two_steps(path: Path) -> str:
+    """Return why a network and its head are not converted as one model; "" if they can be."""
+    found = kind(path)
+    if found.runtime == TENSORFLOW:
+        return ""
+    return (
+        f"{path.name} is computed by {found.runtime}, so that network and head run in two steps "
+        "(`gfr predict` runs both); only networks of TensorFlow are converted together with a head"
+    )
+
+
 def require_runtime(path: Path) -> None:
     """Raise InputError if a package of the runtime of a network is not installed."""
     for package in kind(path).packages:
