@@ -21,6 +21,8 @@ from gfr.engines import tensorflow as engine
 from gfr.errors import InputError
 from gfr.models import backbone, backbone_checks, fused_model
 from gfr.models.external import files, network, saved_model
+from gfr.models.feature_extraction import Job
+from gfr.models.weights import Weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
 
@@ -302,6 +304,28 @@ def test_a_damaged_saved_model_is_an_error_with_its_path(tmp_path):
     (path / "saved_model.pb").write_bytes(b"<html>")
     with pytest.raises(InputError, match="net: TensorFlow cannot load it"):
         network.load(path, output="features")
+
+
+def key(feature_set, path):
+    """What the key of its features is a digest of."""
+    weights = Weights("net", "own" if path else "imagenet", str(path), "", "", "")
+    return Job(feature_set, None, weights, "", Path()).key_contents("float32")
+
+
+def test_the_key_of_features_names_node_and_runtime_only_where_they_matter(tmp_path):
+    """Features of Keras' own networks, also of a whole .keras file, keep their keys."""
+    described = Backbone("VGG16", "caffe", label="VGG16")
+    ordinary = key(FeatureSet(described, (SIZE, SIZE), "fixed", "auto"), "")
+    whole = write("keras", tmp_path)
+    assert ordinary.keys() == key(row(whole), whole).keys()
+    cut, litert = key(row(whole, "features"), whole), write("litert", tmp_path)
+    assert ["", "features"] == cut["nodes"]
+    elsewhere = key(row(litert, scaling=Normalisation(mean=(1.0, 2.0, 3.0))), litert)
+    assert ["ai-edge-litert"] == list(elsewhere["runtime"]) and "nodes" not in elsewhere
+    assert {"mean": (1.0, 2.0, 3.0), "std": (1.0, 1.0, 1.0), "channels": "rgb"} == elsewhere[
+        "scaling"
+    ]
+    json.dumps(elsewhere)
 
 
 @pytest.mark.slow

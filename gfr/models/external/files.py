@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gfr.config.loader import absence
+from gfr.config.model_files import SUFFIXES
 from gfr.errors import InputError, reason
 from gfr.measurement import software
 from gfr.storage import hashing
@@ -29,15 +30,15 @@ class Kind:
     packages: tuple[str, ...] = ()  # of the runtime, without TensorFlow's
 
 
-_TFJS = Kind("tfjs", "TensorFlow.js graph model", packages=("tensorflowjs",))
+_TFJS = Kind("tfjs", SUFFIXES[".json"], packages=("tensorflowjs",))
 _SAVED_MODEL = Kind("saved-model", "SavedModel")
 
 _BY_SUFFIX = {
     ".json": _TFJS,
-    ".keras": Kind("keras", "Keras model"),
-    ".tflite": Kind("litert", "LiteRT model", "LiteRT", ("ai-edge-litert",)),
-    ".onnx": Kind("onnx", "ONNX model", "ONNX Runtime", ("onnxruntime", "onnx")),
-    ".xml": Kind("openvino", "OpenVINO model", "OpenVINO", ("openvino",)),
+    ".keras": Kind("keras", SUFFIXES[".keras"]),
+    ".tflite": Kind("litert", SUFFIXES[".tflite"], "LiteRT", ("ai-edge-litert",)),
+    ".onnx": Kind("onnx", SUFFIXES[".onnx"], "ONNX Runtime", ("onnxruntime", "onnx")),
+    ".xml": Kind("openvino", SUFFIXES[".xml"], "OpenVINO", ("openvino",)),
 }
 
 _BY_FILE = {MODEL_JSON: _TFJS, SAVED_MODEL_PB: _SAVED_MODEL}  # in a directory
