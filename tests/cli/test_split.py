@@ -53,9 +53,7 @@ def test_a_column_beside_the_splits_is_the_answers_of_a_system(run, tmp_path):
     split_list.write(run, tmp_path / "s.csv", overwrite=False)
     table = pd.read_csv(tmp_path / "s.csv").assign(p_male=0.5)
     table[table["split"] == "test"].to_csv(tmp_path / "p.csv", index=False)
-    names = [
-        name for name, split in zip(records.NAMES, records.SPLITS, strict=True) if split == "test"
-    ]
+    names = records.NAMES[-100:]  # of the test images
     found = predictions.of_images(tmp_path / "p.csv", names)
     assert (dict.fromkeys(names, 0.5), 0) == (found.p_male, found.num_other)
 
