@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.data import images
+from gfr.models.external import network
 
 Graph = Callable[[Any], Any]  # a concrete tf.function
 
@@ -21,6 +22,12 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
     if scale != 1.0:
         pooled = keras.layers.Rescaling(scale, name="calibration")(pooled)
     return keras.Model(backbone.input, head(pooled), name="fused")
+
+
+def num_parameters(model: keras.Model) -> int:
+    """Count the parameters of a model, also those of a network that Keras does not know."""
+    others = (row for row in model.layers if isinstance(row, network.ExternalNetwork))
+    return model.count_params() + sum(row.num_parameters for row in others)
 
 
 def compiled(model: keras.Model) -> Graph:

@@ -26,11 +26,6 @@ class Network:
     size: tuple[int, int]
 
     @property
-    def runtime(self) -> str:
-        """What computes it, as people read it."""
-        return str(self.layer.runtime)
-
-    @property
     def num_parameters(self) -> int:
         """Number of its parameters; 0 if it is not known."""
         return int(self.layer.num_parameters or 0)

@@ -6,12 +6,14 @@ only the functions that are called there import TensorFlow.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gfr.config import loader
 from gfr.config.references import Reference
 from gfr.config.scaling import BGR, SCALINGS, ChannelOrder, Normalisation, Scaling
 from gfr.config.schema import Benchmark
@@ -33,13 +35,6 @@ if TYPE_CHECKING:
 
 BATCH = 64
 
-_PACKAGES = {
-    "TensorFlow": "tensorflow",
-    "ONNX Runtime": "onnxruntime",
-    "LiteRT": "ai-edge-litert",
-    "OpenVINO": "openvino",
-}
-
 _SAMPLE_EVERY_S = 2.0  # sampling memory more often would show in the latencies
 
 RGB = "-rgb"  # ends the name of a scaling whose channels are usually reversed
@@ -52,6 +47,8 @@ Run = Callable[[Sequence[np.ndarray]], np.ndarray]  # uint8 (H, W, 3) of any siz
 def check(benchmark: Benchmark) -> None:
     """Raise InputError for a reference that cannot be evaluated; imports no runtime."""
     for row in benchmark.reference:
+        if absent := loader.absences_of(row):
+            raise InputError(absent[0])
         for path in row.prediction_files:
             predictions.read_csv(Path(path))
         if row.file:
@@ -178,16 +175,16 @@ def _classify(run_dir: Path, reference: Reference) -> ReferenceResult:
 
 def _from_tables(base: ReferenceResult, splits: Splits, known: Sequence[str]) -> ReferenceResult:
     """Evaluate CSV files."""
-    files = [Path(path) for path in base.reference.prediction_files]
-    tables = {str(path): predictions.read_csv(path) for path in files}
+    files = base.reference.prediction_files
+    read = functools.cache(lambda path: predictions.of_images(Path(path), known))
 
     def answer(tried: Tried, split: str) -> np.ndarray:
-        found = tables[tried.predictions]
+        found = read(tried.predictions).p_male
         return np.array([found.get(name, np.nan) for name in splits[split].names], np.float64)
 
-    result = _evaluate(base, [Tried(None, predictions=path) for path in tables], answer, splits)
-    used = result.used.predictions if result.used else ""
-    return dataclasses.replace(result, num_unknown=len(set(tables[used]).difference(known)))
+    result = _evaluate(base, [Tried(None, predictions=path) for path in files], answer, splits)
+    notes = read(result.used.predictions).notes if result.used else ()
+    return dataclasses.replace(result, notes=notes)
 
 
 def _from_network(base: ReferenceResult, splits: Splits) -> ReferenceResult:
@@ -195,14 +192,14 @@ def _from_network(base: ReferenceResult, splits: Splits) -> ReferenceResult:
     from gfr.models import reference_model
 
     reference = base.reference
-    network = reference_model.load(reference)
-    package = _PACKAGES.get(network.runtime, "")
+    network, kind = reference_model.load(reference), external_files.kind(Path(reference.file))
+    is_tensorflow = kind.runtime == external_files.TENSORFLOW
     base = dataclasses.replace(
         base,
         num_bytes=external_files.num_bytes(Path(reference.file)),
         num_parameters=network.num_parameters,
-        runtime=network.runtime,
-        runtime_version=software.version(package) if package else "",
+        runtime=kind.runtime,
+        runtime_version=software.version("tensorflow" if is_tensorflow else kind.packages[0]),
     )
     planned = [
         Tried(None, scaling, crop) for scaling in reference.scalings for crop in reference.crops

@@ -98,9 +98,9 @@ class ReferenceResult:
 
     `digest`: SHA-256 of all its files, `num_bytes` their size. `tried`: in the order of the
     benchmark file; `chosen`: the place of the one that was used, by validation alone. `validation`
-    and `test`: p_male by image name; images without an answer are absent. `num_unknown`: answers to
-    images that the run does not have. `warnings`: what suggests that it is not used as meant;
-    `attempts`: other ways that were tried for that reason, none of which was used.
+    and `test`: p_male by image name; images without an answer are absent. `notes`: what was assumed
+    of a CSV file. `warnings`: what suggests that it is not used as meant; `attempts`: other ways
+    that were tried for that reason, none of which was used.
     """
 
     schema: Literal[1]
@@ -117,7 +117,7 @@ class ReferenceResult:
     validation: dict[str, Share] = field(default_factory=dict)
     test: dict[str, Share] = field(default_factory=dict)
     metrics: dict[str, Scores] = field(default_factory=dict)  # of these two splits
-    num_unknown: Count = 0
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     attempts: tuple[Tried, ...] = ()
     latency: PairedLatency | None = None

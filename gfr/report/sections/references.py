@@ -109,11 +109,7 @@ def _problems(run: Run) -> Iterator[str]:
             yield f"**{label} failed**: {markdown.text(result.reason)}"
         if result.latency_reason:
             yield f"{label} was not timed: {markdown.text(result.latency_reason)}"
-        if result.num_unknown:
-            yield (
-                f"{label}: {result.num_unknown:,} answers to images that are not in this run are "
-                "left out"
-            )
+        yield from (f"{label}: {markdown.text(note)}" for note in result.notes)
         if result.warnings:
             yield f"**Warning, {label}**: {markdown.text(warning(result))}"
 
