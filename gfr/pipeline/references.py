@@ -71,11 +71,11 @@ def evaluate(run_dir: Path, reference: Reference, limits: isolation.Limits) -> P
     if _is_current(run, reference):
         reporter(title)(1, 1)
         return path
-    place = "gfr.pipeline.references"
     try:
         with locks.turn(hardware.gpu_ids()) as gpu:
+            place = "gfr.pipeline.references:classify"
             result: ReferenceResult = isolation.call(
-                f"{place}:classify", run_dir, reference, limits=limits, gpu=gpu
+                place, run_dir, reference, limits=limits, gpu=gpu
             )
     except CannotWrite:
         raise
@@ -84,7 +84,8 @@ def evaluate(run_dir: Path, reference: Reference, limits: isolation.Limits) -> P
     if reference.file and run.selection and not result.reason:
         try:
             with locks.timing():
-                timed = isolation.call(f"{place}:time_in_turn", run_dir, result, limits=limits)
+                place = "gfr.pipeline.references:time_in_turn"
+                timed = isolation.call(place, run_dir, result, limits=limits)
             result = dataclasses.replace(result, latency=timed)
         except (InputError, StepFailed) as error:
             result = dataclasses.replace(result, latency_reason=str(error))
