@@ -159,7 +159,7 @@ def _splits(run_dir: Path) -> Splits:
 def classify(run_dir: Path, reference: Reference) -> ReferenceResult:
     """Try every way to use a reference on validation, and classify the test images with the best.
 
-    InputError or StepFailed if it cannot classify them.
+    InputError if no way works.
     """
     result, cost = resources.metered(lambda: _classify(run_dir, reference))
     return dataclasses.replace(result, cost=cost)
@@ -240,7 +240,7 @@ def _evaluate(
     chosen = min(range(len(tried)), key=lambda place: tried[place].rank)
     used, on_validation = outcomes[chosen]
     if on_validation is None:
-        raise StepFailed(used.reason)
+        raise InputError(used.reason)
     p_male = {"validation": on_validation, "test": answer(used, "test")}
     if not all(np.isfinite(found).any() for found in p_male.values()):
         raise InputError("it has no answers for validation or test images; check the image names")

@@ -154,7 +154,7 @@ def test_inverted_answers_get_a_warning_that_says_so(done):
 def test_logits_that_are_taken_for_probabilities_are_a_row_with_the_reason(done):
     """The run goes on."""
     found = done.references["logits"]
-    assert "its output is not a probability" in found.reason
+    assert found.reason.startswith("its output is not a probability: ")
     assert 'is it "logit-male"?' in found.reason
     assert "**logits failed**" in (done.directory / "summary.md").read_text()
 
