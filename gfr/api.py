@@ -230,7 +230,7 @@ def _request(
 ) -> pipeline_request.Request:
     """Validate the benchmark and the options; the call is the command in the run's record."""
     if isinstance(benchmark, Benchmark):
-        benchmark = loader.check(dataclasses.asdict(benchmark))
+        benchmark = loader.check(dataclasses.asdict(benchmark), Path.cwd())
         is_known = benchmark.name in benchmark_files.benchmark_names()
         if not is_known or load_benchmark(benchmark.name) != benchmark:
             call = {"command": _call("benchmark", options), "benchmark": benchmark.name}
