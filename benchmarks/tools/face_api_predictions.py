@@ -6,8 +6,8 @@
 Writes one CSV `image,p_male` for each centred square: how closely faces have to be cropped for it
 is not documented, and benchmarks/references.toml uses the square that is best on validation. The
 argument is a CSV with the columns image, split and path, whose training images are left out, or a
-data directory, all of whose images are classified. Needs `gfr models fetch face-api`. Runs in Node, beside TensorFlow.js'
-WebAssembly file of gfr's page (web/dist), which is of the same version.
+data directory, all of whose images are classified. Needs `gfr models fetch face-api`. Runs in Node
+with the WebAssembly file of gfr's page (web/dist), which is of the same TensorFlow.js version.
 """
 
 import csv
