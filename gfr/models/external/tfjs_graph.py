@@ -26,6 +26,8 @@ from tensorflowjs.converters import tf_saved_model_conversion_v2  # noqa: E402
 
 Shape = tuple[int | None, ...]
 
+_NO_OUTPUTS = ("NoOp", "Const", "Placeholder")
+
 _MAX_LISTED = 12  # names in a message
 
 # Attributes about how the graph was made: other nodes, devices and shapes that may be gone.
@@ -107,7 +109,7 @@ def _choose(
     """Return the tensor to use as `side`: the given one, or the only one that there is."""
     inputs = [name for name, node in nodes.items() if node.op == "Placeholder"]
     used = {_node(tensor) for node in nodes.values() for tensor in node.input}
-    ends = [name for name, node in nodes.items() if name not in used and node.op != "NoOp"]
+    ends = [name for name in nodes if name not in used and nodes[name].op not in _NO_OUTPUTS]
     known = [tensor for tensor in signature if _node(tensor) in nodes] or (
         inputs if side == "input" else ends
     )
@@ -287,7 +289,7 @@ def _row(run: Any) -> Any:
 
 def _has_batch(run: Any) -> bool:
     """Say whether the output of a graph for one image begins with a batch of one."""
-    return _sizes(run.outputs[0].shape)[:1] in ((1,), (None,))
+    return _sizes(run.outputs[0].shape)[:1] == (1,)
 
 
 def _one_by_one(run: Any) -> Callable[[tf.Tensor], tf.Tensor]:
