@@ -33,6 +33,7 @@ NO_COMMANDS = {
     "data/celeba/img_align_celeba/": "files of CelebA (docs/data.md)",
     "2\nMale\n": "a label file (docs/data.md)",
     "image,is_male": "a label file (docs/extending.md)",
+    "image,p_male": "answers of another classifier (docs/benchmark-file.md)",
 }
 # Programs whose words are not looked at.
 LISTED = {
