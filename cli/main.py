@@ -8,7 +8,18 @@ import warnings
 
 import typer
 
-from cli.commands import clean, data, doctor, export, models, predict, regression, report, run
+from cli.commands import (
+    clean,
+    data,
+    doctor,
+    export,
+    models,
+    predict,
+    regression,
+    report,
+    run,
+    split,
+)
 from cli.commands.list import list_
 from cli.options import Version
 from gfr import environment
@@ -34,6 +45,7 @@ app.command()(regression.compare)
 app.command("list")(list_)
 app.command()(clean.clean)
 app.command()(predict.predict)
+app.command()(split.split)
 app.command()(export.export)
 app.command()(export.serve)
 app.command()(doctor.doctor)

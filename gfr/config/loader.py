@@ -77,7 +77,7 @@ def limited(benchmark: Benchmark, given: Selecting) -> Benchmark:
 
 def absence(path: Path, key: str = "file") -> str:
     """Return a sentence if what the key of a row names does not exist; else an empty string."""
-    is_directory = key == "file" and path.suffix not in model_files.SUFFIXES
+    is_directory = key == "file" and path.suffix.lower() not in model_files.SUFFIXES
     if path.is_dir() if is_directory else path.is_file():
         return ""
     remedy = f"`{key}` is relative to the benchmark file's folder"

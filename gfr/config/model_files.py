@@ -26,7 +26,7 @@ def suffix_problem(file: str, folder: Path) -> str:
 
     `folder`: what the path is relative to.
     """
-    suffix = Path(file).suffix
+    suffix = Path(file).suffix.lower()
     if suffix in ("", *SUFFIXES) or os.path.isdir(folder / file):  # noqa: PTH112 (never raises)
         return ""
     if suffix in _HDF5:

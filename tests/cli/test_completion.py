@@ -56,6 +56,7 @@ def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
         ("gfr serve --reports r ", ["20261123T000000Z-smoke", "mine"]),
         ("gfr serve --reports nowhere ", []),
         ("gfr predict a.png --run m", ["mine"]),
+        ("gfr split --to a.csv 2", ["20261123T000000Z-smoke"]),
         ("gfr compare mine 2", ["20261123T000000Z-smoke"]),
         ("gfr run full --data s", ["synthetic"]),
         ("gfr run full --data ./", []),

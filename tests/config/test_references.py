@@ -62,7 +62,7 @@ def test_scalings_and_crops_are_lists_of_names_numbers_and_rectangles(tmp_path):
     assert (100, 120) == reference(tmp_path, f"{FILE}crop = [100, 120]").crops
 
 
-@pytest.mark.parametrize("name", ["m.json", "m.tflite", "m.onnx", "m.xml", "m.keras", "saved"])
+@pytest.mark.parametrize("name", ["m.json", "m.tflite", "M.ONNX", "m.xml", "m.keras", "saved"])
 def test_each_kind_of_model_file_is_accepted(tmp_path, name):
     """As a reference and as a backbone; a path without a suffix is a directory."""
     rows = f'[[reference]]\nlabel = "a"\nfile = "{name}"\n'
