@@ -11,7 +11,7 @@ from gfr.measurement import allowance, hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
 from gfr.models import backbone_checks, precision
 from gfr.models.weights import Weights, resolve
-from gfr.pipeline import shared_storage
+from gfr.pipeline import references, shared_storage
 from gfr.pipeline.request import Request, check
 from gfr.progress import LOG
 from gfr.regression import fingerprint
@@ -36,6 +36,7 @@ def prepare(request: Request) -> Path:
     if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
         LOG.warning(clash)
     backbone_checks.refuse_unfit(request.benchmark)
+    references.load_all(request.benchmark)
     looked, cost = metered(lambda: loading.look(options.data, request.benchmark, request.cache))
     record = _record(request, looked, cost)
     for line in describe(record):

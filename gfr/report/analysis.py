@@ -4,7 +4,7 @@ Resampling has fixed seeds, so the same records give the same numbers. Does not 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -19,8 +19,9 @@ from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
 from gfr.evaluation.roc import PrecisionRecall, Roc
 from gfr.evaluation.statistics import ALPHA, Optimism, Spread
 from gfr.evaluation.subgroups import Subgroups, subgroups
-from gfr.results import store
+from gfr.results import reference_analysis, store
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_analysis import Versus
 
 NUM_SHOWN = 5  # images of each kind a trial
 NUM_HARD = 10
@@ -109,6 +110,8 @@ class Analysis:
     subgroups: Subgroups | None  # of the selected trial
     hard: tuple[Face, ...]
     voters: tuple[str, ...]
+    versus: tuple[Versus, ...] = ()  # references against every trial
+    reference_subgroups: dict[str, Subgroups] = field(default_factory=dict)  # by label
 
     @property
     def shown(self) -> list[str]:
@@ -156,6 +159,8 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         subgroups=subgroups(logits[selected], is_male, attributes) if selected else None,
         hard=tuple(hard[:NUM_HARD]),
         voters=tuple(voters),
+        versus=reference_analysis.compare(run, faces, splits),
+        reference_subgroups=reference_analysis.by_attribute(run, faces, splits),
     )
 
 
