@@ -3,14 +3,15 @@
     gfr split RUN --to splits.csv
     .venv/bin/python -m benchmarks.tools.face_api_predictions splits.csv
 
-Writes one CSV `image,p_male` for each centred square: how closely faces have to be cropped for it
-is not documented, and benchmarks/references.toml uses the square that is best on validation. The
-argument is a CSV with the columns image, split and path, whose training images are left out, or a
-data directory, all of whose images are classified. Needs `gfr models fetch face-api`. Runs in Node
-with the WebAssembly file of gfr's page (web/dist), which is of the same TensorFlow.js version.
+Writes one CSV `image,p_male` for each square: how faces have to be cropped for it is not
+documented, and benchmarks/references.toml uses the square that is best on validation. The argument
+is a CSV with the columns image, split and path, whose training images are left out, or a data
+directory, all of whose images are classified. Needs `gfr models fetch face-api`. Runs in Node with
+the WebAssembly file of gfr's page (web/dist), which is of the same TensorFlow.js version.
 """
 
 import csv
+import itertools
 import json
 import struct
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,8 @@ from gfr.storage.paths import ROOT
 
 CODE = Path(__file__).with_suffix(".mjs")
 WASM = ROOT / "web" / "dist"
-CROPS = [80, 100, 120, 140, 178]  # px; the images are 178 px wide
+SIDES = [80, 100, 120]  # of a square, px
+SHIFTS = [0, 15]  # px below the centre of the image: CelebA's faces are in its lower half
 _CHUNK = 500  # images for one process
 
 
@@ -37,16 +39,17 @@ def main(
     images: Path,
     to: Path = ROOT / "models" / "predictions",
     package: Path = ROOT / "models" / "face-api",
-    crop: list[int] = CROPS,
+    side: list[int] = SIDES,
+    shift: list[int] = SHIFTS,
 ) -> None:
-    """Classify the images once for each crop."""
+    """Classify the images once for each square: every side with every shift."""
     if not (package / "dist").is_dir():
         raise InputError(f"{package}: no such directory. Fetch it: gfr models fetch face-api")
     files = find(paths.absolute(str(images)))
-    for side in crop:
-        rows = zip(files, p_male(list(files.values()), side, package), strict=True)
+    for square in itertools.product(side, shift):
+        rows = zip(files, p_male(list(files.values()), square, package), strict=True)
         lines = ["image,p_male", *(f"{name},{value:.9g}" for name, value in rows)]
-        path = paths.absolute(str(to)) / f"face-api-{side}.csv"
+        path = paths.absolute(str(to)) / "face-api-{}-{}.csv".format(*square)
         atomic.write_text(path, "\n".join(lines) + "\n")
         print(f"{path}: {len(files):,} images")
 
@@ -66,17 +69,18 @@ def find(images: Path) -> dict[str, Path]:
         raise InputError(f"{images}: no column {error}. Write it with: gfr split RUN") from None
 
 
-def p_male(files: Sequence[Path], side: int, package: Path) -> Iterator[float]:
-    """Classify the centred square of each image, `side` px wide."""
+def p_male(files: Sequence[Path], square: tuple[int, int], package: Path) -> Iterator[float]:
+    """Classify a square of each image."""
     for start in range(0, len(files), _CHUNK):
         chunk = files[start : start + _CHUNK]
-        yield from _classify([cropped(decode(path).pixels, side) for path in chunk], package)
+        yield from _classify([cropped(decode(path).pixels, *square) for path in chunk], package)
 
 
-def cropped(pixels: np.ndarray, side: int) -> np.ndarray:
-    """uint8 (H, W, 3) -> its centred square, not larger than the image."""
+def cropped(pixels: np.ndarray, side: int, shift: int) -> np.ndarray:
+    """uint8 (H, W, 3) -> its square `shift` px below the centre, as far as the image reaches."""
     height, width = (min(side, length) for length in pixels.shape[:2])
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    left = (pixels.shape[1] - width) // 2
+    top = np.clip((pixels.shape[0] - height) // 2 + shift, 0, pixels.shape[0] - height)
     return pixels[top : top + height, left : left + width]
 
 

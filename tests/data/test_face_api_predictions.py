@@ -61,21 +61,30 @@ def image(path, inner, outer=0):
     return path
 
 
-def test_each_crop_has_a_csv_of_the_images_that_are_not_for_training(tmp_path, package):
+def test_each_square_has_a_csv_of_the_images_that_are_not_for_training(tmp_path, package):
     """In the order of the splits; more images than a batch of the network takes."""
     greys = {f"{grey:03}.png": grey for grey in range(0, 200, 5)}
     rows = [f"{name},test,{image(tmp_path / name, grey)}" for name, grey in greys.items()]
     (tmp_path / "splits.csv").write_text(
         "\n".join(["image,split,path", *rows, "x.png,train,/none/x.png", ""])
     )
-    face_api_predictions.main(tmp_path / "splits.csv", tmp_path / "out", package, [20, 100])
+    face_api_predictions.main(tmp_path / "splits.csv", tmp_path / "out", package, [20, 100], [0])
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert ["face-api-100.csv", "face-api-20.csv"] == names
-    with (tmp_path / "out" / "face-api-20.csv").open(newline="") as file:
+    assert ["face-api-100-0.csv", "face-api-20-0.csv"] == names
+    with (tmp_path / "out" / "face-api-20-0.csv").open(newline="") as file:
         found = {row["image"]: float(row["p_male"]) for row in csv.DictReader(file)}
     assert found == pytest.approx({name: grey / 255 for name, grey in greys.items()})
-    whole = (tmp_path / "out" / "face-api-100.csv").read_text().splitlines()
+    whole = (tmp_path / "out" / "face-api-100-0.csv").read_text().splitlines()
     assert float(whole[-1].split(",")[1]) == pytest.approx(195 / 255 * 400 / 3000, abs=1e-4)
+
+
+def test_a_square_is_shifted_down_as_far_as_the_image_reaches():
+    """Rows 20..39 of 60 are in the centre."""
+    pixels = np.arange(60, dtype=np.uint8).repeat(50 * 3).reshape(60, 50, 3)
+    for shift, first in ((0, 20), (15, 35), (30, 40)):
+        square = face_api_predictions.cropped(pixels, 20, shift)
+        assert (20, 20, 3) == square.shape and first == square[0, 0, 0]
+    assert (60, 50, 3) == face_api_predictions.cropped(pixels, 99, 15).shape
 
 
 def test_a_data_directory_is_classified_whole(celeba, tmp_path):
