@@ -145,8 +145,6 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         return [Face(*row) for row in rows]
 
     every = seen(np.mean([p_male[trial_id] for trial_id in voters], axis=0))
-    hard = [face for face in every if face.num_wrong > len(voters) / 2]
-    hard.sort(key=lambda face: (-face.num_wrong, -abs(face.p_male - face.is_male)))
     validation = faces.is_male[splits == "validation"]
     return Analysis(
         studies={
@@ -157,11 +155,18 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         optimism=statistics.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
         front=_front(run),
         subgroups=subgroups(logits[selected], is_male, attributes) if selected else None,
-        hard=tuple(hard[:NUM_HARD]),
+        hard=_hard(every, len(voters)),
         voters=tuple(voters),
         versus=reference_analysis.compare(run, faces, splits),
         reference_subgroups=reference_analysis.by_attribute(run, faces, splits),
     )
+
+
+def _hard(faces: list[Face], num_voters: int) -> tuple[Face, ...]:
+    """Return the images that most voters misclassify, worst first."""
+    hard = [face for face in faces if face.num_wrong > num_voters / 2]
+    hard.sort(key=lambda face: (-face.num_wrong, -abs(face.p_male - face.is_male)))
+    return tuple(hard[:NUM_HARD])
 
 
 def _values(logits: dict[str, float]) -> np.ndarray:
