@@ -38,11 +38,11 @@ def line(error: ValidationError, document: dict[str, Any], schema: dict[str, Any
     lines: dict[tuple[int | str, ...], str] = {}  # of a union's branches the first
     # An unknown key explains a missing one: `sede` before `seed`.
     for row in sorted(_errors(error, document), key=lambda row: row["type"] != _UNKNOWN_KEY):
-        *above, last = row["loc"]
+        unknown = row["loc"][-1] if row["type"] == _UNKNOWN_KEY else None
         # Without the branches of a union, which pydantic adds.
-        place = tuple(part for part in above if isinstance(part, int) or part in keys)
-        if isinstance(last, int) or last in keys or row["type"] == _UNKNOWN_KEY:
-            place = (*place, last)
+        place = tuple(
+            part for part in row["loc"] if isinstance(part, int) or part in keys or part == unknown
+        )
         lines.setdefault(place, _problem(row, place, document, keys))
     more = f" (and {len(lines) - MAX_PROBLEMS} more)" if len(lines) > MAX_PROBLEMS else ""
     return "; ".join(list(lines.values())[:MAX_PROBLEMS]) + more

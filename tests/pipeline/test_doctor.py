@@ -6,7 +6,7 @@ import pytest
 
 from gfr import engines
 from gfr.config.references import Reference
-from gfr.engines import base
+from gfr.measurement import software
 from gfr.pipeline import doctor
 
 
@@ -63,7 +63,7 @@ def test_every_engine_has_its_version_or_the_command_that_installs_it(monkeypatc
     rows = {row.subject: row for row in doctor._engines()}
     assert {f"engine {name}" for name in engines.ENGINES} == set(rows)
     assert rows["engine tensorflow"].finding.startswith("TensorFlow 2.")
-    monkeypatch.setattr(base, "version", lambda package: "missing")
+    monkeypatch.setattr(software, "version", lambda package: "missing")
     (missing,) = [row for row in doctor._engines() if row.subject == "engine openvino"]
     expected = "unavailable: openvino is not installed. Install it: make engines"
     assert doctor.Check("note", "engine openvino", expected) == missing

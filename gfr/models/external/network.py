@@ -66,9 +66,10 @@ class ExternalNetwork(keras.layers.Layer):
 
     @property
     def output_size(self) -> int:
-        """The last side of the output."""
+        """The last side of the output; 1 if it is a number an image."""
         height, width = self.size
-        return self._output_shape(height or _ANY_SIDE_PX, width or _ANY_SIDE_PX)[-1]
+        sides = self._output_shape(height or _ANY_SIDE_PX, width or _ANY_SIDE_PX)
+        return sides[-1] if sides else 1
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Compute float32 (N, H, W, 3), scaled -> float32 (N, ...), channels last."""

@@ -35,8 +35,8 @@ def load(path: Path, input: str = "", output: str = "") -> base.Network:
         ) from None
     _check_operations(path, [row.op for row in frozen.graph.as_graph_def().node], _RESTORED)
     inner = {row.name: row for row in frozen.graph.get_operations() if row.outputs}
-    output = base.node(path, "output", output, [*ends], {**ends, **inner})
-    start = base.only_input(path, input, [*starts], output)
+    output = base.node(path, "output", output, sorted(ends), {**ends, **inner})
+    start = base.only_input(path, input, sorted(starts), output)
     tensors = dict(zip(sorted(ends), frozen.outputs, strict=True))
     end = tensors[output] if output in ends else inner[output].outputs[0]
     pixels = frozen.inputs[0]
