@@ -112,7 +112,10 @@ REFERENCES = [
     (FILE + "crop = [0.1, 0.2, 0.3]", CROP),
     (FILE + "crop = [0.1, 0.2, 0.3, 1.5]", CROP),
     (FILE + "crop = [0.5, 0, 0.5, 1]", "crop [0.5, 0.0, 0.5, 1.0]: left must be less than right"),
-    (FILE + "crop = [[0, 0.9, 1, 0.1]]", "and top less than bottom"),
+    (
+        FILE + "crop = [[0, 0.9, 1, 0.1]]",
+        "crop [0.0, 0.9, 1.0, 0.1]: left must be less than right, and top",
+    ),
     (FILE + "crop = [100, 100]", "crop: 100 is listed twice"),
     (f'{FILE}scaling = ["tf", "unit"]\ncrop = {list(range(8, 41))}', "66 combinations of scaling"),
     (FILE + "male_index = 0", 'male_index: only with p_male = "probabilities" or "logits"'),
