@@ -192,6 +192,7 @@ def test_the_commands_list_and_fetch(site, tmp_path, package, monkeypatch, capsy
     toml += [f'"{name}" = "{sha256}"' for name, sha256 in package.files.items()]
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "models.toml").write_text("\n".join(toml))
+    (tmp_path / "benchmarks" / "full.toml").touch()  # of a clone
     monkeypatch.setattr(paths, "ROOT", tmp_path)
 
     def said(*words):
