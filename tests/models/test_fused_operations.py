@@ -134,3 +134,19 @@ def test_a_fused_matrix_product_computes_what_its_parts_do(transposed, tmp_path)
     mean = PIXELS.mean((0, 1))
     product = mean.T @ second.T if transposed else mean @ second
     assert_same(graph(PIXELS).numpy(), 1 / (1 + np.exp(-(product + BIAS_5))))
+
+
+def test_a_padded_tensor_is_added_to_a_convolution(tmp_path):
+    """TensorFlow's optimiser ended the process: it took the padding for the convolution's."""
+    kernel, bias, pads = random(1, 1, 3, 6), random(6), [[0, 0], [0, 0], [0, 0], [0, 3]]
+    weights = {"kernel": kernel, "bias": bias, "pads": np.array(pads, np.int32)}
+    nodes = [
+        graph_models.images(-1, SIZE, SIZE, 3),
+        node("conv", "_FusedConv2D", "images", "kernel", "bias", **VALID, fused_ops=["BiasAdd"]),
+        node("wide", "Pad", "images", "pads", Tpaddings={"type": "DT_INT32"}),
+        node("sum", "AddV2", "conv", "wide"),
+    ]
+    graph = tfjs_graph.load(graph_models.write(tmp_path / "model.json", nodes, weights))
+    expected = PIXELS @ kernel[0, 0] + bias + np.pad(PIXELS, pads)
+    assert_same(graph(PIXELS).numpy(), expected)
+    assert_same(litert(graph, PIXELS), expected)

@@ -19,7 +19,7 @@ from tensorflow.compat.v1 import GraphDef, NodeDef
 
 from gfr import environment
 from gfr.errors import InputError, did_you_mean, reason
-from gfr.models.external import fused_operations, tfjs_files
+from gfr.models.external import fused_operations, tfjs_files, workarounds
 
 environment.import_tensorflowjs()  # must come before the next import, hence E402
 from tensorflowjs.converters import tf_saved_model_conversion_v2  # noqa: E402
@@ -206,9 +206,9 @@ def _has_value(node: NodeDef) -> bool:
 def _plain(path: Path, graph: GraphDef) -> GraphDef:
     """Split fused operations; InputError if TensorFlow or TensorFlow.js does not know the rest."""
     try:
-        nodes = list(fused_operations.split(graph.node))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}. Choose an output before that node") from None
+        nodes = workarounds.apply(list(fused_operations.split(graph.node)))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: {reason(error)}. Choose an output before that node") from None
     plain = GraphDef(node=nodes, library=graph.library, versions=graph.versions)
     unknown = tf_saved_model_conversion_v2.validate(plain, False, True)
     unknown |= {node.op for node in nodes if not hasattr(tf.raw_ops, node.op)}
