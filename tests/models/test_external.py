@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import test_custom_model as runs
+from ai_edge_litert.interpreter import Interpreter
 from external_models import FORMATS, SIZE
 
 from gfr import prediction
 from gfr.config import loader
 from gfr.config.scaling import Normalisation
 from gfr.config.schema import Backbone, FeatureSet
+from gfr.engines import formats
 from gfr.engines import tensorflow as engine
 from gfr.errors import InputError
+from gfr.export import convert
+from gfr.export import saved_model as saved_model_of_trial
 from gfr.models import backbone, backbone_checks, fused_model
-from gfr.models.external import files, network, saved_model
+from gfr.models.external import files, litert, network, saved_model
 from gfr.models.feature_extraction import Job
 from gfr.models.weights import Weights
 
@@ -41,7 +45,7 @@ def write(form, folder, batch=None):
 def inner(form, path, name):
     """The node `name` in the words of the file: two converters lengthen it."""
     if form == "litert":
-        tensors = tf.lite.Interpreter(str(path)).get_tensor_details()
+        tensors = Interpreter(str(path)).get_tensor_details()
         names = [row["name"] for row in tensors if not row["name"].endswith("/reduction_indices")]
         return next(each for each in names if f"/{name}" in each)
     if form == "saved-model" and name == "map":
@@ -93,11 +97,9 @@ def test_a_network_tells_its_sizes(form, tmp_path):
     )
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "keras"])
 def test_a_fixed_batch_of_one_runs_image_by_image(form, tmp_path):
-    """With the same answers."""
-    if form == "keras":
-        pytest.skip("refused: a model of Keras has to take any number of images")
+    """With the same answers; Keras' own models have to take any number of images."""
     path = write(form, tmp_path, batch=1)
     actual = computed(row(path, inner(form, path, "features")))
     assert pytest.approx(external_models.features(PIXELS / 255), abs=1e-5) == actual
@@ -156,6 +158,19 @@ def test_a_saved_model_finds_its_network_again_unless_it_is_gone(form, tmp_path)
         shutil.move(path, tmp_path / "elsewhere")
         with pytest.raises(InputError, match=r"fused\.keras: Keras cannot load it \(.*: no such"):
             engine.ENGINE.load(tmp_path / "fused.keras")
+
+
+@pytest.mark.parametrize("form", ["tfjs", "saved-model", "keras"])
+def test_a_network_of_tensorflow_is_converted_together_with_a_head(form, tmp_path):
+    """From pixels to the answer in LiteRT: the network is part of the graph."""
+    path = write(form, tmp_path)
+    built = backbone.build(row(path, inner(form, path, "features")), None)
+    saved_model_of_trial.write_graph(built, tmp_path / "graph")
+    (tmp_path / "litert").mkdir()
+    convert.convert(tmp_path / "graph", formats.get("litert"), tmp_path / "litert")
+    session = litert.Session(tmp_path / "litert" / "model.tflite", 1)
+    expected = pytest.approx(external_models.features(PIXELS / 255), abs=1e-5)
+    assert expected == session.run(PIXELS)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -318,9 +333,9 @@ def test_the_key_of_features_names_node_and_runtime_only_where_they_matter(tmp_p
     ordinary = key(FeatureSet(described, (SIZE, SIZE), "fixed", "auto"), "")
     whole = write("keras", tmp_path)
     assert ordinary.keys() == key(row(whole), whole).keys()
-    cut, litert = key(row(whole, "features"), whole), write("litert", tmp_path)
+    cut, path = key(row(whole, "features"), whole), write("litert", tmp_path)
     assert ["", "features"] == cut["nodes"]
-    elsewhere = key(row(litert, scaling=Normalisation(mean=(1.0, 2.0, 3.0))), litert)
+    elsewhere = key(row(path, scaling=Normalisation(mean=(1.0, 2.0, 3.0))), path)
     assert ["ai-edge-litert"] == list(elsewhere["runtime"]) and "nodes" not in elsewhere
     assert {"mean": (1.0, 2.0, 3.0), "std": (1.0, 1.0, 1.0), "channels": "rgb"} == elsewhere[
         "scaling"
