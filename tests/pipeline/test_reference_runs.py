@@ -5,6 +5,7 @@ The images of the run are noise; those of men are brighter (tests/conftest.py).
 
 import json
 
+import kept
 import pytest
 from conftest import write_celeba
 from test_flow import SPEC, assert_equal_results
@@ -211,6 +212,21 @@ def test_what_can_be_known_before_a_run_stops_it(folder):
         with pytest.raises(InputError, match=message):
             run(asked, isolated=False)
         assert not RunDirectory(asked.run_dir).record.exists()
+
+
+def test_the_flow_evaluates_references_too(folder, done, server_at_hand):
+    """One task each; the table on the terminal has the row, and a failed one fails no run."""
+    rows = '[[reference]]\nlabel = "cloud"\npredictions = "right.csv"\n'
+    rows += '[[reference]]\nlabel = "logits"\nfile = "logits.keras"\n'
+    request(folder, "flow", rows)
+    words = ["run", "ten.toml", "--data", "celeba", "--weights", "random", "--offline"]
+    words += ["--run-id", "flow", "--cache", "cache", "--reports", "reports"]
+    finished = kept.gfr(folder, *words)
+    assert 0 == finished.returncode, finished.stderr
+    assert "cloud (reference)" in finished.stdout
+    assert "FAILED: its output is not a probability" in finished.stdout
+    again = store.read_run(folder / "reports" / "runs" / "flow").references["cloud"]
+    assert done.references["cloud"].test == again.test
 
 
 def test_a_python_function_is_evaluated_on_the_test_images(done):
