@@ -51,6 +51,7 @@ LISTED = {
 # Documents whose Python another test runs.
 RUN_ELSEWHERE = {
     "docs/api.md": "tests/pipeline/test_api.py",
+    "docs/compare-models.md": "tests/project/test_compare_models.py",
     "docs/extending.md": "tests/models/test_custom_model.py",
 }
 # Commands of gfr that take a moment on a finished run: they are run. All others are only parsed;
