@@ -4,12 +4,14 @@ Reads names of files only and imports nothing heavy, since a shell waits for it.
 a directory that cannot be read, since an error would be printed into the line that is being typed.
 """
 
+import tomllib
 from collections.abc import Callable, Iterable
 
 import typer
 
 from cli import paths
 from gfr.config import benchmark_files
+from gfr.storage.paths import ROOT
 
 # Copies of names in gfr/models/weights.py, flows/task_runners.py, gfr/data/download/fetch.py,
 # gfr/results/export_records.py and gfr/engines/formats.py, whose imports take too long here. A test
@@ -33,6 +35,15 @@ def words(*choices: str) -> Callable[[str], list[str]]:
 def benchmarks(incomplete: str) -> list[str]:
     """Names of the benchmarks in benchmarks/."""
     return _matching(benchmark_files.benchmark_names(), incomplete)
+
+
+def models(incomplete: str) -> list[str]:
+    """Names of the packages in benchmarks/models.toml."""
+    try:
+        document = tomllib.loads((ROOT / "benchmarks" / "models.toml").read_text("utf-8"))
+        return _matching(document["models"], incomplete)
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def run_ids(context: typer.Context, incomplete: str) -> list[str]:

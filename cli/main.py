@@ -8,7 +8,18 @@ import warnings
 
 import typer
 
-from cli.commands import clean, data, doctor, export, predict, regression, report, run
+from cli.commands import (
+    clean,
+    data,
+    doctor,
+    export,
+    models,
+    predict,
+    regression,
+    report,
+    run,
+    split,
+)
 from cli.commands.list import list_
 from cli.options import Version
 from gfr import environment
@@ -34,6 +45,7 @@ app.command()(regression.compare)
 app.command("list")(list_)
 app.command()(clean.clean)
 app.command()(predict.predict)
+app.command()(split.split)
 app.command()(export.export)
 app.command()(export.serve)
 app.command()(doctor.doctor)
@@ -43,6 +55,11 @@ data_app = typer.Typer(help="Download a data set, or check one before a run.", n
 data_app.command()(data.fetch)
 data_app.command()(data.check)
 app.add_typer(data_app, name="data")
+
+models_app = typer.Typer(help="Download networks from elsewhere to compare.", no_args_is_help=True)
+models_app.command()(models.fetch)
+models_app.command("list")(models.list_)
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:

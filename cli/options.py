@@ -71,7 +71,7 @@ Version = Annotated[bool, _version]
 Benchmark = Annotated[
     str,
     typer.Argument(
-        help="Name of a benchmark (full, smoke, tiny) or path of a TOML file.",
+        help="Name of a benchmark (full, smoke, references, …) or path of a TOML file.",
         autocompletion=completion.benchmarks,
         callback=paths.benchmark,
     ),

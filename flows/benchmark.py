@@ -98,6 +98,8 @@ def _run(request: pipeline_request.Request) -> State[str]:
     ]
     task.select_model(run_dir)
     task.judge(run_dir, limits)
+    for reference in benchmark.reference:
+        task.evaluate_reference(run_dir, reference, limits, return_state=True)
     LOG.info("report: %s", task.write_report(run_dir))
     exported = [export(run_dir, limits, return_state=True)]
     if benchmark.export.written:

@@ -21,12 +21,21 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gfr.api import Run, compare_runs, load_benchmark, load_run, predict, run_benchmark
+    from gfr.api import (
+        Evaluation,
+        Run,
+        compare_runs,
+        evaluate,
+        load_benchmark,
+        load_run,
+        predict,
+        run_benchmark,
+    )
     from gfr.config.schema import Benchmark
     from gfr.errors import InputError
 
-__all__ = ["Benchmark", "InputError", "Run"]
-__all__ += ["compare_runs", "load_benchmark", "load_run", "predict", "run_benchmark"]
+__all__ = ["Benchmark", "Evaluation", "InputError", "Run"]
+__all__ += ["compare_runs", "evaluate", "load_benchmark", "load_run", "predict", "run_benchmark"]
 
 
 def __getattr__(name: str) -> object:

@@ -26,8 +26,9 @@ from gfr.pipeline import run as pipeline
 from gfr.pipeline.run_options import DATA_KEYWORDS, RunOptions
 from gfr.regression import compare
 from gfr.report import analysis, metric_columns
-from gfr.results import records, store
+from gfr.results import function_evaluation, records, store
 from gfr.results.deployment_records import KERAS
+from gfr.results.function_evaluation import Evaluation
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
@@ -214,6 +215,31 @@ def predict(
     return prediction.predict(run or load_run(), trial, files, engine)
 
 
+def evaluate(
+    run: records.Run | None = None,
+    *,
+    classify: function_evaluation.Function,
+    label: str = "",
+    threshold: float = 0.5,
+) -> Evaluation:
+    """Evaluate any classifier on the test images of a run, and compare it with the selected trial.
+
+    Changes nothing in the run; a `[[reference]]` in a benchmark file becomes part of the report.
+
+    Args:
+        run: the newest finished run if None
+        classify: takes uint8 (N, H, W, 3), RGB, 0..255, at native size, at most 64 images that all
+            have the same size; returns p_male, 0..1, (N,), with NaN where it has no answer
+        label: how it is named; the function's own name if empty
+        threshold: images with a higher p_male are classified as male
+
+    Raises:
+        InputError: `classify` returned something else, or the images have changed.
+    """
+    name = label or getattr(classify, "__name__", type(classify).__name__)
+    return function_evaluation.evaluate(run or load_run(), classify, name, threshold)
+
+
 def _read(directory: Path) -> Run:
     return Run(**vars(store.read_run(directory)))
 
@@ -230,7 +256,7 @@ def _request(
 ) -> pipeline_request.Request:
     """Validate the benchmark and the options; the call is the command in the run's record."""
     if isinstance(benchmark, Benchmark):
-        benchmark = loader.check(dataclasses.asdict(benchmark))
+        benchmark = loader.check(dataclasses.asdict(benchmark), Path.cwd())
         is_known = benchmark.name in benchmark_files.benchmark_names()
         if not is_known or load_benchmark(benchmark.name) != benchmark:
             call = {"command": _call("benchmark", options), "benchmark": benchmark.name}

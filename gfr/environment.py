@@ -52,6 +52,16 @@ def prepare() -> None:
     os.environ.update(REQUIRED)
 
 
+def for_node() -> dict[str, str]:
+    """Return the environment of a Node process: without NODE_OPTIONS and the like.
+
+    These are for the user's own programs, e.g. editors load a debugger by them. Only certificates
+    for downloads stay.
+    """
+    kept = "NODE_EXTRA_CA_CERTS"
+    return {k: v for k, v in os.environ.items() if not k.startswith("NODE_") or k == kept}
+
+
 def numeric_settings() -> dict[str, str]:
     """Return the environment variables that make TensorFlow compute other numbers than usual."""
     return {

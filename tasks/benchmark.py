@@ -40,6 +40,9 @@ measure_engines = _step(name="measure-engines", task_run_name="{feature_set.titl
     with_progress(steps.time_engines)
 )
 select_model = _stage(name="select-model")(selection.select)
+evaluate_reference = _stage(
+    name="evaluate-reference", task_run_name="{reference.label}, reference"
+)(with_progress(steps.evaluate_reference))
 judge = _stage(name="judge")(with_progress(steps.judge))
 write_report = _stage(name="write-report")(writer.write_report)
 export_model = _step(name="export-model")(with_progress(steps.export_selected))

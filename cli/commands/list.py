@@ -1,7 +1,6 @@
 """`gfr list`."""
 
 import sys
-from pathlib import Path
 
 from cli import options
 from gfr import text
@@ -22,7 +21,7 @@ def list_(
     loaded = loader.load(file)
     found = status.collect(loaded, cache, reports)
     warnings = [benchmark_files.shared_name(file, loaded.name)]
-    warnings += [loader.absence(Path(row.file)) for row in loaded.backbone if row.file]
+    warnings += loader.absences(loaded)
     for warning in filter(None, warnings):
         print(f"gfr: {text.line(warning)}", file=sys.stderr)
     options.print_result(found, status.text, as_json)

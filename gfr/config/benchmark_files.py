@@ -5,7 +5,7 @@ from pathlib import Path
 from gfr.errors import InputError, did_you_mean
 from gfr.storage.paths import ROOT, at_root
 
-_NO_BENCHMARKS = {"published", "sources"}  # other tables in benchmarks/
+_NO_BENCHMARKS = {"models", "published", "sources"}  # other tables in benchmarks/
 
 
 def shared_name(file: Path, name: str) -> str:

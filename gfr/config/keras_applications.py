@@ -19,7 +19,7 @@ class Application:
     squares_deviation: bool = False  # its ImageNet weights expect (x - mean) / variance
 
 
-# A user's own file: its smallest side is known once it is loaded (gfr/models/custom_model.py).
+# A user's own file: its smallest side is known once it is loaded (gfr/models/external).
 OWN_MODEL = Application(OWN_PREPROCESSING, 1, "")
 
 _TF = "weights_tf_dim_ordering_tf_kernels"

@@ -1,12 +1,8 @@
-"""Read a benchmark file, and report every mistake in it in one line.
-
-Rows of tables are called by their own names, and only the first problems are listed.
-"""
+"""Read a benchmark file, and report every mistake in it in one line."""
 
 import json
 import math
 import os
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -15,19 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gfr import text as gfr_text
-from gfr.config import keras_applications
-from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING
-from gfr.config.scaling import SCALINGS
+from gfr.config import model_files, row_checks, validation_errors
+from gfr.config.references import Reference
 from gfr.config.schema import ENGINES, FORMATS, Backbone, Benchmark, Iteration, Selecting
 from gfr.errors import InputError, did_you_mean
-from gfr.types import NAME
-
-MAX_PROBLEMS = 3  # listed at once
-
-_LONGEST = 60  # characters shown of a word from the file
-
-_UNKNOWN_KEY = "unexpected_keyword_argument"
 
 _ADAPTER = TypeAdapter(Benchmark)
 
@@ -37,7 +24,7 @@ def load(path: Path) -> Benchmark:
     if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end
         raise InputError(f"{path}: not a file; name a benchmark file")
     try:
-        benchmark = check(tomllib.loads(path.read_text("utf-8")))
+        return check(tomllib.loads(path.read_text("utf-8")), path.parent)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a benchmark file, or one of "
@@ -49,24 +36,31 @@ def load(path: Path) -> Benchmark:
     # deep nesting.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML ({error})") from None
-    folder = path.parent  # `file` is relative to it; abspath keeps links
-    rows = [
-        replace(row, file=row.file and os.path.abspath(folder / row.file))  # noqa: PTH100
-        for row in benchmark.backbone
-    ]
-    return replace(benchmark, backbone=tuple(rows))
 
 
-def check(document: dict[str, Any]) -> Benchmark:
-    """Validate a parsed benchmark document and fill in every default."""
+def check(document: dict[str, Any], folder: Path) -> Benchmark:
+    """Validate a parsed benchmark document and fill in every default.
+
+    `folder`: what the paths in it are relative to.
+    """
     try:
         benchmark = _ADAPTER.validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        raise InputError(_line(error, document)) from None
-    for place, row in enumerate(benchmark.backbone):
-        for problem in _backbone_problems(row):
-            raise InputError(f"{_row_name('backbone', place, document)}: {problem}")
-    benchmark = replace(benchmark, backbone=tuple(map(_filled, benchmark.backbone)))
+        line = validation_errors.line(error, document, _ADAPTER.json_schema())
+        raise InputError(line) from None
+    for place, backbone in enumerate(benchmark.backbone):
+        for problem in row_checks.backbone_problems(backbone, folder):
+            name = validation_errors.row_name("backbone", place, document)
+            raise InputError(f"{name}: {problem}")
+    for place, reference in enumerate(benchmark.reference):
+        for problem in row_checks.reference_problems(reference, folder):
+            name = validation_errors.row_name("reference", place, document)
+            raise InputError(f"{name}: {problem}")
+    benchmark = replace(
+        benchmark,
+        backbone=tuple(_filled(row, folder) for row in benchmark.backbone),
+        reference=tuple(_located(row, folder) for row in benchmark.reference),
+    )
     for problem in _problems(benchmark):
         raise InputError(problem)
     return benchmark
@@ -81,92 +75,45 @@ def limited(benchmark: Benchmark, given: Selecting) -> Benchmark:
     return replace(benchmark, selection=replace(benchmark.selection, **changed))
 
 
-def absence(path: Path) -> str:
-    """Return a sentence if the file does not exist; else an empty string."""
-    if path.is_file():
+def absence(path: Path, key: str = "file") -> str:
+    """Return a sentence if what the key of a row names does not exist; else an empty string."""
+    is_directory = key == "file" and path.suffix.lower() not in model_files.SUFFIXES
+    if path.is_dir() if is_directory else path.is_file():
         return ""
-    return f"{path}: no such file; `file` is relative to the benchmark file's folder"
+    remedy = f"`{key}` is relative to the benchmark file's folder"
+    if command := model_files.fetch_command(path):
+        remedy = f"fetch it: {command}"
+    return f"{path}: no such {'directory' if is_directory else 'file'}; {remedy}"
 
 
-def _line(error: ValidationError, document: dict[str, Any]) -> str:
-    """List the first problems, one for each place in the file, and count the others."""
-    schema = _ADAPTER.json_schema()
-    keys = {key for table in (schema, *schema["$defs"].values()) for key in table["properties"]}
-    lines: dict[tuple[int | str, ...], str] = {}  # of a union's branches the first
-    # An unknown key explains a missing one: `sede` before `seed`.
-    for row in sorted(error.errors(include_url=False), key=lambda row: row["type"] != _UNKNOWN_KEY):
-        place = row["loc"]
-        if row["type"] != _UNKNOWN_KEY:  # without the branch of a union, which pydantic adds
-            place = tuple(part for part in place if isinstance(part, int) or part in keys)
-        lines.setdefault(place, _problem(row, place, document, keys))
-    more = f" (and {len(lines) - MAX_PROBLEMS} more)" if len(lines) > MAX_PROBLEMS else ""
-    return "; ".join(list(lines.values())[:MAX_PROBLEMS]) + more
+def absences(benchmark: Benchmark) -> list[str]:
+    """Return a sentence for each model and CSV file that the rows name and that does not exist."""
+    lines = [absence(Path(row.file)) for row in benchmark.backbone if row.file]
+    for row in benchmark.reference:
+        lines += absences_of(row)
+    return [line for line in lines if line]
 
 
-def _row_name(table: str, place: int, document: dict[str, Any]) -> str:
-    """Name a row `iteration 4` or `backbone VGG16`, or by its place if it has no name."""
-    row = document[table][place]
-    name = row.get("label") or row.get("name") or row.get("number")
-    return f"{table} {_shown(name)}" if name else f"[[{table}]] no. {place + 1}"
+def absences_of(reference: Reference) -> list[str]:
+    """Return a sentence for each file of a reference that does not exist."""
+    paths = [("file", reference.file)] if reference.file else []
+    paths += [("predictions", file) for file in reference.prediction_files]
+    return [line for key, file in paths if (line := absence(Path(file), key))]
 
 
-def _problem(row: Any, place: tuple[int | str, ...], document: Any, keys: set[str]) -> str:
-    where, parts = "", place
-    if len(place) > 2 and isinstance(place[1], int):
-        where, parts = f"{_row_name(str(place[0]), place[1], document)}: ", place[2:]
-    key = ".".join(_shown(part + 1 if isinstance(part, int) else part) for part in parts)
-    if row["type"] == "missing":
-        return f"{where}missing {'value' if isinstance(place[-1], int) else 'key'} {key}"
-    if row["type"] != _UNKNOWN_KEY:
-        return f"{where}{key}: {row['msg'][0].lower()}{row['msg'][1:]}, got {row['input']!r:.60}"
-    if key.lower().startswith("augment"):
-        return (
-            f"{where}{key}: gfr computes each feature once, which is correct only for unaugmented "
-            "images; remove it"
-        )
-    meant = did_you_mean(str(place[-1]), keys) or "remove it or fix its spelling"
-    return f"{where}unknown key {key}; {meant}".rstrip()
+def _filled(row: Backbone, folder: Path) -> Backbone:
+    scaling = row.scaling or row_checks.application_of(row).scaling
+    label = row.label or row.name
+    return replace(row, scaling=scaling, label=label, file=row.file and _below(folder, row.file))
 
 
-def _shown(word: object) -> str:
-    return gfr_text.line(str(word))[:_LONGEST]
+def _located(row: Reference, folder: Path) -> Reference:
+    predictions = tuple(_below(folder, file) for file in row.prediction_files)
+    return replace(row, file=row.file and _below(folder, row.file), predictions=predictions)
 
 
-def _filled(row: Backbone) -> Backbone:
-    scaling = row.scaling or _application(row).scaling
-    return replace(row, scaling=scaling, label=row.label or row.name)
-
-
-def _application(row: Backbone) -> keras_applications.Application:
-    return keras_applications.OWN_MODEL if row.file else APPLICATIONS[row.name]
-
-
-def _backbone_problems(row: Backbone) -> Iterator[str]:
-    """Yield a sentence for everything wrong with one row."""
-    if row.file:
-        yield from _file_problems(row)
-    elif row.name not in APPLICATIONS:
-        known = f"{did_you_mean(row.name, APPLICATIONS)}known: {', '.join(APPLICATIONS)}"
-        yield f"unknown name {row.name!r:.80}; {known}"
-    if row.scaling not in ("", *SCALINGS):
-        yield f"unknown scaling {row.scaling!r}; known: {', '.join(SCALINGS)}"
-    scales_itself = not row.file and _application(row).scaling == OWN_PREPROCESSING
-    if scales_itself and row.scaling not in ("", OWN_PREPROCESSING):
-        yield f"{row.name} scales its input itself; remove scaling = {row.scaling!r}"
-
-
-def _file_problems(row: Backbone) -> Iterator[str]:
-    if not re.fullmatch(NAME, row.name):
-        yield f"name {row.name!r:.80}: letters, digits and _ . + only, at most 64"
-    if row.name in APPLICATIONS:
-        yield f"{row.name} is Keras' own; give the model of {row.file!r} another name"
-    if row.weights:
-        yield "weights and file: an own model has its own; remove weights"
-    if not row.file.endswith(".keras"):
-        yield (
-            f"file {row.file!r}: not a .keras file; load it where you trust it and save it again "
-            'with model.save("….keras")'
-        )
+def _below(folder: Path, file: str) -> str:
+    return os.path.abspath(folder / file)  # noqa: PTH100 (keeps links)
 
 
 def _problems(benchmark: Benchmark) -> Iterator[str]:
@@ -174,6 +121,7 @@ def _problems(benchmark: Benchmark) -> Iterator[str]:
     yield from _repeats([row.label for row in benchmark.backbone], "backbone", "label")
     yield from _repeats([row.number for row in benchmark.iteration], "iteration", "number")
     labels = {row.label for row in benchmark.backbone}
+    yield from _label_problems(benchmark)
     for row in benchmark.iteration:
         for unknown in sorted(set(row.backbones) - labels):
             known = f"{did_you_mean(unknown, labels)}known: {', '.join(sorted(labels))}"
@@ -183,6 +131,16 @@ def _problems(benchmark: Benchmark) -> Iterator[str]:
     yield from _name_problems("export.formats", "format", benchmark.export.formats or (), FORMATS)
     for trial in benchmark.trials:
         yield from _size_problems(trial.backbone, trial.iteration)
+
+
+def _label_problems(benchmark: Benchmark) -> Iterator[str]:
+    """Yield a sentence for every label of a reference that has another meaning as well."""
+    yield from _repeats([row.label for row in benchmark.reference], "reference", "label")
+    labels = {row.label.casefold(): f"backbone {row.label}" for row in benchmark.backbone}
+    labels |= {trial.id.casefold(): f"trial {trial.id}" for trial in benchmark.trials}
+    for row in benchmark.reference:
+        if other := labels.get(row.label.casefold()):
+            yield f"reference {row.label}: has the label of {other}; give it another label"
 
 
 def _table_problems(benchmark: Benchmark) -> Iterator[str]:
@@ -224,7 +182,7 @@ def _name_problems(
 
 def _size_problems(backbone: Backbone, iteration: Iteration) -> Iterator[str]:
     name, where = backbone.name, f"iteration {iteration.number}"
-    application = _application(backbone)
+    application = row_checks.application_of(backbone)
     if min(iteration.size) < application.min_side_px:
         yield f"{where}: {name} needs at least {application.min_side_px} px a side; change size"
     if iteration.input == "any" and not application.any_size:

@@ -11,8 +11,10 @@ from pydantic import Field
 from gfr.config.scaling import Scaling
 from gfr.types import MAX_SIDE_PX, Fraction, Label, NonEmpty, Share, Side
 
+MIN_SQUARE_PX = 8
+
 # A centred square of so many px, or left, top, right and bottom in fractions of the aligned image.
-Square = Annotated[int, Field(ge=8, le=MAX_SIDE_PX)]
+Square = Annotated[int, Field(ge=MIN_SQUARE_PX, le=MAX_SIDE_PX)]
 Rectangle = tuple[Share, Share, Share, Share]
 Crop = Literal["none"] | Square | Rectangle
 

@@ -11,8 +11,6 @@ female/male or f/m. `identity` is optional: any text that is the same for all im
 Semicolons or tabs may separate the columns.
 """
 
-import csv
-import io
 import re
 from collections.abc import Hashable
 from functools import partial
@@ -20,15 +18,14 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from gfr.data import label_lists
+from gfr.data import csv_table, label_lists
 from gfr.data.celeba import Labels
+from gfr.data.csv_table import error_at
 from gfr.data.image_names import IMAGE_SUFFIXES, is_image
-from gfr.data.label_lists import LABEL_FILES, MALE, SEPARATORS
-from gfr.errors import InputError, reason
+from gfr.data.label_lists import LABEL_FILES, MALE
+from gfr.errors import InputError
 
 LABELS_NAME = "labels.csv"
-
-MAX_BYTES = 64_000_000  # CelebA's 202,599 rows of 40 attributes take 26 MB
 
 # Columns of a run's faces.csv.
 _RESERVED = ("name", "file", "split", "partition", "pixels_sha256", MALE)
@@ -50,7 +47,9 @@ def read(path: Path) -> Labels:
         if other:
             raise InputError(f"{path}: holds {LABELS_NAME} and {other}. Name the CSV or remove one")
         path = path / LABELS_NAME
-    table, notes = _read_table(path)
+    rows = csv_table.read(path, "image,is_male")
+    _check_header(path, rows.header)
+    table, notes = rows.frame(), rows.notes
     listed = table.pop("image")
     persons = table.pop("identity") if "identity" in table else None
     names = listed.map(partial(_relative, path.parent))
@@ -65,49 +64,11 @@ def read(path: Path) -> Labels:
     table = table.apply(partial(_flags, path)).rename(columns={"is_male": MALE})
     if persons is not None:
         if (persons == "").any():
-            raise _error(path, (persons == "").idxmax(), "no identity. Give each image one or none")
+            line = (persons == "").idxmax()
+            raise error_at(path, line, "no identity. Give each image one or none")
         table.insert(0, "identity", pd.factorize(persons, sort=True)[0])
     table = table.set_index(pd.Index(names, dtype=object)).sort_index()
     return Labels(path.parent, {"labels": path}, table, tuple(notes))
-
-
-def _read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read the cells as str, by line number, and notes on the form of the file.
-
-    There is at least one row; blank rows are left out.
-    """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes. Is it the list of labels?")
-        content = path.read_bytes()
-        text = label_lists.decode(content)
-        separator = _separator(text)
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
-        cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV in UTF-8 ({reason(error)}). Save it as one") from None
-    rows = {line: row for line, row in cells if any(row)}
-    if len(rows) < 2:
-        raise InputError(f"{path}: no rows. Write image,is_male, then one line for each image")
-    header = rows.pop(min(rows))
-    for line, row in rows.items():
-        if len(row) != len(header):
-            raise _error(path, line, f"{len(row)} fields, but the first line has {len(header)}")
-    _check_header(path, header)
-    table = pd.DataFrame(list(rows.values()), index=list(rows), columns=header, dtype=object)
-    return table, label_lists.form_notes(path, content, separator)
-
-
-def _separator(text: str) -> str:
-    """Return what separates image and is_male in the first line; a comma if nothing does."""
-    first = next(filter(str.strip, text.splitlines()), "")
-    for separator in SEPARATORS:
-        cells = [cell.strip(' "') for cell in first.split(separator)]
-        if {"image", "is_male"}.issubset(cells):
-            return separator
-    return ","
 
 
 def _relative(folder: Path, name: str) -> str:
@@ -119,11 +80,7 @@ def _relative(folder: Path, name: str) -> str:
     return str(plain) if plain.parts else name
 
 
-def _error(path: Path, line: Hashable, why: str) -> InputError:
-    return InputError(f"{path}, line {line}: {why}")
-
-
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, header: tuple[str, ...]) -> None:
     for needed in ("image", "is_male"):
         if needed not in header:
             raise InputError(f"{path}: no column {needed}. The first line is image,is_male")
@@ -147,11 +104,12 @@ def _check_names(path: Path, names: pd.Series) -> None:
                 f"{name!r:.80} is not a plain path below {path.parent}. Copy the image there, and "
                 "list it relative to that directory"
             )
-            raise _error(path, line, why)
+            raise error_at(path, line, why)
         if not is_image(name):
-            raise _error(path, line, f"{name!r:.80} does not end in {', '.join(IMAGE_SUFFIXES)}")
+            raise error_at(path, line, f"{name!r:.80} does not end in {', '.join(IMAGE_SUFFIXES)}")
         if name in line_of:
-            raise _error(path, line, f"{name!r:.80} is listed twice, first in line {line_of[name]}")
+            why = f"{name!r:.80} is listed twice, first in line {line_of[name]}"
+            raise error_at(path, line, why)
         line_of[name] = line
 
 
@@ -160,4 +118,4 @@ def _flags(path: Path, column: pd.Series) -> pd.Series:
     is_label = column.name == "is_male"
     if (flags := label_lists.flags(column, is_label)) is not None:
         return flags
-    raise _error(path, *label_lists.flags_problem(column, is_label))
+    raise error_at(path, *label_lists.flags_problem(column, is_label))

@@ -10,11 +10,8 @@ from gfr.config.schema import Precision
 from gfr.data import images
 from gfr.errors import InputError
 from gfr.measurement import allowance
-from gfr.measurement.software import version
 
 _BATCH = 64
-
-INSTALL = "make engines"  # installs every engine that is an extra
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,6 @@ class Engine:
         if not model.exists():
             raise InputError(f"{model}: no such model. Export it again: gfr export")
         return self.open(model, num_threads or allowance.num_threads(), precision)
-
-
-def missing(package: str) -> str:
-    """Return why an engine without this package cannot run, with the remedy; "" if it is there."""
-    if version(package) != "missing":
-        return ""
-    return f"{package} is not installed. Install it: {INSTALL}"
 
 
 def check_signature(model: Path, dtype: str, shape: Sequence[object], num_outputs: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from gfr import environment
 from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
+from gfr.errors import InputError, reason
 from gfr.measurement import allowance
 from gfr.measurement.software import version
 
@@ -43,7 +44,18 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
         return partial(_classify, tfjs_graph.load(model))
     import keras
 
-    return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))
+    from gfr.models import backbone  # noqa: F401 (registers the layers that it may hold)
+
+    try:
+        return classifier(keras.saving.load_model(model, compile=False, safe_mode=True))
+    except (
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:  # such as a network from elsewhere that is gone
+        raise InputError(
+            f"{model}: Keras cannot load it ({reason(error)}). Export it again"
+        ) from None
 
 
 def use_threads(num_threads: int) -> None:

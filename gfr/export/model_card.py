@@ -139,6 +139,12 @@ def _training_facts(run: Run, result: TrialResult) -> dict[str, Any]:
     hub = catalog.load(paths.ROOT / "benchmarks" / "sources.toml").huggingface
     return {
         "backbone": trial.backbone.name,
+        # What the benchmark file says of a backbone from elsewhere; gfr does not check it.
+        "backbone_origin": {
+            name: value
+            for name in ("license", "source", "trained_on")
+            if (value := getattr(trial.backbone, name))
+        },
         "weights": weights.source,
         "weights_sha256": weights.sha256,
         "features": result.features.precision,

@@ -15,7 +15,7 @@ from gfr.engines import keras_model
 from gfr.engines.base import classify_files
 from gfr.engines.tensorflow import classifier
 from gfr.export import agreement, golden_images
-from gfr.models import backbone
+from gfr.models import backbone, fused_model
 from gfr.results import store
 from gfr.results.export_records import REFERENCE, SAVED_MODEL, SIGNATURE
 from gfr.storage import atomic
@@ -34,7 +34,7 @@ def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
     reference = classify_files(classify, agreement.images_of(run_dir).paths)
     atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
     write_graph(model, folder / SAVED_MODEL)
-    return model.count_params()
+    return fused_model.num_parameters(model)
 
 
 def write_graph(model: keras.Model, target: Path) -> None:

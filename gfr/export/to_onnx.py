@@ -3,9 +3,9 @@
 from pathlib import Path
 from unittest import mock
 
-from gfr.engines.base import missing
 from gfr.errors import InputError, StepFailed, reason
 from gfr.export.inference_graph import Graph
+from gfr.measurement.software import missing
 
 _OPSET = 18
 

@@ -4,11 +4,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from gfr.engines import openvino as engine
-from gfr.engines.base import missing
 from gfr.engines.formats import INPUT, OUTPUT
 from gfr.errors import InputError, StepFailed
 from gfr.export.inference_graph import Graph
+from gfr.measurement.software import missing
+from gfr.models.external import openvino as external
 
 # How its reader names operations that it does not know.
 _UNSUPPORTED = re.compile(r"No conversion rule found for operations: ([\w, ]+)")
@@ -28,7 +28,7 @@ def write(graph: Graph, path: Path) -> None:
             network = openvino.Core().read_model(frozen)
         except RuntimeError as error:
             unsupported = _UNSUPPORTED.search(str(error))
-            why = f"OpenVINO has no {unsupported[1]}" if unsupported else engine.why(error)
+            why = f"OpenVINO has no {unsupported[1]}" if unsupported else external.why(error)
             raise StepFailed(f"OpenVINO float32: cannot be converted: {why}") from None
         (pixels,), (p_male,) = network.inputs, network.outputs
         pixels.get_tensor().set_names({INPUT})

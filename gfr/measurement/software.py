@@ -19,6 +19,8 @@ CODE = ("gfr", "tasks", "flows", "cli", "benchmarks", "pyproject.toml", "require
 # Where Git's own settings are; every other variable could name another repository.
 _KEPT_BY_GIT = ("GIT_CONFIG_", "GIT_EXEC_PATH")  # such as safe.directory of a container
 
+INSTALL = "make engines"  # installs every runtime that is an extra
+
 PACKAGES = ("gfr", "tensorflow", "keras", "tensorflowjs", "prefect", "numpy", "pandas", "pillow")
 
 
@@ -55,6 +57,13 @@ def version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "missing"
+
+
+def missing(package: str) -> str:
+    """Return why a runtime without this package cannot run, with the remedy; "" if it is there."""
+    if version(package) != "missing":
+        return ""
+    return f"{package} is not installed. Install it: {INSTALL}"
 
 
 def engine(gpus: Sequence[str] = ()) -> str:

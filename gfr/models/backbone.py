@@ -4,9 +4,7 @@ Resizing and scaling are float32 layers at the front of the model: feature extra
 measurement, prediction and export all use these same layers.
 """
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from gfr.config.scaling import BGR, CAFFE_MEAN, TORCH_MEAN, TORCH_STD, Normalisa
 from gfr.config.schema import FeatureSet, Precision
 from gfr.errors import InputError, reason
 from gfr.models.bn_folding import fold
+from gfr.models.external import keras_file
+from gfr.models.external import network as external_network
 
 ANY_SIZE = (None, None, 3)
 
@@ -108,14 +108,6 @@ def front(
     return pixels, scaled(resized, scaling)
 
 
-@contextlib.contextmanager
-def _refusing_missing_weights() -> Iterator[None]:
-    """Make Keras raise a UserWarning if layers would keep their random initialisation."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Skipping nested container")
-        yield
-
-
 def make_deterministic() -> None:
     """Make TensorFlow reject operations whose result depends on thread timing."""
     tf.config.experimental.enable_op_determinism()
@@ -133,38 +125,28 @@ def build(
     height, width = feature_set.size
     pixels, prepared = front(feature_set.size, feature_set.backbone.scaling)
     shape = (height, width, 3) if feature_set.input == "fixed" else ANY_SIZE
-    if feature_set.backbone.file:
-        network = own(weights_path or Path(feature_set.backbone.file))
+    row = feature_set.backbone
+    if row.file:
+        path = weights_path or Path(row.file)
+        network = external_network.load(path, row.input, row.features)
     else:
-        network = application(feature_set.backbone.name, shape, weights_path)
+        network = application(row.name, shape, weights_path)
     if precision == "bfloat16":
         network = fold(network, "bfloat16")
     pooled = network(prepared, training=False)
     if len(pooled.shape) == 4:
         pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(pooled)
+    if len(pooled.shape) != 2:
+        raise InputError(
+            f"{row.file}: its output is {tuple(pooled.shape)}; features are (None, features) or a "
+            "feature map (None, height, width, features). Name another node in `features`"
+        )
     model = keras.Model(pixels, pooled, name=feature_set.id.replace("+", "_"))
     model.trainable = False
     return model
 
 
-@_refusing_missing_weights()
-def own(path: Path) -> keras.Model:
-    """Load a user's own model; InputError if Keras cannot.
-
-    Only for files that gfr/models/custom_model.py has accepted.
-    """
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # depends on what Keras' layers do with the file's values
-        raise InputError(
-            f"{path}: Keras {keras.__version__} cannot load it ({reason(error)}); save it again "
-            "with model.save"
-        ) from None
-    network.name = "network"  # its own name may be that of another layer here
-    return network
-
-
-@_refusing_missing_weights()
+@keras_file.refusing_missing_weights()
 def application(
     name: str, input_shape: tuple[int | None, int | None, int], weights_path: Path | None
 ) -> keras.Model:

@@ -7,18 +7,13 @@ not import Keras and unpacks nothing to disk.
 """
 
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gfr.config.loader import absence
-from gfr.config.schema import TFJS, Benchmark, FeatureSet
 from gfr.errors import InputError, reason
 
 MAX_BYTES = 4_000_000_000  # unpacked; the largest of keras.applications takes 1.4 GB
@@ -60,37 +55,6 @@ _REFUSED = (
     *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
     *("StringLookup", "IntegerLookup", "TextVectorization", "MelSpectrogram"),
 )
-
-MAX_DIFFERENCE = 1e-3  # relative, between one image's features alone and in a batch
-
-_PIXELS_SHAPE = (3, 218, 178, 3)
-
-# One tensor each, as dtype and shape.
-_TAKES = r"float32 \(None, \w+, \w+, 3\)"
-_GIVES = r"float32 \(None, (\w+, \w+, )?[1-9]\d*\)"
-
-# Removed when the converter freezes variables and inlines functions.
-_REMOVED_IN_EXPORT = {"ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall"}
-
-
-def refuse_unfit(benchmark: Benchmark) -> None:
-    """Raise InputError if a custom model is not a backbone or does not fit the benchmark."""
-    rows = [row for row in benchmark.feature_sets if row.backbone.file]
-    if not rows:
-        return
-    for path in dict.fromkeys(Path(row.backbone.file) for row in rows):
-        check(path)
-    import keras
-
-    from gfr.models import backbone
-
-    backbone.make_deterministic()
-    for row in rows:
-        keras.utils.clear_session()
-        problem = _shape_problem(row, backbone.own(Path(row.backbone.file)))
-        if problem := problem or _output_problem(row, TFJS in benchmark.export.written):
-            raise InputError(f"{row.backbone.file}: {problem}")
-    keras.utils.clear_session()
 
 
 def check(path: Path) -> None:
@@ -180,64 +144,3 @@ def _class_problem(described: dict[str, Any]) -> str:
     if "DTypePolicy" in str(name) and named != "float32":
         return f"computes in {named!s:.40}; set the dtype policy to float32 and save it again"
     return ""
-
-
-def _shape_problem(row: FeatureSet, network: Any) -> str:
-    inputs: list[Any] = getattr(network, "inputs", [])  # []: a Sequential that was never built
-    if not inputs:
-        return "its input has no known shape; start it with keras.Input((None, None, 3))"
-    takes, gives = (
-        ", ".join(f"{tensor.dtype} {tuple(tensor.shape)}" for tensor in tensors)
-        for tensors in (inputs, network.outputs)
-    )
-    if not re.fullmatch(_TAKES, takes) or not re.fullmatch(_GIVES, gives):
-        return (
-            f"takes {takes} and gives {gives}; a backbone takes float32 (None, height, width, 3) "
-            "and gives float32 (None, features) or a feature map (None, height, width, features)"
-        )
-    sides = tuple(inputs[0].shape[1:3])
-    words = " x ".join("any" if side is None else str(side) for side in sides)
-    if any(side not in (None, asked) for side, asked in zip(sides, row.size, strict=True)):
-        return f"takes images of {words} (height x width) only; change size = {list(row.size)}"
-    if row.input == "any" and sides != (None, None):
-        return f'takes images of {words} only; set input = "fixed"'
-    return ""
-
-
-def _output_problem(row: FeatureSet, is_exported: bool) -> str:
-    """Run it on three images: features must be finite and depend on their own image only."""
-    from gfr.models import backbone, fused_model
-
-    pixels = list(np.random.default_rng(0).integers(0, 256, _PIXELS_SHAPE, dtype=np.uint8))
-    try:
-        graph = fused_model.compiled(backbone.build(row, Path(row.backbone.file)))
-        batches = (pixels, pixels, pixels[:1])
-        together, again, alone = (fused_model.run_batch(graph, batch) for batch in batches)
-    except Exception as error:  # TensorFlow raises many kinds for a user's model
-        size = "{} x {}".format(*row.size)
-        return f"cannot be run on images of {size} ({reason(error)}); choose another size"
-    if not np.isfinite(together).all():
-        return "its features are not finite; is `scaling` the one it was made for?"
-    scale = np.linalg.norm(together[0]) or 1.0
-    if max(np.linalg.norm(x - together[0]) for x in (again[0], alone[0])) > MAX_DIFFERENCE * scale:
-        return (
-            "an image's features change from call to call or with the rest of its batch; take out "
-            "what mixes images (an operation over axis 0) or draws at random"
-        )
-    if is_exported and (unknown := _unknown_to_javascript(graph)):
-        return (
-            f"TensorFlow.js has no {', '.join(unknown)}; replace what needs it, or set "
-            "precisions = [] in [export]"
-        )
-    return ""
-
-
-def _unknown_to_javascript(graph: Any) -> list[str]:
-    """Return the operations of a graph that TensorFlow.js' own lists lack."""
-    definition = graph.graph.as_graph_def()
-    nodes = [*definition.node, *(row for f in definition.library.function for row in f.node_def)]
-    # Found without importing the package, which takes seconds.
-    op_lists = metadata.distribution("tensorflowjs").locate_file("tensorflowjs/op_list")
-    files = Path(str(op_lists)).glob("*.json")
-    known = {row["tfOpName"] for file in files for row in json.loads(file.read_text("utf-8"))}
-    return sorted({node.op for node in nodes} - known - _REMOVED_IN_EXPORT)

@@ -6,19 +6,21 @@ constant of calibrated random weights is applied where they are read.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from gfr import environment
+from gfr.config.scaling import title
 from gfr.config.schema import FeatureSet, Precision
 from gfr.data import images
 from gfr.data.dataset import Faces
 from gfr.errors import InputError
 from gfr.measurement import software
 from gfr.models import backbone, feature_store, fused_model
+from gfr.models.external import files
 from gfr.models.precision import NUM_CHECKED_IMAGES, Check, Choice
 from gfr.models.weights import Weights
 from gfr.progress import Report
@@ -38,6 +40,8 @@ _SOURCES = (
     "models/fused_model.py",
 )
 
+_EXTERNAL_SHA256 = hashing.source_sha256(*sorted((Path(__file__).parent / "external").glob("*.py")))
+
 _CODE_SHA256 = hashing.source_sha256(*(Path(__file__).parents[1] / name for name in _SOURCES))
 
 
@@ -53,11 +57,13 @@ class Job:
 
     def key_contents(self, precision: Precision) -> dict[str, object]:
         """What the key of the cache directory is a digest of."""
+        row = self.feature_set.backbone
+        scaling = row.scaling
         return {
-            "backbone": self.feature_set.backbone.name,
+            "backbone": row.name,
             "size": list(self.feature_set.size),
             "input": self.feature_set.input,
-            "scaling": self.feature_set.backbone.scaling,
+            "scaling": scaling if isinstance(scaling, str) else asdict(scaling),
             "precision": precision,
             "weights_sha256": self.weights.sha256,
             "pixels_digest": self.pixels_digest,
@@ -65,7 +71,18 @@ class Job:
             "tensorflow": software.version("tensorflow"),
             "keras": software.version("keras"),
             "settings": environment.numeric_settings(),
+            **self._external(),
         }
+
+    def _external(self) -> dict[str, object]:
+        """What the features of a network from elsewhere depend on as well."""
+        row = self.feature_set.backbone
+        nodes = {"nodes": [row.input, row.features]} if row.input or row.features else {}
+        kind = files.kind(Path(self.weights.path)) if row.file else None
+        if kind is None or (kind.name == "keras" and not nodes):
+            return {}
+        versions = {name: software.version(name) for name in kind.packages}
+        return {**nodes, "external_code_sha256": _EXTERNAL_SHA256, "runtime": versions}
 
     def directory(self, precision: Precision) -> Path:
         """The directory of the shards, named by the key."""
@@ -187,5 +204,5 @@ def _compute(
 def _unusable(job: Job, problem: str) -> InputError:
     return InputError(
         f"{job.feature_set.title}: its features are {problem}. Check {job.weights.path} and that "
-        f'scaling = "{job.feature_set.backbone.scaling}" is the one it was trained with'
+        f'scaling = "{title(job.feature_set.backbone.scaling)}" is the one it was trained with'
     )

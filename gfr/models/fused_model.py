@@ -1,6 +1,7 @@
 """A backbone as a frozen graph, and the fused model from pixels to probability."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.data import images
+from gfr.models.external import files, network
 
 Graph = Callable[[Any], Any]  # a concrete tf.function
 
@@ -21,6 +23,18 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
     if scale != 1.0:
         pooled = keras.layers.Rescaling(scale, name="calibration")(pooled)
     return keras.Model(backbone.input, head(pooled), name="fused")
+
+
+def num_parameters(model: keras.Model) -> int:
+    """Count the parameters of a model, also those of a network that Keras does not know."""
+    others = (row for row in model.layers if isinstance(row, network.ExternalNetwork))
+    return model.count_params() + sum(row.num_parameters for row in others)
+
+
+def num_external_bytes(model: keras.Model) -> int:
+    """Return the size of the files of networks that a saved model refers to."""
+    others = (row for row in model.layers if isinstance(row, network.ExternalNetwork))
+    return sum(files.num_bytes(Path(row.file)) for row in others)
 
 
 def compiled(model: keras.Model) -> Graph:

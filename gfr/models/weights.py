@@ -15,10 +15,12 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from gfr.config import scaling
 from gfr.config.keras_applications import APPLICATIONS, OWN_PREPROCESSING
 from gfr.config.schema import Backbone
 from gfr.errors import InputError, reason
 from gfr.models import custom_model
+from gfr.models.external import files
 from gfr.storage import atomic, hashing
 from gfr.storage.paths import at_root
 
@@ -47,9 +49,9 @@ class Weights:
     why: str  # this choice was made
 
     def check(self) -> None:
-        """InputError if the file is missing or has changed since it was chosen."""
+        """InputError if a file is missing or has changed since it was chosen."""
         path = Path(self.path)
-        if not path.is_file() or hashing.file_sha256(path) != self.sha256:
+        if not path.exists() or _sha256(self.source, path) != self.sha256:
             raise InputError(f"{path}: the weights of {self.backbone} are gone or have changed")
 
 
@@ -167,19 +169,27 @@ def calibrate(features: np.ndarray) -> float:
 
 
 def _weights(backbone: Backbone, source: Source, path: Path, why: str) -> Weights:
-    sha256 = hashing.file_sha256(path)
+    sha256 = _sha256(source, path)
     note = {"random": "random weights (not comparable)"}.get(source, "")
     if source == "own":
         note = f"own model file, SHA-256 {sha256[:12]}{_double_scaling(backbone, path)}"
     return Weights(backbone.label, source, str(path), sha256, note, why)
 
 
+def _sha256(source: Source, path: Path) -> str:
+    """Return the digest of all files of a network from elsewhere, or of the file of weights."""
+    return files.sha256(path) if source == "own" else hashing.file_sha256(path)
+
+
 def _double_scaling(backbone: Backbone, path: Path) -> str:
     """Return a clause if the benchmark scales pixels that a user's own model scales too, or ""."""
     is_scaled = backbone.scaling != OWN_PREPROCESSING
-    if not is_scaled or not (layer := custom_model.own_scaling(path)):
+    if not is_scaled or files.kind(path).name != "keras":
         return ""
-    return f'; pixels scaled twice: by scaling = "{backbone.scaling}" and by its own {layer}'
+    if not (layer := custom_model.own_scaling(path)):
+        return ""
+    scaled = scaling.title(backbone.scaling)
+    return f'; pixels scaled twice: by scaling = "{scaled}" and by its own {layer}'
 
 
 def _download(name: str) -> str:

@@ -24,6 +24,7 @@ from gfr.pipeline.run_options import RunOptions
 from gfr.storage import paths, run_directory
 
 if TYPE_CHECKING:
+    from gfr.config.references import Reference
     from gfr.config.schema import Backbone
     from gfr.measurement.hardware import Gpu, Hardware
 
@@ -62,14 +63,15 @@ def examine(options: RunOptions) -> list[Check]:
         return checks  # the other checks need the packages
     from gfr.config import loader
 
-    backbones = loader.load(benchmark_files.benchmark_file(options.benchmark)).backbone
+    benchmark = loader.load(benchmark_files.benchmark_file(options.benchmark))
     return [
         *checks,
         *_engines(),
         *_hardware(),
         _disk(paths.directory_or_default(options.cache, "cache")),
         _data(options.data),
-        *(_weights(backbone, options) for backbone in backbones),
+        *(_weights(backbone, options) for backbone in benchmark.backbone),
+        *(_reference(row) for row in benchmark.reference),
         *_runs(paths.directory_or_default(options.reports, "reports")),
     ]
 
@@ -238,6 +240,16 @@ def _weights(backbone: "Backbone", options: RunOptions) -> Check:
         (True, False): ("bad", "unavailable offline. Name a directory of weights"),
     }[request == "imagenet", options.allow_download]
     return Check(status, subject, f"{APPLICATIONS[backbone.name].weights_file} missing: {instead}")
+
+
+def _reference(reference: "Reference") -> Check:
+    """Whether the files of a reference exist."""
+    from gfr.config import loader
+
+    subject = f"reference {reference.label}"
+    if missing := loader.absences_of(reference):
+        return Check("bad", subject, missing[0])
+    return Check("ok", subject, reference.file or ", ".join(reference.prediction_files))
 
 
 def _runs(reports: Path) -> Iterator[Check]:

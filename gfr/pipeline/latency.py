@@ -17,6 +17,7 @@ from gfr.engines import keras_model
 from gfr.engines.base import Classify
 from gfr.engines.tensorflow import classifier
 from gfr.measurement import latency, reference_workload, resources
+from gfr.models import fused_model
 from gfr.progress import LOG, reporter
 from gfr.results import records, store
 from gfr.storage import run_directory, serialization
@@ -130,7 +131,7 @@ def _time_precision(
         max_difference=float(np.abs(test_set.p_male - recorded).max()),
         witness_s=witness_s,
     )
-    return timing, model.count_params()
+    return timing, fused_model.num_parameters(model)
 
 
 class _TestSet:

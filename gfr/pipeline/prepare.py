@@ -9,9 +9,9 @@ from gfr.config.schema import Benchmark
 from gfr.data import loading, records
 from gfr.measurement import allowance, hardware, reference_workload, software
 from gfr.measurement.resources import Cost, metered
-from gfr.models import custom_model, precision
+from gfr.models import backbone_checks, precision
 from gfr.models.weights import Weights, resolve
-from gfr.pipeline import shared_storage
+from gfr.pipeline import references, shared_storage
 from gfr.pipeline.request import Request, check
 from gfr.progress import LOG
 from gfr.regression import fingerprint
@@ -35,7 +35,8 @@ def prepare(request: Request) -> Path:
     LOG.info("run %s", request.run_id)
     if clash := benchmark_files.shared_name(Path(options.benchmark), request.benchmark.name):
         LOG.warning(clash)
-    custom_model.refuse_unfit(request.benchmark)
+    backbone_checks.refuse_unfit(request.benchmark)
+    references.load_all(request.benchmark)
     looked, cost = metered(lambda: loading.look(options.data, request.benchmark, request.cache))
     record = _record(request, looked, cost)
     for line in describe(record):

@@ -8,7 +8,7 @@ from gfr.config import benchmark_files, loader, schema
 from gfr.data.loading import locate
 from gfr.errors import InputError
 from gfr.models import weights as model_weights
-from gfr.pipeline import isolation, run_options
+from gfr.pipeline import isolation, references, run_options
 from gfr.results import cleanup, records, resume
 from gfr.storage import atomic, paths, run_directory, serialization
 
@@ -70,6 +70,7 @@ def check(request: Request) -> None:
         source.read(directory)
     for row in request.benchmark.backbone:
         model_weights.locate(row, model_weights.requested(row, request.options.weights))
+    references.check(request.benchmark)
 
 
 def _refuse_other_options(record: records.RunRecord, request: Request) -> None:

@@ -36,6 +36,9 @@ def run(request: Request, *, isolated: bool = True) -> Path:
         _run_trials(request, run_dir)
         selection.select(run_dir)
         steps.judge(run_dir, limits)
+        for row in request.benchmark.reference:
+            failure = _attempt(steps.evaluate_reference, request, run_dir, row)
+            _log_failure(f"reference {row.label}", failure)
         writer.write_report(run_dir)
         if request.benchmark.export.written:
             _log_failure("export", _attempt(steps.export_selected, request, run_dir))

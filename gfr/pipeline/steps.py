@@ -7,11 +7,12 @@ files (gfr/pipeline/shared_storage.py). Does not import TensorFlow: the child pr
 
 from pathlib import Path
 
+from gfr.config.references import Reference
 from gfr.config.schema import TFJS, FeatureSet, Trial, WebPrecision
 from gfr.errors import StepFailed
 from gfr.measurement import hardware
 from gfr.models.feature_store import Part
-from gfr.pipeline import engine_latency, isolation, shared_storage
+from gfr.pipeline import engine_latency, isolation, references, shared_storage
 from gfr.pipeline.formats import measuring, writing
 from gfr.pipeline.request import Request
 from gfr.regression import check, latency_rule
@@ -45,6 +46,11 @@ def time_engines(run_dir: Path, feature_set: FeatureSet, limits: isolation.Limit
     with locks.timing():
         plan = engine_latency.plan(store.read_run(run_dir), feature_set)
         return engine_latency.time_engines(plan, limits)
+
+
+def evaluate_reference(run_dir: Path, reference: Reference, limits: isolation.Limits) -> Path:
+    """See `gfr.pipeline.references.evaluate`; a reference that fails is a record."""
+    return references.evaluate(run_dir, reference, limits)
 
 
 def judge(run_dir: Path, limits: isolation.Limits) -> Path:

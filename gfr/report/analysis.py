@@ -4,7 +4,7 @@ Resampling has fixed seeds, so the same records give the same numbers. Does not 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -19,8 +19,9 @@ from gfr.evaluation.metrics import THRESHOLD, Metrics, probabilities
 from gfr.evaluation.roc import PrecisionRecall, Roc
 from gfr.evaluation.statistics import ALPHA, Optimism, Spread
 from gfr.evaluation.subgroups import Subgroups, subgroups
-from gfr.results import store
+from gfr.results import reference_analysis, store
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_analysis import Versus
 
 NUM_SHOWN = 5  # images of each kind a trial
 NUM_HARD = 10
@@ -109,6 +110,8 @@ class Analysis:
     subgroups: Subgroups | None  # of the selected trial
     hard: tuple[Face, ...]
     voters: tuple[str, ...]
+    versus: tuple[Versus, ...] = ()  # references against every trial
+    reference_subgroups: dict[str, Subgroups] = field(default_factory=dict)  # by label
 
     @property
     def shown(self) -> list[str]:
@@ -142,8 +145,6 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         return [Face(*row) for row in rows]
 
     every = seen(np.mean([p_male[trial_id] for trial_id in voters], axis=0))
-    hard = [face for face in every if face.num_wrong > len(voters) / 2]
-    hard.sort(key=lambda face: (-face.num_wrong, -abs(face.p_male - face.is_male)))
     validation = faces.is_male[splits == "validation"]
     return Analysis(
         studies={
@@ -154,9 +155,18 @@ def analyse(run: Run, faces: Faces, splits: np.ndarray) -> Analysis:
         optimism=statistics.optimism(np.array(list(right.values()))) if len(right) > 1 else None,
         front=_front(run),
         subgroups=subgroups(logits[selected], is_male, attributes) if selected else None,
-        hard=tuple(hard[:NUM_HARD]),
+        hard=_hard(every, len(voters)),
         voters=tuple(voters),
+        versus=reference_analysis.compare(run, faces, splits),
+        reference_subgroups=reference_analysis.by_attribute(run, faces, splits),
     )
+
+
+def _hard(faces: list[Face], num_voters: int) -> tuple[Face, ...]:
+    """Return the images that most voters misclassify, worst first."""
+    hard = [face for face in faces if face.num_wrong > num_voters / 2]
+    hard.sort(key=lambda face: (-face.num_wrong, -abs(face.p_male - face.is_male)))
+    return tuple(hard[:NUM_HARD])
 
 
 def _values(logits: dict[str, float]) -> np.ndarray:

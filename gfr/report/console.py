@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from gfr.data.layouts import SOURCES
 from gfr.report import facts
-from gfr.report.metric_columns import Head, heads, shown_in
+from gfr.report.metric_columns import Head, ReferenceRow, heads, references, shown_in
+from gfr.results import reference_analysis, store
 from gfr.results.records import Run
 
 _HEADER_WIDTH = 10  # characters: longer headers wrap, so that a terminal holds the table
@@ -14,8 +15,8 @@ _WEAK = ", NOT SIGNIFICANTLY BETTER THAN THE MAJORITY CLASS (95% interval)"
 
 
 def rows(run: Run) -> list[dict[str, Any]]:
-    """Return one row a trial, finished ones first; failed trials carry their reason."""
-    return [
+    """Return one row a trial, finished ones first, then the references; failures have a reason."""
+    trials = [
         {
             "trial": head.trial.title + (" *" if head.is_selected else ""),
             **{column.name: column.value(head) for column in shown_in("console")},
@@ -24,6 +25,18 @@ def rows(run: Run) -> list[dict[str, Any]]:
         }
         for head in sorted(heads(run), key=lambda head: head.result is None)
     ]
+    return trials + [_reference(row) for row in references(run)]
+
+
+def _reference(row: ReferenceRow) -> dict[str, Any]:
+    reason, is_contended = row.result.reason, row.latency and row.latency.is_contended
+    notes = ["not trained here", *(["latency CONTENDED"] if is_contended else [])]
+    return {
+        "trial": row.title,
+        **{column.name: column.value(row) for column in shown_in("console")},
+        "features": None,
+        "note": f"FAILED: {reason}" if reason else "; ".join([*notes, *row.result.warnings]),
+    }
 
 
 def _note(head: Head) -> str:
@@ -65,4 +78,13 @@ def text(run: Run) -> str:
         lines.append(f"* selected by {rule}: {run.selection.trial_id}{weak}")
         if words := facts.recommendation(run):
             lines.append(f"recommended format: {words}")
+        lines += filter(None, [_better_references(run)])
     return "\n".join([*lines, f"records: {run.directory}"])
+
+
+def _better_references(run: Run) -> str:
+    """Name the references that are better than the selected trial; "" without any."""
+    if not reference_analysis.answered(run):
+        return ""
+    _, faces, splits = store.open_run(run.directory)
+    return facts.better_references(run, reference_analysis.compare(run, faces, splits))

@@ -13,6 +13,7 @@ from gfr.report.sections import (
     learning_curves,
     parameters,
     published,
+    references,
     regression,
     reproduce,
     seeds_splits,
@@ -25,7 +26,7 @@ from gfr.report.sections import (
 
 # A section is an entry here; its function returns None where a run has nothing to say.
 SECTIONS = (
-    *(summary, comparison, significance, selection, published, regression),
+    *(summary, comparison, significance, references, selection, published, regression),
     *(error_analysis, subgroups, seeds_splits, learning_curves, examples),
     *(latency, deployment, hardware, dataset, parameters, trials, energy, reproduce),
 )

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from gfr.evaluation.metrics import Metrics
 from gfr.report import svg
-from gfr.report.svg import NARROW_PX, WIDE_PX, Drawing, Look, Row
+from gfr.report.svg import NARROW_PX, NUM_COLOURS, WIDE_PX, Drawing, Look, Point, Row
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_records import ReferenceResult
+
+REFERENCE = Look(colour=NUM_COLOURS - 1, shape=6)  # of what was not trained here
 
 _MARGIN_PX, _GAP_PX, _LINE_PX = 14, 24, 20
 _CAPTION_FONT_PX, _LEGEND_FONT_PX, _SWATCH_PX = 14, 12, 31
@@ -126,6 +129,26 @@ def backbones(run: Run) -> list[Entry]:
     ]
     is_random = any(look(run, row).is_hollow for row in run.trials)
     return [*entries, Entry("hollow: random weights")] if is_random else entries
+
+
+def references(results: Sequence[ReferenceResult]) -> list[Entry]:
+    """Return the legend of references, if there are any."""
+    entry = Entry("reference, not trained here", REFERENCE, has_line=False)
+    return [entry] if results else []
+
+
+def reference_point(result: ReferenceResult) -> Point:
+    """Return test accuracy over latency of a reference that was timed."""
+    assert result.latency
+    test, p50_ms = result.metrics["test"], result.latency.p50_ms
+    low, high = test.interval
+    lines = [
+        f"{result.label}, not trained here",
+        f"test accuracy {test.accuracy:.4f} [{low:.4f}, {high:.4f}], n = {test.num_images:,}",
+        f"p50 {p50_ms:.2f} ms in turn with the selected model, {result.num_bytes / 1e6:.1f} MB",
+        "contended" if result.latency.is_contended else "",
+    ]
+    return Point(p50_ms, test.accuracy, "\n".join(filter(None, lines)), test.interval)
 
 
 def forest(rows: Sequence[Row], caption: str, legend: Sequence[Entry]) -> Figure:

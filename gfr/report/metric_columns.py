@@ -19,6 +19,7 @@ from gfr.models.weights import Weights
 from gfr.report.analysis import Analysis, Study
 from gfr.report.formatting import interval, spread
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_records import PairedLatency, ReferenceResult
 from gfr.storage import atomic
 from gfr.types import SPLITS
 
@@ -91,6 +92,48 @@ class Head:
         return self.result.features.note if self.result else self.weights.note
 
 
+@dataclass(frozen=True)
+class ReferenceLatency:
+    """Latency and size of a reference under the names that they have in a trial."""
+
+    float32: PairedLatency | None  # in turn with the selected model
+    num_parameters: int | None
+    size_bytes: int | None
+
+    accelerated: None = None
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other processes disturbed the timing."""
+        return self.float32 is not None and self.float32.is_contended
+
+
+@dataclass(frozen=True)
+class ReferenceRow:
+    """A reference among the rows of the tables for people: the sources of a Head that it has."""
+
+    result: ReferenceResult
+    study: None = None
+
+    @property
+    def title(self) -> str:
+        """As people read it beside the trials."""
+        return f"{self.result.label} (reference)"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics by split; None where there are none."""
+        return {split: self.result.metrics.get(split) for split in SPLITS}
+
+    @property
+    def latency(self) -> ReferenceLatency | None:
+        """Latency and size; None if its answers are from a CSV file, or it failed."""
+        if not self.result.reference.file or self.result.reason:
+            return None
+        parameters = self.result.num_parameters or None
+        return ReferenceLatency(self.result.latency, parameters, self.result.num_bytes)
+
+
 _UNITS = {"": (3, 1.0), "ms": (1, 1.0), "s": (2, 1.0), "M": (1, 1e6), "MB": (0, 1e6)}
 
 
@@ -122,7 +165,7 @@ class Column:
         numbers = [value for value in map(self.value, heads) if isinstance(value, int | float)]
         return (max if self.name.endswith("accuracy") else min)(numbers, default=None)
 
-    def value(self, head: Head) -> Any:
+    def value(self, head: Head | ReferenceRow) -> Any:
         """Follow the source; None from the first part that is None."""
         value: Any = head
         for name in self.source.split("."):
@@ -234,6 +277,11 @@ def heads(run: Run, analysis: Analysis | None = None) -> list[Head]:
         study = studies.get(row.trial.id)
         by_id[row.trial.id] = Head(run, row.trial, row, study, row.metrics, own)
     return [by_id[trial.id] for trial in benchmark.trials if trial.id in by_id]
+
+
+def references(run: Run) -> list[ReferenceRow]:
+    """Return the references of a run in the benchmark's order."""
+    return list(map(ReferenceRow, run.references.values()))
 
 
 def frame(run: Run, analysis: Analysis) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gfr.config.schema import Preference, Trial
+from gfr.evaluation.references import Scores
 from gfr.measurement.latency import LatencyResult, Samples, Timing
 from gfr.report import facts
 from gfr.report.analysis import Analysis, Study
@@ -16,6 +17,7 @@ from gfr.results.deployment import Variant
 from gfr.results.deployment_records import Agreement, EngineLatency, EngineTiming
 from gfr.results.export_records import ExportResult
 from gfr.results.records import Choices, Run
+from gfr.results.reference_records import PairedLatency
 from gfr.types import SPLITS
 
 SCHEMA = 1
@@ -54,6 +56,7 @@ def summary(report: Report) -> dict[str, Any]:
         "export": run.export and _export(run.export),
         "engines": [_engines(row) for row in run.engine_latencies.values()],
         "deployment": _deployment(run) if run.formats else None,
+        "references": _references(report) if run.references else None,
         "failures": [{"trial": row.trial.id, "reason": row.reason} for row in run.failures],
         "workers": facts.workers(run),
         "stages": [
@@ -87,7 +90,50 @@ def _trial(head: Head, published: Published | None) -> dict[str, Any]:
 def _comparison(analysis: Analysis) -> dict[str, Any]:
     """Return the comparisons across trials on the same test images."""
     alike = [row.trial_id for row in analysis.against if not row.is_significant]
-    return _without(vars(analysis) | {"not_told_apart": alike}, "studies")
+    left_out = ("studies", "versus", "reference_subgroups")
+    return _without(vars(analysis) | {"not_told_apart": alike}, *left_out)
+
+
+def _references(report: Report) -> dict[str, Any]:
+    """Return the references with their tests against every trial."""
+    run, analysis = report.run, report.analysis
+    return {
+        "better_than_selected": facts.better_references(run, analysis.versus),
+        "rows": [
+            {
+                **_without(vars(row), "schema", "run_id", "validation", "test", "latency"),
+                "metrics": {name: _scores(scores) for name, scores in row.metrics.items()},
+                "used": row.used and row.used.title,
+                "latency": row.latency and _paired(row.latency),
+                "comparisons": [
+                    _without(vars(each) | {"significant": each.is_significant}, "label")
+                    for each in analysis.versus
+                    if each.label == label
+                ],
+                "subgroups": analysis.reference_subgroups.get(label),
+            }
+            for label, row in run.references.items()
+        ],
+    }
+
+
+def _scores(scores: Scores) -> dict[str, Any]:
+    derived = ("num_right", "num_found", "num_missing", "accuracy", "accuracy_found")
+    return (
+        vars(scores)
+        | {name: getattr(scores, name) for name in derived}
+        | {"accuracy_95": scores.interval, "accuracy_found_95": scores.interval_found}
+    )
+
+
+def _paired(latency: PairedLatency) -> dict[str, Any]:
+    return {
+        "trial": latency.trial_id,
+        "num_attempts": latency.num_attempts,
+        "contended": latency.is_contended,
+        "reference": _samples(latency.single),
+        "selected": _samples(latency.selected),
+    }
 
 
 def _study(study: Study) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Computed from the records alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gfr.measurement.energy import Energy, of_cpu, of_gpus, total
@@ -66,7 +67,16 @@ def stages(run: Run) -> list[Stage]:
     if formats := run.format_latency:
         name = f"Formats: {run.result_of(formats.trial_id).trial.title}"
         found.append(Stage("Latency", name, counted(len(formats.rows), "row"), formats.cost))
-    return found
+    return [*found, *_references(run)]
+
+
+def _references(run: Run) -> Iterator[Stage]:
+    """Yield what each reference cost, without those that failed."""
+    for label, row in run.references.items():
+        costed = {"": row.cost, ", latency": row.latency and row.latency.cost}
+        for suffix, cost in costed.items():
+            if cost:
+                yield Stage("References", f"Reference: {label}{suffix}", "", cost)
 
 
 def refits_note(run: Run) -> str:

@@ -21,7 +21,12 @@ from gfr.measurement.hardware import Hardware
 from gfr.models.feature_store import Extracted, Part
 from gfr.models.precision import Check, Choice
 from gfr.models.weights import Weights
-from gfr.results import deployment_records, export_records, regression_records
+from gfr.results import (
+    deployment_records,
+    export_records,
+    reference_records,
+    regression_records,
+)
 from gfr.types import Above0, BySplit, Count, Logit, NonEmpty, Positive, Scale, Share
 
 
@@ -308,6 +313,8 @@ class Run:
     # Of the selected trial; by name of the format.
     formats: dict[str, deployment_records.FormatResult] = field(default_factory=dict)
     format_latency: deployment_records.EngineLatency | None = None
+    # By label, in the benchmark's order.
+    references: dict[str, reference_records.ReferenceResult] = field(default_factory=dict)
 
     @property
     def features(self) -> list[FeatureResult]:

@@ -119,6 +119,12 @@ def unfinished(run: records.Run) -> list[str]:
         lacking.append(f"{num_left} of {len(trials)} trials unfinished")
     untimed = {row.trial.feature_set for row in run.trials if not run.latency_of(row.trial)}
     lacking += [f"{title}: no latency" for title in sorted(row.title for row in untimed)]
+    labels = [row.label for row in run.record.benchmark.reference]
+    lacking += [
+        f"reference {label}: not evaluated"
+        for label in labels
+        if run.selection and label not in run.references
+    ]
     if TFJS in run.record.benchmark.export.written and run.selection and not run.export:
         lacking.append("the selected model is not exported")
     if not lacking and not run.selection:

@@ -15,6 +15,7 @@ from gfr.results import resume
 from gfr.results.deployment_records import EngineLatency, FormatResult
 from gfr.results.export_records import ExportResult, PageResult
 from gfr.results.records import Failure, Retimed, Run, RunRecord, Selection, TrialResult
+from gfr.results.reference_records import ReferenceResult
 from gfr.results.regression_records import Verdict
 from gfr.storage import atomic, hashing
 from gfr.storage.run_directory import RunDirectory
@@ -57,7 +58,8 @@ def read_run(directory: Path) -> Run:
         format_latency = read_if_there(place, EngineLatency, feature_set=trial.feature_set)
     verdict = read_if_there(files.verdict, Verdict, run_id=record.run_id)
     measured = latencies, selection, export, page, verdict, engine_latencies
-    return Run(directory, record, trials, failures, *measured, formats, format_latency)
+    references = _read_references(files, record, remedy)
+    return Run(directory, record, trials, failures, *measured, formats, format_latency, references)
 
 
 def read_formats(directory: Path, run_id: str, trial: Trial) -> dict[str, FormatResult]:
@@ -178,6 +180,17 @@ def _read_trials(
         elif failure := _read_if_there(remedy, files.failure(trial.id), Failure, trial=trial):
             failures.append(failure)
     return tuple(trials), tuple(failures)
+
+
+def _read_references(
+    files: RunDirectory, record: RunRecord, remedy: str
+) -> dict[str, ReferenceResult]:
+    references = {}
+    for row in record.benchmark.reference:
+        path, expected = files.reference(row.label), {"run_id": record.run_id, "reference": row}
+        if result := _read_if_there(remedy, path, ReferenceResult, **expected):
+            references[row.label] = result
+    return references
 
 
 def _read_if_there(

@@ -26,6 +26,7 @@ class RunDirectory:
     latency/<feature set>.json    LatencyResult (gfr/measurement/latency.py)
     engines/<feature set>.json    EngineLatency (gfr/results/deployment_records.py)
     selection.json                Selection
+    references/<label>.json       ReferenceResult (gfr/results/reference_records.py)
     again/                        repeated measurements: Retimed, TrialResult, EngineLatency
     verdict.json                  Verdict (gfr/results/regression_records.py)
     accepted.json                 if the user accepted the results (gfr/regression/history.py)
@@ -91,6 +92,10 @@ class RunDirectory:
     def engine_latency(self, feature_set_id: str) -> Path:
         """The latency record of the model of a feature set in several engines."""
         return self.path / "engines" / f"{feature_set_id}.json"
+
+    def reference(self, label: str) -> Path:
+        """The record of a classifier that was not trained here."""
+        return self.path / "references" / f"{label}.json"
 
     def repeated_engine_latency(self, feature_set_id: str, number: int) -> Path:
         """The record of a repeated measurement of all engines, counted from 1."""

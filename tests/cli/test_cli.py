@@ -33,8 +33,8 @@ def gfr(*words, cwd=ROOT):
 
 
 WRONG = [
-    (("run", "published"), "benchmark 'published': unknown; known: full, smoke"),
-    (("run", "fulll"), "benchmark 'fulll': unknown; did you mean full? known: full, smoke"),
+    (("run", "published"), "benchmark 'published': unknown; known: face-features, full"),
+    (("run", "fulll"), "benchmark 'fulll': unknown; did you mean full? known: face-features, full"),
     (("run", "missing.toml"), "missing.toml: cannot be read"),
     (("run", "smoke", "--data", "nowhere", "--offline"), "nowhere: no such directory"),
     (("run", "smoke", "--weights", "nowhere", "--offline"), "nowhere': no such directory"),

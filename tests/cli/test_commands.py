@@ -33,6 +33,7 @@ NO_COMMANDS = {
     "data/celeba/img_align_celeba/": "files of CelebA (docs/data.md)",
     "2\nMale\n": "a label file (docs/data.md)",
     "image,is_male": "a label file (docs/extending.md)",
+    "image,p_male": "answers of another classifier (docs/benchmark-file.md)",
 }
 # Programs whose words are not looked at.
 LISTED = {
@@ -50,6 +51,7 @@ LISTED = {
 # Documents whose Python another test runs.
 RUN_ELSEWHERE = {
     "docs/api.md": "tests/pipeline/test_api.py",
+    "docs/compare-models.md": "tests/project/test_compare_models.py",
     "docs/extending.md": "tests/models/test_custom_model.py",
 }
 # Commands of gfr that take a moment on a finished run: they are run. All others are only parsed;

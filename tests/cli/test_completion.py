@@ -51,10 +51,12 @@ def test_bash_is_offered_benchmarks_runs_and_keywords(tmp_path):
     there = {"GFR_REPORTS": "r"}
     for line, expected in (
         ("gfr run s", ["smoke"]),
-        ("gfr run ", ["full", "smoke", "tiny"]),
+        ("gfr run ", ["face-features", "full", "references", "smoke", "tiny"]),
+        ("gfr models fetch h", ["human-models"]),
         ("gfr serve --reports r ", ["20261123T000000Z-smoke", "mine"]),
         ("gfr serve --reports nowhere ", []),
         ("gfr predict a.png --run m", ["mine"]),
+        ("gfr split --to a.csv 2", ["20261123T000000Z-smoke"]),
         ("gfr compare mine 2", ["20261123T000000Z-smoke"]),
         ("gfr run full --data s", ["synthetic"]),
         ("gfr run full --data ./", []),

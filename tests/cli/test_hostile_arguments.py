@@ -56,6 +56,8 @@ COMMANDS = {
     "data check --benchmark": ["data", "check", ".", "--benchmark", "{}"],
     "export": ["export", "{}"],
     "data fetch": ["data", "fetch", "{}/none", "--accept-license", "--offline"],
+    "models fetch": ["models", "fetch", "{}", "--accept-license", "--offline"],
+    "models fetch --to": ["models", "fetch", "face-api", "--to", "{}/none", "--offline"],
     "export --trial": ["export", "r", "--trial", "x{}"],
     "export --precision": ["export", "r", "--precision", "{}"],
     "export --timeout": ["export", "r", "--timeout", "x{}"],

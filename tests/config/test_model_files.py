@@ -10,7 +10,8 @@ import pytest
 from test_custom_model import conv, network
 
 from gfr.errors import InputError
-from gfr.models import backbone, custom_model
+from gfr.models import custom_model
+from gfr.models.external import keras_file
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
     """One byte changed, or cut: what is let through gives the same answers."""
     whole, rng = archive.read_bytes(), np.random.default_rng(0)
     pixels = np.ones((1, 9, 9, 3), np.float32)
-    expected = np.asarray(backbone.own(archive)(pixels))
+    expected = np.asarray(keras_file.load(archive)(pixels))
     path, num_refused = tmp_path / "m.keras", 0
     for case in range(100):
         spoilt = bytearray(whole)
@@ -115,7 +116,7 @@ def test_a_hundred_spoilt_files_are_refused_or_whole(archive, tmp_path):
         path.write_bytes(bytes(spoilt[:place]) if case % 4 == 0 else bytes(spoilt))
         try:
             custom_model.check(path)
-            assert np.array_equal(expected, np.asarray(backbone.own(path)(pixels)))
+            assert np.array_equal(expected, np.asarray(keras_file.load(path)(pixels)))
         except InputError as error:
             assert 1 == len(str(error).splitlines()) and str(path) in str(error)
             num_refused += 1
@@ -130,7 +131,7 @@ def test_weights_that_the_file_lacks_are_not_drawn_at_random(archive, tmp_path):
     path = packed(other, tmp_path / "m.keras", **members)
     custom_model.check(path)
     with pytest.raises(InputError, match="cannot load it"):
-        backbone.own(path)
+        keras_file.load(path)
 
 
 HOSTILE_KERNELS = {
@@ -154,4 +155,4 @@ def test_weights_that_exhaust_memory_or_read_other_files_are_refused(archive, tm
     path = packed(archive, tmp_path / "m.keras", **{"model.weights.h5": weights.read_bytes()})
     custom_model.check(path)
     with pytest.raises(InputError, match="cannot load it"):
-        backbone.own(path)
+        keras_file.load(path)

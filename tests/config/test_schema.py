@@ -171,13 +171,13 @@ def test_the_page_of_keys_has_every_key_with_its_default():
             name = f"{top.name}.{row.name}" if table else row.name
             expected[name] = "-" if row.default is MISSING else row.default
     assert expected.keys() == told.keys()
-    words = {"backbone.scaling", "backbone.weights", "backbone.label", "backbone.file"}
+    words = {"backbone.scaling", "backbone.weights", "backbone.label"}
     words |= {"iteration.backbones", "export.precisions", "export.formats"}
     for name, default in expected.items():
         shown = told[name].strip("`")
         if name in words:
             assert default in ("", (), None, get_args(schema.WebPrecision))
-        elif default is None:
+        elif default in (None, "", ()):
             assert "none" == shown
         elif default == "-":
             assert "-" == shown

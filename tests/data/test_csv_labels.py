@@ -5,7 +5,7 @@ import re
 import pytest
 from test_custom_model import CSV
 
-from gfr.data import csv_labels, dataset, splits
+from gfr.data import csv_labels, csv_table, dataset, splits
 from gfr.errors import InputError
 
 
@@ -158,6 +158,6 @@ def test_a_csv_without_serving_images_is_refused(tmp_path, monkeypatch):
     assert ("a.jpg", "b.jpg") == faces.names
     with pytest.raises(InputError, match=r"column identity in labels\.csv"):
         splits.by_rule("identity", faces, (0.2, 0.2), 1)
-    monkeypatch.setattr(csv_labels, "MAX_BYTES", 10)
+    monkeypatch.setattr(csv_table, "MAX_BYTES", 10)
     with pytest.raises(InputError, match="larger than 10 bytes"):
         dataset.load(tmp_path / "labels.csv", "all", 1)

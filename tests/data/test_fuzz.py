@@ -13,7 +13,7 @@ from records import FACES, SPLITS
 from test_history import written as written_on
 
 from gfr.config import benchmark_files, loader
-from gfr.data import csv_labels, label_lists
+from gfr.data import csv_labels, label_lists, predictions
 from gfr.data import records as data_records
 from gfr.data.dataset import Faces
 from gfr.errors import InputError
@@ -123,6 +123,17 @@ def test_a_csv_of_labels(tmp_path, text):
     back, _ = data_records._read_table(tmp_path / "faces.csv", tmp_path)
     assert (names, faces.is_male.tolist()) == (back.names, back.is_male.tolist())
     assert list(faces.attributes.columns) == list(back.attributes.columns)
+
+
+@CASES
+@given(text=spoilt("image,p_male\na/1.jpg,0.5\nb.png,1e-3\nc.jpg,\n") | st.text())
+@example(text="image,p_male\na.jpg,1e999\n")
+def test_a_csv_of_predictions(tmp_path, text):
+    """What is understood is a probability of each image."""
+    path = tmp_path / "p.csv"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found = understood_or_refused(predictions.read_csv, path)
+    assert found is None or all(0 <= value <= 1 for value in found.values())
 
 
 def places(document, here=()):

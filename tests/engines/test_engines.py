@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gfr import engines
-from gfr.engines import base, formats
+from gfr.engines import formats
 from gfr.errors import InputError, StepFailed
+from gfr.measurement import software
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones():
@@ -32,7 +33,7 @@ def test_an_unavailable_engine_is_refused(tmp_path):
 )
 def test_an_engine_whose_package_is_missing_names_the_command(name, package, monkeypatch, tmp_path):
     """Before it looks for the model."""
-    monkeypatch.setattr(base, "version", lambda package: "missing")
+    monkeypatch.setattr(software, "version", lambda package: "missing")
     expected = (
         f"engine '{name}' is unavailable: {package} is not installed. Install it: make engines"
     )

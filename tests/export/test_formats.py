@@ -4,9 +4,10 @@ import installed_engines
 import numpy as np
 import pytest
 
-from gfr.engines import base, formats
+from gfr.engines import formats
 from gfr.errors import InputError, StepFailed
 from gfr.export import convert
+from gfr.measurement import software
 
 SIZES = ((23, 17), (40, 30))
 FILE_FORMATS = [row for row in formats.FORMATS.values() if row.name != "tfjs"]
@@ -119,7 +120,7 @@ def test_an_operation_that_a_format_lacks_is_named(name, tmp_path):
 
 def test_a_converter_that_is_not_installed_names_the_command(exported, monkeypatch, tmp_path):
     """ONNX and OpenVINO are extras."""
-    monkeypatch.setattr(base, "version", lambda package: "missing")
+    monkeypatch.setattr(software, "version", lambda package: "missing")
     for name, package in (("onnx", "tf2onnx"), ("openvino", "openvino")):
         form = formats.get(name)
         with pytest.raises(InputError) as refused:

@@ -107,7 +107,7 @@ def test_a_wrong_parameter_names_the_known_ones(server):
     words = ("deployment", "run", "gfr/smoke-benchmark", "--watch", "-p", "benchmark=smok")
     assert 0 != server.prefect(*words).returncode
     messages = [row["state"]["message"] for row in server.flow_runs("smoke-benchmark")]
-    wanted = "benchmark 'smok': unknown; did you mean smoke? known: full, smoke, tiny, or "
+    wanted = "benchmark 'smok': unknown; did you mean smoke? known: face-features, "
     assert any(wanted in (message or "") for message in messages)
 
 

@@ -17,7 +17,7 @@ from gfr import prediction, progress
 from gfr.config import loader
 from gfr.data import records
 from gfr.errors import InputError
-from gfr.models import backbone, custom_model, feature_store, fused_model, precision
+from gfr.models import backbone, backbone_checks, feature_store, fused_model, precision
 from gfr.pipeline import features as pipeline_features
 from gfr.pipeline import isolation, latency, prepare, selection, steps, training
 from gfr.pipeline import request as pipeline_request
@@ -294,7 +294,7 @@ def test_a_model_that_is_not_a_backbone_is_refused_at_the_start(tmp_path, make, 
     """One line that names the file, before any image is looked at."""
     make().save(tmp_path / "m.keras")
     with pytest.raises(InputError) as refused:
-        custom_model.refuse_unfit(benchmark(tmp_path, **changes))
+        backbone_checks.refuse_unfit(benchmark(tmp_path, **changes))
     assert words in str(refused.value) and str(tmp_path / "m.keras") in str(refused.value)
     assert 1 == len(str(refused.value).splitlines())
 
@@ -326,7 +326,7 @@ def test_batchnorm_and_dropout_run_as_at_inference_whatever_was_saved(tmp_path):
         tmp_path / "m.keras"
     )
     loaded = benchmark(tmp_path)
-    custom_model.refuse_unfit(loaded)
+    backbone_checks.refuse_unfit(loaded)
     built = backbone.build(loaded.feature_sets[0], tmp_path / "m.keras")
     assert [] == built.trainable_variables
     pixels = np.random.default_rng(0).integers(0, 256, (4, 70, 50, 3)).astype(np.float32)

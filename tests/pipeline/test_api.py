@@ -21,8 +21,8 @@ from gfr.results import resume, store
 from gfr.storage.paths import ROOT
 
 NAMES = [
-    *("Benchmark", "InputError", "Run", "compare_runs", "load_benchmark", "load_run", "predict"),
-    "run_benchmark",
+    *("Benchmark", "Evaluation", "InputError", "Run"),
+    *("compare_runs", "evaluate", "load_benchmark", "load_run", "predict", "run_benchmark"),
 ]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "compare.ipynb"
 

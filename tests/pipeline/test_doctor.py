@@ -5,7 +5,8 @@ import platform
 import pytest
 
 from gfr import engines
-from gfr.engines import base
+from gfr.config.references import Reference
+from gfr.measurement import software
 from gfr.pipeline import doctor
 
 
@@ -62,7 +63,7 @@ def test_every_engine_has_its_version_or_the_command_that_installs_it(monkeypatc
     rows = {row.subject: row for row in doctor._engines()}
     assert {f"engine {name}" for name in engines.ENGINES} == set(rows)
     assert rows["engine tensorflow"].finding.startswith("TensorFlow 2.")
-    monkeypatch.setattr(base, "version", lambda package: "missing")
+    monkeypatch.setattr(software, "version", lambda package: "missing")
     (missing,) = [row for row in doctor._engines() if row.subject == "engine openvino"]
     expected = "unavailable: openvino is not installed. Install it: make engines"
     assert doctor.Check("note", "engine openvino", expected) == missing
@@ -80,3 +81,14 @@ def test_the_files_of_a_data_set_are_named_with_their_paths(celeba):
         f"{root}/Anno/identity_CelebA.txt; list_attr_celeba.txt: 0 or False means no"
     )
     assert doctor.Check("ok", "data", expected) == doctor._data(str(root))
+
+
+def test_the_files_of_a_reference_are_looked_for(tmp_path):
+    """A model or the CSV files; the first that does not exist is named."""
+    (tmp_path / "a.csv").write_text("")
+    files = (str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
+    there = doctor._reference(Reference("a", predictions=files[:1]))
+    lacking = doctor._reference(Reference("b", predictions=files))
+    assert ("ok", "reference a", files[0]) == (there.status, there.subject, there.finding)
+    assert ("bad", "reference b") == (lacking.status, lacking.subject)
+    assert lacking.finding.startswith(f"{files[1]}: no such file; `predictions` is relative to ")

@@ -109,7 +109,7 @@ def test_the_key_of_a_history_stays_as_it_was():
         "iteration": [{"number": 1, "size": [64, 64], "epochs": 3}],
         "selection": {"max_latency_ms": 50.0},
     }
-    run = recorded(versions(records.run(), **OLD), benchmark=loader.check(document))
+    run = recorded(versions(records.run(), **OLD), benchmark=loader.check(document, ROOT))
     facts = history.facts(run)
     names = ["benchmark", "data", "weights", "arithmetic", "features", "machine", "GPUs", "workers"]
     assert names == list(facts)

@@ -17,15 +17,13 @@ from pathlib import Path
 from pooch.utils import unique_file_name
 
 from gfr.data import celeba, dataset, inspection
-from gfr.data.download import http, huggingface, zip_archive
+from gfr.data.download import http, huggingface, target, zip_archive
 from gfr.data.download.catalog import Sources
 from gfr.errors import CannotWrite, InputError
 from gfr.progress import reporter
 from gfr.storage import atomic, hashing, locks
 
 SOURCES = ("published", "huggingface")
-
-RECORD = "fetched.json"
 
 Write = Callable[[Path], int]  # fills a directory, returns the number of images listed
 
@@ -85,8 +83,6 @@ def run(request: Request, sources: Sources) -> Fetched | None:
         )
     if _is_there(request):
         return None
-    if request.directory.is_mount():
-        raise InputError(f"{request.directory}: is a mount point. Name a directory in it")
     if request.is_offline:
         raise InputError("nothing is fetched: --offline or GFR_OFFLINE is set. See docs/data.md")
     fetch = _published if request.source == "published" else _huggingface
@@ -111,11 +107,7 @@ def run(request: Request, sources: Sources) -> Fetched | None:
 def _is_there(request: Request) -> bool:
     """Tell whether the directory holds data to keep; InputError if it holds anything else."""
     directory = request.directory
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-        return False
-    if request.replace:
-        if not (directory / RECORD).is_file():
-            raise InputError(f"{directory}: was not fetched by gfr. Move it away yourself")
+    if target.is_free(directory, request.replace):
         return False
     try:
         celeba.read(directory)
@@ -152,9 +144,9 @@ def _huggingface(request: Request, sources: Sources, work: Path) -> tuple[Origin
     return origin, partial(huggingface.convert, shards, report=reporter("unpack, files"))
 
 
-def _put_in_place(target: Path, origin: Origin, write: Write, license_: str) -> Fetched:
-    """Write into a temporary directory, decode every image, then rename it to `target`."""
-    with atomic.directory(target) as directory:
+def _put_in_place(place: Path, origin: Origin, write: Write, license_: str) -> Fetched:
+    """Write into a temporary directory, decode every image, then rename it to `place`."""
+    with atomic.directory(place) as directory:
         try:
             num_listed = write(directory)
             listing = dataset.load(directory, "all", seed=0)
@@ -164,7 +156,7 @@ def _put_in_place(target: Path, origin: Origin, write: Write, license_: str) -> 
         except InputError as error:
             why = str(error).replace(f"{directory}/", "")
             why += "" if why.endswith("?") else "."
-            raise InputError(f"{origin.url}: {why} Nothing was written to {target}") from None
+            raise InputError(f"{origin.url}: {why} Nothing was written to {place}") from None
         fetched = Fetched(
             origin=origin,
             num_listed=num_listed,
@@ -174,5 +166,5 @@ def _put_in_place(target: Path, origin: Origin, write: Write, license_: str) -> 
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
             license=license_,
         )
-        atomic.write_json(directory / RECORD, asdict(fetched))
+        atomic.write_json(directory / target.RECORD, asdict(fetched))
     return fetched

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gfr.config.schema import TFJS
+import keras
+
+from gfr.config.schema import TFJS, Precision
 from gfr.engines import formats, keras_model, openvino
 from gfr.errors import InputError, StepFailed
 from gfr.export import convert, saved_model
+from gfr.models import fused_model
+from gfr.models.external import files
 from gfr.pipeline import latency
 from gfr.pipeline.engine_latency import Prepared
 from gfr.pipeline.formats.engine_models import untimed
@@ -45,21 +49,29 @@ def _in_tensorflow(
             yield model
             continue
         path = folder / f"{precision}.keras"
-        keras_model.load(run.directory, result, precision).save(path)
-        yield EngineModel("tensorflow", "", precision, path, path.stat().st_size)
+        yield _saved(keras_model.load(run.directory, result, precision), precision, path)
+
+
+def _saved(model: keras.Model, precision: Precision, path: Path) -> EngineModel:
+    """Save a model for TensorFlow; its size includes that of a network from elsewhere."""
+    model.save(path)
+    num_bytes = path.stat().st_size + fused_model.num_external_bytes(model)
+    return EngineModel("tensorflow", "", precision, path, num_bytes)
 
 
 def prepare_feature_set(
     run_dir: Path, trial_id: str, names: tuple[str, ...], folder: Path
 ) -> Prepared:
     """Write the fused model in float32 for each of these engines; see `Plan.prepare`."""
-    model = keras_model.load(run_dir, store.read_run(run_dir).result_of(trial_id))
+    result = store.read_run(run_dir).result_of(trial_id)
+    model = keras_model.load(run_dir, result)
     models, failed = [], []
     if "tensorflow" in names:
-        path = folder / "model.keras"
-        model.save(path)
-        models.append(EngineModel("tensorflow", "", "float32", path, path.stat().st_size))
+        models.append(_saved(model, "float32", folder / "model.keras"))
     others = [name for name in names if name != "tensorflow"]
+    weights = result.features.weights
+    if weights.source == "own" and (why := files.two_steps(Path(weights.path))):
+        return Prepared(tuple(models), tuple((name, why) for name in others))
     if others:
         saved_model.write_graph(model, folder / export_records.SAVED_MODEL)
     del model

@@ -19,6 +19,7 @@ from gfr.errors import CannotWrite, InputError, StepFailed
 from gfr.export import file_formats
 from gfr.export.file_formats import Checked
 from gfr.measurement import hardware
+from gfr.models.external import files
 from gfr.pipeline import isolation, shared_storage
 from gfr.progress import LOG, reporter
 from gfr.results import export_records, records, store
@@ -111,6 +112,10 @@ def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[s
     report, num_stages = reporter(export_records.STEP, "stages"), len(names) + 1
     num_stages += bool(others)
     report(0, num_stages)
+    weights = job.result.features.weights
+    if weights.source == "own" and (why := files.two_steps(Path(weights.path))):
+        report(1, 1)
+        return {name: why if name == TFJS else _finish(job, name, why, fused) for name in names}
     num_parameters = call("gfr.export.saved_model:fuse", job.run.directory, job.trial_id, fused)
     failures: dict[str, str] = {}
     if TFJS in names:

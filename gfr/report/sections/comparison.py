@@ -7,11 +7,22 @@ from gfr.measurement.latency import LatencyResult
 from gfr.report import facts, figures, markdown, svg
 from gfr.report.figures import Entry, Figure
 from gfr.report.formatting import CONTENDED, RANDOM, UNGATED
-from gfr.report.metric_columns import Column, Head, View, heads, shown_in
+from gfr.report.metric_columns import (
+    Column,
+    Head,
+    ReferenceRow,
+    View,
+    heads,
+    references,
+    shown_in,
+)
 from gfr.report.section import Block, Chart, Report, Section, Table
 from gfr.report.svg import NARROW_PX, Axis, Drawing, Frame, Point, Series
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_records import ReferenceResult
 from gfr.types import SPLITS
+
+_SMALL_BYTES = 10e6  # of a reference: below, its size has decimals
 
 _CAPTION = "Test accuracy against latency of one image"
 
@@ -29,7 +40,7 @@ def section(report: Report) -> Section:
 
 
 def _table(report: Report, view: View, caption: str) -> Table:
-    """Return every trial and the majority class; the best value of a column is bold.
+    """Return every trial, references and the majority class; the best trial's value is bold.
 
     Leaves out what no trial has: bfloat16 latencies, and means where there is one seed.
     """
@@ -41,6 +52,9 @@ def _table(report: Report, view: View, caption: str) -> Table:
         and (column.name != "bfloat16_p50_ms" or any(map(column.value, every)))
     ]
     rows = [[_name(head), *(_cell(row, head, every) for row in columns)] for head in every]
+    for outside in references(run):
+        name = f"{outside.title}{': failed' if outside.result.reason else ''}"
+        rows.append([name, *(_reference_cell(row, outside) for row in columns)])
     majority = {
         f"{split}_{name}": f"{value:.3f}"
         for split in SPLITS
@@ -57,6 +71,15 @@ def _cell(column: Column, head: Head, every: Sequence[Head]) -> str:
         cell = f"**{cell}**"
     is_contended = head.latency and head.latency.is_contended
     return f"{cell} {CONTENDED}" if column.unit in ("s", "ms") and is_contended else cell
+
+
+def _reference_cell(column: Column, row: ReferenceRow) -> str:
+    value = column.value(row)
+    cell = column.printed(value)
+    if column.unit == "MB" and value is not None and value < _SMALL_BYTES:
+        cell = f"{value / 1e6:.2f}"
+    is_contended = row.latency and row.latency.is_contended
+    return f"{cell} {CONTENDED}" if column.unit == "ms" and cell != "-" and is_contended else cell
 
 
 def _name(head: Head) -> str:
@@ -85,6 +108,8 @@ def _notes(report: Report) -> list[str]:
         "the more frequent class of the training set, with its share there as the probability.": (
             True
         ),
+        "Reference: a classifier that was not trained here (see References); its p50 latency is "
+        "measured in turn with the selected model, its size is that of its files.": run.references,
         f"{RANDOM} Random weights: these results say nothing about the backbone with ImageNet "
         "weights and must not be compared with ImageNet-weight results.": any(
             row.source == "random" for row in run.record.weights
@@ -118,10 +143,13 @@ def scatter(run: Run) -> Figure | None:
     timed = [row for row in run.trials if run.latency_of(row.trial)]
     if not timed:
         return None
+    outside = _timed_references(run)
     bounds = [bound for row in timed for bound in row.metrics["test"].interval]
+    bounds += [bound for row in outside for bound in row.metrics["test"].interval]
     share = run.record.split.majority_share
     y = svg.linear("test accuracy, 95% interval", [*bounds, share], figures.percent, (0.0, 1.0))
     p50_ms = [row.float32.p50_ms for row in run.latencies.values()]
+    p50_ms += [row.latency.p50_ms for row in outside if row.latency]
     x = svg.logarithmic("p50 latency of one image, ms (log scale)", p50_ms, 1.25)
     notes = ["number: iteration", "dotted: trials that share a model", "dashed: majority class"]
     if any(row.is_contended for row in run.latencies.values()):
@@ -129,8 +157,12 @@ def scatter(run: Run) -> Figure | None:
     return figures.both(
         lambda width: _scatter(run, timed, x, y, width),
         _CAPTION,
-        [*figures.backbones(run), *map(Entry, notes)],
+        [*figures.backbones(run), *figures.references(outside), *map(Entry, notes)],
     )
+
+
+def _timed_references(run: Run) -> list[ReferenceResult]:
+    return [row for row in run.references.values() if row.latency and not row.reason]
 
 
 def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float) -> Drawing:
@@ -153,7 +185,13 @@ def _scatter(run: Run, timed: list[TrialResult], x: Axis, y: Axis, width: float)
         for start, end in pairwise(places):
             kind = f"shared {series[-1].look.colour_class}"
             behind.append(svg.line(*start, *end, kind))
-    return svg.plot(frame, series, f"Test accuracy and latency of {len(timed)} trials", behind)
+    outside = _timed_references(run)
+    for result in outside:
+        series.append(Series(figures.REFERENCE, points=[figures.reference_point(result)]))
+        place, high = frame.at(series[-1].points[0].x, result.metrics["test"].interval[1])
+        behind.append(svg.text(place, high - 4, result.label, "middle", "beside"))
+    num = f"{len(timed)} trials" + (f" and {len(outside)} references" if outside else "")
+    return svg.plot(frame, series, f"Test accuracy and latency of {num}", behind)
 
 
 def _tip(result: TrialResult, latency: LatencyResult) -> str:

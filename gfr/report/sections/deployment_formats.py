@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from gfr import engines
 from gfr.config.schema import Selecting
-from gfr.engines.base import INSTALL
+from gfr.measurement.software import INSTALL
 from gfr.report import facts, markdown
 from gfr.report.formatting import CONTENDED, RANDOM, title, with_interval
 from gfr.report.section import Block, Table

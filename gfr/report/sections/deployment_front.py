@@ -15,6 +15,7 @@ from gfr.results import deployment
 from gfr.results.deployment import PRECISIONS
 from gfr.results.deployment_records import EngineTiming
 from gfr.results.records import Run, TrialResult
+from gfr.results.reference_records import PairedLatency, ReferenceResult
 
 _CAPTION = "Test accuracy against latency, every trial and format"
 _NAME = "accuracy-latency-formats"
@@ -27,12 +28,15 @@ _LINE = "front"
 
 @dataclass(frozen=True)
 class Spot:
-    """A trial in one engine and precision: its test accuracy and latency with all threads."""
+    """A trial in one engine and precision: its test accuracy and latency with all threads.
 
-    result: TrialResult
+    Or a reference, which has neither and was timed in turn with the selected model.
+    """
+
+    result: TrialResult | ReferenceResult
     engine: str
     precision: str
-    timing: EngineTiming
+    timing: EngineTiming | PairedLatency
     num_right: int
     num_images: int
     is_selected: bool
@@ -50,11 +54,27 @@ class Spot:
     @property
     def title(self) -> str:
         """Engine and precision."""
+        if isinstance(self.result, ReferenceResult):
+            return "not trained here"
         return deployment.title(self.engine, self.precision)
+
+    @property
+    def name(self) -> str:
+        """Title of the trial, or label of the reference."""
+        if isinstance(self.result, ReferenceResult):
+            return self.result.label
+        return self.result.trial.title
+
+    @property
+    def note(self) -> str:
+        """What must be read beside the numbers."""
+        return "" if isinstance(self.result, ReferenceResult) else self.result.features.note
 
     @property
     def look(self) -> Look:
         """Colour of the engine, shape of the precision; small: not selected, hollow: random."""
+        if isinstance(self.result, ReferenceResult):
+            return replace(figures.REFERENCE, is_small=True)
         known = self.precision in PRECISIONS
         shape = PRECISIONS.index(self.precision) if known else len(PRECISIONS)
         is_random = self.result.features.weights.source == "random"
@@ -68,9 +88,11 @@ def blocks(run: Run) -> list[Block]:
     if len(found) < 2:
         return []
     lines = [f"{number}. {_place(run, spot)}" for number, spot in enumerate(front(found), start=1)]
+    has_references = any(isinstance(spot.result, ReferenceResult) for spot in found)
+    over = "trials, formats and references" if has_references else "trials and formats"
     text = (
-        "Pareto front of test accuracy and p50 latency over trials and formats (no other is at "
-        "least as fast and as accurate, and better in one). It describes these test images; the "
+        f"Pareto front of test accuracy and p50 latency over {over} (no other is at least as fast "
+        "and as accurate, and better in one). It describes these test images; the "
         "selection uses validation images. Differences within the intervals may be due to chance."
     )
     return [
@@ -82,15 +104,25 @@ def blocks(run: Run) -> list[Block]:
 def _place(run: Run, spot: Spot) -> str:
     contended = f" {CONTENDED}" if spot.timing.single.is_contended else ""
     accuracy = with_interval(spot.accuracy, spot.interval)
+    result = spot.result
+    name = title(run, result.trial.id) if isinstance(result, TrialResult) else spot.name
     return (
-        f"{title(run, spot.result.trial.id)}, {spot.title}: p50 "
+        f"{name}, {spot.title}: p50 "
         f"{facts.p50(spot.timing.single)}{contended}, test accuracy {accuracy}"
     )
 
 
 def spots(run: Run) -> list[Spot]:
-    """Return the selected trial in every format, and the others in the engines of their models."""
-    return [spot for result in run.trials for spot in _spots(run, result)]
+    """Return the selected trial in every format, others in the engines of their models; references.
+
+    Of these the ones that were timed.
+    """
+    trials = [spot for result in run.trials for spot in _spots(run, result)]
+    return trials + [
+        Spot(row, "", "", row.latency, test.num_right, test.num_images, is_selected=False)
+        for row in run.references.values()
+        if row.latency and (test := row.metrics.get("test"))
+    ]
 
 
 def _spots(run: Run, result: TrialResult) -> Iterator[Spot]:
@@ -127,7 +159,7 @@ def draw(found: Sequence[Spot]) -> Figure:
     x = svg.logarithmic("p50 latency of one image, ms (log scale)", p50_ms, 1.25)
     notes = ["numbers, line: Pareto front, with 95% intervals"]
     if any(not spot.is_selected for spot in found):
-        notes.append("small: other trials than the selected one")
+        notes.append("small: other models than the selected one")
     if any(spot.look.is_hollow for spot in found):
         notes.append("hollow: random weights")
     if any(spot.timing.single.is_contended for spot in found):
@@ -177,12 +209,12 @@ def _asides(found: Sequence[Spot]) -> Iterator[tuple[Spot, float]]:
 
 def _point(spot: Spot) -> Point:
     lines = [
-        f"{spot.result.trial.title}, {spot.title}",
+        f"{spot.name}, {spot.title}",
         "test accuracy {:.4f} [{:.4f}, {:.4f}]".format(spot.accuracy, *spot.interval)
         + f", n = {spot.num_images:,}",
         f"p50 {spot.timing.p50_ms:.2f} ms, {len(spot.timing.single.values_s):,} calls",
         "contended" if spot.timing.single.is_contended else "",
-        spot.result.features.note,
+        spot.note,
     ]
     return Point(spot.timing.p50_ms, spot.accuracy, "\n".join(filter(None, lines)))
 

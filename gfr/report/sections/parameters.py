@@ -24,6 +24,7 @@ def section(report: Report) -> Section:
     shared = [
         "Backbone: frozen, BatchNorm in inference mode, features computed once",
         f"Input scaling: {'; '.join(scalings)}",
+        *_origins(benchmark),
         "Head: GlobalAveragePooling2D, Dense(128, relu), Dense(1, sigmoid)",
         "Optimizer: Adam (Keras default learning rate); loss: binary cross-entropy",
         f"Batch size: {benchmark.training.batch_size}",
@@ -32,6 +33,17 @@ def section(report: Report) -> Section:
         *_prefixes(benchmark),
     ]
     return Section("parameters", "Parameters", [Table.of(rows), markdown.bullets(shared)])
+
+
+def _origins(benchmark: Benchmark) -> list[str]:
+    """Say where backbones are from, as far as the benchmark file states it."""
+    lines = []
+    for row in benchmark.backbone:
+        facts = {"license": row.license, "source": row.source, "trained on": row.trained_on}
+        stated = [f"{name} {markdown.text(value)}" for name, value in facts.items() if value]
+        if stated:
+            lines.append(f"{row.label}: {', '.join(stated)} (as the benchmark file states)")
+    return lines
 
 
 def _prefixes(benchmark: Benchmark) -> list[str]:

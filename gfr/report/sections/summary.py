@@ -30,7 +30,8 @@ def _selected(report: Report) -> str:
     if latency := run.latency_of(selected.trial):
         qualities += [_p50(run, latency), f"{latency.size_bytes / 1e6:.0f} MB"]
     sentences = [f"**{title(run, selected.trial.id)}** is selected: {', '.join(qualities)}."]
-    sentences.append(_recommended(run))
+    better = facts.better_references(run, report.analysis.versus)
+    sentences += [f"**{markdown.text(better)}**" if better else "", _recommended(run)]
     if not run.is_better_than_majority(selected):
         sentences.append(
             "**Not significantly better than the majority class** "
