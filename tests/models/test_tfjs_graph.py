@@ -58,6 +58,17 @@ def test_a_node_within_the_network_is_computed_without_the_rest(tmp_path):
     assert [[0, 100, 255]] == graph(pixels).numpy().tolist()
 
 
+def test_an_input_of_unknown_shape_takes_images(tmp_path):
+    """Its shape is unknown, or written as that of a single number, as old files do."""
+    for unknown in ({"unknownRank": True}, {}):
+        pixels = {**graph_models.images(), "attr": {"dtype": graph_models.FLOAT32}}
+        pixels["attr"]["shape"] = {"shape": unknown}
+        path = graph_models.write(tmp_path / "any.json", [pixels, node("y", "Relu", "images")], {})
+        graph = tfjs_graph.load(path)
+        assert (None, None, None, 3) == graph.input_shape == graph.output_shape
+        assert_same(graph(PIXELS).numpy(), PIXELS.clip(0))
+
+
 def test_several_outputs_without_a_choice_are_an_error_that_lists_them(tmp_path):
     """Those of the signature if it has any, or else those that no other node uses."""
     path = two_outputs(tmp_path / "faces.json")

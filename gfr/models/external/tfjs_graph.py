@@ -133,8 +133,8 @@ def _input_shape(path: Path, node: NodeDef, described: Mapping[str, Any] | None)
     shape = node.attr["shape"].shape
     if not shape.dim and described:
         shape = json_format.ParseDict(described, type(shape)())
-    if not shape.dim:  # an unknown shape, or how old files write one
-        return (None, None, None, None)
+    if not shape.dim:  # an unknown shape, or how old files write one: images of any size
+        return (None, None, None, 3)
     sizes = tuple(None if row.size < 0 else row.size for row in shape.dim)
     if len(sizes) != 4:
         listed = ", ".join("any" if size is None else str(size) for size in sizes)
