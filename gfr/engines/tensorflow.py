@@ -1,8 +1,8 @@
-"""TensorFlow as an engine: Keras models, and TensorFlow.js graph models read back."""
+"""TensorFlow as an engine: Keras models, SavedModels, and TensorFlow.js graph models read back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,15 @@ import numpy as np
 
 from gfr import environment
 from gfr.config.schema import Precision
-from gfr.engines.base import Classify, Engine, Predictions
+from gfr.engines.base import Classify, Engine, Predictions, by_size
+from gfr.engines.formats import OUTPUT
 from gfr.measurement import allowance
 from gfr.measurement.software import version
 
 if TYPE_CHECKING:
     import keras
 
+    from gfr.engines import inference_graph
     from gfr.models.fused_model import Graph
 
 
@@ -34,9 +36,23 @@ def _classify(graph: Graph, pixels: Sequence[np.ndarray]) -> Predictions:
     return Predictions(fused_model.run_batch(graph, pixels)[:, 0])
 
 
+def _run_graph(
+    graph: inference_graph.Graph, concrete: Callable, pixels: Sequence[np.ndarray]
+) -> Predictions:
+    """Run a concrete function of a graph, whose variables `graph` keeps alive."""
+    import tensorflow as tf
+
+    return by_size(lambda batch: concrete(tf.constant(batch))[OUTPUT].numpy(), pixels)
+
+
 def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     environment.import_tensorflow()
     use_threads(num_threads)
+    if (model / "saved_model.pb").is_file():
+        from gfr.engines import inference_graph
+
+        graph = inference_graph.load(model)
+        return partial(_run_graph, graph, graph.concrete)
     if model.is_dir():
         from gfr.models.external import tfjs_graph
 

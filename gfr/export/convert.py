@@ -15,7 +15,7 @@ from gfr.engines.formats import Format
 from gfr.errors import InputError, StepFailed
 
 if TYPE_CHECKING:
-    from gfr.export.inference_graph import Graph
+    from gfr.engines.inference_graph import Graph
 
 MAX_CALIBRATION_IMAGES = 256
 
@@ -62,7 +62,7 @@ def convert_all(
 
 def _load(saved_model: Path) -> "Graph":
     environment.import_tensorflow()
-    from gfr.export import inference_graph
+    from gfr.engines import inference_graph
 
     return inference_graph.load(saved_model)
 

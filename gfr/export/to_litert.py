@@ -11,8 +11,8 @@ from tensorflow.lite.python.convert_phase import ConverterError
 
 from gfr.data import images
 from gfr.engines.formats import Format
+from gfr.engines.inference_graph import Graph
 from gfr.errors import StepFailed, reason
-from gfr.export.inference_graph import Graph
 
 # How the converter names operations for which LiteRT has no kernel.
 _UNSUPPORTED = re.compile(r"(?:TF Select|Custom) ops: ([\w, ]+)")

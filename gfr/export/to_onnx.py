@@ -4,8 +4,8 @@ from pathlib import Path
 from unittest import mock
 
 from gfr.engines.base import missing
+from gfr.engines.inference_graph import Graph
 from gfr.errors import InputError, StepFailed, reason
-from gfr.export.inference_graph import Graph
 
 _OPSET = 18
 

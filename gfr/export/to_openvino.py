@@ -7,8 +7,8 @@ from pathlib import Path
 from gfr.engines import openvino as engine
 from gfr.engines.base import missing
 from gfr.engines.formats import INPUT, OUTPUT
+from gfr.engines.inference_graph import Graph
 from gfr.errors import InputError, StepFailed
-from gfr.export.inference_graph import Graph
 
 # How its reader names operations that it does not know.
 _UNSUPPORTED = re.compile(r"No conversion rule found for operations: ([\w, ]+)")

@@ -1,4 +1,5 @@
-"""The graph that is converted: the SavedModel of an export, from uint8 to probability.
+"""A SavedModel of an export as a graph from uint8 to probability, which TensorFlow runs and
+converters read.
 
 The cast from uint8 is added here and is not part of the SavedModel, which TensorFlow.js reads too.
 """
