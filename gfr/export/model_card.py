@@ -120,16 +120,15 @@ def _precision_facts(export: ExportResult) -> list[dict[str, Any]]:
     """Return every precision: that of the files on the test images, others on validation."""
     facts = []
     for model in export.models:
-        is_exported = model == export.written
         found = model if model.num_images else model.chosen_by
         facts.append(
             asdict(model)
-            | vars(found)
+            | asdict(found)
             | accuracy_facts(found.num_right, found.num_images)
             | {
                 "split": "test" if model.num_images else "validation",
                 "p_value": found.p_value,
-                "is_exported": is_exported,
+                "is_exported": model == export.written,
             }
         )
     return facts
