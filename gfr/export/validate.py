@@ -143,7 +143,7 @@ def compare_javascript(
         version=in_node.version,
         num_images=num,
         from_keras=float(np.abs(in_node.p_male - reference[:num]).max()),
-        from_graph=float(np.abs(in_node.p_male - p_male).max()),
+        from_graph=float(np.abs(in_node.p_male - p_male[:num]).max()),
         num_other_answers=int((is_other & is_clear).sum()),
         values_s=in_node.seconds,
     )
