@@ -32,21 +32,37 @@ class ComparedImages:
         """The test images."""
         return self.paths[: self.num_test]
 
+    @property
+    def validation_paths(self) -> list[Path]:
+        """The validation images."""
+        return self.paths[self.num_test :]
+
     def agreements(self, p_male: np.ndarray, reference: np.ndarray) -> dict[str, Agreement]:
         """Compare p_male of all images with the reference by split, float (N,) each.
+
+        Raises StepFailed: see `agreement`.
+        """
+        return {
+            split: self.agreement(split, p_male[part], reference)
+            for split, part in self._parts.items()
+        }
+
+    def agreement(self, split: str, p_male: np.ndarray, reference: np.ndarray) -> Agreement:
+        """Compare p_male of the images of one split with the reference of all, float (N,).
 
         Raises StepFailed if a value is not a probability, or if all are equal and Keras' are not:
         numbers that are beyond a precision's range end so.
         """
+        part = self._parts[split]
         if not np.all((p_male >= 0) & (p_male <= 1)):
             raise StepFailed("its answers are not probabilities")
-        if np.ptp(p_male) == 0 and np.ptp(reference) > 0:
+        if np.ptp(p_male) == 0 and np.ptp(reference[part]) > 0:
             raise StepFailed(f"it gives every image the same p_male, {p_male[0]:.3f}")
-        parts = {"test": slice(self.num_test), "validation": slice(self.num_test, None)}
-        return {
-            split: compare(p_male[part], reference[part], self.is_male[part])
-            for split, part in parts.items()
-        }
+        return compare(p_male, reference[part], self.is_male[part])
+
+    @property
+    def _parts(self) -> dict[str, slice]:
+        return {"test": slice(self.num_test), "validation": slice(self.num_test, None)}
 
 
 def images_of(run_dir: Path) -> ComparedImages:

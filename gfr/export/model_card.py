@@ -117,12 +117,21 @@ def _metrics_facts(run: Run, result: TrialResult) -> dict[str, Any]:
 
 
 def _precision_facts(export: ExportResult) -> list[dict[str, Any]]:
-    return [
-        asdict(model)
-        | accuracy_facts(model.num_right, model.num_images)
-        | {"p_value": model.p_value, "is_exported": model == export.written}
-        for model in export.models
-    ]
+    """Return every precision: that of the files on the test images, others on validation."""
+    facts = []
+    for model in export.models:
+        found = model if model.num_images else model.chosen_by
+        facts.append(
+            asdict(model)
+            | asdict(found)
+            | accuracy_facts(found.num_right, found.num_images)
+            | {
+                "split": "test" if model.num_images else "validation",
+                "p_value": found.p_value,
+                "is_exported": model == export.written,
+            }
+        )
+    return facts
 
 
 def accuracy_facts(num_right: int, num_images: int) -> dict[str, Any]:

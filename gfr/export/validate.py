@@ -1,12 +1,14 @@
 """Validate an export: measure every precision in TensorFlow and TensorFlow.js, keep one.
 
-An export counts as done only when each precision has classified all validation and test images in
-TensorFlow and some test images in TensorFlow.js, and both agree.
+Each precision classifies all validation images in TensorFlow and some test images in TensorFlow.js,
+and both runtimes must agree. The one that is kept then classifies all test images.
 """
 
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,9 @@ def examine(job: ExportJob, num_parameters: int) -> None:
     keras = compared.agreements(reference, reference)["test"]
     models = _measure(job, compared, reference, run.record.benchmark.export.javascript_images)
     chosen = job.precision or choose(models).precision
+    models = tuple(
+        _tested(job, compared, reference, row) if row.precision == chosen else row for row in models
+    )
     files = ExportDirectory(job.folder)
     export_records.directory(job.fused, chosen).rename(files.tfjs)
     golden_images.copy(job.fused, job.folder)
@@ -61,19 +66,24 @@ def examine(job: ExportJob, num_parameters: int) -> None:
 def _measure(
     job: ExportJob, compared: ComparedImages, reference: np.ndarray, num_javascript: int
 ) -> tuple[WebModel, ...]:
-    """Measure every precision in both runtimes."""
+    """Measure every precision in both runtimes, in TensorFlow on the validation images."""
     sources = [export_records.directory(job.fused, precision) for precision in job.precisions]
-    tensorflow, node = engines.get("tensorflow"), engines.get("tfjs")
+    first = compared.test_paths[:num_javascript]
     report, in_tensorflow = reporter(f"{export_records.STEP}, validation", "precisions"), []
     for number, source in enumerate(sources):
-        report(number, len(sources))
-        in_tensorflow.append(classify_files(tensorflow.load(source), compared.paths))
-    report(1, 1)
-    first = [images.known(path) for path in compared.test_paths[:num_javascript]]
+        report(number, len(sources) + 1)  # and once more for the test images
+        in_tensorflow.append(_classify(source, [*first, *compared.validation_paths]))
+    report(len(sources), len(sources) + 1)
+    node, pixels = engines.get("tfjs"), [images.known(path) for path in first]
     with ThreadPoolExecutor(allowance.num_threads()) as pool:  # Node's wasm has one thread
-        in_node = pool.map(lambda source: node.load(source)(first), sources)
+        in_node = pool.map(lambda source: node.load(source)(pixels), sources)
         rows = zip(job.precisions, sources, in_tensorflow, in_node, strict=True)
         return tuple(_compare(compared, reference, *row) for row in rows)
+
+
+def _classify(source: Path, paths: Sequence[Path]) -> np.ndarray:
+    """Classify images with a graph model in TensorFlow -> p_male, float (N,)."""
+    return classify_files(engines.get("tensorflow").load(source), paths)
 
 
 def _compare(
@@ -84,24 +94,41 @@ def _compare(
     p_male: np.ndarray,
     in_node: Predictions,
 ) -> WebModel:
-    """Compare one precision with Keras; StepFailed if the runtimes disagree."""
-    splits = compared.agreements(p_male, reference)
-    test = splits["test"]
+    """Compare one precision with Keras; StepFailed if the runtimes disagree.
+
+    `p_male`: in TensorFlow, of the images that Node classified and of the validation images.
+    """
+    num_javascript = len(in_node.p_male)
+    validation = compared.agreement("validation", p_male[num_javascript:], reference)
     model = WebModel(
         precision=precision,
         num_bytes=export_records.num_bytes(source),
+        javascript=compare_javascript(in_node, reference, p_male[:num_javascript]),
+        validation=validation,
+    )
+    refuse_disagreement(model)
+    return model
+
+
+def _tested(
+    job: ExportJob, compared: ComparedImages, reference: np.ndarray, model: WebModel
+) -> WebModel:
+    """Add the test images; StepFailed if the runtimes disagree on them."""
+    source = export_records.directory(job.fused, model.precision)
+    test = compared.agreement("test", _classify(source, compared.test_paths), reference)
+    reporter(f"{export_records.STEP}, validation", "precisions")(1, 1)
+    tested = replace(
+        model,
         num_images=test.num_images,
         num_right=test.num_right,
         only_keras_right=test.only_keras_right,
         only_this_right=test.only_this_right,
         max_difference=test.max_difference,
         mean_difference=test.mean_difference,
-        javascript=compare_javascript(in_node, reference, p_male),
-        validation=splits["validation"],
         calibration_error=test.calibration_error,
     )
-    refuse_disagreement(model)
-    return model
+    refuse_disagreement(tested)
+    return tested
 
 
 def compare_javascript(
@@ -126,7 +153,8 @@ def refuse_disagreement(model: WebModel) -> None:
     """StepFailed if the runtimes compute different probabilities from the same weights."""
     difference, num_other = model.javascript.from_graph, 0
     if model.precision == "float32":
-        difference = max(difference, model.max_difference, model.javascript.from_keras)
+        in_tensorflow = model.chosen_by.max_difference, model.max_difference
+        difference = max(difference, *in_tensorflow, model.javascript.from_keras)
         num_other = model.javascript.num_other_answers
     if not (difference <= TOLERANCE and num_other == 0):  # NaN is a disagreement too
         raise StepFailed(

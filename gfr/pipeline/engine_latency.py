@@ -37,6 +37,10 @@ _NUM_WORKLOADS = 20  # before the calls, and as many after them; never more than
 
 _NUM_FRESH_IMAGES = 32
 
+# Calls of an engine in a process of its own, TensorFlow.js: enough for an interval of p50, and each
+# takes up to a second.
+_MAX_ALONE = 40
+
 Reasons = tuple[tuple[str, str], ...]  # engine, or engine and precision; why it was not timed
 
 
@@ -321,7 +325,8 @@ def _samples(
 ) -> Iterator[tuple[latency.Samples, int]]:
     """Return samples and attempts of each: in turn, after those that measure themselves."""
     inside = [row.classify for row in loaded if not row.measures_itself]
-    cycled = list(itertools.islice(itertools.cycle(image for (image,) in few), num_calls))
+    num_alone = min(num_calls, _MAX_ALONE)
+    cycled = list(itertools.islice(itertools.cycle(image for (image,) in few), num_alone))
     alone = [
         latency.least_disturbed(
             partial(fresh_process.own_samples, row.classify, cycled, latency.MIN_WARMUPS)

@@ -69,25 +69,31 @@ class JavaScript:
 
 @dataclass(frozen=True)
 class WebModel:
-    """One precision of the exported files, read back and run by TensorFlow over the test set.
+    """One precision of the exported files, read back and run by TensorFlow.
 
-    Differences are those of p_male from the fused Keras model in float32. `only_keras_right`,
-    `only_this_right`: images that one of the two classifies correctly and the other does not.
-    `validation`, by which a precision is chosen, and `calibration_error` (ECE) are None in the
-    first exports, whose precision was chosen by the test images.
+    `validation` decides which precision is exported, and only that one classifies the test images,
+    `num_images` of them. The first exports have no `validation`: there, every precision classified
+    the test images. Differences are those of p_male from the fused Keras model in float32.
+    `only_keras_right`, `only_this_right`: images that one of the two classifies correctly and the
+    other does not. `calibration_error` (ECE) is None where it was not measured.
     """
 
     precision: WebPrecision
     num_bytes: Positive  # to download: graph and shards
-    num_images: Positive
-    num_right: Count
-    only_keras_right: Count
-    only_this_right: Count
-    max_difference: Share
-    mean_difference: Share
     javascript: JavaScript
+    num_images: Count = 0
+    num_right: Count = 0
+    only_keras_right: Count = 0
+    only_this_right: Count = 0
+    max_difference: Share = 0.0
+    mean_difference: Share = 0.0
     validation: Agreement | None = None
     calibration_error: Share | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if it classified no images."""
+        if not (self.num_images or self.validation):
+            raise ValueError("neither validation nor test images were classified")
 
     @property
     def chosen_by(self) -> "Agreement | WebModel":
@@ -130,8 +136,8 @@ class ExportResult:
 
     def __post_init__(self) -> None:
         """Raise ValueError if the exported precision was not measured."""
-        if self.precision not in {row.precision for row in self.models}:
-            raise ValueError(f"no measurement of {self.precision}")
+        if self.precision not in {row.precision for row in self.models if row.num_images}:
+            raise ValueError(f"no measurement of {self.precision} on the test images")
 
     @property
     def written(self) -> WebModel:

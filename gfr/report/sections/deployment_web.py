@@ -25,9 +25,10 @@ def blocks(report: Report) -> list[Block]:
 
 
 def _exported(run: Run, export: ExportResult) -> str:
-    keras, recorded = (
+    counts = export.keras_right, export.recorded_right, export.written.num_right
+    keras, recorded, exported = (
         f"{num_right / export.num_images:.3f} ({num_right:,} of {export.num_images:,} images)"
-        for num_right in (export.keras_right, export.recorded_right)
+        for num_right in counts
     )
     precision = run.result_of(export.trial.id).features.precision
     features = "" if precision == "float32" else f" ({precision} features)"
@@ -35,21 +36,24 @@ def _exported(run: Run, export: ExportResult) -> str:
         f"**{export.trial.title}** was exported to TensorFlow.js with {export.precision} weights "
         f"({export.written.num_bytes / 1e6:.1f} MB). To try it in a browser: `gfr serve "
         f"{export.run_id}`. Test accuracy: {keras} for the fused Keras model (backbone and head in "
-        f"one, float32); {recorded} for the trial itself{features}."
+        f"one, float32); {recorded} for the trial itself{features}; {exported} for the exported "
+        "files."
     )
 
 
 def _row(model: WebModel, export: ExportResult) -> dict[str, str]:
-    is_written, num_right = model.precision == export.precision, model.num_right
-    accuracy = with_interval(num_right / model.num_images, wilson(num_right, model.num_images))
+    is_written, found = model.precision == export.precision, model.chosen_by
+    interval = wilson(found.num_right, found.num_images)
+    accuracy = with_interval(found.num_right / found.num_images, interval)
+    split = "Validation" if model.validation else "Test"
     return {
         "Precision": f"**{model.precision}**" if is_written else model.precision,
         "Size (MB)": f"{model.num_bytes / 1e6:.1f}",
-        "Test accuracy": accuracy,
-        "Lost / won": f"{model.only_keras_right} / {model.only_this_right}",
-        "p": f"{model.p_value:.2f}",
-        "Max Δp": f"{model.max_difference:.1e}",
-        "Mean Δp": f"{model.mean_difference:.1e}",
+        f"{split} accuracy": accuracy,
+        "Lost / won": f"{found.only_keras_right} / {found.only_this_right}",
+        "p": f"{found.p_value:.2f}",
+        "Max Δp": f"{found.max_difference:.1e}",
+        "Mean Δp": f"{found.mean_difference:.1e}",
         "Max Δp, TensorFlow.js vs Keras": f"{model.javascript.from_keras:.1e}",
         "Max Δp, TensorFlow.js vs TensorFlow": f"{model.javascript.from_graph:.1e}",
     }
@@ -57,23 +61,25 @@ def _row(model: WebModel, export: ExportResult) -> dict[str, str]:
 
 def _notes(export: ExportResult) -> str:
     """Explain the columns and the choice of the precision."""
-    javascript = export.written.javascript
+    javascript, validation = export.written.javascript, export.written.validation
+    images = f"{export.num_images:,} test"
+    if validation:
+        images = f"{validation.num_images:,} validation"
     why = "the closest one, because none is within the limits"
     if export.is_asked_for:
         why = "requested by name"
     elif export.written.is_faithful:
-        split = " on the validation images" if export.written.validation else ""
         why = (
             f"the smallest one whose probabilities differ from Keras by at most {MAX_DIFFERENCE:g}"
-            f"{split} and whose classifications do not differ significantly (p >= {MIN_P_VALUE:g})"
+            f" and whose classifications do not differ significantly (p >= {MIN_P_VALUE:g})"
         )
     return (
         f"The exported precision is in bold: {why}. Each precision is compared with the fused "
-        f"Keras model in float32 on the {export.num_images:,} test images. Lost / won: images "
+        f"Keras model in float32 on the {images} images. Lost / won: images "
         "that only Keras / only this precision classifies correctly. p: exact McNemar test. Δp: "
         f"absolute difference in p_male. TensorFlow.js {markdown.text(javascript.version)} "
-        f"({markdown.text(javascript.backend)}, in Node) classified {javascript.num_images} of "
-        "these images; it is compared with Keras, and with TensorFlow using the same quantised "
+        f"({markdown.text(javascript.backend)}, in Node) classified {javascript.num_images} "
+        "test images; it is compared with Keras, and with TensorFlow using the same quantised "
         "weights."
     )
 
