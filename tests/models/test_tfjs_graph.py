@@ -105,18 +105,19 @@ def test_an_unknown_node_is_an_error_with_the_nearest_name(tmp_path):
         tfjs_graph.load(path, output="age:7")
 
 
-def test_quantised_weights_are_the_numbers_that_they_stand_for(tmp_path):
-    """uint8 and uint16 with scale and minimum, and float16."""
+@pytest.mark.parametrize(("scale", "expected"), [(0.5, (-1, 0, 99)), (2, (-1, 3, 399))])
+def test_quantised_weights_are_the_numbers_that_they_stand_for(scale, expected, tmp_path):
+    """uint8 with scale and minimum, which JavaScript writes as 2 and -1 if whole; float16."""
     path = two_outputs(tmp_path / "faces.json", signature=SIGNATURE)
     model = json.loads(path.read_text())
     _, two, one = model["weightsManifest"][0]["weights"]
-    two["quantization"] = {"dtype": "uint8", "scale": 0.5, "min": -1.0, "original_dtype": "float32"}
+    two["quantization"] = {"dtype": "uint8", "scale": scale, "min": -1}
     one["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
     path.write_text(json.dumps(model))
-    stored = (MEAN_OVER, np.array([0, 2, 6], np.uint8), np.array([1, 0.5, -3], np.float16))
+    stored = (MEAN_OVER, np.array([0, 2, 200], np.uint8), np.array([1, 0.5, -3], np.float16))
     path.with_suffix(".bin").write_bytes(b"".join(value.tobytes() for value in stored))
-    expected = PIXELS.mean((1, 2)) * [-1, 0, 2] + [1, 0.5, -3]
-    assert_same(tfjs_graph.load(path)(PIXELS).numpy(), expected.astype(np.float32))
+    answers = PIXELS.mean((1, 2)) * np.float32(expected) + np.float32([1, 0.5, -3])
+    assert_same(tfjs_graph.load(path)(PIXELS).numpy(), answers)
 
 
 def fixed(path, batch, sizes):

@@ -17,6 +17,9 @@ from gfr.errors import InputError, reason
 environment.import_tensorflowjs()  # must come before the next import, hence E402
 from tensorflowjs import read_weights  # noqa: E402
 
+# What reading a manifest raises whose fields are missing or of other types.
+_INVALID = (KeyError, TypeError, ValueError, AttributeError, NotImplementedError, OverflowError)
+
 _AGAIN = "Get the model's files again"
 
 
@@ -76,12 +79,14 @@ def weights(path: Path, model: Mapping[str, Any]) -> dict[str, np.ndarray]:
         manifest = model["weightsManifest"]
         for group in manifest:
             _check(path, group)
+            for weight in group["weights"]:
+                _use_floats(weight.get("quantization") or {})
         groups = read_weights.read_weights(manifest, str(path.parent))
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+    except _INVALID as error:
         raise InputError(
             f"{path}: its weightsManifest is invalid ({reason(error)}). {_AGAIN}"
         ) from None
@@ -110,6 +115,16 @@ def _check(path: Path, group: Mapping[str, Any]) -> None:
             f"{path}: its weights are cut short: {num_bytes:,} bytes in {files} instead of "
             f"{expected:,}. {_AGAIN}"
         )
+
+
+def _use_floats(quantization: dict[str, Any]) -> None:
+    """Make whole numbers floats, as JavaScript's JSON writes 1.0 as 1.
+
+    Otherwise tensorflowjs 4.22 multiplies in uint8 or uint16 under NumPy 2, which overflows.
+    """
+    for key in ("scale", "min"):
+        if key in quantization:
+            quantization[key] = float(quantization[key])
 
 
 def _num_bytes(weight: Mapping[str, Any]) -> int:
