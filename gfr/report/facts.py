@@ -152,7 +152,7 @@ def _advantages(run: Run, versus: Versus, words: list[str]) -> str:
         phrases = [f"significantly more accurate ({accuracy}, p (Holm) = {versus.p_holm:.2g})"]
     if "smaller" in words and (latency := run.latency_of(selected.trial)):
         sizes = (result.num_bytes / 1e6, latency.size_bytes / 1e6)
-        phrases.append("smaller ({:.1f} MB against {:.1f} MB)".format(*sizes))
+        phrases.append("smaller ({:.1f} MB against {:.1f} MB in float32)".format(*sizes))
     if "faster" in words and (timed := result.latency):
         p50s_ms = timed.p50_ms, timed.selected_p50_ms
         phrases.append("faster (p50 {:.1f} ms against {:.1f} ms, in turn)".format(*p50s_ms))
