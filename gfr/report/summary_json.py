@@ -152,7 +152,9 @@ def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _export(export: ExportResult) -> dict[str, Any]:
     models = [
-        vars(row) | {"p_value": row.p_value, "faithful": row.is_faithful} for row in export.models
+        vars(row)
+        | {"p_value": row.p_value if row.num_images else None, "faithful": row.is_faithful}
+        for row in export.models
     ]
     return vars(export) | {"trial": export.trial.id, "models": models}
 

@@ -51,14 +51,16 @@ def exported(folder):
 
 
 def test_a_run_ends_with_a_model_that_both_runtimes_have_run(finished):
-    """Four precisions over the test set; uint8 is not what a user gets unasked."""
+    """Four precisions on validation, one on test; uint8 is not what a user gets unasked."""
     folder, done = finished
     facts = json.loads(done.stdout)["export"]
     assert ["float32", "uint16", "float16", "uint8"] == [
         row["precision"] for row in facts["models"]
     ]
     float32 = facts["models"][0]
-    assert 12 == float32["num_images"] and 4 == float32["javascript"]["num_images"]
+    assert 12 == float32["validation"]["num_images"] and 4 == float32["javascript"]["num_images"]
+    tested = {row["precision"]: row["num_images"] for row in facts["models"] if row["num_images"]}
+    assert {facts["precision"]: 12} == tested
     assert float32["javascript"]["from_keras"] < 1e-4
     sizes = [row["num_bytes"] for row in facts["models"]]
     assert 0.45 < sizes[1] / sizes[0] < 0.55 and 0.2 < sizes[3] / sizes[0] < 0.3

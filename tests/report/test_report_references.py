@@ -51,7 +51,10 @@ def test_the_first_lines_name_references_that_are_better(run):
         "the selected model: faceres is significantly more accurate (100.0% against 88.0% correct, "
         "p (Holm) = 0.00" in text
     )
-    assert "smaller (7.0 MB against 58.8 MB in float32) and faster (p50 10.0 ms against 50.0 ms" in text
+    assert (
+        "smaller (7.0 MB against 58.8 MB in float32) and faster (p50 10.0 ms against 50.0 ms"
+        in text
+    )
     assert (
         "ssrnet is not significantly less accurate (86.0% against 88.0% correct) and smaller "
         "(0.2 MB against 58.8 MB in float32)." in text
