@@ -130,6 +130,7 @@ function licences(inputs) {
   const kept = (/** @type {string} */ name) =>
     readFileSync(join(WEB, 'licences', `${name}.txt`), 'utf8').trim();
   parts.push(`Compiled into tfjs-backend-wasm-simd.wasm\n\n${kept('compiled-into-wasm')}`);
+  parts.push(`Compiled into litert/*.wasm\n\n${kept('compiled-into-litert')}`);
   parts.push(kept('vladmandic-human'));
   parts.push(kept('blazeface'));
   parts.push(

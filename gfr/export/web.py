@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +38,8 @@ from gfr.storage.paths import ROOT
 from gfr.storage.run_directory import ExportDirectory, RunDirectory
 
 PAGE = ROOT / "web" / "dist"
+
+_RUNTIME = PAGE / "litert"  # 19 MB, only for a model in its format
 
 HOST = "127.0.0.1"
 
@@ -78,10 +81,21 @@ def exported(run: records.Run, trial_id: str | None) -> Path:
 
 @dataclass(frozen=True)
 class LiteRTModel:
-    """A .tflite file for the page, and what the page's copy of the model card says of it."""
+    """A .tflite file for the page. `precision`: as people read it."""
 
     path: Path
-    facts: dict[str, Any]
+    precision: str
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the page's copy of the model card says of the file."""
+        return {
+            "file": _TFLITE,
+            "precision": self.precision,
+            "num_bytes": self.path.stat().st_size,
+            "digest": file_sha256(self.path),
+            "tolerance": MAX_DIFFERENCE,
+        }
 
 
 def litert_model(export: Path) -> LiteRTModel | None:
@@ -101,18 +115,8 @@ def litert_model(export: Path) -> LiteRTModel | None:
         if files.record.exists() and path.is_file() and not path.is_symlink():
             result = serialization.read(files.record, FormatResult)
             if result.model_digest == model_digest and _is_faithful(result):
-                models.append((path.stat().st_size, path, result.precision))
-    if not models:
-        return None
-    num_bytes, path, precision = min(models)
-    facts = {
-        "file": _TFLITE,
-        "precision": precision,
-        "num_bytes": num_bytes,
-        "digest": file_sha256(path),
-        "tolerance": MAX_DIFFERENCE,
-    }
-    return LiteRTModel(path, facts)
+                models.append(LiteRTModel(path, result.precision))
+    return min(models, key=lambda model: model.path.stat().st_size, default=None)
 
 
 def _is_faithful(result: FormatResult) -> bool:
@@ -234,6 +238,8 @@ def _files(
         places += [("report/", report, pattern) for pattern in _REPORT]
     for place, root, pattern in places:
         for path in root.glob(pattern):
+            if path.parent == _RUNTIME and not litert:
+                continue
             # Symbolic links may lead outside.
             if path.is_file() and not path.is_symlink() and path.name != _KERAS:
                 yield place + path.relative_to(root).as_posix(), path
