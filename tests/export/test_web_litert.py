@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import web_export
 from PIL import Image
-from web_browser import Visit, encoded
+from web_browser import PATIENCE_MS, Visit, encoded
 from web_host import serve
 
 from gfr.export import web
@@ -32,10 +32,11 @@ def litert(tflite) -> web.LiteRTModel:
 
 
 @pytest.fixture
-def offered(chrome, web_model, litert):
+def offered(chrome, web_model, litert, tmp_path):
     """A function that opens a page which may use LiteRT.js, and the server of the page."""
     pages = []
-    with serve(web_model, None, litert) as host:
+    (tmp_path / "summary.md").write_text("# A report\n")
+    with serve(web_model, tmp_path, litert) as host:
 
         def visit(query="", **options):
             pages.append(chrome.new_context(**options).new_page())
@@ -181,6 +182,24 @@ def test_other_probabilities_than_keras_are_not_shown(chrome, web_model, litert)
         page = chrome.new_context().new_page()
         page.context.route("**/golden.json", lambda route: route.fulfill(json=golden))
         falls_back(Visit(page, host.url), "up to 2.0e-2 from Keras", web_model)
+        page.context.close()
+
+
+def test_a_change_of_runtime_while_litert_is_checked(chrome, web_model, litert):
+    """The check that is left behind, here without its images, is not a failure of LiteRT.js."""
+    with serve(web_model, None, litert) as host:
+        page, held = chrome.new_context().new_page(), []
+        page.context.route("**/golden.json", held.append)
+        with page.expect_request("**/golden.json", timeout=PATIENCE_MS):
+            visit = Visit(page, host.url)
+        photo = {"name": FACE[0], "mimeType": "image/png", "buffer": FACE[1]}
+        page.set_input_files("#files", [photo])
+        page.check("#backend-wasm")
+        page.wait_for_selector("body[data-backend=wasm][data-state=ready]")
+        held[0].abort()
+        visit.through()
+        assert ["wasm"] == [face["backend"] for face in visit.faces()]
+        assert "" == visit.text("#notices")
         page.context.close()
 
 

@@ -46,6 +46,7 @@ function open(onProgress) {
     endAll(new Error(event.message || 'the worker could not be loaded'));
   };
   let numCalls = 0;
+  let isClosed = false;
   return {
     /**
      * @template {keyof Calls} Call
@@ -55,10 +56,12 @@ function open(onProgress) {
      */
     call: (name, args) =>
       new Promise((resolve, reject) => {
+        if (isClosed) return reject(new Replaced()); // it would never answer
         waiting.set(++numCalls, {resolve, reject});
         worker.postMessage({id: numCalls, name, args});
       }),
     close() {
+      isClosed = true;
       worker.terminate();
       endAll(new Replaced());
     },
@@ -164,8 +167,11 @@ async function startOn(engine, name) {
   engine.worker = worker;
   await worker.call('start', {name});
   const loaded = await worker.call(name === 'litert' ? 'loadLiteRt' : 'loadModel', model);
-  if (name === 'litert') await engine.verify((pixels) => worker.call('classify', {pixels}));
-  if (worker !== engine.worker) throw new Replaced();
+  try {
+    if (name === 'litert') await engine.verify((pixels) => worker.call('classify', {pixels}));
+  } finally {
+    if (worker !== engine.worker) throw new Replaced(); // whatever the check of the former says
+  }
   engine.numThreads = loaded.numThreads;
   listener.ready(name, loaded);
 }
