@@ -1,7 +1,8 @@
 """A small export in the layout that the page expects, and the faces it is tried on.
 
-In: a directory. Out: `model/` with a TensorFlow.js graph model, its card and golden pictures.
-Never: real backbones; a few random convolutions are enough to tell one pixel's error.
+In: a directory. Out: `model/` with a TensorFlow.js graph model, its card and golden pictures, and
+`litert/` with the same for LiteRT. Never: real backbones; a few random convolutions are enough to
+tell one pixel's error.
 """
 
 import hashlib

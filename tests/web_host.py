@@ -19,11 +19,22 @@ class Host:
 
 
 @contextmanager
-def serve(model: Path | None, report: Path | None = None) -> Iterator[Host]:
-    """Serve the page at /, `model` at /model/, `report` at /report/; None answers 404."""
+def serve(
+    model: Path | None,
+    report: Path | None = None,
+    litert: web.LiteRTModel | None = None,
+    is_isolated: bool = True,
+) -> Iterator[Host]:
+    """Serve the page at /, `model` at /model/, `report` at /report/; None answers 404.
+
+    Without `is_isolated` as a static host: it sends no header that isolates the page.
+    """
     server = web.PageServer(_NOWHERE / "export" / "trial", 0)
     host = Host(server.url)
-    application = web.application(model or _NOWHERE, report or _NOWHERE)
+    application = web.application(model or _NOWHERE, report or _NOWHERE, litert)
+    if not is_isolated:
+        headers = server.uvicorn.config.headers
+        headers[:] = [row for row in headers if not row[0].startswith("Cross-Origin-")]
 
     async def recording(scope, receive, send):
         host.asked.append(scope["path"])

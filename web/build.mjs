@@ -14,8 +14,9 @@ import {build} from 'esbuild';
 const WEB = dirname(fileURLToPath(import.meta.url));
 const OUT = resolve(process.argv[2] ?? join(WEB, 'dist'));
 const MODULES = join(WEB, 'node_modules');
-/** Packages of TensorFlow.js say in every source file what they carry no file for. */
-const OF_TENSORFLOW = /^@tensorflow\/tfjs-/;
+const LITERT_WASM = join(MODULES, '@litertjs/core/wasm');
+/** These packages are under the Apache License and carry no file of it. */
+const OF_GOOGLE = /^@(tensorflow\/tfjs-|litertjs\/)/;
 
 /**
  * The backend with threads is never used (src/wasm.js): leave its 100 KB out.
@@ -87,7 +88,25 @@ function copy(from, to) {
   writeFileSync(to, readFileSync(from));
 }
 
+/**
+ * LiteRT.js loads its script with importScripts, which sets a global variable. The worker is a
+ * module and imports it, so the script has to set the variable itself.
+ */
+function copyLiteRt() {
+  mkdirSync(join(OUT, 'litert'));
+  for (const build of ['', 'threaded_']) {
+    const [script, wasm] = ['js', 'wasm'].map((end) => `litert_wasm_${build}internal.${end}`);
+    const text = readFileSync(join(LITERT_WASM, script), 'utf8');
+    writeFileSync(
+      join(OUT, 'litert', script),
+      `${text}globalThis.ModuleFactory = ModuleFactory;\n`,
+    );
+    copy(join(LITERT_WASM, wasm), join(OUT, 'litert', wasm));
+  }
+}
+
 function copyFiles() {
+  copyLiteRt();
   for (const name of ['index.html', 'style.css', 'icon.svg']) {
     copy(join(WEB, 'src', name), join(OUT, name));
   }
@@ -111,6 +130,7 @@ function licences(inputs) {
   const kept = (/** @type {string} */ name) =>
     readFileSync(join(WEB, 'licences', `${name}.txt`), 'utf8').trim();
   parts.push(`Compiled into tfjs-backend-wasm-simd.wasm\n\n${kept('compiled-into-wasm')}`);
+  parts.push(`Compiled into litert/*.wasm\n\n${kept('compiled-into-litert')}`);
   parts.push(kept('vladmandic-human'));
   parts.push(kept('blazeface'));
   parts.push(
@@ -128,7 +148,7 @@ function packageLicence(name) {
   const title = `${name} ${version} (${license})`;
   const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
   if (file) return `${title}\n\n${readFileSync(join(folder, file), 'utf8').trim()}`;
-  if (OF_TENSORFLOW.test(name) && license === 'Apache-2.0') {
+  if (OF_GOOGLE.test(name) && license === 'Apache-2.0') {
     return `${title}\n\nCopyright Google LLC. Licensed under the Apache License, Version 2.0, below.`;
   }
   const readme = readFileSync(join(folder, 'README.md'), 'utf8').split(/^LICENSE .*$/m);

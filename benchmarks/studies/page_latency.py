@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.studies.page_latency [RUN] [--trial ID] [--calls 30] [--software]
 
-Needs a run with its export, Playwright and the system's Chromium. Writes `page.json` beside the
+Needs a run with its export, for LiteRT.js also with a LiteRT format (`gfr export --format
+litert-float16`), Playwright and the system's Chromium. Writes `page.json` beside the
 export, which the report shows beside the server-side numbers (`gfr report`), and prints the same.
 A graphics card that is emulated in software is measured only with --software, and marked.
 """
@@ -10,7 +11,7 @@ A graphics card that is emulated in software is measured only with --software, a
 import json
 import shutil
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 import gfr
 from benchmarks import harness
@@ -25,6 +26,7 @@ from gfr.storage.run_directory import ExportDirectory
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
 BACKENDS = {
     "wasm": (),
+    "litert": (),
     "webgl": ("--use-angle=default", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
     "webgpu": ("--enable-unsafe-webgpu", "--ignore-gpu-blocklist"),
 }
@@ -54,14 +56,11 @@ def main(
             page.set_default_timeout(PATIENCE_MS)
             page.goto(f"{server.url}?backend={backend}&measure={calls}")
             page.wait_for_selector("body[data-state=ready]")
-            choice = page.locator(f".choice:has(#backend-{backend})").inner_text()
-            is_software = "software" in choice
-            is_used = page.locator("body").get_attribute("data-backend") == backend
-            if is_used and (software or not is_software):
-                result = page.wait_for_selector(RESULT, state="attached")
-                measured = json.loads(result.get_attribute("data-measurement"))
-                values_s = tuple(ms / 1000 for ms in measured["raw_ms"])
-                timings.append(export_records.PageTiming(backend, is_software, values_s))
+            if page.locator("body").get_attribute("data-backend") == backend:
+                choice = page.locator(f".choice:has(#backend-{backend})").inner_text()
+                is_software = "software" in choice
+                if software or not is_software:
+                    timings.append(timing_of(page, is_software))
             browser.close()
     cpu = hardware.collect().cpu_model
     result = export_records.PageResult(
@@ -70,6 +69,17 @@ def main(
     serialization.write(export.page, result)
     for timing in timings:
         print(f"{timing.title}: {formatting.milliseconds(timing.values_s)}")
+
+
+def timing_of(page: Page, is_software: bool) -> export_records.PageTiming:
+    """Wait for the page's measurement."""
+    result = page.wait_for_selector(RESULT, state="attached")
+    measured = json.loads(result.get_attribute("data-measurement"))
+    backend = measured["backend"]
+    if backend == "litert":
+        backend = f"LiteRT.js with {measured['num_threads']} threads"
+    values_s = tuple(ms / 1000 for ms in measured["raw_ms"])
+    return export_records.PageTiming(backend, is_software, values_s)
 
 
 if __name__ == "__main__":

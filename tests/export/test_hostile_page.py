@@ -108,6 +108,23 @@ def test_the_policy_lets_nothing_in_from_elsewhere(served):
         assert "'unsafe-inline'" not in policy.decode()
 
 
+def test_every_answer_isolates_the_page(served):
+    """Without these headers on each file a browser gives the page no threads."""
+    for path in (
+        b"/",
+        b"/worker.js",
+        b"/litert/litert_wasm_threaded_internal.js",
+        b"/no-such-file",
+    ):
+        answer = asked(served, b"GET " + path + b" HTTP/1.0\r\nHost: localhost\r\n\r\n").lower()
+        for name, value in (
+            (b"opener-policy", b"same-origin"),
+            (b"embedder-policy", b"require-corp"),
+            (b"resource-policy", b"same-origin"),
+        ):
+            assert 1 == answer.count(b"cross-origin-" + name + b": " + value + b"\r\n"), path
+
+
 def test_the_public_site_tells_nothing_of_this_machine(run, tmp_path):
     """No image's name, no folder, no host, no user: neither in the card nor anywhere else."""
     (run.directory / "figures").mkdir()

@@ -1,7 +1,8 @@
 """Build and convert the small model of the page's tests: `build_web_model.py FOLDER`.
 
-Reads FOLDER/faces.npy, uint8 (N, H, W, 3); writes `model/tfjs`, `model.keras` and `p_male.npy`. A
-process of its own, since the converter changes TensorFlow's settings for good.
+Reads FOLDER/faces.npy, uint8 (N, H, W, 3); writes `model/tfjs`, `litert/model.tflite`,
+`model.keras` and `p_male.npy`. A process of its own, since the converter changes TensorFlow's
+settings for good.
 """
 
 import sys
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from gfr import environment
+from gfr.engines import formats
+from gfr.export import convert, saved_model
+from gfr.results.export_records import SIGNATURE
 
 
 def main(folder):
@@ -33,15 +36,13 @@ def main(folder):
     kernel, bias = head.get_weights()
     spread = 2 / logits.std()  # or an error would not show
     head.set_weights([kernel * spread, bias * spread - logits.mean() * spread])
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    pixels = tf.TensorSpec((None, None, None, 3), tf.float32)
-    archive.add_endpoint("serve", lambda x: model(x, training=False), [pixels])
-    archive.write_out(str(folder / "saved"), verbose=False)
+    saved_model.write_graph(model, folder / "saved")
     convert_tf_saved_model(
         *(str(folder / "saved"), str(folder / "model" / "tfjs")),
-        **{"signature_def": "serve", "weight_shard_size_bytes": 16384},
+        **{"signature_def": SIGNATURE, "weight_shard_size_bytes": 16384},
     )
+    (folder / "litert").mkdir()
+    convert.convert(folder / "saved", formats.get("litert"), folder / "litert")
     model.save(folder / "model.keras")
     np.save(folder / "p_male.npy", model.predict(faces, verbose=0)[:, 0])
 

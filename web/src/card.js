@@ -8,6 +8,8 @@
  *   schema: number, title: string, notes: string[],
  *   model: {file: string, precision: string, num_bytes: number, num_parameters: number,
  *           digest: string, tolerance: number},
+ *   litert?: {file: string, precision: string, num_bytes: number, digest: string,
+ *             tolerance: number},
  *   output: {positive: string, negative: string, threshold: number, uncertain: [number, number]},
  *   alignment: import('./align.js').Alignment,
  *   metrics: {test?: {accuracy: number, accuracy_interval: [number, number], num_images: number,
@@ -35,7 +37,7 @@ export async function fetchCard() {
 /** @param {Card} card */
 function check(card) {
   if (card.schema !== 1) throw new Error(`its schema is ${card.schema}, this page reads 1`);
-  const {model, output, alignment} = card;
+  const {model, litert, output, alignment} = card;
   /** @type {Record<string, unknown>} */
   const needed = {
     'model.file': model?.file,
@@ -50,8 +52,20 @@ function check(card) {
     'alignment.width': alignment?.width,
     'alignment.points': alignment?.points,
   };
+  for (const name of /** @type {const} */ (['file', 'num_bytes', 'digest', 'tolerance'])) {
+    if (litert) needed[`litert.${name}`] = litert[name];
+  }
   const missing = Object.keys(needed).filter((name) => needed[name] == null);
   if (missing.length) throw new Error(`it lacks ${missing.join(', ')}`);
+}
+
+/**
+ * The model that a backend computes with.
+ * @param {Card} card
+ * @param {import('./backends.js').Name} backend
+ */
+export function modelOf({model, litert}, backend) {
+  return backend === 'litert' && litert ? litert : model;
 }
 
 /**

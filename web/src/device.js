@@ -11,10 +11,12 @@
  * @typedef {import('./gallery.js').Gallery} Gallery
  */
 
+import {modelOf} from './card.js';
+import {call} from './engine.js';
 import {messageOf} from './errors.js';
-import {BACKEND_NAMES, counted, megabytes, percent, tiny} from './format.js';
+import {BACKEND_NAMES, computerName, counted, megabytes, percent, tiny} from './format.js';
 import {enqueue} from './gallery.js';
-import {checkGolden} from './golden.js';
+import {agrees, checkGolden} from './golden.js';
 import {measure} from './measure.js';
 import {element} from './results.js';
 import {byId} from './status.js';
@@ -22,18 +24,22 @@ import {byId} from './status.js';
 const NUM_CALLS = 30;
 const MAX_NUM_CALLS = 1000;
 
+/** Beside names that say too little where the other one is offered too. */
+const REMARKS = /** @type {Partial<Record<Name, string>>} */ ({
+  litert: ' (WebAssembly)',
+  wasm: ' (TensorFlow.js)',
+});
+
 /** @param {Card} card */
 export function showFacts(card) {
-  const {model, metrics} = card;
+  const {metrics} = card;
   /** @type {[string, ...(Node | string)[]][]} */
   const rows = [['Model', card.title]];
   if (metrics?.test) rows.push(['Right for', accuracyText(metrics.test), ...caveat(card)]);
-  const numbers = model.num_parameters
-    ? `, ${(model.num_parameters / 1e6).toPrecision(3)} million weights`
-    : '';
-  rows.push(['Download', `${megabytes(model.num_bytes)} MB, once${numbers} (${model.precision})`]);
   byId('facts').replaceChildren(
     ...rows.flatMap(([name, ...value]) => [element('dt', {}, name), element('dd', {}, ...value)]),
+    element('dt', {}, 'Download'),
+    element('dd', {id: 'fact-download'}, '…'),
     element('dt', {}, 'Computes on'),
     element('dd', {id: 'fact-backend'}, '…'),
   );
@@ -101,17 +107,33 @@ export function setUpBackends(backends, changed) {
       changed(name);
     });
     const label = element('label', {for: radio.id}, BACKEND_NAMES[name]);
-    const remark = isAvailable ? isSoftware && ' (in software: slow)' : ' (not here)';
+    const remark = isAvailable
+      ? isSoftware
+        ? ' (in software: slow)'
+        : backends.some((one) => one.name === 'litert') && REMARKS[name]
+      : ' (not here)';
     if (remark) label.append(element('span', {class: 'detail'}, remark));
     byId('backends').append(element('div', {class: 'choice'}, radio, label));
   }
   byId('backends').disabled = false;
 }
 
-/** @param {Name} backend @param {string} tfjs version */
-export function showBackend(backend, tfjs) {
+/**
+ * @param {Card} card
+ * @param {Name} backend
+ * @param {import('./worker.js').Loaded} loaded
+ */
+export function showBackend(card, backend, {runtime, numThreads}) {
   document.body.dataset.backend = backend;
-  byId('fact-backend').textContent = `${BACKEND_NAMES[backend]}, with TensorFlow.js ${tfjs}`;
+  const {num_bytes: numBytes, precision} = modelOf(card, backend);
+  const {num_parameters: num} = card.model;
+  const weights = num ? `, ${(num / 1e6).toPrecision(3)} million weights` : '';
+  byId('fact-download').textContent = `${megabytes(numBytes)} MB, once${weights} (${precision})`;
+  const place =
+    backend === 'litert'
+      ? `WebAssembly, ${counted(numThreads, 'thread', 'threads')}`
+      : BACKEND_NAMES[backend];
+  byId('fact-backend').textContent = `${place}, with ${runtime}`;
   byId(`backend-${backend}`).checked = true;
 }
 
@@ -144,16 +166,16 @@ function setUpButton(id, gallery, work) {
 export function setUpCheck(engine, gallery, card) {
   setUpButton('check', gallery, async (output) => {
     output.textContent = 'Classifying the pictures that came with the model…';
-    const check = await checkGolden(engine, card);
-    const {numImages, maxDifference, numOtherAnswers, backend} = check;
-    const isFine = maxDifference <= card.model.tolerance && numOtherAnswers === 0;
+    const check = await checkGolden((pixels) => call(engine, 'classify', {pixels}), card);
+    const {numImages, maxDifference, numOtherAnswers} = check;
+    const isFine = agrees(check, modelOf(card, engine.backend).tolerance);
     const answers = numOtherAnswers
       ? counted(numOtherAnswers, 'other answer', 'other answers')
       : 'every answer the same';
-    output.dataset.check = JSON.stringify(check);
+    output.dataset.check = JSON.stringify({backend: engine.backend, ...check});
     output.textContent =
       `This device ${isFine ? 'agrees' : 'does not agree'} with Keras: ` +
-      `${counted(numImages, 'picture', 'pictures')} on ${BACKEND_NAMES[backend]}, ${answers}, ` +
+      `${counted(numImages, 'picture', 'pictures')} on ${computerName(engine)}, ${answers}, ` +
       `probabilities at most ${tiny(maxDifference)} apart.`;
   });
 }
@@ -173,9 +195,9 @@ export function setUpMeasure(engine, gallery, card) {
       output.textContent = `${numDone} of ${numCalls}…`;
     });
     output.dataset.measurement = JSON.stringify(measurement);
-    const {p50_ms: p50, p95_ms: p95, backend} = measurement;
+    const {p50_ms: p50, p95_ms: p95} = measurement;
     output.textContent =
-      `One picture on ${BACKEND_NAMES[backend]}: half within ${p50.toFixed(0)} ms, ` +
+      `One picture on ${computerName(engine)}: half within ${p50.toFixed(0)} ms, ` +
       `95 % within ${p95.toFixed(0)} ms (${numCalls} calls, after a warm-up).`;
   });
   if (isAsked) run();

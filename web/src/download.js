@@ -41,6 +41,30 @@ export async function bytesOf(url, cache, received) {
 }
 
 /**
+ * The bytes of a file of which the card has the digest.
+ * @param {string} url
+ * @param {string} digest SHA-256, in hex
+ * @param {Cache | null} cache
+ * @param {(numBytes: number) => void} received called for each piece that came
+ */
+export async function verifiedBytesOf(url, digest, cache, received) {
+  const address = `${url}?sha256=${digest}`; // so that the cache holds no older file for this one
+  const file = await bytesOf(address, cache, received);
+  if (!(await hasDigest(file.bytes, digest))) {
+    await cache?.delete(address);
+    throw new Error(`${new URL(url).pathname}: damaged, its SHA-256 is not the model card's`);
+  }
+  return file;
+}
+
+/** @param {ArrayBuffer} bytes @param {string} digest */
+async function hasDigest(bytes, digest) {
+  if (!crypto.subtle) return true; // only https and localhost have it
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return digest === [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
  * @param {Response} response
  * @param {(numBytes: number) => void} received
  * @returns {Promise<ArrayBuffer>}

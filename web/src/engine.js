@@ -2,16 +2,17 @@
  * The page's side of the worker, and what to do when a backend fails.
  *
  * In: a model card and a wish for a backend. Out: answers of the worker's calls. A graphics backend
- * that fails is replaced by WebAssembly, and the call is made again; a change of backend makes the
- * calls under way again on the new one. Never shows anything: it tells a listener.
+ * that fails is replaced by WebAssembly, and LiteRT.js, also if it does not agree with Keras, by
+ * TensorFlow.js; the call is then made again. A change of backend makes the calls under way again on
+ * the new one. Never shows anything: it tells a listener.
  *
  * @typedef {import('./backends.js').Name} Name
  * @typedef {import('./backends.js').Backend} Backend
  * @typedef {import('./worker.js').Calls} Calls
  * @typedef {{
- *   loading: (numBytes: number) => void,
- *   ready: (state: {backend: Name, tfjs: string, isKept: boolean}) => void,
- *   fellBack: (from: Name, reason: string) => void,
+ *   loading: (numBytes: number, backend: Name) => void,
+ *   ready: (backend: Name, loaded: import('./worker.js').Loaded) => void,
+ *   fellBack: (from: Name, to: Name, reason: string) => void,
  *   failed: (reason: string) => void,
  * }} Listener
  */
@@ -45,6 +46,7 @@ function open(onProgress) {
     endAll(new Error(event.message || 'the worker could not be loaded'));
   };
   let numCalls = 0;
+  let isClosed = false;
   return {
     /**
      * @template {keyof Calls} Call
@@ -54,10 +56,12 @@ function open(onProgress) {
      */
     call: (name, args) =>
       new Promise((resolve, reject) => {
+        if (isClosed) return reject(new Replaced()); // it would never answer
         waiting.set(++numCalls, {resolve, reject});
         worker.postMessage({id: numCalls, name, args});
       }),
     close() {
+      isClosed = true;
       worker.terminate();
       endAll(new Replaced());
     },
@@ -66,20 +70,23 @@ function open(onProgress) {
 
 /**
  * @typedef {{
- *   model: {url: string, digest: string, alignment: import('./align.js').Alignment},
- *   listener: Listener, worker: ReturnType<typeof open> | null, backend: Name,
+ *   model: import('./worker.js').Model,
+ *   verify: (classify: import('./golden.js').Classify) => Promise<void>,
+ *   listener: Listener, worker: ReturnType<typeof open> | null, backend: Name, numThreads: number,
  *   started: Promise<void> | null,
- * }} Engine `started` is fulfilled once the worker is ready for calls; null before `use`
+ * }} Engine `verify` fails if what LiteRT.js computes is wrong; `started` is fulfilled once the
+ *   worker is ready for calls, and null before `use`
  */
 
 /**
  * @param {Engine['model']} model
+ * @param {Engine['verify']} verify
  * @param {Listener} listener
  * @param {Name} backend the one to begin with
  * @returns {Engine} not started: `use` does that
  */
-export function createEngine(model, listener, backend) {
-  return {model, listener, worker: null, backend, started: null};
+export function createEngine(model, verify, listener, backend) {
+  return {model, verify, listener, worker: null, backend, numThreads: 1, started: null};
 }
 
 /**
@@ -111,15 +118,27 @@ export async function call(engine, name, args) {
       return await worker.call(name, args);
     } catch (error) {
       if (error instanceof Replaced || started !== engine.started) continue;
-      if (backend === 'wasm') throw error;
-      engine.listener.fellBack(backend, messageOf(error));
-      use(engine, 'wasm');
+      const other = insteadOf(engine, backend);
+      if (!other) throw error;
+      engine.listener.fellBack(backend, other, messageOf(error));
+      use(engine, other);
     }
   }
 }
 
 /**
- * Start; where a graphics backend fails, start WebAssembly instead.
+ * What computes when a backend fails; nothing else if it is the last.
+ * @param {Engine} engine
+ * @param {Name} name
+ * @returns {Name | null}
+ */
+function insteadOf({model}, name) {
+  if (name === 'wasm') return null;
+  return model.liteRt && name !== 'litert' ? 'litert' : 'wasm';
+}
+
+/**
+ * Start; where this backend fails, start another one instead.
  * @param {Engine} engine
  * @param {Name} name
  * @returns {Promise<void>}
@@ -129,12 +148,13 @@ async function start(engine, name) {
     await startOn(engine, name);
   } catch (error) {
     if (error instanceof Replaced) return;
-    if (name === 'wasm') {
+    const other = insteadOf(engine, name);
+    if (!other) {
       engine.listener.failed(messageOf(error));
       throw error;
     }
-    engine.listener.fellBack(name, messageOf(error));
-    await start(engine, 'wasm');
+    engine.listener.fellBack(name, other, messageOf(error));
+    await start(engine, other);
   }
 }
 
@@ -142,18 +162,28 @@ async function start(engine, name) {
 async function startOn(engine, name) {
   engine.worker?.close();
   engine.backend = name;
-  const worker = open((numBytes) => worker === engine.worker && engine.listener.loading(numBytes));
+  const {listener, model} = engine;
+  const worker = open((numBytes) => worker === engine.worker && listener.loading(numBytes, name));
   engine.worker = worker;
-  const {tfjs} = await worker.call('start', {name});
-  const {isKept} = await worker.call('loadModel', engine.model);
-  engine.listener.ready({backend: name, tfjs, isKept});
+  await worker.call('start', {name});
+  const loaded = await worker.call(name === 'litert' ? 'loadLiteRt' : 'loadModel', model);
+  try {
+    if (name === 'litert') await engine.verify((pixels) => worker.call('classify', {pixels}));
+  } finally {
+    if (worker !== engine.worker) throw new Replaced(); // whatever the check of the former says
+  }
+  engine.numThreads = loaded.numThreads;
+  listener.ready(name, loaded);
 }
 
-/** @returns {Promise<Backend[]>} the one to prefer first */
-export async function backendsHere() {
+/**
+ * @param {boolean} hasLiteRt whether there is a model for LiteRT.js
+ * @returns {Promise<Backend[]>} the one to prefer first
+ */
+export async function backendsHere(hasLiteRt) {
   const worker = open(() => {});
   try {
-    return await worker.call('backends');
+    return await worker.call('backends', {hasLiteRt});
   } finally {
     worker.close();
   }

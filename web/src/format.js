@@ -48,4 +48,18 @@ export function counted(num, one, many) {
   return `${num.toLocaleString('en')} ${num === 1 ? one : many}`;
 }
 
-export const BACKEND_NAMES = {webgpu: 'WebGPU', webgl: 'WebGL', wasm: 'WebAssembly'};
+export const BACKEND_NAMES = {
+  webgpu: 'WebGPU',
+  webgl: 'WebGL',
+  litert: 'LiteRT.js',
+  wasm: 'WebAssembly',
+};
+
+/**
+ * What computes, such as "LiteRT.js, 2 threads".
+ * @param {{backend: import('./backends.js').Name, numThreads: number}} computer
+ */
+export function computerName({backend, numThreads}) {
+  const threads = backend === 'litert' ? `, ${counted(numThreads, 'thread', 'threads')}` : '';
+  return BACKEND_NAMES[backend] + threads;
+}

@@ -168,8 +168,8 @@ async function classifyAll({engine, card}, entry) {
   for (const {pixels, shown} of entry.items) {
     if (entry.isRemoved) return;
     try {
-      const {pMale, seconds} = await call(engine, 'classify', {pixels});
-      sentences.push(showAnswer(shown, {pMale, seconds, backend: engine.backend}, card));
+      const result = await call(engine, 'classify', {pixels});
+      sentences.push(showAnswer(shown, result, engine, card));
     } catch (error) {
       showFailure(shown, messageOf(error));
       sentences.push('could not be classified');

@@ -6,8 +6,8 @@
  * counts the warm-up.
  *
  * @typedef {{
- *   backend: import('./backends.js').Name, num_calls: number, warmup_ms: number[],
- *   raw_ms: number[], p50_ms: number, p95_ms: number,
+ *   backend: import('./backends.js').Name, num_threads: number, num_calls: number,
+ *   warmup_ms: number[], raw_ms: number[], p50_ms: number, p95_ms: number,
  * }} Measurement
  */
 
@@ -33,6 +33,7 @@ export async function measure(engine, {width, height}, numCalls, report) {
   const raw = times.slice(NUM_WARMUPS);
   return {
     backend: engine.backend,
+    num_threads: engine.numThreads,
     num_calls: numCalls,
     warmup_ms: times.slice(0, NUM_WARMUPS),
     raw_ms: raw,

@@ -8,10 +8,15 @@
  * @typedef {import('@tensorflow/tfjs-converter').GraphModel} GraphModel
  * @typedef {import('@tensorflow/tfjs-core').Tensor} Tensor
  * @typedef {import('@tensorflow/tfjs-core').io.ModelJSON} ModelJson what model.json holds
+ * @typedef {import('./resample.js').Rgb} Rgb
+ * @typedef {(picture: Rgb) => Promise<{pMale: number, seconds: number}>} Classify float32
+ *   probability of a picture of any size; seconds from pixels to probability
  */
 
 import {tensor4d, tidy, version_core} from '@tensorflow/tfjs-core';
 import {loadGraphModel} from '@tensorflow/tfjs-converter';
+
+import {probability} from './probability.js';
 
 export const TFJS_VERSION = version_core;
 
@@ -49,9 +54,8 @@ export async function load(modelJson, weightFiles) {
 
 /**
  * @param {GraphModel} model
- * @param {import('./resample.js').Rgb} picture of any size
- * @returns {Promise<{pMale: number, seconds: number}>} float32 probability; seconds from pixels to
- *   probability
+ * @param {Rgb} picture of any size
+ * @returns {ReturnType<Classify>}
  */
 export async function classify(model, {data, width, height}) {
   const start = performance.now();
@@ -59,11 +63,8 @@ export async function classify(model, {data, width, height}) {
     const pixels = tensor4d(new Float32Array(data), [1, height, width, 3]);
     return /** @type {Tensor} */ (model.execute(pixels)); // the only output, so not in an array
   });
-  const [pMale, ...rest] = await output.data();
+  const values = await output.data();
   const seconds = (performance.now() - start) / 1000;
   output.dispose();
-  if (rest.length || !(pMale >= 0 && pMale <= 1)) {
-    throw new Error(`the model gave ${[pMale, ...rest].slice(0, 3)}, not one probability`);
-  }
-  return {pMale, seconds};
+  return {pMale: probability(values), seconds};
 }

@@ -6,11 +6,12 @@
  */
 
 import {setUpCamera} from './camera.js';
-import {MODEL_URL, NoModel, fetchCard} from './card.js';
+import {MODEL_URL, NoModel, fetchCard, modelOf} from './card.js';
 import * as device from './device.js';
 import {backendsHere, createEngine, use} from './engine.js';
-import {BACKEND_NAMES, megabytes} from './format.js';
+import {BACKEND_NAMES, computerName, megabytes, tiny} from './format.js';
 import {add, again, clear, createGallery} from './gallery.js';
+import {agrees, checkGolden} from './golden.js';
 import {decode} from './photos.js';
 import {element} from './results.js';
 import {announce, byId, downloadProgress, notice, problem, setState} from './status.js';
@@ -22,16 +23,15 @@ async function main() {
   const card = await fetchCard();
   device.showFacts(card);
   showReportLink();
-  const backends = await backendsHere();
+  const backends = await backendsHere(Boolean(card.litert));
   const chosen = device.choose(backends);
   if (!chosen)
     throw new Error('This browser has no WebGPU, no WebGL and no WebAssembly with SIMD.');
   if (chosen.refused) notice(`“${chosen.refused}” cannot be had here.`);
 
-  const {file, digest} = card.model;
-  const model = {url: new URL(file, MODEL_URL).href, digest, alignment: card.alignment};
   const engine = createEngine(
-    model,
+    modelFiles(card, backends),
+    (classify) => verify(classify, card),
     listener(card, setUpTools, () => change('wasm')),
     chosen.name,
   );
@@ -52,6 +52,31 @@ async function main() {
 }
 
 /**
+ * @param {import('./card.js').Card} card
+ * @param {import('./backends.js').Backend[]} backends
+ * @returns {import('./worker.js').Model}
+ */
+function modelFiles({model, litert, alignment}, backends) {
+  /** @param {string} file */
+  const urlOf = (file) => new URL(file, MODEL_URL).href;
+  const isUsable = backends.some(({name, isAvailable}) => name === 'litert' && isAvailable);
+  const liteRt = litert && isUsable ? {url: urlOf(litert.file), digest: litert.digest} : undefined;
+  return {url: urlOf(model.file), digest: model.digest, alignment, liteRt};
+}
+
+/**
+ * Fail if LiteRT.js does not agree with Keras here.
+ * @param {import('./golden.js').Classify} classify
+ * @param {import('./card.js').Card} card
+ */
+async function verify(classify, card) {
+  const check = await checkGolden(classify, card);
+  if (!agrees(check, modelOf(card, 'litert').tolerance)) {
+    throw new Error(`its probabilities are up to ${tiny(check.maxDifference)} from Keras’`);
+  }
+}
+
+/**
  * What the page says of the engine.
  * @param {import('./card.js').Card} card
  * @param {() => void} firstReady called once
@@ -60,20 +85,24 @@ async function main() {
  */
 function listener(card, firstReady, retry) {
   let isFirst = true;
-  const size = `${megabytes(card.model.num_bytes)} MB`;
+  const showProgress = downloadProgress();
   return {
-    loading: downloadProgress(card.model.num_bytes),
-    ready({backend, tfjs, isKept}) {
-      device.showBackend(backend, tfjs);
+    loading: (numBytes, backend) => showProgress(numBytes, modelOf(card, backend).num_bytes),
+    ready(backend, loaded) {
+      const size = `${megabytes(modelOf(card, backend).num_bytes)} MB`;
+      device.showBackend(card, backend, loaded);
       setState('ready');
       problem();
-      announce(`The model is ready, on ${BACKEND_NAMES[backend]}.`);
-      if (!isKept) notice(`This browser keeps no copy of the model: each visit loads ${size}.`);
+      announce(`The model is ready, on ${computerName({backend, ...loaded})}.`);
+      if (!loaded.isKept)
+        notice(`This browser keeps no copy of the model: each visit loads ${size}.`);
       if (isFirst) firstReady();
       isFirst = false;
     },
-    fellBack: (from, reason) =>
-      notice(`${BACKEND_NAMES[from]} failed (${reason}); WebAssembly computes instead.`),
+    fellBack(from, to, reason) {
+      const other = from === 'litert' ? 'TensorFlow.js' : BACKEND_NAMES[to];
+      notice(`${BACKEND_NAMES[from]} failed (${reason}); ${other} computes instead.`);
+    },
     failed: (reason) => showLoadFailure(reason, retry),
   };
 }

@@ -11,7 +11,7 @@
  */
 
 import {verdict} from './card.js';
-import {BACKEND_NAMES, counted, duration, likelihood} from './format.js';
+import {computerName, counted, duration, likelihood} from './format.js';
 import {contextOf} from './photos.js';
 
 const THUMBNAIL_PX = 480; // of its longer side; it is shown smaller, for sharp screens
@@ -170,11 +170,12 @@ function crop({data, width, height}, name) {
 
 /**
  * @param {FaceItem} shown
- * @param {{pMale: number, seconds: number, backend: import('./backends.js').Name}} result
+ * @param {{pMale: number, seconds: number}} result
+ * @param {import('./engine.js').Engine} engine that computed it
  * @param {Card} card
  * @returns {string} the answer as a sentence
  */
-export function showAnswer({item, answer}, {pMale, seconds, backend}, card) {
+export function showAnswer({item, answer}, {pMale, seconds}, engine, card) {
   const {label, share, isUncertain} = verdict(pMale, card);
   const sentence = isUncertain
     ? `Uncertain: ${likelihood(share)} ${label}`
@@ -183,7 +184,7 @@ export function showAnswer({item, answer}, {pMale, seconds, backend}, card) {
     state: 'done',
     pMale,
     seconds,
-    backend,
+    backend: engine.backend,
     label,
     uncertain: isUncertain,
   });
@@ -191,11 +192,7 @@ export function showAnswer({item, answer}, {pMale, seconds, backend}, card) {
   if (isUncertain)
     headline.append(element('strong', {}, 'Uncertain'), ` ${likelihood(share)} ${label}`);
   else headline.append(element('strong', {}, label), ` ${likelihood(share)}`);
-  const detail = element(
-    'p',
-    {class: 'detail'},
-    `${duration(seconds)} on ${BACKEND_NAMES[backend]}`,
-  );
+  const detail = element('p', {class: 'detail'}, `${duration(seconds)} on ${computerName(engine)}`);
   answer.replaceChildren(headline, bar(pMale, card), detail);
   return sentence;
 }

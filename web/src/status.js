@@ -56,15 +56,12 @@ export function problem(...children) {
   panel.hidden = children.length === 0;
 }
 
-/**
- * @param {number} total in bytes
- * @returns {(numBytes: number) => void} shows how much of `total` came
- */
-export function downloadProgress(total) {
+/** @returns {(numBytes: number, total: number) => void} shows how many of so many bytes came */
+export function downloadProgress() {
   let announced = 0;
   const bar = byId('loading-bar');
-  bar.max = total;
-  return (numBytes) => {
+  return (numBytes, total) => {
+    bar.max = total;
     const shown = Math.min(numBytes, total);
     const isDone = numBytes >= total;
     if (isDone) bar.removeAttribute('value');

@@ -5,6 +5,12 @@
  * model loads. One backend a worker: another backend is another worker. Never touches the page.
  *
  * @typedef {import('./model.js').GraphModel} GraphModel
+ * @typedef {{
+ *   url: string, digest: string, alignment: align.Alignment,
+ *   liteRt?: {url: string, digest: string},
+ * }} Model from the card
+ * @typedef {{runtime: string, numThreads: number, isKept: boolean}} Loaded name and version of what
+ *   classifies, and whether the browser keeps the model for the next visit
  * @typedef {import('./resample.js').Rgb} Rgb
  * @typedef {{
  *   kind: 'aligned' | 'whole' | 'faces', seconds: number, isCut?: boolean,
@@ -17,14 +23,14 @@
 import * as align from './align.js';
 import * as backends from './backends.js';
 import {findFaces} from './detector.js';
-import {bytesOf, openCache} from './download.js';
+import {bytesOf, openCache, verifiedBytesOf} from './download.js';
 import {messageOf} from './errors.js';
 import {TFJS_VERSION, classify, load, weightPaths} from './model.js';
 import {pyramid} from './resample.js';
 
 const DIST = new URL('./', import.meta.url).href;
 
-/** @type {GraphModel} set by `loadModel` */
+/** @type {import('./model.js').Classify} set by `loadModel` and `loadLiteRt` */
 let classifier;
 /** @type {GraphModel} set by `start` */
 let detector;
@@ -37,25 +43,37 @@ const CALLS = {
     await backends.use(name, DIST);
     const {model} = await fetchModel(`${DIST}detector/blazeface.json`, null, () => {});
     detector = model;
-    return {tfjs: TFJS_VERSION};
   },
 
   /**
    * Load the classifier and try it once: the first call compiles, and a backend that cannot run
    * this model fails now and not on a photo.
-   * @param {{url: string, digest: string, alignment: align.Alignment}} args from the card
-   * @returns {Promise<{isKept: boolean}>} whether the browser keeps it for the next visit
+   * @param {Model} args
+   * @returns {Promise<Loaded>}
    */
-  async loadModel({url, digest, alignment: {width, height}}) {
+  async loadModel({url, digest, alignment}) {
+    const {model, isKept} = await fetchModel(url, await openCache(digest), progress());
+    classifier = (pixels) => classify(model, pixels);
+    await classifier(black(alignment));
+    return {runtime: `TensorFlow.js ${TFJS_VERSION}`, numThreads: 1, isKept};
+  },
+
+  /**
+   * The same in LiteRT.js, whose code is loaded only now.
+   * @param {Model} args
+   * @returns {Promise<Loaded>}
+   */
+  async loadLiteRt({liteRt, digest, alignment}) {
+    if (!liteRt) throw new Error('there is no model for it');
+    const {classifierOf, start} = await import('./litert.js');
     const cache = await openCache(digest);
-    let numBytes = 0;
-    const {model, isKept} = await fetchModel(url, cache, (num) => {
-      numBytes += num;
-      postMessage({progress: {numBytes}});
-    });
-    classifier = model;
-    await classify(model, {data: new Uint8Array(width * height * 3), width, height});
-    return {isKept};
+    const [{runtime, numThreads}, {bytes, isKept}] = await Promise.all([
+      start(`${DIST}litert/`),
+      verifiedBytesOf(liteRt.url, liteRt.digest, cache, progress()),
+    ]);
+    classifier = classifierOf(bytes, numThreads);
+    await classifier(black(alignment));
+    return {runtime, numThreads, isKept};
   },
 
   /**
@@ -86,8 +104,22 @@ const CALLS = {
   },
 
   /** @param {{pixels: Rgb}} args */
-  classify: ({pixels}) => classify(classifier, pixels),
+  classify: ({pixels}) => classifier(pixels),
 };
+
+/** Tell the page how many bytes came. */
+function progress() {
+  let numBytes = 0;
+  return (/** @type {number} */ num) => {
+    numBytes += num;
+    postMessage({progress: {numBytes}});
+  };
+}
+
+/** @param {align.Alignment} size @returns {Rgb} */
+function black({width, height}) {
+  return {data: new Uint8Array(width * height * 3), width, height};
+}
 
 /**
  * @param {string} url
