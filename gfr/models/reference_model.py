@@ -12,9 +12,10 @@ import keras
 
 from gfr.config.references import Crop, Reference
 from gfr.config.scaling import Scaling
-from gfr.errors import InputError
+from gfr.errors import InputError, reason
 from gfr.evaluation import references
 from gfr.models import backbone
+from gfr.models.external import files
 from gfr.models.external import network as external
 
 
@@ -35,13 +36,33 @@ def load(reference: Reference) -> Network:
     """Load the network of a reference with a `file`; InputError if it cannot be used."""
     path = Path(reference.file)
     layer = external.load(path, reference.input, reference.output)
-    height, width = reference.size or layer.size
+    if files.kind(path).name == "keras" and (problem := _input_problem(layer)):
+        raise InputError(f"{path}: {problem}")
+    size = reference.size or tuple(layer.size)
+    if any(fixed not in (None, side) for fixed, side in zip(layer.size, size, strict=True)):
+        words = " x ".join("any" if side is None else str(side) for side in layer.size)
+        raise InputError(
+            f"{path}: takes images of {words} (height x width) only; change "
+            f"size = {list(size)} of the reference {reference.label}"
+        )
+    height, width = size
     if height is None or width is None:
         raise InputError(
             f"{path}: takes images of any size. Add size = [height, width] to the reference "
             f"{reference.label}"
         )
     return Network(layer, (height, width))
+
+
+def _input_problem(model: keras.Model) -> str:
+    """Return why a model of Keras does not take RGB images; "" if it does."""
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", [])]
+    if not shapes:  # a Sequential that was never built has random weights
+        return "its input has no known shape; start it with keras.Input((None, None, 3))"
+    if len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (None, 3):
+        return ""
+    takes = " and ".join(map(str, shapes))
+    return f"its input is {takes}; expected (None, height, width, 3)"
 
 
 def build(network: Network, scaling: Scaling, crop: Crop) -> keras.Model:
@@ -57,7 +78,17 @@ def check(reference: Reference) -> None:
     if not reference.file:
         return
     keras.utils.clear_session()
-    model = build(load(reference), reference.scalings[0], reference.crops[0])
+    network = load(reference)
+    try:
+        model = build(network, reference.scalings[0], reference.crops[0])
+    except InputError:
+        raise
+    except Exception as error:  # TensorFlow raises many kinds for a user's network
+        size = "{} x {}".format(*network.size)
+        raise InputError(
+            f"{reference.file}: cannot be run on images of {size} ({reason(error)}); choose "
+            "another size or output"
+        ) from None
     num_values = math.prod(side or 1 for side in model.output_shape[1:])
     keras.utils.clear_session()
     if problem := references.shape_problem(num_values, reference.p_male):

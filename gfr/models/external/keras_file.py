@@ -24,7 +24,9 @@ def load(path: Path, input: str = "", output: str = "") -> keras.Model:
     """Load a user's own model, cut at layers if they are named; InputError if Keras cannot."""
     custom_model.check(path)
     network = _open(path)
-    if input or output:
+    # One output may be the only entry of a list or dict, which other layers do not take.
+    is_tensor = isinstance(getattr(network, "output", None), keras.KerasTensor)
+    if input or output or (getattr(network, "outputs", None) and not is_tensor):
         names = [layer.name for layer in network.layers]
         starts, ends = (
             [tensor._keras_history.operation.name for tensor in tensors]
