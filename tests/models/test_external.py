@@ -114,6 +114,25 @@ def test_an_input_with_channels_last_and_a_map_with_channels_first_fit_together(
     )
 
 
+@pytest.mark.parametrize(
+    ("sides", "size", "is_first"),
+    [
+        ((512, 5, 6), (178, 218), True),
+        ((5, 6, 512), (178, 218), False),
+        ((7, 7, 64), (224, 224), False),
+        ((64, 7, 7), (None, None), True),
+        ((512, 1, 1), (178, 218), True),
+        ((7, 7, 7), (224, 224), False),  # as its input
+        ((5, 2), (8, 8), False),  # not a map
+    ],
+)
+def test_the_sides_of_a_map_tell_its_layout(sides, size, is_first, tmp_path):
+    """Of an ONNX file whose input has its channels last: the sides are in the image's ratio."""
+    installed_engines.engine("onnxruntime")
+    path = external_models.write_onnx(tmp_path, None, is_channels_first=False)
+    assert is_first == network.load(path)._is_output_channels_first(sides, size)
+
+
 @pytest.mark.parametrize("name", ["features", "map"])
 def test_quantised_inputs_and_outputs_are_converted(name, tmp_path):
     """Of a LiteRT model in int8, also within it: close to float32."""

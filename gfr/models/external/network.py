@@ -5,6 +5,7 @@ TensorFlow's own are part of the graph; the others run in their runtime, called 
 
 import functools
 import importlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,9 @@ class ExternalNetwork(keras.layers.Layer):
         """Compute float32 (N, H, W, 3), scaled -> float32 (N, ...), channels last."""
         output = self._run(images)  # in the layout of the file
         height, width = images.shape[1:3]
-        sides: base.Shape = self._output_shape(height or _ANY_SIDE_PX, width or _ANY_SIDE_PX)
-        if self._is_output_channels_first(sides, (height, width)):
+        found = self._output_shape(height or _ANY_SIDE_PX, width or _ANY_SIDE_PX)
+        sides: base.Shape = found
+        if self._is_output_channels_first(found, (height, width)):
             output = tf.transpose(output, (0, 2, 3, 1))
             sides = (*sides[1:], sides[0])
         if None in (height, width) and len(sides) > 1:
@@ -124,17 +126,23 @@ class ExternalNetwork(keras.layers.Layer):
         return tuple(output.shape[1:])
 
     def _is_output_channels_first(
-        self, sides: base.Shape, size: tuple[int | None, int | None]
+        self, sides: tuple[int, ...], size: tuple[int | None, int | None]
     ) -> bool:
         """Whether a feature map (sides of one image) has its channels first.
 
-        Converters change the layout within a network: of a square image the equal sides decide.
+        Converters change the layout within a network, so the sides decide: a map is nearly as high
+        for its width as the image.
         """
         if len(sides) != 3 or not self._may_compute_channels_first:
             return False
-        if size[0] == size[1] and (sides[0] == sides[1]) != (sides[1] == sides[2]):
-            return sides[1] == sides[2]
-        return self.is_channels_first
+        height, width = (side or _ANY_SIDE_PX for side in size)
+        misfit = {
+            is_first: abs(math.log(map_height / map_width * width / height))
+            for is_first, (map_height, map_width) in ((False, sides[:2]), (True, sides[1:]))
+        }
+        if misfit[True] == misfit[False]:
+            return self.is_channels_first
+        return misfit[True] < misfit[False]
 
 
 def _layout(path: Path, shape: base.Shape) -> tuple[tuple[int | None, int | None], bool]:
