@@ -33,6 +33,7 @@ LOG = logging.getLogger("gfr")
 
 # At import: the files may change while the process runs.
 _SOURCES = (
+    "config/scaling.py",
     "data/images.py",
     "models/backbone.py",
     "models/bn_folding.py",
