@@ -40,11 +40,6 @@ class Predictions:
     num_other: int
     notes: tuple[str, ...]
 
-    @property
-    def gives_probabilities(self) -> bool:
-        """Whether some value is neither 0 nor 1; else they are answers, which have no loss."""
-        return any(0 < value < 1 for value in self.p_male.values())
-
 
 def read_csv(path: Path) -> dict[str, float]:
     """Read p_male, 0..1, by image name; images without a value are left out.
@@ -65,10 +60,12 @@ def of_images(path: Path, names: Collection[str]) -> Predictions:
     of_run = {name: answers[name] for name in names if name in answers}
     others = answers.keys() - of_run.keys()
     if not of_run:
-        why = f"its first image is {next(iter(answers))!r:.80}" if answers else "no value is given"
+        if not answers:
+            raise InputError(f"{path}: every value is empty. Write one for each image")
         raise InputError(
-            f"{path}: no answer for any image of the run ({why}). Name the images as `gfr split` "
-            f"writes them, e.g. {min(names)}"
+            f"{path}: no answer for any image of the run (its first image is "
+            f"{next(iter(answers))!r:.80}). Name the images as `gfr split` writes them, e.g. "
+            f"{min(names)}"
         )
     if others:
         notes.append(
@@ -99,6 +96,8 @@ def _columns(path: Path, rows: Rows) -> list[str]:
     if "image" not in columns:
         raise InputError(f"{path}: no column image. The first line is {FIRST_LINE}")
     for name in columns:
+        if "female" in name:  # close to `male`, and the opposite
+            raise InputError(f"{path}: column {name!r:.60}. Give p_male, the probability of male")
         if name not in known:
             hint = f"{did_you_mean(name, known)}known: {', '.join(known)}"
             raise InputError(f"{path}: unknown column {name!r:.60}; {hint}. Rename or remove it")

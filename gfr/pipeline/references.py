@@ -242,8 +242,12 @@ def _evaluate(
     if on_validation is None:
         raise InputError(used.reason)
     p_male = {"validation": on_validation, "test": answer(used, "test")}
-    if not all(np.isfinite(found).any() for found in p_male.values()):
-        raise InputError("it has no answers for validation or test images; check the image names")
+    for name, found in p_male.items():
+        if not np.isfinite(found).any():
+            raise InputError(
+                f"it has no answer for any {name} image. Classify the validation and test images "
+                "that `gfr split` lists"
+            )
     metrics = {
         name: evaluation.scores(found, splits[name].is_male, threshold)
         for name, found in p_male.items()

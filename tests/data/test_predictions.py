@@ -51,10 +51,7 @@ def test_every_way_of_writing_the_csv_means_the_same(tmp_path, text):
 def test_answers_are_0_and_1(tmp_path, column, no, yes):
     """Not probabilities: a loss of them would mean nothing."""
     text = f"image,{column}\na.jpg,{yes}\nb.jpg,{no}\nc.jpg,\n"
-    path = write(tmp_path, text)
-    assert {"a.jpg": 1.0, "b.jpg": 0.0} == predictions.read_csv(path)
-    assert not predictions.of_images(path, ["a.jpg", "b.jpg"]).gives_probabilities
-    assert predictions.of_images(write(tmp_path, CSV), P_MALE).gives_probabilities
+    assert {"a.jpg": 1.0, "b.jpg": 0.0} == predictions.read_csv(write(tmp_path, text))
 
 
 def test_answers_of_the_runs_images_are_matched_by_name(tmp_path):
@@ -68,7 +65,7 @@ def test_answers_of_the_runs_images_are_matched_by_name(tmp_path):
     ("text", "words"),
     [
         (CSV, "(its first image is 'a/1.jpg'). Name the images as `gfr split` writes them, e.g. 1"),
-        ("image,p_male\n1.jpg,\n", "no answer for any image of the run (no value is given)"),
+        ("image,p_male\n1.jpg,\n", "every value is empty. Write one for each image"),
         (CSV.replace("a/1.jpg", "1.JPG"), "(its first image is '1.JPG')"),
     ],
 )
@@ -88,6 +85,7 @@ SPOILT = [
     ("image,score\na.jpg,1\n", ": unknown column 'score'; known: image, p_male, male, answer"),
     ("image,p_mal\na.jpg,1\n", ": unknown column 'p_mal'; did you mean p_male? known: "),
     ("image,is_male\na.jpg,1\n", ": unknown column 'is_male'; did you mean "),
+    ("image,p_female\na.jpg,1\n", ": column 'p_female'. Give p_male, the probability of male"),
     ("image,p_male,answer\na.jpg,1,1\n", ": columns p_male and answer. Keep only one of them"),
     ("image,p_male,P_male\na.jpg,1,1\n", ": column 'p_male' is listed twice. Remove one"),
     ("image,p_male\na.jpg,1\nb.jpg,1\na.jpg,1\n", ", line 4: 'a.jpg' is listed twice, first in l"),
