@@ -92,6 +92,8 @@ def _problem(row: Any, place: tuple[int | str, ...], document: Any, keys: set[st
             f"{where}{key}: gfr computes each feature once, which is correct only for unaugmented "
             "images; remove it"
         )
+    if place[-1] in keys:
+        return f"{where}unknown key {key}; it is a key of another table, remove it"
     meant = did_you_mean(str(place[-1]), keys) or "remove it or fix its spelling"
     return f"{where}unknown key {key}; {meant}".rstrip()
 

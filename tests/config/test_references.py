@@ -123,6 +123,7 @@ REFERENCES = [
     (FILE + 'p_male = "man"', "p_male: input should be 'male', 'female', 'logit-male', "),
     (FILE + "threshold = 1", "threshold: input should be less than 1, got 1"),
     (FILE + "size = [64]", "missing value size.2"),
+    (FILE + 'features = "x"', "unknown key features; it is a key of another table, remove it"),
     (FILE + "treshold = 0.4", "unknown key treshold; did you mean threshold?"),
 ]
 
