@@ -101,7 +101,7 @@ def test_an_unknown_node_is_an_error_with_the_nearest_name(tmp_path):
         tfjs_graph.load(path, "image", "age")
     with pytest.raises(InputError, match="'head/means' is a Mean and not an input"):
         tfjs_graph.load(path, "head/means", "age")
-    with pytest.raises(InputError, match=r"has no node 'age:7'|TensorFlow cannot build"):
+    with pytest.raises(InputError, match="TensorFlow cannot build"):
         tfjs_graph.load(path, output="age:7")
 
 
