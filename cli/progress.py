@@ -86,6 +86,11 @@ def costs(benchmark: Benchmark) -> dict[str, float]:
     num_heads = 1 + sum(refit.fraction for refit in benchmark.refits(has_identity=False))
     for trial in benchmark.trials:
         steps[trial.title] = num_heads * 0.0015 * trial.iteration.epochs * num_images
+    for row in benchmark.reference:
+        if row.file:  # a CSV takes no time
+            num_tried = len(row.scalings) * len(row.crops)
+            num_classified = num_tried * (num_compared - num_test) + num_test
+            steps[f"{row.label}, reference"] = num_classified * _SMALL_COST
     return steps
 
 

@@ -4,11 +4,13 @@ import io
 import logging
 import re
 import time
+from dataclasses import replace
 
 import records
 from rich.console import Console
 
 from cli import progress
+from gfr.config.references import Reference
 from gfr.progress import LOGGER
 
 
@@ -29,6 +31,13 @@ def test_the_time_left_is_estimated_once_enough_is_done(monkeypatch, capfd):
         f"{first}: 1 of 10 images, 71 s elapsed",
         f"{first}: 9 of 10 images, 2 min elapsed, about 7 s left for the run",
     ] == capfd.readouterr().err.splitlines()
+
+
+def test_references_with_a_file_are_steps_of_the_run():
+    """Their answers in a CSV take no time."""
+    rows = Reference("net", file="/net.onnx"), Reference("cloud", predictions="/a.csv")
+    found = progress.costs(replace(records.BENCHMARK, reference=rows))
+    assert {"net, reference"} == found.keys() - progress.costs(records.BENCHMARK).keys()
 
 
 def test_the_terminal_shows_the_time_left_of_the_step_and_of_the_run(monkeypatch):

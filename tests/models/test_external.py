@@ -279,7 +279,10 @@ def reads_a_file(images):
     ("make", "words"),
     [
         (lambda x: tf.reduce_mean(x, (1, 2, 3)), r"its output is \(None,\); features are"),
-        (lambda x: tf.reshape(x, (-1, SIZE, 3)), "name another node, whose first side is the batch"),
+        (
+            lambda x: tf.reshape(x, (-1, SIZE, 3)),
+            "name another node, whose first side is the batch",
+        ),
         (lambda x: tf.cast(x, tf.int32), "its output is int32; expected float32 or float16"),
         (reads_a_file, "uses ReadFile, which run code or use files"),
     ],
