@@ -22,6 +22,8 @@ _OPSETS = range(11, to_onnx.OPSET + 1)
 
 _FRONT, _NETWORK, _HEAD = "front/", "network/", "head/"  # of names, so that they do not clash
 
+_CONSTANTS_ALONE = 4  # version of the format before which constants had to be inputs too
+
 Compute = Callable[[tf.Tensor], tf.Tensor]
 
 _DOMAINS = ("", "ai.onnx")  # two names of ONNX' own operations
@@ -54,7 +56,8 @@ def _network(layer: ExternalNetwork) -> Any:
     onnx.load_external_data_for_model(model, str(path.parent))
     constants = {tensor.name for tensor in model.graph.initializer}
     for value in [value for value in model.graph.input if value.name in constants]:
-        model.graph.input.remove(value)  # from ONNX' early versions; they are no inputs
+        model.graph.input.remove(value)
+    model.ir_version = max(model.ir_version, _CONSTANTS_ALONE)
     for row in model.opset_import:
         row.domain = "" if row.domain in _DOMAINS else row.domain
     lowest = min(_OPSETS)
