@@ -22,7 +22,6 @@ from gfr.report import formatting
 from gfr.results import export_records
 from gfr.storage import serialization
 from gfr.storage.run_directory import ExportDirectory
-from gfr.text import counted
 
 ARGUMENTS = ("--headless=new", "--no-first-run", "--disable-background-networking")
 BACKENDS = {
@@ -78,7 +77,8 @@ def timing_of(page: Page, is_software: bool) -> export_records.PageTiming:
     measured = json.loads(result.get_attribute("data-measurement"))
     backend = measured["backend"]
     if backend == "litert":
-        backend = f"LiteRT.js with {counted(measured['num_threads'], 'thread')}"
+        num = measured["num_threads"]
+        backend = f"LiteRT.js with {num} thread{'' if num == 1 else 's'}"
     values_s = tuple(ms / 1000 for ms in measured["raw_ms"])
     return export_records.PageTiming(backend, is_software, values_s)
 

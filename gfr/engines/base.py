@@ -82,9 +82,18 @@ def check_signature(model: Path, dtype: str, shape: Sequence[object], num_output
         )
 
 
-def by_size(run: Callable[[np.ndarray], np.ndarray], pixels: Sequence[np.ndarray]) -> Predictions:
-    """Classify images with a function of one size: uint8 (N, H, W, 3) -> float32 (N,) or (N, 1)."""
-    return Predictions(images.run_by_size(run, pixels).reshape(len(pixels)))
+def by_size(
+    run: Callable[[np.ndarray], np.ndarray], pixels: Sequence[np.ndarray], is_single: bool = False
+) -> Predictions:
+    """Classify images with a function of one size: uint8 (N, H, W, 3) -> float32 (N,) or (N, 1).
+
+    `is_single`: it takes one image at a time.
+    """
+    if is_single:
+        p_male = np.stack([run(image[None]) for image in pixels])
+    else:
+        p_male = images.run_by_size(run, pixels)
+    return Predictions(p_male.reshape(len(pixels)))
 
 
 def classify_files(

@@ -1,7 +1,8 @@
 """The file formats of an exported model. A new format is one entry in `FORMATS`.
 
 Every exported graph takes `pixels`, uint8 (N, H, W, 3), 0..255, of any N, H and W, and returns
-`p_male`, float32 (N,) or (N, 1): resizing and scaling are inside. Does not import any runtime.
+`p_male`, float32 (N,) or (N, 1): resizing and scaling are inside. Only a network from elsewhere may
+limit N to 1. Does not import any runtime.
 """
 
 from dataclasses import dataclass

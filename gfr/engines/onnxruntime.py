@@ -13,7 +13,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     session = onnx.Session(model, num_threads)
     pixels = session.inputs[0]
     check_signature(model, onnx.dtype(pixels), pixels.shape, len(session.outputs))
-    return partial(by_size, session.run)
+    return partial(by_size, session.run, is_single=pixels.shape[0] == 1)
 
 
 ENGINE = Engine(

@@ -17,7 +17,7 @@ def _open(model: Path, num_threads: int, precision: Precision) -> Classify:
     pixels = session.inputs[0]
     shape = list(pixels.partial_shape)
     check_signature(model, openvino.dtype(pixels), shape, len(session.outputs))
-    return partial(by_size, session.run)
+    return partial(by_size, session.run, is_single=shape[0] == 1)
 
 
 def computes_bfloat16() -> bool:

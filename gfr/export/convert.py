@@ -1,4 +1,4 @@
-"""Convert the SavedModel of an export to the file formats of gfr/engines/formats.py.
+"""Convert the fused model of an export to the file formats of gfr/engines/formats.py.
 
 Call it in a process of its own: the converters keep the memory that they have used. TensorFlow.js,
 whose precision the export chooses, is gfr/export/tfjs.py. Importing this module does not import
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 MAX_CALIBRATION_IMAGES = 256
 
 
-def convert(
-    saved_model: Path, form: Format, folder: Path, calibration: Sequence[Path] = ()
-) -> None:
+def convert(source: Path, form: Format, folder: Path, calibration: Sequence[Path] = ()) -> None:
     """Write the files of a format into `folder`.
 
     Args:
-        saved_model: as gfr/export/saved_model.py writes it
-        form: any but TensorFlow.js
+        source: a SavedModel or a Keras file, as gfr/export/saved_model.py writes them
+        form: any but TensorFlow.js; for a Keras file, ONNX or OpenVINO
         folder: an existing directory
         calibration: training images, at most `MAX_CALIBRATION_IMAGES`; used by full int8 only
 
@@ -35,7 +33,10 @@ def convert(
         InputError: the converter is not installed.
         StepFailed: the model cannot be converted; the message says why.
     """
-    _write(_load(saved_model), form, folder, calibration)
+    if source.is_file():
+        _join(source, form, folder / form.file)
+    else:
+        _write(_load(source), form, folder, calibration)
 
 
 def convert_all(
@@ -44,7 +45,7 @@ def convert_all(
     """Convert to several formats, loading the SavedModel once.
 
     Args:
-        saved_model: see `convert`
+        saved_model: see `convert`; not a Keras file
         folders: by the names of the formats
         calibration: see `convert`
 
@@ -76,3 +77,14 @@ def _write(graph: "Graph", form: Format, folder: Path, calibration: Sequence[Pat
         to_onnx.write(graph, folder / form.file)
     else:
         to_openvino.write(graph, folder / form.file)
+
+
+def _join(keras_file: Path, form: Format, path: Path) -> None:
+    environment.import_tensorflow()
+    from gfr.export import fused_onnx, to_onnx, to_openvino
+
+    model = fused_onnx.load(keras_file)
+    if form.engine == "onnxruntime":
+        to_onnx.save(model, path)
+    else:
+        to_openvino.write_onnx(model, path)

@@ -110,11 +110,11 @@ def result(
     )
     if isinstance(outcome, str):
         return row
-    splits = outcome.splits
+    splits, weights = outcome.splits, trial.features.weights
     return replace(
         row,
         reason="",
-        num_bytes=outcome.num_bytes,
+        num_bytes=outcome.num_bytes + (weights.num_bytes_beside_keras() if name == KERAS else 0),
         validation=splits["validation"],
         test=splits["test"],
     )

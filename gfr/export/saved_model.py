@@ -1,6 +1,7 @@
 """First stage of an export: the fused Keras model, as a .keras file and a SavedModel.
 
-Every format is converted from this SavedModel. Fusing, converting (gfr/export/tfjs.py,
+Every format is converted from this SavedModel, or from the Keras file where the network is an .onnx
+file (gfr/export/fused_onnx.py). Fusing, converting (gfr/export/tfjs.py,
 gfr/export/convert.py) and validating (gfr/export/validate.py, gfr/export/file_formats.py) take a
 process each (gfr/pipeline/model_formats.py): in a single one InceptionResNetV2 needs up to 7 GB.
 """
@@ -33,8 +34,19 @@ def fuse(run_dir: Path, trial_id: str, folder: Path) -> int:
     golden_images.write(folder, classify)
     reference = classify_files(classify, agreement.images_of(run_dir).paths)
     atomic.write(folder / REFERENCE, lambda file: np.save(file, reference))
-    write_graph(model, folder / SAVED_MODEL)
+    write_source(model, folder)
     return fused_model.num_parameters(model)
+
+
+def write_source(model: keras.Model, folder: Path) -> None:
+    """Write the SavedModel that formats are converted from (`export_records.source`).
+
+    TensorFlow cannot save a network that another runtime computes; then write the Keras file.
+    """
+    if all(row.is_exportable for row in fused_model.external_networks(model)):
+        write_graph(model, folder / SAVED_MODEL)
+    elif not (path := ExportDirectory(folder).keras).exists():
+        atomic.save(path, model.save)
 
 
 def write_graph(model: keras.Model, target: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from gfr.engines.formats import INPUT, OUTPUT
 from gfr.errors import InputError, StepFailed
@@ -16,16 +17,26 @@ _UNSUPPORTED = re.compile(r"No conversion rule found for operations: ([\w, ]+)")
 
 def write(graph: Graph, path: Path) -> None:
     """Write an .xml file and its .bin; StepFailed if the model cannot be converted."""
+    _write(graph.frozen(), "frozen.pb", path)
+
+
+def write_onnx(model: Any, path: Path) -> None:
+    """Do the same for an ONNX ModelProto."""
+    _write(model, "model.onnx", path)
+
+
+def _write(model: Any, name: str, path: Path) -> None:
+    """Write a model that OpenVINO reads from a file of that name."""
     if why := missing("openvino"):
         raise InputError(f"OpenVINO float32: {why}")
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
-        frozen = Path(folder) / "frozen.pb"
-        frozen.write_bytes(graph.frozen().SerializeToString())
+        source = Path(folder) / name
+        source.write_bytes(model.SerializeToString())
         try:
             # Not openvino.convert_model, which reports its use to Google Analytics.
-            network = openvino.Core().read_model(frozen)
+            network = openvino.Core().read_model(source)
         except RuntimeError as error:
             unsupported = _UNSUPPORTED.search(str(error))
             why = f"OpenVINO has no {unsupported[1]}" if unsupported else external.why(error)

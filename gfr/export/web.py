@@ -180,6 +180,7 @@ class PageServer:
 
 def application(model: Path, report: Path, litert: LiteRTModel | None = None) -> Starlette:
     """Answer GET and HEAD of the page's, model's and report's files; 404 for everything else."""
+    facts = litert and litert.facts  # digested once, and before the file can go
 
     def answer(request: Request) -> Response:
         place = request.path_params["path"] or "index.html"
@@ -187,8 +188,8 @@ def application(model: Path, report: Path, litert: LiteRTModel | None = None) ->
         if path is None:
             raise HTTPException(404)
         media_type = _MEDIA_TYPES.get(path.suffix)
-        if litert and place == _CARD:
-            return Response(_card(path, litert), media_type=media_type)
+        if facts and place == _CARD:
+            return Response(_card(path, facts), media_type=media_type)
         return FileResponse(path, media_type=media_type)
 
     # Another site's name may resolve to this machine, so names other than our own are refused.
@@ -213,7 +214,7 @@ def write(export: Path, target: Path) -> None:
                 (target / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / place)
             if litert:
-                (target / _CARD).write_bytes(_card(target / _CARD, litert))
+                (target / _CARD).write_bytes(_card(target / _CARD, litert.facts))
     except CannotWrite:
         # Files left behind would block the next attempt. `target` stays: it may be a mount.
         for left in target.iterdir() if target.is_dir() else ():
@@ -221,9 +222,9 @@ def write(export: Path, target: Path) -> None:
         raise
 
 
-def _card(path: Path, litert: LiteRTModel) -> bytes:
+def _card(path: Path, litert: dict[str, Any]) -> bytes:
     """Return the export's model card with what the page needs to know of the LiteRT file."""
-    card = json.loads(path.read_bytes()) | {"litert": litert.facts}
+    card = json.loads(path.read_bytes()) | {"litert": litert}
     return json.dumps(card, indent=1).encode()
 
 
@@ -231,7 +232,7 @@ def _files(
     model: Path, litert: LiteRTModel | None, report: Path | None = None
 ) -> Iterator[tuple[str, Path]]:
     """Yield the path relative to `/` and the file of everything that is served."""
-    if litert:
+    if litert and litert.path.is_file():
         yield f"model/{_TFLITE}", litert.path
     places = [("", PAGE, "**/*"), ("model/", model, "**/*")]
     if report:

@@ -27,14 +27,17 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
 
 def num_parameters(model: keras.Model) -> int:
     """Count the parameters of a model, also those of a network that Keras does not know."""
-    others = (row for row in model.layers if isinstance(row, network.ExternalNetwork))
-    return model.count_params() + sum(row.num_parameters for row in others)
+    return model.count_params() + sum(row.num_parameters for row in external_networks(model))
 
 
 def num_external_bytes(model: keras.Model) -> int:
     """Return the size of the files of networks that a saved model refers to."""
-    others = (row for row in model.layers if isinstance(row, network.ExternalNetwork))
-    return sum(files.num_bytes(Path(row.file)) for row in others)
+    return sum(files.num_bytes(Path(row.file)) for row in external_networks(model))
+
+
+def external_networks(model: keras.Model) -> list[network.ExternalNetwork]:
+    """Return the layers of a model that are networks from elsewhere and not Keras' own."""
+    return [row for row in model.layers if isinstance(row, network.ExternalNetwork)]
 
 
 def compiled(model: keras.Model) -> Graph:

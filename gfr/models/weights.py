@@ -54,6 +54,16 @@ class Weights:
         if not path.exists() or _sha256(self.source, path) != self.sha256:
             raise InputError(f"{path}: the weights of {self.backbone} are gone or have changed")
 
+    def num_bytes_beside_keras(self) -> int:
+        """Return the size of the files to which a Keras file of the fused model refers."""
+        path = Path(self.path)
+        is_beside = self.source == "own" and files.kind(path).name != "keras"
+        return files.num_bytes(path) if is_beside else 0
+
+    def two_steps(self, engine: str) -> str:
+        """Return why the backbone and a head are not one model for an engine; "" if they can be."""
+        return files.two_steps(Path(self.path), engine) if self.source == "own" else ""
+
 
 def resolve(
     backbone: Backbone, request: str, seed: int, cache: Path, allow_download: bool

@@ -13,6 +13,7 @@ from gfr.config.schema import Trial, WebPrecision
 from gfr.evaluation.statistics import mcnemar
 from gfr.results.deployment_records import MIN_P_VALUE, Agreement
 from gfr.storage.hashing import file_sha256, lines_sha256
+from gfr.storage.run_directory import ExportDirectory
 from gfr.types import Count, Positive, Seconds, Share
 
 STEP = "export"  # its name in the progress display
@@ -22,6 +23,13 @@ SCRATCH = "unfinished"
 REFERENCE, SAVED_MODEL = f"{SCRATCH}/reference.npy", f"{SCRATCH}/saved_model"
 
 SIGNATURE = "serve"  # of the SavedModel
+
+
+def source(folder: Path) -> Path:
+    """Return what formats are converted from: the SavedModel, or without one the Keras file."""
+    saved_model = folder / SAVED_MODEL
+    return saved_model if saved_model.exists() else ExportDirectory(folder).keras
+
 
 # Largest difference between runtimes that compute in the same arithmetic.
 TOLERANCE = 1e-4

@@ -144,3 +144,23 @@ def test_full_int8_needs_images(exported, tmp_path):
     """Without them the converter would write dynamic int8."""
     with pytest.raises(StepFailed, match="LiteRT int8: no images to calibrate it on"):
         convert.convert(exported[1] / "saved_model", formats.get("litert-int8"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_the_constants_of_a_scaling_are_part_of_the_file(name, tmp_path):
+    """They were further inputs of the file in ONNX."""
+    import keras
+
+    from gfr.export.saved_model import write_graph
+    from gfr.models import backbone
+
+    form = formats.get(name)
+    engine = installed_engines.engine(form.engine)
+    pixels, scaled = backbone.front((4, 4), "torch")
+    model = keras.Model(pixels, keras.layers.Dense(1, "sigmoid")(keras.layers.Flatten()(scaled)))
+    write_graph(model, tmp_path / "s")
+    convert.convert(tmp_path / "s", form, tmp_path)
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+    expected = float(model(image[None].astype(np.float32))[0, 0])
+    classify = engine.load(tmp_path / form.file)
+    assert expected == pytest.approx(classify([image]).p_male[0], abs=1e-5)

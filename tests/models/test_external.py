@@ -318,10 +318,14 @@ def test_a_network_that_does_not_fit_the_benchmark_is_refused_at_the_start(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_only_networks_of_tensorflow_are_converted_together_with_a_head(form, tmp_path):
-    """The others run in two steps, and the export says so."""
-    why = files.two_steps(write(form, tmp_path))
-    assert (form in RUNTIMES) == ("in two steps" in why) == (RUNTIMES.get(form, "-") in why)
+def test_only_networks_of_tensorflow_and_onnx_are_converted_together_with_a_head(form, tmp_path):
+    """The others run in two steps, and the export says so; those of ONNX for two engines."""
+    path = write(form, tmp_path)
+    for name in ("tfjs", "litert", *ENGINES.values()):
+        why, is_joined = files.two_steps(path, name), form == "onnx" and name in ENGINES.values()
+        assert (form not in RUNTIMES or is_joined) == (why == "")
+        assert (form in ("litert", "openvino")) == ("in two steps" in why)
+        assert not why or path.name in why
 
 
 @pytest.mark.parametrize("shape", [(None, SIZE, SIZE, 1), (2, SIZE, SIZE, 3), (None, 3)])

@@ -20,6 +20,7 @@ class Network:
 
     `run`: a batch -> the output, both as the file has them. A network of TensorFlow takes and
     returns tensors, others arrays. `dtype`: of the batch, one of `FLOATS`, or uint8.
+    `output_dtype`: one of `FLOATS`.
     """
 
     run: Callable[[Any], Any]
@@ -27,6 +28,7 @@ class Network:
     output_shape: Shape
     num_parameters: int
     dtype: str = "float32"
+    output_dtype: str = "float32"
 
 
 def node(path: Path, what: str, wanted: str, ends: Sequence[str], known: Collection[str]) -> str:

@@ -22,12 +22,17 @@ MODEL_JSON, SAVED_MODEL_PB = "model.json", "saved_model.pb"
 
 @dataclass(frozen=True)
 class Kind:
-    """A file format of networks from elsewhere, and the runtime that computes them."""
+    """A file format of networks from elsewhere, and the runtime that computes them.
+
+    `packages`: of the runtime, without TensorFlow's. `engines`: those for which the network and a
+    head are converted to one model; None: all.
+    """
 
     name: str
     title: str
     runtime: str = TENSORFLOW
-    packages: tuple[str, ...] = ()  # of the runtime, without TensorFlow's
+    packages: tuple[str, ...] = ()
+    engines: tuple[str, ...] | None = None
 
 
 _TFJS = Kind("tfjs", SUFFIXES[".json"], packages=("tensorflowjs",))
@@ -36,9 +41,12 @@ _SAVED_MODEL = Kind("saved-model", "SavedModel")
 _BY_SUFFIX = {
     ".json": _TFJS,
     ".keras": Kind("keras", SUFFIXES[".keras"]),
-    ".tflite": Kind("litert", SUFFIXES[".tflite"], "LiteRT", ("ai-edge-litert",)),
-    ".onnx": Kind("onnx", SUFFIXES[".onnx"], "ONNX Runtime", ("onnxruntime", "onnx")),
-    ".xml": Kind("openvino", SUFFIXES[".xml"], "OpenVINO", ("openvino",)),
+    ".tflite": Kind("litert", SUFFIXES[".tflite"], "LiteRT", ("ai-edge-litert",), ()),
+    ".onnx": Kind(
+        *("onnx", SUFFIXES[".onnx"], "ONNX Runtime", ("onnxruntime", "onnx")),
+        engines=("onnxruntime", "openvino"),
+    ),
+    ".xml": Kind("openvino", SUFFIXES[".xml"], "OpenVINO", ("openvino",), ()),
 }
 
 _BY_FILE = {MODEL_JSON: _TFJS, SAVED_MODEL_PB: _SAVED_MODEL}  # in a directory
@@ -95,14 +103,20 @@ def num_bytes(path: Path) -> int:
     return sum(each.stat().st_size for each in files(path))
 
 
-def two_steps(path: Path) -> str:
-    """Return why a network and its head are not converted as one model; "" if they can be."""
+def two_steps(path: Path, engine: str) -> str:
+    """Return why a network and its head are not one model for an engine; "" if they can be."""
     found = kind(path)
-    if found.runtime == TENSORFLOW:
+    if found.engines is None or engine in found.engines:
         return ""
+    if found.engines:
+        return (
+            f"{path.name} is an {found.title} model, which is converted together with a head only "
+            "to ONNX and OpenVINO"
+        )
     return (
         f"{path.name} is computed by {found.runtime}, so that network and head run in two steps "
-        "(`gfr predict` runs both); only networks of TensorFlow are converted together with a head"
+        "(`gfr predict` runs both); only networks of TensorFlow and ONNX are converted together "
+        "with a head"
     )
 
 

@@ -45,8 +45,8 @@ def load(path: Path, input: str = "", output: str = "") -> keras.layers.Layer:
 class ExternalNetwork(keras.layers.Layer):
     """The network in a file that is not Keras' own; it has no weights that Keras knows of.
 
-    `size`: the height and width that the file takes; None: any. `is_exportable`: whether it can be
-    saved as part of a TensorFlow graph.
+    `size`: the height and width that the file takes; None: any. `is_single`: whether it takes one
+    image at a time. `is_exportable`: whether it can be saved as part of a TensorFlow graph.
     """
 
     def __init__(self, file: str, input: str = "", output: str = "", **others: Any) -> None:
@@ -62,7 +62,7 @@ class ExternalNetwork(keras.layers.Layer):
         if not self._may_compute_channels_first and shape[1:] == (None, None, None):
             shape = (shape[0], None, None, 3)  # of TensorFlow's formats, whose channels come last
         self.size, self.is_channels_first = _layout(path, shape)
-        self._is_single = self._network.input_shape[0] == 1
+        self.is_single = self._network.input_shape[0] == 1
         self._output_shape = functools.cache(self._find_output_shape)
 
     @property
@@ -74,8 +74,20 @@ class ExternalNetwork(keras.layers.Layer):
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Compute float32 (N, H, W, 3), scaled -> float32 (N, ...), channels last."""
-        output = self._run(images)  # in the layout of the file
-        height, width = images.shape[1:3]
+        return self.arranged(self._run(images), images.shape)
+
+    def arguments(self, images: tf.Tensor) -> tf.Tensor:
+        """Return images float32 (N, H, W, 3), scaled, in the layout and type of the file."""
+        if self.is_channels_first:
+            images = tf.transpose(images, (0, 3, 1, 2))
+        if self._network.dtype == "uint8":
+            images = tf.clip_by_value(tf.round(images), 0, 255)
+        return tf.cast(images, self._network.dtype)
+
+    def arranged(self, output: tf.Tensor, shape: base.Shape) -> tf.Tensor:
+        """Return what the file gives for images of a shape as float32 (N, ...), channels last."""
+        output = tf.cast(output, tf.float32)
+        height, width = shape[1:3]
         found = self._output_shape(height or _ANY_SIDE_PX, width or _ANY_SIDE_PX)
         sides: base.Shape = found
         if self._is_output_channels_first(found, (height, width)):
@@ -83,8 +95,13 @@ class ExternalNetwork(keras.layers.Layer):
             sides = (*sides[1:], sides[0])
         if None in (height, width) and len(sides) > 1:
             sides = (*[None] * (len(sides) - 1), sides[-1])
-        output.set_shape((images.shape[0], *sides))
+        output.set_shape((shape[0], *sides))
         return output
+
+    def output_spec(self, height: int, width: int) -> tf.TensorSpec:
+        """Return shape and type of what the file gives for images of a size."""
+        sides = self._output_shape(height, width)
+        return tf.TensorSpec((1 if self.is_single else None, *sides), self._network.output_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return what the layer is built from."""
@@ -93,14 +110,10 @@ class ExternalNetwork(keras.layers.Layer):
 
     def _run(self, images: tf.Tensor) -> tf.Tensor:
         """Return the output in the layout of the file."""
-        if self.is_channels_first:
-            images = tf.transpose(images, (0, 3, 1, 2))
-        if self._network.dtype == "uint8":
-            images = tf.clip_by_value(tf.round(images), 0, 255)
-        images = tf.cast(images, self._network.dtype)
+        images = self.arguments(images)
         if not self.is_exportable:
             return tf.numpy_function(self._arrays, [images], tf.float32, stateful=False)
-        if not self._is_single:
+        if not self.is_single:
             return tf.cast(self._network.run(images), tf.float32)
         shape = self._network.output_shape[1:] if self._network.output_shape else None
         return tf.map_fn(
@@ -110,7 +123,7 @@ class ExternalNetwork(keras.layers.Layer):
         )
 
     def _arrays(self, images: np.ndarray) -> np.ndarray:
-        parts = [images[k : k + 1] for k in range(len(images))] if self._is_single else [images]
+        parts = [images[k : k + 1] for k in range(len(images))] if self.is_single else [images]
         outputs = [self._network.run(part) for part in parts]
         return np.concatenate(outputs).astype(np.float32, copy=False)
 

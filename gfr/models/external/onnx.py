@@ -62,16 +62,7 @@ def dtype(end: Any) -> str:
 
 def load(path: Path, input: str = "", output: str = "") -> base.Network:
     """Load a network, cut at a tensor if one is named; InputError if it does not fit."""
-    model = files.read_onnx(path)
-    ends = [value.name for value in model.graph.output]
-    given = {tensor.name for tensor in model.graph.initializer}
-    starts = [value.name for value in model.graph.input if value.name not in given]
-    computed = [name for node in model.graph.node for name in node.output if name]
-    output = base.node(path, "output", output, ends, {*ends, *computed})
-    is_whole = [output] == ends
-    if not is_whole:
-        starts = _cut(model, output, starts)
-    base.only_input(path, input, starts, output)
+    model, is_whole = read(path, input, output)
     content = None if is_whole else model.SerializeToString()
     session = Session(path, allowance.num_threads(), content)
     takes, gives = session.inputs[0], session.outputs[0]
@@ -82,7 +73,23 @@ def load(path: Path, input: str = "", output: str = "") -> base.Network:
         base.sides(gives.shape),
         _num_parameters(model.graph),
         dtype(takes),
+        dtype(gives),
     )
+
+
+def read(path: Path, input: str = "", output: str = "") -> tuple[Any, bool]:
+    """Return a ModelProto with one output, without external data, and whether nothing was cut."""
+    model = files.read_onnx(path)
+    ends = [value.name for value in model.graph.output]
+    given = {tensor.name for tensor in model.graph.initializer}
+    starts = [value.name for value in model.graph.input if value.name not in given]
+    computed = [name for node in model.graph.node for name in node.output if name]
+    output = base.node(path, "output", output, ends, {*ends, *computed})
+    is_whole = [output] == ends
+    if not is_whole:
+        starts = _cut(model, output, starts)
+    base.only_input(path, input, starts, output)
+    return model, is_whole
 
 
 def _cut(model: Any, output: str, starts: list[str]) -> list[str]:

@@ -11,7 +11,6 @@ from gfr.engines import formats, keras_model, openvino
 from gfr.errors import InputError, StepFailed
 from gfr.export import convert, saved_model
 from gfr.models import fused_model
-from gfr.models.external import files
 from gfr.pipeline import latency
 from gfr.pipeline.engine_latency import Prepared
 from gfr.pipeline.formats.engine_models import untimed
@@ -65,15 +64,14 @@ def prepare_feature_set(
     """Write the fused model in float32 for each of these engines; see `Plan.prepare`."""
     result = store.read_run(run_dir).result_of(trial_id)
     model = keras_model.load(run_dir, result)
-    models, failed = [], []
+    models = []
     if "tensorflow" in names:
         models.append(_saved(model, "float32", folder / "model.keras"))
     others = [name for name in names if name != "tensorflow"]
-    weights = result.features.weights
-    if weights.source == "own" and (why := files.two_steps(Path(weights.path))):
-        return Prepared(tuple(models), tuple((name, why) for name in others))
+    failed = [(name, why) for name in others if (why := result.features.weights.two_steps(name))]
+    others = [name for name in others if name not in dict(failed)]
     if others:
-        saved_model.write_graph(model, folder / export_records.SAVED_MODEL)
+        saved_model.write_source(model, folder)
     del model
     for name in others:
         try:
@@ -84,7 +82,7 @@ def prepare_feature_set(
 
 
 def _converted(engine: str, folder: Path) -> EngineModel:
-    """Convert the SavedModel in `folder` for an engine, in float32."""
+    """Convert the fused model in `folder` for an engine, in float32."""
     if engine == TFJS:
         from gfr.export import tfjs
 
@@ -95,6 +93,6 @@ def _converted(engine: str, folder: Path) -> EngineModel:
     form = formats.get(FLOAT32_FORMATS[engine])
     place = folder / form.name
     place.mkdir()
-    convert.convert(folder / export_records.SAVED_MODEL, form, place)
+    convert.convert(export_records.source(folder), form, place)
     num_bytes = form.num_bytes(place)
     return EngineModel(engine, form.name, form.precision, place / form.file, num_bytes)

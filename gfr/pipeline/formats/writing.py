@@ -19,7 +19,6 @@ from gfr.errors import CannotWrite, InputError, StepFailed
 from gfr.export import file_formats
 from gfr.export.file_formats import Checked
 from gfr.measurement import hardware
-from gfr.models.external import files
 from gfr.pipeline import isolation, shared_storage
 from gfr.progress import LOG, reporter
 from gfr.results import export_records, records, store
@@ -108,16 +107,16 @@ def _is_known(job: _Job, name: str) -> bool:
 
 def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[str, str]:
     """Fuse the model and write the formats one after the other; return why some failed."""
-    start_s, others = time.monotonic(), [name for name in names if name != TFJS]
-    report, num_stages = reporter(export_records.STEP, "stages"), len(names) + 1
-    num_stages += bool(others)
-    report(0, num_stages)
-    weights = job.result.features.weights
-    if weights.source == "own" and (why := files.two_steps(Path(weights.path))):
+    start_s, report = time.monotonic(), reporter(export_records.STEP, "stages")
+    failures = _two_steps(job, names, fused)
+    names = tuple(name for name in names if name not in failures)
+    if not names:
         report(1, 1)
-        return {name: why if name == TFJS else _finish(job, name, why, fused) for name in names}
+        return failures
+    others = [name for name in names if name != TFJS]
+    num_stages = len(names) + 1 + bool(others)
+    report(0, num_stages)
     num_parameters = call("gfr.export.saved_model:fuse", job.run.directory, job.trial_id, fused)
-    failures: dict[str, str] = {}
     if TFJS in names:
         report(1, num_stages)
         failures[TFJS] = _reason(partial(_write_tfjs, job, fused, num_parameters, start_s, call))
@@ -132,6 +131,18 @@ def _write(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[s
             failures[name] = _finish(job, name, outcome, fused)
     report(1, 1)
     return {name: reason for name, reason in failures.items() if reason}
+
+
+def _two_steps(job: _Job, names: tuple[str, ...], fused: Path) -> dict[str, str]:
+    """Write the records of formats to which network and head are not converted; return why."""
+    reasons = {
+        name: job.result.features.weights.two_steps(formats.get(name).engine) for name in names
+    }
+    refused = {name: why for name, why in reasons.items() if why}
+    for name in refused:
+        if name != TFJS:
+            _finish(job, name, refused[name], fused)
+    return refused
 
 
 def _reason(act: Callable[[], object]) -> str:
@@ -173,7 +184,7 @@ def _convert(job: _Job, name: str, fused: Path, call: Call) -> None:
     folder = fused / name
     folder.mkdir()
     place = "gfr.export.convert:convert"
-    call(place, fused / export_records.SAVED_MODEL, form, folder, images)
+    call(place, export_records.source(fused), form, folder, images)
 
 
 def _check(job: _Job, names: tuple[str, ...], fused: Path, call: Call) -> dict[str, Checked | str]:
