@@ -31,6 +31,7 @@ NO_COMMANDS = {
     "index.html, page.js": "files of a web host (docs/web.md)",
     "runs/<run_id>/": "files of a run (reports/README.md)",
     "data/celeba/img_align_celeba/": "files of CelebA (docs/data.md)",
+    "Cross-Origin-Opener-Policy:": "headers of a web host (docs/web.md)",
     "2\nMale\n": "a label file (docs/data.md)",
     "image,is_male": "a label file (docs/extending.md)",
     "image,p_male": "answers of another classifier (docs/benchmark-file.md)",
