@@ -143,8 +143,8 @@ class ExternalNetwork(keras.layers.Layer):
     ) -> bool:
         """Whether a feature map (sides of one image) has its channels first.
 
-        Converters change the layout within a network, so the sides decide: a map is nearly as high
-        for its width as the image.
+        Converters change the layout within a network, so the sides decide: a map has nearly the
+        image's ratio of height to width.
         """
         if len(sides) != 3 or not self._may_compute_channels_first:
             return False
