@@ -149,3 +149,11 @@ _WRITERS = {
     "onnx": write_onnx,
     "openvino": write_openvino,
 }
+
+
+def write_function(make, folder, shape=(None, SIZE, SIZE, 3), dtype=tf.float32):
+    """A SavedModel of a function of images."""
+    module, spec = tf.Module(), tf.TensorSpec(shape, dtype, name="images")
+    serve = tf.function(lambda images: {"y": make(images)}, input_signature=[spec])
+    tf.saved_model.save(module, str(folder / "net"), signatures=serve)
+    return folder / "net"

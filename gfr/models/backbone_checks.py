@@ -46,6 +46,7 @@ def refuse_unfit(benchmark: Benchmark) -> None:
         path = Path(row.backbone.file)
         loaded = network.load(path, row.backbone.input, row.backbone.features)
         problem = _shape_problem(row, loaded)
+        problem = problem or network.scaling_problem(loaded, row.backbone.scaling)
         if problem := problem or _output_problem(row, TFJS in benchmark.export.written):
             raise InputError(f"{path}: {problem}")
     keras.utils.clear_session()

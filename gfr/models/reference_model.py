@@ -79,6 +79,9 @@ def check(reference: Reference) -> None:
         return
     keras.utils.clear_session()
     network = load(reference)
+    for scaling in reference.scalings:
+        if problem := external.scaling_problem(network.layer, scaling):
+            raise InputError(f"{reference.file}: {problem}")
     try:
         model = build(network, reference.scalings[0], reference.crops[0])
     except InputError:

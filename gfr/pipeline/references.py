@@ -294,7 +294,7 @@ def _others(
     """
 
     def inverted(tried: Tried, p_male: np.ndarray) -> Tried:
-        scores = evaluation.scores(1 - p_male, is_male, threshold)
+        scores = evaluation.scores(1 - p_male, is_male, 1 - threshold)
         return dataclasses.replace(tried, scores=scores, is_inverted=True)
 
     yield inverted(used, p_male)

@@ -154,8 +154,9 @@ def _advantages(run: Run, versus: Versus, words: list[str]) -> str:
         sizes = (result.num_bytes / 1e6, latency.size_bytes / 1e6)
         phrases.append("smaller ({:.1f} MB against {:.1f} MB in float32)".format(*sizes))
     if "faster" in words and (timed := result.latency):
-        p50s_ms = timed.p50_ms, timed.selected_p50_ms
-        phrases.append("faster (p50 {:.1f} ms against {:.1f} ms, in turn)".format(*p50s_ms))
+        load = ", contended" if timed.is_contended else ""
+        p50s = f"p50 {timed.p50_ms:.1f} ms against {timed.selected_p50_ms:.1f} ms"
+        phrases.append(f"faster ({p50s}, in turn{load})")
     *others, last = phrases
     return f"{', '.join(others)} and {last}" if others else last
 

@@ -116,13 +116,13 @@ def advantages(run: Run, versus: tuple[Versus, ...]) -> dict[str, tuple[Versus, 
 
     Words among `accurate`, `smaller` and `faster`: significantly more accurate, fewer bytes than
     the float32 parameters of the trial, p50 latency in turn whose intervals do not overlap. Leaves
-    out references that are significantly less accurate, or better at nothing.
+    out references that are significantly less accurate, probably misused, or better at nothing.
     """
     selected = run.selection.trial_id if run.selection else None
     found = {}
     for row in versus:
         result = run.references[row.label]
-        if row.trial_id != selected or row.is_worse:
+        if row.trial_id != selected or row.is_worse or result.warnings:
             continue
         measured = run.latency_of(run.result_of(selected).trial)
         size = measured.size_bytes if measured else 0

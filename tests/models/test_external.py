@@ -54,14 +54,6 @@ def inner(form, path, name):
     return name
 
 
-def write_function(make, folder, shape=(None, SIZE, SIZE, 3), dtype=tf.float32):
-    """A SavedModel of a function of images."""
-    module, spec = tf.Module(), tf.TensorSpec(shape, dtype, name="images")
-    serve = tf.function(lambda images: {"y": make(images)}, input_signature=[spec])
-    tf.saved_model.save(module, str(folder / "net"), signatures=serve)
-    return folder / "net"
-
-
 def row(path, features="", scaling="unit"):
     """A feature set of a file."""
     described = Backbone("net", scaling, label="net", file=str(path), features=features)
@@ -144,7 +136,7 @@ def test_quantised_inputs_and_outputs_are_converted(name, tmp_path):
 
 def test_uint8_inputs_are_rounded_and_clipped(tmp_path):
     """As in the models that gfr exports."""
-    path = write_function(
+    path = external_models.write_function(
         lambda pixels: tf.reduce_mean(tf.cast(pixels, tf.float32), (1, 2)), tmp_path, dtype=tf.uint8
     )
     loaded = network.load(path)
@@ -289,7 +281,7 @@ def reads_a_file(images):
 )
 def test_outputs_that_are_not_features_are_refused(make, words, tmp_path):
     """Each with its reason."""
-    path = write_function(make, tmp_path)
+    path = external_models.write_function(make, tmp_path)
     with pytest.raises(InputError, match=words):
         backbone.build(row(path), None)
 
@@ -307,7 +299,7 @@ def test_a_network_that_does_not_fit_the_benchmark_is_refused_at_the_start(
     make, size, words, tmp_path
 ):
     """As a model of Keras is; one line with the path."""
-    path = write_function(make, tmp_path)
+    path = external_models.write_function(make, tmp_path)
     text = runs.TOMLS["own"].replace('[[backbone]]\nname = "MobileNetV3Small"\n', "")
     text = text.replace("mynet.keras", "net").replace("[64, 64]", f"[{size}, {size}]")
     (tmp_path / "b.toml").write_text(text)
@@ -331,7 +323,7 @@ def test_only_networks_of_tensorflow_and_onnx_are_converted_together_with_a_head
 @pytest.mark.parametrize("shape", [(None, SIZE, SIZE, 1), (2, SIZE, SIZE, 3), (None, 3)])
 def test_inputs_that_are_not_images_are_refused(shape, tmp_path):
     """One channel, batches of two, no images."""
-    path = write_function(lambda images: images + 1, tmp_path, shape)
+    path = external_models.write_function(lambda images: images + 1, tmp_path, shape)
     with pytest.raises(InputError, match=r"its input is .*; expected N x height|batches of 2 only"):
         network.load(path)
 

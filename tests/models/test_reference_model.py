@@ -4,6 +4,7 @@ import external_models
 import installed_engines
 import keras
 import pytest
+import tensorflow as tf
 from external_models import FORMATS, SIZE
 
 from gfr.config.references import Reference
@@ -30,6 +31,20 @@ def test_another_size_than_the_file_takes_is_refused(form, tmp_path):
     assert line.startswith("takes images of 8 x 8 (height x width) only; change size = [8, 16]")
     row = Reference("r", file=str(path), output=output, size=(SIZE, SIZE), p_male="logits")
     reference_model.check(row)
+
+
+def test_a_scaling_that_a_file_of_uint8_pixels_would_round_away_is_refused(tmp_path):
+    """Pixels in [-1, 1] would all be 0 or 1."""
+    path = external_models.write_function(
+        lambda pixels: tf.reduce_mean(tf.cast(pixels, tf.float32), (1, 2))[:, :2],
+        tmp_path,
+        dtype=tf.uint8,
+    )
+    line = refusal(path, scaling=("none-bgr", "tf"))
+    assert line == (
+        "takes uint8 pixels, to which scaling tf would be rounded; set scaling = "
+        '"none" or "none-bgr"'
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gfr.config.scaling import BGR, Scaling, title
 from gfr.errors import InputError
 from gfr.models.external import base, files, keras_file, litert, onnx, openvino, saved_model
 
@@ -66,6 +67,11 @@ class ExternalNetwork(keras.layers.Layer):
         self._output_shape = functools.cache(self._find_output_shape)
 
     @property
+    def takes_integers(self) -> bool:
+        """Whether the file takes uint8 pixels, to which scaled ones are rounded."""
+        return self._network.dtype == "uint8"
+
+    @property
     def output_size(self) -> int:
         """The last side of the output; 1 if it is a number an image."""
         height, width = self.size
@@ -80,7 +86,7 @@ class ExternalNetwork(keras.layers.Layer):
         """Return images float32 (N, H, W, 3), scaled, in the layout and type of the file."""
         if self.is_channels_first:
             images = tf.transpose(images, (0, 3, 1, 2))
-        if self._network.dtype == "uint8":
+        if self.takes_integers:
             images = tf.clip_by_value(tf.round(images), 0, 255)
         return tf.cast(images, self._network.dtype)
 
@@ -156,6 +162,16 @@ class ExternalNetwork(keras.layers.Layer):
         if misfit[True] == misfit[False]:
             return self.is_channels_first
         return misfit[True] < misfit[False]
+
+
+def scaling_problem(network: keras.layers.Layer, scaling: Scaling) -> str:
+    """Return why a network cannot take pixels scaled so; "" if it can."""
+    if not getattr(network, "takes_integers", False) or scaling in ("none", "none" + BGR):
+        return ""
+    return (
+        f"takes uint8 pixels, to which scaling {title(scaling)} would be rounded; set scaling = "
+        '"none" or "none-bgr"'
+    )
 
 
 def _layout(path: Path, shape: base.Shape) -> tuple[tuple[int | None, int | None], bool]:
