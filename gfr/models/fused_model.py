@@ -1,7 +1,6 @@
 """A backbone as a frozen graph, and the fused model from pixels to probability."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gfr.data import images
-from gfr.models.external import files, network
+from gfr.models.external import network
 
 Graph = Callable[[Any], Any]  # a concrete tf.function
 
@@ -28,11 +27,6 @@ def fuse(backbone: keras.Model, scale: float, head: keras.Model) -> keras.Model:
 def num_parameters(model: keras.Model) -> int:
     """Count the parameters of a model, also those of a network that Keras does not know."""
     return model.count_params() + sum(row.num_parameters for row in external_networks(model))
-
-
-def num_external_bytes(model: keras.Model) -> int:
-    """Return the size of the files of networks that a saved model refers to."""
-    return sum(files.num_bytes(Path(row.file)) for row in external_networks(model))
 
 
 def external_networks(model: keras.Model) -> list[network.ExternalNetwork]:

@@ -99,6 +99,6 @@ def _checked(answers: object, num_images: int) -> np.ndarray:
     if outside.size:
         raise InputError(
             f"classify returned {outside[0]:g}, which is not a probability; return p_male, 0..1, "
-            "and NaN where there is no answer"
+            "and NaN for an image without an answer"
         )
     return p_male

@@ -94,7 +94,7 @@ class PairedLatency:
 
 @dataclass(frozen=True)
 class ReferenceResult:
-    """One reference. `reason`: why it failed; then there are no answers.
+    """One reference. `reason`: why it failed, in which case it has not classified any image.
 
     `digest`: SHA-256 of all its files, `num_bytes` their size. `tried`: in the order of the
     benchmark file; `chosen`: the place of the one that was used, by validation alone. `validation`
@@ -152,6 +152,6 @@ class ReferenceResult:
         return bool(self.metrics) and self.metrics["test"].loss is not None
 
     def answers(self, split: str, names: list[str]) -> np.ndarray:
-        """Return p_male of these images, float64 (N,); NaN where there is no answer."""
+        """Return p_male of these images, float64 (N,); NaN for an image without one."""
         found = self.validation if split == "validation" else self.test
         return np.array([found.get(name, np.nan) for name in names], np.float64)

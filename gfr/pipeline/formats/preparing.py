@@ -10,7 +10,6 @@ from gfr.config.schema import TFJS, Precision
 from gfr.engines import formats, keras_model, openvino
 from gfr.errors import InputError, StepFailed
 from gfr.export import convert, saved_model
-from gfr.models import fused_model
 from gfr.pipeline import latency
 from gfr.pipeline.engine_latency import Prepared
 from gfr.pipeline.formats.engine_models import untimed
@@ -47,14 +46,16 @@ def _in_tensorflow(
         if precision == "float32" and model.path.is_file():
             yield model
             continue
-        path = folder / f"{precision}.keras"
-        yield _saved(keras_model.load(run.directory, result, precision), precision, path)
+        fused = keras_model.load(run.directory, result, precision)
+        yield _saved(fused, result, precision, folder / f"{precision}.keras")
 
 
-def _saved(model: keras.Model, precision: Precision, path: Path) -> EngineModel:
+def _saved(
+    model: keras.Model, result: records.TrialResult, precision: Precision, path: Path
+) -> EngineModel:
     """Save a model for TensorFlow; its size includes that of a network from elsewhere."""
     model.save(path)
-    num_bytes = path.stat().st_size + fused_model.num_external_bytes(model)
+    num_bytes = path.stat().st_size + result.features.weights.num_bytes_beside_keras()
     return EngineModel("tensorflow", "", precision, path, num_bytes)
 
 
@@ -66,7 +67,7 @@ def prepare_feature_set(
     model = keras_model.load(run_dir, result)
     models = []
     if "tensorflow" in names:
-        models.append(_saved(model, "float32", folder / "model.keras"))
+        models.append(_saved(model, result, "float32", folder / "model.keras"))
     others = [name for name in names if name != "tensorflow"]
     failed = [(name, why) for name in others if (why := result.features.weights.two_steps(name))]
     others = [name for name in others if name not in dict(failed)]
